@@ -1,0 +1,244 @@
+"""Every exception raised on purpose.
+
+One root, `OCIError`; below it one family for each thing that a caller may do next: mend the document, mend the name,
+fetch the bytes again, refuse the layer, look elsewhere, install or convert something, raise a limit, mend the place.
+Each error is data first; the one-line sentence is made in `__str__`. Context (which layer, which image) is added with
+`add_note` on the way up, never by wrapping. `OSError` passes through unwrapped.
+"""
+
+import attrs
+
+__all__ = [
+    "BlobMissingError",
+    "CompressionError",
+    "DestinationError",
+    "DigestMismatchError",
+    "DocumentError",
+    "IntegrityError",
+    "LayerError",
+    "LimitError",
+    "LinkError",
+    "MissingError",
+    "NameFormatError",
+    "OCIError",
+    "PathMissingError",
+    "Problem",
+    "ReferenceMissingError",
+    "SizeMismatchError",
+    "StoreError",
+    "TarFormatError",
+    "UnsafePathError",
+    "UnsupportedError",
+    "WhiteoutError",
+    "printable",
+]
+
+
+def printable(text: bytes | str) -> str:
+    r"""Return `text` as one line that a terminal cannot act on.
+
+    Bytes that are not UTF-8, control and formatting characters and the backslash come out as `\xNN`, one for each byte.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogateescape")
+    return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    escaped = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", escaped))
+
+
+class OCIError(Exception):
+    """Anything that this library refuses. Catch this to catch all of it."""
+
+
+@attrs.frozen
+class Problem:
+    """One thing wrong with a document: a JSON pointer (RFC 6901) to the place, and what is wrong there."""
+
+    pointer: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{printable(self.pointer or '/')}: {self.message}"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class DocumentError(OCIError, ValueError):
+    """A JSON document that is not what its media type says. `problems` lists everything wrong with it, never empty."""
+
+    media_type: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def pointer(self) -> str:
+        """The JSON pointer to the first problem."""
+        return self.problems[0].pointer
+
+    def __str__(self) -> str:
+        return f"{printable(self.media_type)}: " + "; ".join(map(str, self.problems))
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class NameFormatError(OCIError, ValueError):
+    """A digest, media type, platform, image name or reference that does not follow its grammar."""
+
+    what: str
+    text: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.what} {printable(self.text)!r}: {self.reason}"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class IntegrityError(OCIError):
+    """Bytes that are not what their descriptor, or the config, says."""
+
+    what: str
+    expected: object
+    actual: object
+
+
+class DigestMismatchError(IntegrityError):
+    """Content whose digest differs from the expected one (DSC-05, DIG-13, CHN-01)."""
+
+    def __str__(self) -> str:
+        return f"{self.what}: digest is {self.actual}, expected {self.expected}"
+
+
+class SizeMismatchError(IntegrityError):
+    """Content shorter or longer than its descriptor says (DSC-08). `actual` stops at one past `expected`."""
+
+    expected: int
+    actual: int
+
+    def __str__(self) -> str:
+        if self.actual > self.expected:
+            return f"{self.what}: longer than the expected {self.expected} bytes"
+        return f"{self.what}: {self.actual} bytes, expected {self.expected}"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class CompressionError(OCIError, ValueError):
+    """A compressed stream that is damaged, cut short, or not of the kind that its media type says."""
+
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class LayerError(OCIError, ValueError):
+    """A layer that cannot be applied. `path` is a path inside the image, as bytes."""
+
+    path: bytes
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{printable(self.path) or '/'}: {self.reason}"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class TarFormatError(LayerError):
+    """An archive that is not tar, or is cut short. `offset` counts plain bytes from the start of the archive."""
+
+    offset: int
+
+    def __str__(self) -> str:
+        where = f"{printable(self.path)}: " if self.path else ""
+        return f"{where}not a valid tar archive at byte {self.offset}: {self.reason}"
+
+
+class UnsafePathError(LayerError):
+    """A name that leaves the root, or that no file system could hold."""
+
+
+class WhiteoutError(LayerError):
+    """A `.wh.` name that the grammar does not allow (WHT-03, WHT-04)."""
+
+
+class LinkError(LayerError):
+    """A link that cannot be made or followed: no target, a loop, a directory as the target of a hard link."""
+
+
+class MissingError(OCIError, LookupError):
+    """Something that was asked for by name and is not there."""
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class BlobMissingError(MissingError):
+    """A blob that the store does not have."""
+
+    digest: str
+
+    def __str__(self) -> str:
+        return f"blob {self.digest} is missing"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class ReferenceMissingError(MissingError):
+    """No image of that name, or a name is needed to choose one. `known` lists the names that there are."""
+
+    name: str
+    known: tuple[str, ...]
+    what: str = "image"
+
+    def __str__(self) -> str:
+        known = ", ".join(printable(name) for name in self.known[:20]) or "none"
+        more = f" and {len(self.known) - 20} more" if len(self.known) > 20 else ""
+        asked = f"no {self.what} {printable(self.name)!r}" if self.name else f"there are several {self.what}s, name one"
+        return f"{asked}; there are: {known}{more}"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class PathMissingError(MissingError):
+    """A path that the merged file system does not have, or that is of another kind than was asked for."""
+
+    path: bytes
+    reason: str = "no such file or directory"
+
+    def __str__(self) -> str:
+        return f"{printable(self.path)}: {self.reason}"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class UnsupportedError(OCIError):
+    """Something valid that this library, or this installation of it, cannot do."""
+
+    what: str
+    value: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"unsupported {self.what}: {printable(self.value)}" + (f" ({self.hint})" if self.hint else "")
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class LimitError(OCIError):
+    """Input that goes past a limit. `limit` is the name of the limit's field, so that a caller can raise it."""
+
+    limit: str
+    allowed: int
+    seen: int
+
+    def __str__(self) -> str:
+        return f"limit {self.limit} is {self.allowed}, the input has {self.seen} or more"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class StoreError(OCIError):
+    """A place that cannot be used as a store of images."""
+
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{printable(self.place)}: {self.reason}"
+
+
+class DestinationError(StoreError):
+    """A DEST that is refused before anything is written: not empty, a mount point, a parent that cannot be written."""
