@@ -1,0 +1,221 @@
+"""Compressed bytes into plain ones, bounded: gzip and zstd, and bz2 and xz where Docker's archives have them.
+
+Every format may hold several members (frames) in a row; all of them are read, and what follows them must be another or
+nothing. The output is limited in bytes and, if asked for, in its ratio to the input, never held beyond a piece. Which
+compression a media type promises is in `spec.mediatype`; digests are checked in `stream`, around this.
+
+isal inflates where it is installed and zlib elsewhere. The two differ on reserved header flags, so those are looked at
+here, and one verdict comes from both.
+"""
+
+import bz2
+import lzma
+import sys
+import zlib
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+from oci_layers.blob.stream import PIECE, ByteStream
+from oci_layers.errors import CompressionError, LimitError
+from oci_layers.limits import Limits
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+igzip_lib: Any  # a module without types, or None where isal has no wheel
+try:
+    from isal import igzip_lib
+except ImportError:
+    igzip_lib = None
+
+__all__ = ["Compression", "Decompressor", "decompressed", "sniff"]
+
+Compression = Literal["", "gzip", "zstd", "bz2", "xz"]
+
+_INPUT = 1 << 18
+_HEAD = 16
+_ERRORS: tuple[type[Exception], ...] = (zlib.error, zstd.ZstdError, lzma.LZMAError, OSError, EOFError, ValueError)
+if igzip_lib is not None:
+    _ERRORS = (*_ERRORS, igzip_lib.error)
+
+
+class _Member(Protocol):
+    """What the decompressors of the standard library have in common: one member, in pieces."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _ZlibMember:
+    """One gzip member by zlib, in the shape of the others."""
+
+    def __init__(self) -> None:
+        self._object = zlib.decompressobj(31)
+
+    @property
+    def eof(self) -> bool:
+        return self._object.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._object.unconsumed_tail and not self._object.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._object.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._object.decompress(self._object.unconsumed_tail + data, max_length)
+
+
+def _gzip(_: Limits) -> _Member:
+    if igzip_lib is None:
+        return _ZlibMember()
+    member: _Member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    return member
+
+
+def _zstd(limits: Limits) -> _Member:
+    window_log = max(10, limits.window_bytes.bit_length() - 1)
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: window_log})
+
+
+def _bz2(_: Limits) -> _Member:
+    return bz2.BZ2Decompressor()
+
+
+def _xz(limits: Limits) -> _Member:
+    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=limits.window_bytes)
+
+
+_MEMBERS: dict[str, Callable[[Limits], _Member]] = {"gzip": _gzip, "zstd": _zstd, "bz2": _bz2, "xz": _xz}
+
+
+def sniff(head: bytes) -> Compression:
+    """Return the compression that the first 16 bytes of a stream show, "" for none that is known.
+
+    The magics are those of DMT-04, with as much behind them as is fixed, since a tar may begin with any name.
+    """
+    if head.startswith(b"\x1f\x8b\x08"):
+        return "gzip"
+    if head.startswith(b"\x28\xb5\x2f\xfd") or (len(head) >= 4 and head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5):
+        return "zstd"
+    if head.startswith(b"\xfd7zXZ\0"):
+        return "xz"
+    if head.startswith(b"BZh") and head[4:10] in {b"1AY&SY", b"\x17rE8P\x90"}:
+        return "bz2"
+    return ""
+
+
+def decompressed(
+    stream: ByteStream, compression: Compression | None, limits: Limits, *, what: str = "stream"
+) -> "Decompressor":
+    """Return the plain bytes of `stream`.
+
+    Args:
+        stream: Compressed bytes; closed with the result.
+        compression: What the media type promises, "" for plain bytes; None to look at the bytes.
+        limits: `plain_bytes`, `ratio` and `window_bytes` are held.
+        what: What the stream is, for errors.
+
+    Raises:
+        CompressionError: The bytes show another compression than promised.
+    """
+    head = b""
+    while len(head) < _HEAD and (data := stream.read(_HEAD - len(head))):
+        head += data
+    found = sniff(head)
+    if compression is not None and found != compression:
+        shown = found or ("empty" if not head else "no compression that is known")
+        raise CompressionError(what, f"the media type promises {compression or 'plain tar'}, the bytes are {shown}")
+    return Decompressor(stream, found, head, limits, what)
+
+
+class Decompressor:
+    """A stream of plain bytes. Made by `decompressed`."""
+
+    def __init__(self, stream: ByteStream, compression: Compression, head: bytes, limits: Limits, what: str) -> None:
+        self.compression = compression
+        self._stream = stream
+        self._limits = limits
+        self._what = what
+        self._start = _MEMBERS.get(compression)
+        self._member: _Member | None = None
+        self._pending = head
+        self._taken = len(head)
+        self._given = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Return between 1 and `size` plain bytes; none at the end.
+
+        Raises:
+            CompressionError: Damaged or cut short.
+            LimitError: More plain bytes than the limits allow.
+        """
+        data = self._plain(size) if self._start is None else self._inflate(self._start, size)
+        self._given += len(data)
+        if self._given > self._limits.plain_bytes:
+            raise LimitError("plain_bytes", self._limits.plain_bytes, self._given)
+        ratio = self._limits.ratio
+        if ratio is not None and self._given > PIECE and self._given > ratio * self._taken:
+            raise LimitError("ratio", ratio, self._given // max(1, self._taken))
+        return data
+
+    def _plain(self, size: int) -> bytes:
+        data = self._pending[:size]
+        self._pending = self._pending[size:]
+        return data or self._more(size)
+
+    def _more(self, size: int = _INPUT) -> bytes:
+        data = self._stream.read(size)
+        self._taken += len(data)
+        return data
+
+    def _inflate(self, start: Callable[[Limits], _Member], size: int) -> bytes:
+        while True:
+            member = self._member
+            if member is None:
+                if not self._next_member():
+                    return b""
+                member = self._member = start(self._limits)
+            data = b""
+            if member.needs_input:
+                data = self._pending or self._more()
+                self._pending = b""
+                if not data:
+                    raise CompressionError(self._what, f"the {self.compression} data is cut short")
+            try:
+                plain = member.decompress(data, size)
+            except _ERRORS as error:
+                raise CompressionError(self._what, f"damaged {self.compression} data ({error})") from None
+            if member.eof:
+                self._pending = member.unused_data
+                self._member = None
+            if plain:
+                return plain
+
+    def _next_member(self) -> bool:
+        """Look at what follows a member: another one, or nothing."""
+        while len(self._pending) < _HEAD and (data := self._more()):
+            self._pending += data
+        head = self._pending
+        if self.compression == "xz":
+            head = self._pending = head if head.strip(b"\0") else b""
+        if not head:
+            return False
+        if sniff(head) != self.compression:
+            raise CompressionError(self._what, f"garbage after the {self.compression} data")
+        if self.compression == "gzip" and len(head) > 3 and head[3] & 0xE0:
+            raise CompressionError(self._what, "damaged gzip data (reserved flags)")
+        return True
+
+    def close(self) -> None:
+        """Close the stream below."""
+        self._stream.close()

@@ -1,0 +1,150 @@
+"""Untrusted bytes into bytes that are what their name says.
+
+A `VerifiedReader` counts and hashes what passes, refuses what is shorter or longer than it should be (one byte past the
+end is tried) and compares the digest before it reports the end, so that a mismatch can never look like the end of the
+stream. Whoever ends a stream drains it: bytes that nobody wanted are part of the digest too. Decompression lives in
+`compression`, where blobs come from in `cas` and `directory`.
+"""
+
+import queue
+import threading
+from types import TracebackType
+from typing import Protocol, Self
+
+from oci_layers.errors import DigestMismatchError, SizeMismatchError
+from oci_layers.spec.digest import Digest
+
+__all__ = ["ByteStream", "ReadAhead", "VerifiedReader", "drain"]
+
+PIECE = 1 << 20
+
+
+class ByteStream(Protocol):
+    """Bytes to be read once, from their beginning."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return between 1 and `size` bytes, or none at the end."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open below."""
+        ...
+
+
+def drain(stream: ByteStream) -> None:
+    """Read a stream to its end."""
+    while stream.read(PIECE):
+        pass
+
+
+class VerifiedReader:
+    """A stream that raises where it does not match its digest, or its size when one is known.
+
+    Leaving it as a context manager reads to the end and checks; leaving by an exception only closes.
+    """
+
+    def __init__(self, stream: ByteStream, digest: Digest, size: int | None = None, *, what: str = "") -> None:
+        self._stream = stream
+        self._digest = digest
+        self._hasher = digest.hasher()
+        self._size = size
+        self._seen = 0
+        self._done = False
+        self._what = what or str(digest)
+
+    def read(self, size: int, /) -> bytes:
+        """Return between 1 and `size` bytes; none at the end, once size and digest have been found right.
+
+        Raises:
+            SizeMismatchError: The stream ends before its size, or goes on after it.
+            DigestMismatchError: All was read, and it is something else.
+        """
+        left = size if self._size is None else min(size, self._size - self._seen + 1)
+        data = self._stream.read(left) if not self._done else b""
+        if data:
+            self._seen += len(data)
+            if self._size is not None and self._seen > self._size:
+                raise SizeMismatchError(self._what, self._size, self._seen)
+            self._hasher.update(data)
+        elif not self._done:
+            self._check()
+            self._done = True
+        return data
+
+    def _check(self) -> None:
+        if self._size is not None and self._seen != self._size:
+            raise SizeMismatchError(self._what, self._size, self._seen)
+        actual = self._hasher.hexdigest()
+        if actual != self._digest.encoded:
+            raise DigestMismatchError(self._what, str(self._digest), f"{self._digest.algorithm}:{actual}")
+
+    def close(self) -> None:
+        """Close the stream below, checked or not."""
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                drain(self)
+        finally:
+            self.close()
+
+
+class ReadAhead:
+    """A stream whose work (reading, inflating, hashing) is done by another thread, a few pieces ahead of the reader.
+
+    Errors come out of `read` where they would have without it. The thread ends with the stream, or with `close`.
+    """
+
+    _PIECES = 8
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._pieces: queue.Queue[bytes | BaseException] = queue.Queue(self._PIECES)
+        self._stop = False
+        self._rest = b""
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="oci-layers-read-ahead", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop:
+                data = self._stream.read(PIECE)
+                self._pieces.put(data)
+                if not data:
+                    return
+        except BaseException as error:  # noqa: BLE001  # handed over, whatever it is, and raised by the reader
+            self._pieces.put(error)
+
+    def read(self, size: int, /) -> bytes:
+        """Return between 1 and `size` bytes, or none at the end."""
+        if self._error is not None:
+            raise self._error
+        data = self._rest
+        if not data:
+            piece = self._pieces.get()
+            if isinstance(piece, BaseException):
+                self._error = piece
+                raise piece
+            data = piece
+            if not data:
+                self._pieces.put(b"")
+        self._rest = data[size:]
+        return data[:size]
+
+    def close(self) -> None:
+        """Stop the thread, wait for it, and close the stream below."""
+        self._stop = True
+        while self._thread.is_alive():
+            try:
+                self._pieces.get(timeout=0.01)
+            except queue.Empty:
+                continue
+        self._thread.join()
+        self._stream.close()

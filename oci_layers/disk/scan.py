@@ -1,0 +1,154 @@
+"""A real directory into a tree: what `mirror` would have been told to make it.
+
+Everything is reached by handle and no link is followed. Contents are not read: each file remembers where it is and is
+opened again, as safely, when its bytes are asked for. Sockets have no place in a layer and are left out (LYR-05).
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import attrs
+
+from oci_layers import system
+from oci_layers.disk.confine import Handles
+from oci_layers.report import Skipped
+from oci_layers.tree.merge import Merge, Place
+from oci_layers.tree.node import EMPTY, Device, Directory, Extents, Fifo, File, Leaf, Node, Symlink
+from oci_layers.tree.path import join, parent_and_name
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["OnDisk", "scan"]
+
+_PIECE = 1 << 18
+
+
+@attrs.frozen(eq=False)
+class OnDisk:
+    """Contents of a file below a directory."""
+
+    directory: str
+    path: bytes
+    size: int
+    extents: Extents | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes as they are now; holes read as zeros.
+
+        Raises:
+            OSError: The file is gone, or is no regular file any more.
+        """
+        root = system.open_root(self.directory)
+        handles = Handles(root)
+        try:
+            parent, name = parent_and_name(self.path)
+            fd = system.open_regular_file(name, handles.directory(parent))
+        finally:
+            handles.close()
+            system.close(root)
+        try:
+            at = 0
+            while piece := system.pread(fd, min(_PIECE, self.size - at), at) if at < self.size else b"":
+                yield piece
+                at += len(piece)
+        finally:
+            system.close(fd)
+
+
+def scan(directory: str | os.PathLike[str], *, skip: Callable[[Skipped], None] | None = None) -> FileTree:
+    """Return the tree of what is below `directory`, its own attributes on the root.
+
+    Args:
+        directory: A directory; a link is resolved first.
+        skip: Called with each thing that has no place in a tree (sockets).
+    """
+    place = system.resolve(os.fspath(directory))
+    root = system.open_root(place)
+    handles = Handles(root)
+    try:
+        return _Scan(place, handles, skip).run(root)
+    finally:
+        handles.close()
+        system.close(root)
+
+
+class _Scan:
+    def __init__(self, directory: str, handles: Handles, skip: Callable[[Skipped], None] | None) -> None:
+        self.directory = directory
+        self.handles = handles
+        self.skip = skip
+        self.tree = FileTree()
+        self.merge = Merge(self.tree)
+        self.seen: dict[tuple[int, int], tuple[bytes, Leaf]] = {}
+
+    def run(self, root: int) -> FileTree:
+        self.merge.describe_root(_directory(system.fstat(root), system.get_xattrs(root)))
+        stack = [Place(b"", self.tree.own_root())]
+        while stack:
+            place = stack.pop()
+            fd = self.handles.directory(place.path)
+            for name in system.list_names(fd):
+                below = self.one(place, name, fd)
+                if below is not None:
+                    stack.append(below)
+        return self.tree
+
+    def one(self, place: Place, name: bytes, fd: int) -> Place | None:
+        path = join(place.path, name)
+        found = system.lstat(name, fd)
+        known = self.seen.get((found.st_dev, found.st_ino)) if found.st_nlink > 1 else None
+        if known is not None:
+            self.merge.link(known, place, name)
+            return None
+        node = self.node(found, path, name, fd)
+        if node is None:
+            if self.skip is not None:
+                self.skip(Skipped("socket", path, 0, None))
+            return None
+        self.merge.put(place, name, node)
+        if isinstance(node, Directory):
+            return Place(path, node)
+        self.seen[found.st_dev, found.st_ino] = path, node
+        return None
+
+    def node(self, found: os.stat_result, path: bytes, name: bytes, fd: int) -> Node | None:
+        mode, uid, gid, mtime = found.st_mode & 0o7777, found.st_uid, found.st_gid, found.st_mtime_ns
+        kind: Literal["char", "block"]
+        match stat.S_IFMT(found.st_mode):
+            case stat.S_IFDIR:
+                return _directory(found, system.get_xattrs(self.handles.directory(path)))
+            case stat.S_IFREG:
+                xattrs, extents = self.look_into(name, fd, found)
+                content = OnDisk(self.directory, path, found.st_size, extents) if found.st_size else EMPTY
+                return File(mode, uid, gid, mtime, xattrs, content=content)
+            case stat.S_IFLNK:
+                xattrs = _special_xattrs(fd, name)
+                return Symlink(uid, gid, mtime, xattrs, target=system.read_link(name, fd))
+            case stat.S_IFIFO:
+                return Fifo(mode, uid, gid, mtime, _special_xattrs(fd, name))
+            case stat.S_IFCHR | stat.S_IFBLK:
+                kind = "char" if stat.S_ISCHR(found.st_mode) else "block"
+                major, minor = os.major(found.st_rdev), os.minor(found.st_rdev)
+                xattrs = _special_xattrs(fd, name)
+                return Device(mode, uid, gid, mtime, xattrs, kind=kind, major=major, minor=minor)
+            case _:
+                return None
+
+    def look_into(self, name: bytes, parent: int, found: os.stat_result) -> tuple[dict[bytes, bytes], Extents | None]:
+        fd = system.open_regular_file(name, parent)
+        try:
+            sparse = found.st_blocks * 512 < found.st_size
+            return system.get_xattrs(fd), tuple(system.lseek_data(fd, found.st_size)) if sparse else None
+        finally:
+            system.close(fd)
+
+
+def _directory(found: os.stat_result, xattrs: dict[bytes, bytes]) -> Directory:
+    return Directory(found.st_mode & 0o7777, found.st_uid, found.st_gid, found.st_mtime_ns, xattrs)
+
+
+def _special_xattrs(parent: int, name: bytes) -> dict[bytes, bytes]:
+    if not system.HAS_PROC:
+        return {}
+    return system.get_xattrs(os.fsencode(system.proc_path(parent)) + b"/" + name, follow=False)

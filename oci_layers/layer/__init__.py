@@ -1,0 +1,12 @@
+"""Layers: entries into changes, and changes into the merged tree.
+
+`whiteout` has the grammar of `.wh.` names, `changeset` turns tar entries into the changes of `change`, `apply` merges
+them, and `policy` says what to do where there is a choice.
+"""
+
+from oci_layers.layer.apply import apply
+from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
+from oci_layers.layer.changeset import decode
+from oci_layers.layer.policy import Policy
+
+__all__ = ["Add", "Change", "Link", "Opaque", "Policy", "Whiteout", "apply", "decode"]

@@ -1,0 +1,216 @@
+"""A layer's tar entries into changes: what each entry means, before anything is known of what lies below.
+
+Names are cleaned and markers told from files here; owners out of range, targets that no file system could hold and
+unknown types are refused here, or dropped and reported where the policy says so. Tar bytes are `tar`'s business, the
+`.wh.` grammar is in `whiteout`, and what a change does to a tree in `apply`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+from oci_layers.errors import LayerError, LimitError, UnsafePathError
+from oci_layers.layer.change import Add, Change, Link
+from oci_layers.layer.policy import Policy
+from oci_layers.layer.whiteout import PREFIX, leftover, marker
+from oci_layers.report import Finding
+from oci_layers.tar.entry import (
+    BLOCK,
+    CHARACTER,
+    CONTIGUOUS,
+    DIRECTORY,
+    FIFO,
+    GLOBAL,
+    HARDLINK,
+    REGULAR,
+    SYMLINK,
+    Entry,
+)
+from oci_layers.tree.node import (
+    EMPTY,
+    Content,
+    Device,
+    Directory,
+    Fifo,
+    File,
+    Inline,
+    Node,
+    Source,
+    Stored,
+    Symlink,
+)
+from oci_layers.tree.path import clean
+
+__all__ = ["decode"]
+
+_MAX_OWNER = 2**32 - 2
+_MAX_DEVICE = 2**32 - 1
+_FILES = frozenset({REGULAR, CONTIGUOUS})
+
+Listen = Callable[[Finding], None]
+
+
+def decode(
+    entries: Iterable[Entry],
+    *,
+    layer: int = 0,
+    policy: Policy | None = None,
+    source: Source | None = None,
+    listen: Listen | None = None,
+) -> Iterator[Change]:
+    """Turn tar entries into changes, one at a time and in their order.
+
+    Args:
+        entries: What `tar.read_tar` yields.
+        layer: The number of the layer in its image, for provenance and findings.
+        policy: What to do with what the rules refuse.
+        source: What the contents can be read from later, by their offsets in the plain tar. Without one, contents are
+            held in memory.
+        listen: Called with each finding.
+
+    Raises:
+        LayerError: An entry that the policy refuses: UnsafePathError, WhiteoutError.
+        LimitError: A path or a link target that is too long.
+    """
+    return _Decoder(layer, policy or Policy(), source, listen or _ignore).decode(entries)
+
+
+def _ignore(_: Finding) -> None:
+    """Take a finding that nobody asked for."""
+
+
+class _Decoder:
+    def __init__(self, layer: int, policy: Policy, source: Source | None, listen: Listen) -> None:
+        self.layer = layer
+        self.policy = policy
+        self.limits = policy.limits
+        self.source = source
+        self.listen = listen
+        self.clamp = policy.climbing == "clamp"
+
+    def decode(self, entries: Iterable[Entry]) -> Iterator[Change]:
+        for entry in entries:
+            try:
+                change = self.change(entry)
+            except LayerError as error:
+                if self.policy.refused == "error":
+                    raise
+                self.report("refused", error.path, error.reason)
+                continue
+            if change is not None:
+                yield change
+
+    def report(self, what: str, path: bytes, detail: str = "") -> None:
+        self.listen(Finding(what, path, self.layer, detail))
+
+    def change(self, entry: Entry) -> Change | None:
+        kind = entry.type
+        if kind == GLOBAL:
+            self.report("global-header", entry.name)
+            return None
+        path = clean(entry.name, clamp=self.clamp, limits=self.limits)
+        if PREFIX in path:
+            why = leftover(path)
+            if why is not None:
+                self.report(why, path)
+                return None
+            found = marker(path)
+            if found is not None:
+                if kind not in _FILES or entry.size:
+                    self.report("odd-marker", path, "a whiteout that is not an empty file")
+                return found
+        if not path and kind != DIRECTORY:
+            raise UnsafePathError(entry.name, "the root of the image can only be a directory")
+        if kind == HARDLINK:
+            return Link(path, self.target(entry))
+        make = _MAKERS.get(kind)
+        if make is None:
+            self.unknown(entry, path)
+            return None
+        node = make(self, entry, path)
+        return Add(path, node, _data(entry, node))
+
+    def unknown(self, entry: Entry, path: bytes) -> None:
+        reason = f"no one knows the tar type {entry.type!r}"
+        if self.policy.unknown_types == "error":
+            raise LayerError(path, reason)
+        self.report("unknown-type", path, reason)
+
+    def target(self, entry: Entry) -> bytes:
+        """Return where a hard link leads: cleaned like a name, and held at the root (EDGE-14c, EDGE-14d)."""
+        target = clean(entry.linkname, clamp=True, limits=self.limits)
+        try:
+            clean(entry.linkname, limits=self.limits)
+        except UnsafePathError:
+            self.suspect("climbing-link", clean(entry.name, clamp=True), "the target climbs above the root")
+        return target
+
+    def suspect(self, what: str, path: bytes, detail: str) -> None:
+        if self.policy.suspicious == "error":
+            raise UnsafePathError(path, detail)
+        self.report(what, path, detail)
+
+    def owner(self, entry: Entry, path: bytes) -> tuple[int, int]:
+        uid, gid = entry.uid, entry.gid
+        if not (0 <= uid <= _MAX_OWNER and 0 <= gid <= _MAX_OWNER):
+            raise LayerError(path, f"the owner {uid}:{gid} is out of the range 0 to {_MAX_OWNER}")
+        return uid, gid
+
+    def content(self, entry: Entry) -> Content:
+        if not entry.size:
+            return EMPTY
+        if self.source is None:
+            return Inline(entry.read())
+        return Stored(self.source, entry.data_offset, entry.size, entry.extents)
+
+
+def _data(entry: Entry, node: Node) -> Iterator[memoryview] | None:
+    if not isinstance(node, File) or not node.content.size:
+        return None
+    if isinstance(node.content, Inline):
+        return map(memoryview, node.content.chunks())
+    return entry.pieces()
+
+
+def _file(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
+    uid, gid = decoder.owner(entry, path)
+    content = decoder.content(entry)
+    return File(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer, 0, content)
+
+
+def _directory(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
+    uid, gid = decoder.owner(entry, path)
+    return Directory(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer)
+
+
+def _symlink(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
+    uid, gid = decoder.owner(entry, path)
+    if not entry.linkname:
+        raise UnsafePathError(path, "a symlink without a target")
+    if len(entry.linkname) >= decoder.limits.path_bytes:
+        raise LimitError("path_bytes", decoder.limits.path_bytes - 1, len(entry.linkname))
+    return Symlink(uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer, 0, entry.linkname)
+
+
+def _device(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
+    uid, gid = decoder.owner(entry, path)
+    major, minor = entry.devmajor, entry.devminor
+    if not (0 <= major <= _MAX_DEVICE and 0 <= minor <= _MAX_DEVICE):
+        raise LayerError(path, f"the device number {major}:{minor} is out of range")
+    kind: Literal["char", "block"] = "char" if entry.type == CHARACTER else "block"
+    return Device(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer, 0, kind, major, minor)
+
+
+def _fifo(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
+    uid, gid = decoder.owner(entry, path)
+    return Fifo(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer)
+
+
+_MAKERS: dict[bytes, Callable[[_Decoder, Entry, bytes], Node]] = {
+    REGULAR: _file,
+    CONTIGUOUS: _file,
+    DIRECTORY: _directory,
+    SYMLINK: _symlink,
+    CHARACTER: _device,
+    BLOCK: _device,
+    FIFO: _fifo,
+}

@@ -1,0 +1,55 @@
+"""What to do where the spec leaves a choice, or where an image breaks it: one frozen object and its three presets."""
+
+from typing import Literal, get_args
+
+import attrs
+
+from oci_layers.errors import NameFormatError
+from oci_layers.limits import Limits
+
+__all__ = ["Policy"]
+
+_Preset = Literal["default", "strict", "lenient"]
+
+
+@attrs.frozen(kw_only=True)
+class Policy:
+    """How layers are applied. The field defaults are the preset `default`.
+
+    None of these lets anything out of the root, changes what a digest must be, or lifts a limit.
+    """
+
+    parents: Literal["follow", "replace"] = "follow"
+    """Links in a name: followed inside the root, or replaced by directories as an overlay mount shows."""
+    duplicates: Literal["last", "error"] = "last"
+    """Two entries of one layer with one name: the last one wins, or an error (LYR-02)."""
+    climbing: Literal["error", "clamp"] = "error"
+    """Names that climb above the root: an error, or held at the root."""
+    unknown_types: Literal["error", "skip"] = "error"
+    """Entries of a tar type that no one knows."""
+    forward_links: Literal["error", "defer"] = "error"
+    """Hard links to a name that comes later: an error, or made when the layer has ended."""
+    refused: Literal["error", "skip"] = "error"
+    """Any other entry that the rules refuse: an error, or dropped and reported."""
+    suspicious: Literal["report", "error"] = "report"
+    """What is legal to apply and wrong all the same, such as a file used as a directory: reported, or an error."""
+    limits: Limits = attrs.field(factory=Limits)
+    """How much is taken before an image is refused."""
+
+    @classmethod
+    def preset(cls, name: str, *, limits: Limits | None = None) -> "Policy":
+        """Return the preset called `name`: `default`, `strict` or `lenient`.
+
+        Raises:
+            NameFormatError: There is no such preset.
+        """
+        limits = limits or Limits()
+        match name:
+            case "default":
+                return cls(limits=limits)
+            case "strict":
+                return cls(duplicates="error", suspicious="error", limits=limits)
+            case "lenient":
+                return cls(climbing="clamp", unknown_types="skip", forward_links="defer", refused="skip", limits=limits)
+            case _:
+                raise NameFormatError("policy", name, f"there are {', '.join(get_args(_Preset))}")

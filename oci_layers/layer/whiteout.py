@@ -1,0 +1,50 @@
+"""The grammar of `.wh.` names (layer.md, Whiteouts), and nothing of what they remove.
+
+A last component `.wh.NAME` is a whiteout of its sibling NAME, and `.wh..wh..opq` makes its directory opaque. A NAME
+that is empty, `.` or `..` is an error, and so is `.wh.` before any component but the last: no image can hold such a
+name (WHT-03, WHT-04). AUFS left bookkeeping of its own at the root of layers; it means nothing here and is dropped.
+"""
+
+from oci_layers.errors import WhiteoutError
+from oci_layers.layer.change import Opaque, Whiteout
+from oci_layers.tree.path import join, parent_and_name
+
+__all__ = ["OPAQUE_NAME", "PREFIX", "leftover", "marker"]
+
+PREFIX = b".wh."
+OPAQUE_NAME = b".wh..wh..opq"
+_AUFS_NAMES = frozenset({b".wh..wh.plnk", b".wh..wh.aufs", b".wh..wh.orph"})
+
+
+def leftover(path: bytes) -> str | None:
+    """Return why the marker at the clean `path` means nothing and is to be dropped, or None when it means something.
+
+    AUFS's own names at the root are its bookkeeping (AUF-01); a whiteout of a name that begins with `.wh.` removes what
+    no image can have (EDGE-23).
+    """
+    first, _, _ = path.partition(b"/")
+    if first in _AUFS_NAMES:
+        return "aufs"
+    _, name = parent_and_name(path)
+    if name.startswith(PREFIX + PREFIX) and name != OPAQUE_NAME:
+        return "whiteout-of-marker"
+    return None
+
+
+def marker(path: bytes) -> Whiteout | Opaque | None:
+    """Return what the clean `path` says as a marker; None when it is an ordinary name.
+
+    Raises:
+        WhiteoutError: The name is none that the grammar has.
+    """
+    parent, name = parent_and_name(path)
+    if parent.startswith(PREFIX) or b"/" + PREFIX in parent:
+        raise WhiteoutError(path, "a directory cannot have a name that begins with '.wh.'")
+    if not name.startswith(PREFIX):
+        return None
+    if name == OPAQUE_NAME:
+        return Opaque(parent)
+    hidden = name[len(PREFIX) :]
+    if hidden in {b"", b".", b".."}:
+        raise WhiteoutError(path, "a whiteout must name what it removes")
+    return Whiteout(join(parent, hidden))

@@ -1,0 +1,291 @@
+"""System calls on files, and the only module that makes them.
+
+Plain functions, called as `system.fsync(fd)`, so that a test can play faults, crashes and lost writes by replacing an
+attribute of this module. All of them work by handle: a name is one component, looked up in a directory that is already
+open, and a link is never followed. What is done, and in which order, is decided by the callers.
+"""
+
+import contextlib
+import errno
+import os
+import pathlib
+import stat
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+__all__ = [
+    "HAS_PROC",
+    "chmod",
+    "close",
+    "fchmod",
+    "fchown",
+    "fsetxattr",
+    "fstat",
+    "fsync",
+    "ftruncate",
+    "get_xattrs",
+    "identity",
+    "is_current_directory",
+    "is_directory",
+    "lchown",
+    "link",
+    "list_names",
+    "lseek_data",
+    "lsetxattr",
+    "lstat",
+    "make_device",
+    "make_directory",
+    "make_fifo",
+    "make_symlink",
+    "mount_points",
+    "open_directory",
+    "open_new_file",
+    "open_path",
+    "open_regular_file",
+    "open_root",
+    "pin",
+    "pread",
+    "proc_path",
+    "read_link",
+    "rename",
+    "resolve",
+    "rmdir",
+    "temporary_file",
+    "unlink",
+    "utime",
+    "utime_at",
+    "write_all",
+    "write_at",
+]
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
+_READ = (
+    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | _CLOEXEC
+)
+_PIN = getattr(os, "O_PATH", 0) | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
+
+HAS_PROC = os.path.isdir("/proc/self/fd")
+
+close = os.close
+fchmod = getattr(os, "fchmod", None) or os.chmod
+fchown = getattr(os, "fchown", None) or os.chown
+fstat = os.fstat
+fsync = os.fsync
+ftruncate = os.ftruncate
+
+
+def identity() -> tuple[int, int]:
+    """Return the user and group that new files get."""
+    return (os.geteuid(), os.getegid()) if hasattr(os, "geteuid") else (0, 0)
+
+
+def open_root(directory: str) -> int:
+    """Open a directory that the user named; the last component may not be a link."""
+    return os.open(directory, _DIRECTORY)
+
+
+def open_directory(name: bytes, parent: int) -> int:
+    """Open a directory in the open directory `parent`."""
+    return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def open_new_file(name: bytes, parent: int) -> int:
+    """Create a file that only its owner may use, for writing; nothing may stand at `name`."""
+    return os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
+
+
+def open_regular_file(name: bytes | str, parent: int | None = None) -> int:
+    """Open a regular file for reading; a link, a device or a pipe is refused without being touched."""
+    fd = os.open(name, _READ, dir_fd=parent)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", os.fsdecode(name))
+    return fd
+
+
+def open_path(path: str) -> int:
+    """Open a regular file that the user named for reading; links are followed."""
+    fd = os.open(path, _READ & ~getattr(os, "O_NOFOLLOW", 0))
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return fd
+
+
+@contextlib.contextmanager
+def pin(name: bytes, parent: int) -> Iterator[int]:
+    """Hold on to whatever stands at `name`, itself and not what it links to, without opening it."""
+    fd = os.open(name, _PIN, dir_fd=parent)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def proc_path(fd: int) -> str:
+    """Return a path that leads to what the handle is open on, whatever happens to its name."""
+    return f"/proc/self/fd/{fd}"
+
+
+def make_directory(name: bytes, parent: int) -> None:
+    """Make a directory that only its owner may use."""
+    os.mkdir(name, 0o700, dir_fd=parent)
+
+
+def make_symlink(target: bytes, name: bytes, parent: int) -> None:
+    """Make a symbolic link."""
+    os.symlink(target, name, dir_fd=parent)
+
+
+def make_fifo(name: bytes, parent: int) -> None:
+    """Make a named pipe that only its owner may use."""
+    os.mkfifo(name, 0o600, dir_fd=parent)
+
+
+def make_device(name: bytes, parent: int, *, block: bool, major: int, minor: int) -> None:
+    """Make a device that only its owner may use."""
+    os.mknod(name, 0o600 | (stat.S_IFBLK if block else stat.S_IFCHR), os.makedev(major, minor), dir_fd=parent)
+
+
+def link(source: bytes, source_parent: int, name: bytes, parent: int) -> None:
+    """Make a hard link; a link as the source is itself linked, not followed."""
+    os.link(source, name, src_dir_fd=source_parent, dst_dir_fd=parent, follow_symlinks=False)
+
+
+def rename(source: bytes, source_parent: int, name: bytes, parent: int) -> None:
+    """Rename, over an empty directory or a file too."""
+    os.rename(source, name, src_dir_fd=source_parent, dst_dir_fd=parent)
+
+
+def unlink(name: bytes, parent: int) -> None:
+    """Remove anything but a directory."""
+    os.unlink(name, dir_fd=parent)
+
+
+def rmdir(name: bytes, parent: int) -> None:
+    """Remove an empty directory."""
+    os.rmdir(name, dir_fd=parent)
+
+
+def lstat(name: bytes, parent: int) -> os.stat_result:
+    """Describe what stands at `name`, a link itself."""
+    return os.stat(name, dir_fd=parent, follow_symlinks=False)
+
+
+def is_directory(mode: int) -> bool:
+    """Tell whether the mode of a stat result is a directory's."""
+    return stat.S_ISDIR(mode)
+
+
+def list_names(fd: int) -> list[bytes]:
+    """Return the names in an open directory, in the order of their bytes."""
+    return sorted(os.fsencode(name) for name in os.listdir(fd))
+
+
+def read_link(name: bytes, parent: int) -> bytes:
+    """Return the target of a symbolic link."""
+    return os.readlink(name, dir_fd=parent)
+
+
+def lchown(name: bytes, parent: int, uid: int, gid: int) -> None:
+    """Change the owner of what stands at `name`, a link itself."""
+    os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
+
+
+def utime(fd: int, mtime_ns: int) -> None:
+    """Set the access and modification time of an open file."""
+    os.utime(fd, ns=(mtime_ns, mtime_ns))
+
+
+def utime_at(name: bytes, parent: int, mtime_ns: int) -> None:
+    """Set the times of what stands at `name`, a link itself."""
+    os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=parent, follow_symlinks=False)
+
+
+def fsetxattr(fd: int | str, name: bytes, value: bytes) -> None:
+    """Set an extended attribute of an open file, or of what a path of `proc_path` leads to."""
+    os.setxattr(fd, name, value)
+
+
+def lsetxattr(directory: str, link_name: bytes, name: bytes, value: bytes) -> None:
+    """Set an extended attribute of the link `link_name` itself, in what a path of `proc_path` leads to."""
+    os.setxattr(os.fsencode(directory) + b"/" + link_name, name, value, follow_symlinks=False)
+
+
+def chmod(path: str, mode: int) -> None:
+    """Change the mode of what a path of `proc_path` leads to."""
+    os.chmod(path, mode)
+
+
+def get_xattrs(path: int | str | bytes, *, follow: bool = True) -> dict[bytes, bytes]:
+    """Return the extended attributes of an open file or of a path; empty where there can be none."""
+    if not hasattr(os, "listxattr"):
+        return {}
+    try:
+        names = os.listxattr(path, follow_symlinks=follow)
+        return {os.fsencode(name): os.getxattr(path, name, follow_symlinks=follow) for name in sorted(names)}
+    except OSError as error:
+        if error.errno in {errno.ENOTSUP, errno.EPERM, errno.ENODATA}:
+            return {}
+        raise
+
+
+def write_all(fd: int, data: memoryview) -> None:
+    """Write all of `data` at the file's position."""
+    written = os.write(fd, data)
+    while written < len(data):
+        data = data[written:]
+        written = os.write(fd, data)
+
+
+def write_at(fd: int, data: memoryview, offset: int) -> None:
+    """Write all of `data` at `offset`."""
+    while data:
+        written = os.pwrite(fd, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def pread(fd: int, size: int, offset: int) -> bytes:
+    """Read up to `size` bytes at `offset`; empty at the end."""
+    return os.pread(fd, size, offset)
+
+
+def lseek_data(fd: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield the (offset, length) pieces of an open file that are no holes."""
+    at = 0
+    while at < size:
+        try:
+            start = os.lseek(fd, at, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return
+            raise
+        at = min(os.lseek(fd, start, os.SEEK_HOLE), size)
+        yield start, at - start
+
+
+def temporary_file(directory: str | None = None) -> IO[bytes]:
+    """Open a file that has no name and goes when it is closed."""
+    return tempfile.TemporaryFile(dir=directory, buffering=0)
+
+
+def resolve(path: str) -> str:
+    """Return the absolute path that a path of the user's leads to; what does not exist yet is kept as it is."""
+    return str(pathlib.Path(path).resolve())
+
+
+def is_current_directory(path: bytes) -> bool:
+    """Tell whether a path is the directory that this process works in."""
+    return os.path.samefile(path, b".")
+
+
+def mount_points() -> set[str]:
+    """Return the paths at which something is mounted, as far as the system says."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+            return {line.split()[4].encode().decode("unicode_escape") for line in lines}
+    except OSError:
+        return set()

@@ -1,0 +1,163 @@
+r"""A tree as text, one line a node, and back.
+
+    /                     dir      0755 0:0 1700000000.000000000
+    /bin/sh               file     0755 0:0 1700000000.000000000 text=#!x
+    /bin/bash             link     /bin/sh
+    /etc/big              file     0644 0:0 1700000000.5 size=70 sha256=...
+    /etc/mtab             symlink  0777 0:0 0.000000000 target=../proc/mounts
+    /dev/null             char     0666 0:0 0.000000000 device=1:3 xattr.user.note=hello
+
+Fields are separated by spaces; in names and values every byte that is not printable ASCII, and space, backslash and
+equals sign, is `\xNN`. Contents of up to 64 bytes stand in the line, longer ones by their SHA-256. The first name of a
+file carries it, later names are `link` lines. Lines come in the order of `FileTree.walk`. Provenance is not shown.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from oci_layers.errors import NameFormatError
+from oci_layers.tree.merge import Merge
+from oci_layers.tree.node import Content, Device, Digested, Directory, Fifo, File, Inline, Leaf, Node, Symlink, sha256
+from oci_layers.tree.path import clean, parent_and_name
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["dump", "dump_lines", "parse"]
+
+_INLINE_BYTES = 64
+_PLAIN = frozenset(range(0x21, 0x7F)) - frozenset(b"\\=")
+_NANO = 10**9
+
+
+def dump(tree: FileTree) -> str:
+    """Return `tree` as text; contents are read for their digests."""
+    return "".join(line + "\n" for line in dump_lines(tree))
+
+
+def dump_lines(tree: FileTree) -> Iterator[str]:
+    """Yield the lines of `dump`, without line ends."""
+    first: dict[int, bytes] = {}
+    for path, node in tree.walk():
+        name = _escape(b"/" + path)
+        if not isinstance(node, Directory):
+            leader = first.setdefault(node.inode, path)
+            if leader != path:
+                yield f"{name} link {_escape(b'/' + leader)}"
+                continue
+        yield " ".join([name, *_fields(node)])
+
+
+def _fields(node: Node) -> Iterator[str]:
+    kind, special = _kind(node)
+    seconds, nanoseconds = divmod(abs(node.mtime_ns), _NANO)
+    sign = "-" if node.mtime_ns < 0 else ""
+    yield from (kind, f"{node.mode:04o}", f"{node.uid}:{node.gid}", f"{sign}{seconds}.{nanoseconds:09d}", *special)
+    for key in sorted(node.xattrs):
+        yield f"xattr.{_escape(key)}={_escape(node.xattrs[key])}"
+
+
+def _kind(node: Node) -> tuple[str, list[str]]:
+    match node:
+        case Directory():
+            return "dir", []
+        case File():
+            return "file", _content_fields(node.content)
+        case Symlink():
+            return "symlink", [f"target={_escape(node.target)}"]
+        case Device():
+            return node.kind, [f"device={node.major}:{node.minor}"]
+        case Fifo():
+            return "fifo", []
+
+
+def _content_fields(content: Content) -> list[str]:
+    if isinstance(content, Digested) or content.size > _INLINE_BYTES:
+        return [f"size={content.size}", f"sha256={sha256(content)}"]
+    return [f"text={_escape(b''.join(content.chunks()))}"]
+
+
+def parse(text: str) -> FileTree:
+    """Make the tree that `dump` wrote: `parse(dump(tree)) == tree`. Missing parents are implied.
+
+    Raises:
+        NameFormatError: A line that `dump` could not have written; `reason` names the line.
+    """
+    tree = FileTree()
+    merge = Merge(tree)
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                _parse_line(merge, line.split())
+            except (ValueError, IndexError, KeyError) as error:
+                raise NameFormatError("dump line", line, f"line {number}: {error}") from None
+    return tree
+
+
+def _parse_line(merge: Merge, words: list[str]) -> None:
+    path, kind = clean(_unescape(words[0])), words[1]
+    node = None if kind == "link" else _node(kind, words[2:])
+    if not path:
+        if not isinstance(node, Directory):
+            raise ValueError("the root is a directory")
+        merge.describe_root(node)
+        return
+    parent, name = parent_and_name(path)
+    place = merge.place(parent, make=True)
+    assert place is not None
+    if node is not None:
+        merge.put(place, name, node)
+        return
+    target = merge.find(clean(_unescape(words[2])))
+    if target is None:
+        raise ValueError("a link to nothing")
+    merge.link(target, place, name)
+
+
+def _node(kind: str, words: list[str]) -> Node:
+    mode, owner, mtime, *fields = words
+    values = dict(field.split("=", 1) for field in fields)
+    uid, gid = map(int, owner.split(":"))
+    common: dict[str, Any] = {  # values for whichever node it is
+        "mode": int(mode, 8),
+        "uid": uid,
+        "gid": gid,
+        "mtime_ns": _nanoseconds(mtime),
+        "xattrs": {_unescape(k[6:]): _unescape(values.pop(k)) for k in list(values) if k.startswith("xattr.")},
+    }
+    node: Directory | Leaf
+    match kind:
+        case "dir":
+            node = Directory(**common)
+        case "file" if "text" in values:
+            node = File(**common, content=Inline(_unescape(values.pop("text"))))
+        case "file":
+            node = File(**common, content=Digested(int(values.pop("size")), values.pop("sha256")))
+        case "symlink":
+            node = Symlink(**common, target=_unescape(values.pop("target")))
+        case "char" | "block":
+            major, minor = map(int, values.pop("device").split(":"))
+            node = Device(**common, kind="char" if kind == "char" else "block", major=major, minor=minor)
+        case "fifo":
+            node = Fifo(**common)
+        case _:
+            raise ValueError(f"no kind of node is called {kind!r}")
+    if values:
+        raise ValueError(f"{kind} has no {min(values)!r}")
+    return node
+
+
+def _nanoseconds(text: str) -> int:
+    found = re.fullmatch(r"(-?)([0-9]+)(?:\.([0-9]{1,9}))?", text)
+    if not found:
+        raise ValueError(f"{text!r} is no time")
+    sign, seconds, fraction = found.groups(default="")
+    value = int(seconds) * _NANO + int(fraction.ljust(9, "0"))
+    return -value if sign else value
+
+
+def _escape(raw: bytes) -> str:
+    return "".join(chr(byte) if byte in _PLAIN else f"\\x{byte:02x}" for byte in raw)
+
+
+def _unescape(text: str) -> bytes:
+    return re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), text.encode("ascii"))

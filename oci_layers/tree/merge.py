@@ -1,0 +1,235 @@
+"""Lay nodes over a tree: the mechanics that merging needs, and nothing of layers.
+
+What stands at a name and what comes decide (LYR-15, LYR-16): a directory over a directory replaces its attributes and
+keeps its children; any other pair removes the old one, with all below it, and makes the new one. Missing parents are
+implied (0755, root, the epoch). Links in a parent are followed inside the root, or, with `follow=False`, replaced by
+directories as a mounted overlay would have it. A mirror is told every step at resolved paths, in the order in which it
+happens, so that it never has to merge or to resolve anything; the attributes of directories are no steps: it takes
+those from the finished tree.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol
+
+import attrs
+
+from oci_layers.errors import LinkError, PathMissingError
+from oci_layers.limits import Limits
+from oci_layers.tree.node import Directory, File, Leaf, Node, implicit_directory
+from oci_layers.tree.path import check_limits, join, parent_and_name
+from oci_layers.tree.tree import FileTree, Resolution, resolve
+
+__all__ = ["Merge", "Mirror", "Note", "Place", "describe"]
+
+
+class Mirror(Protocol):
+    """Whatever repeats a tree's steps: nothing stands at a name when `make` and `link` come."""
+
+    def make(self, parent: bytes, name: bytes, node: Node, data: Iterator[memoryview] | None) -> None:
+        """Make `node` at `name` in the directory `parent`; `data` are a file's stored bytes, without its holes."""
+        ...
+
+    def link(self, target: bytes, parent: bytes, name: bytes, node: Leaf) -> None:
+        """Make `name` in the directory `parent` another name of the file at `target`."""
+        ...
+
+    def remove(self, parent: bytes, name: bytes, node: Node) -> None:
+        """Remove `name` from the directory `parent`, with all that is below it."""
+        ...
+
+
+@attrs.frozen
+class Place:
+    """A directory of the tree that may be changed, and its resolved path."""
+
+    path: bytes
+    directory: Directory
+
+
+@attrs.frozen
+class Note:
+    """Something that happened on the way to a place.
+
+    `followed`: the link at `path` was taken; `climbed`: that link led above the root and was held there; `implied`: the
+    directory at `path` was missing and was made; `replaced`: what stood at `path` was no directory and gave way to one.
+    """
+
+    what: Literal["followed", "climbed", "implied", "replaced"]
+    path: bytes
+
+
+class Merge:
+    """One writing of a tree, by one thread.
+
+    `notes` collects what happened on the way to places; whoever cares empties it.
+    """
+
+    def __init__(
+        self,
+        tree: FileTree,
+        *,
+        mirror: Mirror | None = None,
+        layer: int = 0,
+        follow: bool = True,
+        limits: Limits | None = None,
+    ) -> None:
+        self.tree = tree
+        self.notes: list[Note] = []
+        self._mirror = mirror
+        self._layer = layer
+        self._follow = follow
+        self._limits = limits or Limits()
+        self._places: dict[bytes, Place] = {}
+        self._mark = tree.mark
+
+    def place(self, path: bytes, *, make: bool) -> Place | None:
+        """Return the directory at the clean `path`, links in it followed; None if there is none and `make` is False.
+
+        With `make`, missing directories are implied and anything in the way is replaced.
+
+        Raises:
+            LinkError: A loop of links.
+            LimitError: The resolved path is too long or too deep.
+        """
+        if self._mark is not self.tree.mark:
+            self._places.clear()
+            self._mark = self.tree.mark
+        known = self._places.get(path)
+        if known is not None:
+            return known
+        found = self._resolve(path, follow_last=self._follow)
+        if found.rest and not make:
+            return None
+        self._note(found)
+        links = len(found.followed)
+        while found.rest:
+            made = self._imply(self._own(found), found.rest[-1])
+            onward = b"/".join([made.path, *found.rest[-2::-1]])
+            found = self._resolve(onward, follow_last=self._follow, links=links)
+            self._note(found)
+            links += len(found.followed)
+        place = self._places[path] = self._own(found)
+        return place
+
+    def _note(self, found: Resolution) -> None:
+        self.notes.extend(Note("followed", link) for link in found.followed)
+        if found.climbed:
+            self.notes.append(Note("climbed", found.followed[-1]))
+
+    def _resolve(self, path: bytes, *, follow_last: bool, links: int = 0) -> Resolution:
+        limit = self._limits.links - links
+        return resolve(self.tree.root, path, follow=self._follow, follow_last=follow_last, limit=limit)
+
+    def _own(self, found: Resolution) -> Place:
+        directory = self.tree.own_root()
+        for name in found.names:
+            directory = self.tree.own_child(directory, name)
+        return Place(b"/".join(found.names), directory)
+
+    def _imply(self, place: Place, name: bytes) -> Place:
+        path = join(place.path, name)
+        check_limits(path, self._limits)
+        old = place.directory.children.get(name)
+        if isinstance(old, Directory):
+            return Place(path, self.tree.own_child(place.directory, name))
+        if old is not None:
+            self.notes.append(Note("replaced", path))
+            self.drop(place, name)
+        self.notes.append(Note("implied", path))
+        node = implicit_directory(self._layer, self.tree.mark)
+        place.directory.children[name] = node
+        if self._mirror is not None:
+            self._mirror.make(place.path, name, node, None)
+        return Place(path, node)
+
+    def put(self, place: Place, name: bytes, node: Node, data: Iterator[memoryview] | None = None) -> None:
+        """Lay `node`, new and without children, over whatever stands at `name` in `place`."""
+        old = place.directory.children.get(name)
+        if isinstance(node, Directory):
+            if isinstance(old, Directory):
+                describe(self.tree.own_child(place.directory, name), node)
+                return
+            node.mark = self.tree.mark
+        else:
+            node.inode = self.tree.new_inode()
+        if old is not None:
+            self.drop(place, name)
+        place.directory.children[name] = node
+        if self._mirror is not None:
+            self._mirror.make(place.path, name, node, data)
+
+    def describe_root(self, node: Directory) -> None:
+        """Give the root of the tree the attributes of `node`."""
+        describe(self.tree.own_root(), node)
+
+    def find(self, target: bytes) -> tuple[bytes, Leaf] | None:
+        """Return the resolved path of the file at the clean `target`, and its node; None where nothing stands.
+
+        Links in its parents are followed, the last component is not: a hard link to a link shares the link itself.
+
+        Raises:
+            LinkError: `target` is a directory, or a loop of links.
+        """
+        found = self._resolve(target, follow_last=False)
+        if found.node is None or len(found.rest) > 1:
+            return None
+        if isinstance(found.node, Directory):
+            raise LinkError(target, "a hard link to a directory")
+        self._note(found)
+        return found.path, found.node
+
+    def link(self, target: tuple[bytes, Leaf], place: Place, name: bytes) -> None:
+        """Make `name` in `place` one more name of what `find` found.
+
+        Raises:
+            LinkError: The name is the target's own.
+        """
+        target_path, node = target
+        path = join(place.path, name)
+        if path == target_path:
+            raise LinkError(path, "a hard link to itself")
+        if name in place.directory.children:
+            self.drop(place, name)
+        place.directory.children[name] = node
+        self.tree.note_link(node.inode, target_path, path)
+        if self._mirror is not None:
+            self._mirror.link(target_path, place.path, name, node)
+
+    def drop(self, place: Place, name: bytes) -> None:
+        """Remove what stands at `name` in `place`, with all that is below it."""
+        node = place.directory.children.pop(name)
+        if not isinstance(node, File):
+            self._places.clear()
+        if self._mirror is not None:
+            self._mirror.remove(place.path, name, node)
+
+    def change(self, path: bytes, **attributes: Any) -> None:  # whatever the node has
+        """Change attributes of the node at the clean `path` (not followed); all names of a linked file see it.
+
+        Raises:
+            PathMissingError: Nothing stands there.
+        """
+        found = self._resolve(path, follow_last=False)
+        if found.node is None or len(found.rest) > 1:
+            raise PathMissingError(path)
+        if isinstance(found.node, Directory):
+            directory = self._own(found).directory
+            for attribute, value in attributes.items():
+                setattr(directory, attribute, value)
+            return
+        node = attrs.evolve(found.node, **attributes)
+        for each in self.tree.link_names(node.inode) or (found.path,):
+            parent, name = parent_and_name(each)
+            place = self._own(resolve(self.tree.root, parent, follow=False, follow_last=False, limit=0))
+            place.directory.children[name] = node
+
+
+def describe(directory: Directory, node: Directory) -> None:
+    """Replace every attribute of `directory` by those of `node`: old extended attributes go (LYR-15)."""
+    directory.mode = node.mode
+    directory.uid = node.uid
+    directory.gid = node.gid
+    directory.mtime_ns = node.mtime_ns
+    directory.xattrs = node.xattrs
+    directory.layer = node.layer
+    directory.implicit = node.implicit

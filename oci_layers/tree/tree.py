@@ -1,0 +1,250 @@
+"""A file system in memory that can be forked.
+
+A `FileTree` is persistent: `fork()` costs the same whatever the size, and a later write copies only the directories on
+its path. Each tree has a mark; a directory that bears it may be changed in place, any other is copied first, and a fork
+gives both sides a new mark. Names that share a file (hard links) share its node; `links` knows the names of those, and
+of those only. How one thing is laid over another is in `merge`, the text form in `dump`.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from oci_layers.errors import LinkError, PathMissingError
+from oci_layers.limits import Limits
+from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink, implicit_directory, same_content
+from oci_layers.tree.path import AnyPath, clean, join, to_bytes
+
+__all__ = ["FileTree", "Resolution", "resolve"]
+
+_LIMITS = Limits()
+
+
+@attrs.define
+class Resolution:
+    """How far a path could be followed from the root.
+
+    `names` and `directories` are the directories passed (`directories` begins with the root). `rest` holds, last
+    component first, what was not passed: it is empty for a directory; else it ends with the name of `node`, which is
+    None where nothing stands. `followed` are the resolved paths of the links taken, `climbed` says that one led above
+    the root and was held there.
+    """
+
+    names: list[bytes]
+    directories: list[Directory]
+    rest: list[bytes]
+    node: Node | None
+    followed: list[bytes]
+    climbed: bool
+
+    @property
+    def path(self) -> bytes:
+        """The resolved path of the node, or of the directory that was reached."""
+        return b"/".join([*self.names, *self.rest[::-1]])
+
+
+def resolve(root: Directory, path: bytes, *, follow: bool, follow_last: bool, limit: int) -> Resolution:
+    """Follow `path` from `root`, never above it, as a process whose root directory it is would.
+
+    Args:
+        root: Where to start, and what an absolute link target starts from.
+        path: A clean path.
+        follow: Follow links that are not the last component.
+        follow_last: Follow the last component too.
+        limit: How many links may be followed.
+
+    Raises:
+        LinkError: More links than `limit`.
+    """
+    names: list[bytes] = []
+    directories = [root]
+    followed: list[bytes] = []
+    climbed = False
+    rest = path.split(b"/")[::-1]
+    while rest:
+        part = rest[-1]
+        if part in {b"", b"."}:
+            rest.pop()
+            continue
+        if part == b"..":
+            rest.pop()
+            climbed = climbed or not names
+            del names[-1:]
+            del directories[len(names) + 1 :]
+            continue
+        child = directories[-1].children.get(part)
+        if isinstance(child, Directory):
+            rest.pop()
+            names.append(part)
+            directories.append(child)
+            continue
+        if not isinstance(child, Symlink) or not (follow if len(rest) > 1 else follow_last):
+            return Resolution(names, directories, rest, child, followed, climbed)
+        rest.pop()
+        followed.append(b"/".join([*names, part]))
+        if len(followed) > limit:
+            raise LinkError(path, f"more than {limit} links to follow, perhaps a loop")
+        if child.target.startswith(b"/"):
+            names, directories = [], [root]
+        rest.extend(child.target.split(b"/")[::-1])
+    return Resolution(names, directories, rest, directories[-1], followed, climbed)
+
+
+class FileTree:
+    """A file system in memory. See the module for how forks share what they have in common.
+
+    May be read from several threads; is written by one, through `merge.Merge`.
+    """
+
+    __slots__ = ("_inodes", "_links", "_links_mark", "_mark", "root")
+
+    root: Directory
+    _links: dict[int, tuple[bytes, ...]]
+
+    __hash__ = None  # type: ignore[assignment]  # a tree changes, so it is no key
+
+    def __init__(self) -> None:
+        self._mark = object()
+        self._links_mark = self._mark
+        self._links = {}
+        self._inodes = 0
+        self.root = implicit_directory(0, self._mark)
+
+    def fork(self) -> "FileTree":
+        """Return a tree that is equal now and changes on its own, in constant time."""
+        other = FileTree()
+        other.root, other._links, other._inodes = self.root, self._links, self._inodes
+        self._mark = object()
+        return other
+
+    @property
+    def mark(self) -> object:
+        """What a directory must bear to be changed in place; new after each fork."""
+        return self._mark
+
+    def own_root(self) -> Directory:
+        """Return the root, copied first if it is shared with a fork."""
+        if self.root.mark is not self._mark:
+            self.root = self._copied(self.root)
+        return self.root
+
+    def own_child(self, directory: Directory, name: bytes) -> Directory:
+        """Return the directory `name` in `directory`, which must be owned, copied first if it is shared."""
+        child = directory.children[name]
+        assert isinstance(child, Directory)
+        if child.mark is not self._mark:
+            child = directory.children[name] = self._copied(child)
+        return child
+
+    def _copied(self, directory: Directory) -> Directory:
+        return attrs.evolve(directory, children=directory.children.copy(), mark=self._mark)
+
+    def new_inode(self) -> int:
+        """Return an inode id that no node of this tree has."""
+        self._inodes += 1
+        return self._inodes
+
+    def note_link(self, inode: int, *paths: bytes) -> None:
+        """Remember that the names `paths`, resolved, share the node with this id."""
+        if self._links_mark is not self._mark:
+            self._links = self._links.copy()
+            self._links_mark = self._mark
+        self._links[inode] = tuple(dict.fromkeys(self.link_names(inode) + paths))
+
+    def link_names(self, inode: int) -> tuple[bytes, ...]:
+        """Return the resolved names that share the node with this id, or nothing for one with a single name."""
+        return tuple(path for path in self._links.get(inode, ()) if self._has_inode(path, inode))
+
+    def _has_inode(self, path: bytes, inode: int) -> bool:
+        found = resolve(self.root, path, follow=False, follow_last=False, limit=0)
+        return len(found.rest) == 1 and not isinstance(found.node, Directory | None) and found.node.inode == inode
+
+    def get(self, path: AnyPath, *, follow: bool = False) -> Node | None:
+        """Return the node at `path`, or None.
+
+        Links in the parents are followed, inside the root; one that `path` itself names only with `follow`.
+
+        Raises:
+            UnsafePathError: `path` climbs above the root.
+            LinkError: Too many links.
+        """
+        found = self.resolve(path, follow=follow)
+        return found.node if len(found.rest) <= 1 else None
+
+    def resolve(self, path: AnyPath, *, follow: bool = False) -> Resolution:
+        """Follow `path` as `get` does and say how far it led."""
+        return resolve(self.root, clean(to_bytes(path)), follow=True, follow_last=follow, limit=_LIMITS.links)
+
+    def require(self, path: AnyPath, *, follow: bool = False) -> Node:
+        """Return the node at `path`; raises PathMissingError where `get` gives None."""
+        node = self.get(path, follow=follow)
+        if node is None:
+            raise PathMissingError(to_bytes(path))
+        return node
+
+    def walk(self, path: AnyPath = b"") -> Iterator[tuple[bytes, Node]]:
+        """Yield the node at `path` and all below it, with resolved paths.
+
+        A directory comes before what it holds, and names in one directory come in the order of their bytes.
+
+        Raises:
+            PathMissingError: Nothing stands at `path`.
+        """
+        found = self.resolve(path)
+        if found.node is None or len(found.rest) > 1:
+            raise PathMissingError(to_bytes(path))
+        stack: list[tuple[bytes, Node]] = [(found.path, found.node)]
+        while stack:
+            here, node = stack.pop()
+            yield here, node
+            if isinstance(node, Directory):
+                stack.extend((join(here, name), node.children[name]) for name in sorted(node.children, reverse=True))
+
+    def __len__(self) -> int:
+        """The number of names, the root among them."""
+        return sum(1 for _ in self.walk())
+
+    def __contains__(self, path: AnyPath) -> bool:
+        return self.get(path) is not None
+
+    def __eq__(self, other: object) -> bool:
+        """Compare everything that a file system shows; not provenance, and not how contents are kept."""
+        if not isinstance(other, FileTree):
+            return NotImplemented
+        first: dict[int, bytes] = {}
+        second: dict[int, bytes] = {}
+        if len(self) != len(other):
+            return False
+        for (here, one), (there, two) in zip(self.walk(), other.walk(), strict=True):
+            if here != there or not _alike(one, two):
+                return False
+            if not isinstance(one, Directory) and not isinstance(two, Directory):
+                group = first.setdefault(one.inode, here), second.setdefault(two.inode, there)
+                if group[0] != group[1] or (group[0] == here and not _same_leaf(one, two)):
+                    return False
+        return True
+
+    def __repr__(self) -> str:
+        return f"<FileTree of {len(self)} names>"
+
+
+def _attributes(node: Node) -> tuple[int, int, int, int, Mapping[bytes, bytes]]:
+    return node.mode, node.uid, node.gid, node.mtime_ns, node.xattrs
+
+
+def _alike(one: Node, two: Node) -> bool:
+    return type(one) is type(two) and _attributes(one) == _attributes(two)
+
+
+def _same_leaf(one: Leaf, two: Leaf) -> bool:
+    match one, two:
+        case File(), File():
+            return same_content(one.content, two.content)
+        case Symlink(), Symlink():
+            return one.target == two.target
+        case Device(), Device():
+            return (one.kind, one.major, one.minor) == (two.kind, two.major, two.minor)
+        case Fifo(), Fifo():
+            return True
+        case _:
+            return False
