@@ -1,1 +1,99 @@
-"""The OCI image spec for Python."""
+"""The OCI image spec for Python: typed documents, verified blobs, and layers merged exactly as the spec says.
+
+    import oci_layers as oci
+
+    with oci.open_image("oci:alpine:3.20") as image:
+        image.config.config.entrypoint               # typed documents
+        (image.root / "etc/os-release").read_text()  # look inside, nothing extracted
+        image.unpack("rootfs")                       # the same tree on disk
+
+The rooms, in the order in which bytes pass through them:
+
+    bytes -> verified blob -> plain stream -> tar entries -> changes -> the merged tree -> a directory
+    blob.stream     blob.compression   tar          layer.changeset  layer.apply   tree   disk
+
+`spec` has the documents, `image` puts a whole image together, `store` finds one by its name, `cli` is the command.
+Each room may import only rooms of a lower rank; `errors`, `limits` and `report` are below them all.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oci_layers._version import __version__
+    from oci_layers.disk.owner import Owner
+    from oci_layers.disk.scan import scan
+    from oci_layers.errors import OCIError
+    from oci_layers.image.image import Image
+    from oci_layers.image.layer import Layer
+    from oci_layers.image.meter import Progress
+    from oci_layers.image.view import ImagePath
+    from oci_layers.layer.apply import apply
+    from oci_layers.layer.changeset import decode
+    from oci_layers.layer.policy import Policy
+    from oci_layers.limits import Limits
+    from oci_layers.report import Report
+    from oci_layers.spec.descriptor import Descriptor
+    from oci_layers.spec.digest import Digest
+    from oci_layers.spec.platform import Platform
+    from oci_layers.store.open import open_image
+    from oci_layers.tar.reader import read_tar
+    from oci_layers.tree.tree import FileTree
+
+__all__ = [
+    "Descriptor",
+    "Digest",
+    "FileTree",
+    "Image",
+    "ImagePath",
+    "Layer",
+    "Limits",
+    "OCIError",
+    "Owner",
+    "Platform",
+    "Policy",
+    "Progress",
+    "Report",
+    "__version__",
+    "apply",
+    "decode",
+    "open_image",
+    "read_tar",
+    "scan",
+]
+
+_HOMES = {
+    "Descriptor": "spec.descriptor",
+    "Digest": "spec.digest",
+    "FileTree": "tree.tree",
+    "Image": "image.image",
+    "ImagePath": "image.view",
+    "Layer": "image.layer",
+    "Limits": "limits",
+    "OCIError": "errors",
+    "Owner": "disk.owner",
+    "Platform": "spec.platform",
+    "Policy": "layer.policy",
+    "Progress": "image.meter",
+    "Report": "report",
+    "__version__": "_version",
+    "apply": "layer.apply",
+    "decode": "layer.changeset",
+    "open_image": "store.open",
+    "read_tar": "tar.reader",
+    "scan": "disk.scan",
+}
+
+
+def __getattr__(name: str) -> Any:  # Any: whichever of the names above
+    """Import a name's home when it is first asked for."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -18,10 +18,12 @@ __all__ = [
     "LayerError",
     "LimitError",
     "LinkError",
+    "MetadataError",
     "MissingError",
     "NameFormatError",
     "OCIError",
     "PathMissingError",
+    "PlaceMissingError",
     "Problem",
     "ReferenceMissingError",
     "SizeMismatchError",
@@ -206,6 +208,17 @@ class PathMissingError(MissingError):
 
 
 @attrs.define(eq=False, slots=False, str=False)
+class PlaceMissingError(MissingError):
+    """A file or directory of the user's that is not there."""
+
+    place: str
+    reason: str = "no such file or directory"
+
+    def __str__(self) -> str:
+        return f"{printable(self.place)}: {self.reason}"
+
+
+@attrs.define(eq=False, slots=False, str=False)
 class UnsupportedError(OCIError):
     """Something valid that this library, or this installation of it, cannot do."""
 
@@ -227,6 +240,17 @@ class LimitError(OCIError):
 
     def __str__(self) -> str:
         return f"limit {self.limit} is {self.allowed}, the input has {self.seen} or more"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class MetadataError(OCIError):
+    """Metadata that could not be set, where the caller asked for all of it. `totals` counts what, by kind."""
+
+    totals: dict[str, int]
+
+    def __str__(self) -> str:
+        listed = ", ".join(f"{count} x {what}" for what, count in sorted(self.totals.items()))
+        return f"not permitted to set all metadata: {listed}"
 
 
 @attrs.define(eq=False, slots=False, str=False)

@@ -18,6 +18,7 @@ __all__ = [
     "HAS_PROC",
     "chmod",
     "close",
+    "exists",
     "fchmod",
     "fchown",
     "fsetxattr",
@@ -28,6 +29,7 @@ __all__ = [
     "identity",
     "is_current_directory",
     "is_directory",
+    "is_existing_directory",
     "lchown",
     "link",
     "list_names",
@@ -275,6 +277,16 @@ def temporary_file(directory: str | None = None) -> IO[bytes]:
 def resolve(path: str) -> str:
     """Return the absolute path that a path of the user's leads to; what does not exist yet is kept as it is."""
     return str(pathlib.Path(path).resolve())
+
+
+def exists(path: str) -> bool:
+    """Tell whether a path of the user's leads to anything."""
+    return os.path.exists(path)
+
+
+def is_existing_directory(path: str) -> bool:
+    """Tell whether a path of the user's leads to a directory."""
+    return os.path.isdir(path)
 
 
 def is_current_directory(path: bytes) -> bool:

@@ -43,6 +43,10 @@ class FileRange:
         """Return up to `size` bytes from `offset` in the range."""
         return system.pread(self._fd, max(0, min(size, self.size - offset)), self._start + offset)
 
+    def again(self) -> "FileRange":
+        """Return the same range, to be read from its beginning, that leaves the file open."""
+        return FileRange(self._fd, self._start, self.size, own=False)
+
     def close(self) -> None:
         """Close the file, if it is this range's own."""
         if self._own and self._fd >= 0:

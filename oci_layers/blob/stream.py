@@ -6,6 +6,7 @@ stream. Whoever ends a stream drains it: bytes that nobody wanted are part of th
 `compression`, where blobs come from in `cas` and `directory`.
 """
 
+import contextlib
 import queue
 import threading
 from types import TracebackType
@@ -48,7 +49,8 @@ class VerifiedReader:
         self._digest = digest
         self._hasher = digest.hasher()
         self._size = size
-        self._seen = 0
+        self.seen = 0
+        """How many bytes have passed."""
         self._done = False
         self._what = what or str(digest)
 
@@ -59,12 +61,12 @@ class VerifiedReader:
             SizeMismatchError: The stream ends before its size, or goes on after it.
             DigestMismatchError: All was read, and it is something else.
         """
-        left = size if self._size is None else min(size, self._size - self._seen + 1)
+        left = size if self._size is None else min(size, self._size - self.seen + 1)
         data = self._stream.read(left) if not self._done else b""
         if data:
-            self._seen += len(data)
-            if self._size is not None and self._seen > self._size:
-                raise SizeMismatchError(self._what, self._size, self._seen)
+            self.seen += len(data)
+            if self._size is not None and self.seen > self._size:
+                raise SizeMismatchError(self._what, self._size, self.seen)
             self._hasher.update(data)
         elif not self._done:
             self._check()
@@ -72,8 +74,8 @@ class VerifiedReader:
         return data
 
     def _check(self) -> None:
-        if self._size is not None and self._seen != self._size:
-            raise SizeMismatchError(self._what, self._size, self._seen)
+        if self._size is not None and self.seen != self._size:
+            raise SizeMismatchError(self._what, self._size, self.seen)
         actual = self._hasher.hexdigest()
         if actual != self._digest.encoded:
             raise DigestMismatchError(self._what, str(self._digest), f"{self._digest.algorithm}:{actual}")
@@ -138,13 +140,14 @@ class ReadAhead:
         self._rest = data[size:]
         return data[:size]
 
-    def close(self) -> None:
-        """Stop the thread, wait for it, and close the stream below."""
+    def stop(self) -> None:
+        """Stop the thread and wait for it; the stream below stays open, and may be read on from where it was left."""
         self._stop = True
         while self._thread.is_alive():
-            try:
+            with contextlib.suppress(queue.Empty):
                 self._pieces.get(timeout=0.01)
-            except queue.Empty:
-                continue
-        self._thread.join()
+
+    def close(self) -> None:
+        """Stop, and close the stream below."""
+        self.stop()
         self._stream.close()

@@ -117,6 +117,10 @@ class DirectoryMirror:
         if self._sync:
             system.fsync(self._root)
 
+    def missed(self) -> dict[str, int]:
+        """Count what the system refused, by kind; what is left out on purpose is not counted."""
+        return {what: count for what, count in self.report.skipped.totals.items() if what != "overlay-xattr"}
+
     def _make_file(self, at: int, name: bytes, parent: bytes, node: File, data: Iterator[memoryview] | None) -> None:
         fd = system.open_new_file(name, at)
         try:

@@ -1,0 +1,125 @@
+r"""Values into what the command prints: text that a terminal cannot be tricked by, and JSON with stable keys.
+
+A path in JSON is text with `\xNN` for what is not UTF-8, and then `path_base64` stands beside it.
+"""
+
+import base64
+import json
+import stat
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from oci_layers.errors import printable
+from oci_layers.report import Finding, Listing, Report, Skipped
+from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
+
+__all__ = ["human_bytes", "json_text", "long_line", "node_json", "path_json", "print_json", "report_json"]
+
+_NANO = 10**9
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(json_text(value, indent=2) + "\n")
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """Return JSON; text that is not Unicode is escaped."""
+    return json.dumps(value, indent=indent, ensure_ascii=True)
+
+
+def path_json(path: bytes, key: str = "path") -> dict[str, str]:
+    """Return a path as JSON has it: readable, and exact where that is not."""
+    try:
+        return {key: path.decode()}
+    except UnicodeDecodeError:
+        return {key: printable(path), f"{key}_base64": base64.b64encode(path).decode()}
+
+
+def human_bytes(count: int) -> str:
+    """Return a size as people read it."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def report_json(report: Report) -> dict[str, Any]:  # Any: JSON
+    """Return a report as JSON has it."""
+    return {
+        "entries": report.entries,
+        "files": report.files,
+        "bytes": report.bytes,
+        "layers": [{"diff_id": layer.diff_id, "seconds": round(layer.seconds, 6)} for layer in report.layers],
+        "skipped": _listing(report.skipped),
+        "findings": _listing(report.findings),
+    }
+
+
+def _listing(listing: Listing[Skipped] | Listing[Finding]) -> dict[str, Any]:  # Any: JSON
+    items: Iterable[Skipped | Finding] = listing.items
+    return {"totals": dict(sorted(listing.totals.items())), "items": [_item(item) for item in items]}
+
+
+def _item(item: Skipped | Finding) -> dict[str, Any]:  # Any: JSON
+    number: Mapping[str, Any] = {"errno": item.errno} if isinstance(item, Skipped) else {}
+    return {"what": item.what, **path_json(b"/" + item.path), "layer": item.layer, **number, "detail": item.detail}
+
+
+def _kind(node: Node) -> tuple[str, int]:
+    match node:
+        case Directory():
+            return "directory", stat.S_IFDIR
+        case File():
+            return "file", stat.S_IFREG
+        case Symlink():
+            return "symlink", stat.S_IFLNK
+        case Device():
+            return node.kind, stat.S_IFCHR if node.kind == "char" else stat.S_IFBLK
+        case Fifo():
+            return "fifo", stat.S_IFIFO
+
+
+def node_json(path: bytes, node: Node) -> dict[str, Any]:  # Any: JSON
+    """Return a node as JSON has it."""
+    value = {
+        **path_json(b"/" + path),
+        "type": _kind(node)[0],
+        "mode": f"{node.mode:04o}",
+        "uid": node.uid,
+        "gid": node.gid,
+        "mtime_ns": node.mtime_ns,
+        "layer": node.layer,
+    }
+    match node:
+        case File():
+            value["size"] = node.content.size
+        case Symlink():
+            value |= path_json(node.target, "target")
+        case Device():
+            value["device"] = [node.major, node.minor]
+        case Directory() | Fifo():
+            pass
+    if node.xattrs:
+        value["xattrs"] = {
+            printable(name): base64.b64encode(data).decode() for name, data in sorted(node.xattrs.items())
+        }
+    return value
+
+
+def long_line(name: str, node: Node) -> str:
+    """Return a line like that of `ls -l`: mode, owner, size or device, time, name."""
+    size = str(node.content.size) if isinstance(node, File) else "0"
+    if isinstance(node, Device):
+        size = f"{node.major},{node.minor}"
+    try:
+        when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(node.mtime_ns // _NANO))
+    except (OverflowError, ValueError, OSError):
+        when = str(node.mtime_ns // _NANO)
+    target = f" -> {printable(node.target)}" if isinstance(node, Symlink) else ""
+    mode = stat.filemode(_kind(node)[1] | node.mode)
+    return f"{mode} {node.uid:>5} {node.gid:>5} {size:>10} {when} {name}{target}"

@@ -1,0 +1,76 @@
+"""The arguments that name an image, and the image that they name; the same for every verb."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+
+import attrs
+
+from oci_layers.errors import NameFormatError
+from oci_layers.image.image import Image
+from oci_layers.layer.policy import Policy
+from oci_layers.limits import Limits
+from oci_layers.store.open import open_image
+
+__all__ = ["image_arguments", "limits_of", "opened"]
+
+
+def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) -> None:
+    """Add IMAGE and what goes with it."""
+    parser.add_argument(
+        "image",
+        metavar="IMAGE",
+        help="oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:NAME:TAG], or the path of one of these",
+    )
+    parser.add_argument("--ref", help="the reference, where IMAGE does not give one")
+    parser.add_argument(
+        "--platform", metavar="OS/ARCH[/VARIANT]", help="which of several images; this machine's if left out"
+    )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="change a limit, such as plain_bytes=1000000",
+    )
+    if policy:
+        parser.add_argument(
+            "--policy",
+            choices=("default", "strict", "lenient"),
+            default="default",
+            help="what to do with what the rules of layers leave open or refuse",
+        )
+        parser.add_argument(
+            "--parents",
+            choices=("follow", "replace"),
+            help="links in the parents of a name: follow them, or replace them as an overlay mount shows",
+        )
+
+
+def limits_of(options: argparse.Namespace) -> Limits:
+    """Return the limits that the options ask for.
+
+    Raises:
+        NameFormatError: There is no such limit, or it is no number.
+    """
+    names = [field.name for field in attrs.fields(Limits)]
+    changes: dict[str, int] = {}
+    for text in options.limit:
+        name, _, number = text.partition("=")
+        if name not in names:
+            raise NameFormatError("limit", text, f"there are {', '.join(names)}")
+        if not (number.isascii() and number.isdigit() and len(number) < 20):
+            raise NameFormatError("limit", text, "expected NAME=NUMBER")
+        changes[name] = int(number)
+    return attrs.evolve(Limits(), **changes)
+
+
+@contextlib.contextmanager
+def opened(options: argparse.Namespace) -> Iterator[tuple[Image, Policy]]:
+    """Give the image that the options name, and the policy."""
+    limits = limits_of(options)
+    policy = Policy.preset(getattr(options, "policy", "default"), limits=limits)
+    if getattr(options, "parents", None):
+        policy = attrs.evolve(policy, parents=options.parents)
+    with open_image(options.image, ref=options.ref, platform=options.platform, limits=limits) as image:
+        yield image, policy

@@ -1,0 +1,84 @@
+"""`oci-layers unpack`: the merged, verified file system at DEST."""
+
+import argparse
+import sys
+
+import attrs
+
+from oci_layers.cli.output import human_bytes, print_json, report_json
+from oci_layers.cli.places import image_arguments, opened
+from oci_layers.cli.progress import progress
+from oci_layers.disk.owner import IdMap, Owner
+from oci_layers.errors import NameFormatError
+from oci_layers.report import Report
+
+__all__ = ["add", "run"]
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb to the command."""
+    parser = verbs.add_parser(
+        "unpack",
+        help="make the merged, verified file system at DEST",
+        description="Merge the layers of IMAGE and make the result at DEST, checking every byte on the way. DEST is "
+        "absent or an empty directory, and appears, whole, when everything has been found right.",
+    )
+    image_arguments(parser, policy=True)
+    parser.add_argument("dest", metavar="DEST", help="where to; absent or an empty directory")
+    parser.add_argument(
+        "--path", action="append", default=[], metavar="PATH", help="only what is at or below PATH; may be repeated"
+    )
+    parser.add_argument("--owner", metavar="UID[:GID]", help="give everything to one owner")
+    parser.add_argument("--no-same-owner", action="store_true", help="leave everything to the user who unpacks")
+    parser.add_argument(
+        "--uid-map", action="append", default=[], metavar="CONTAINER:HOST[:SIZE]", help="map users; may be repeated"
+    )
+    parser.add_argument(
+        "--gid-map", action="append", default=[], metavar="CONTAINER:HOST[:SIZE]", help="map groups; may be repeated"
+    )
+    parser.add_argument("--in-place", action="store_true", help="build inside DEST, which may be a mount point")
+    parser.add_argument("--strict-metadata", action="store_true", help="fail where any metadata cannot be set")
+    parser.add_argument("--sync", action="store_true", help="flush everything to the disk before it gets its name")
+    parser.add_argument("--progress", choices=("auto", "plain", "none"), default="auto", help="on stderr")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="of the report")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it."""
+    with opened(options) as (image, policy), progress(options.progress) as show:
+        report = image.unpack(
+            options.dest,
+            paths=options.path,
+            policy=policy,
+            owner=_owner(options),
+            in_place=options.in_place,
+            sync=options.sync,
+            strict_metadata=options.strict_metadata,
+            progress=show,
+        )
+    if options.format == "json":
+        print_json({"image": image.name, "digest": str(image.descriptor.digest), **report_json(report)})
+    else:
+        layers = f"{len(report.layers)} layer{'' if len(report.layers) == 1 else 's'}" if report.layers else "part"
+        print(f"{layers}, {report.files} files, {human_bytes(report.bytes)}, every digest verified")
+    _summary(report)
+    return 0
+
+
+def _owner(options: argparse.Namespace) -> Owner:
+    maps = [*options.uid_map, *options.gid_map]
+    if bool(options.owner) + options.no_same_owner + bool(maps) > 1:
+        raise NameFormatError("owner", options.owner or "", "--owner, --no-same-owner and the maps exclude each other")
+    if options.owner:
+        return Owner.parse(options.owner)
+    uids, gids = map(IdMap.parse, options.uid_map), map(IdMap.parse, options.gid_map)
+    return attrs.evolve(Owner(same=not options.no_same_owner), uids=tuple(uids), gids=tuple(gids))
+
+
+def _summary(report: Report) -> None:
+    """Say in one line each what the disk does not show, and what is odd in the image."""
+    for listing, text in ((report.skipped, "not set"), (report.findings, "noticed")):
+        if len(listing):
+            totals = ", ".join(f"{count} x {what}" for what, count in sorted(listing.totals.items()))
+            print(f"oci-layers: {text}: {totals} (--format json lists them)", file=sys.stderr)

@@ -1,0 +1,89 @@
+"""The bytes of a layer's files, for whoever asks after the tree was made.
+
+A tree says where contents are in the plain tar of their layer. The first question for a layer's contents reads the
+whole layer, verified, into a temporary file without a name; later ones read from that. No byte is handed out before the
+layer's digests hold.
+"""
+
+import threading
+from typing import IO
+
+from oci_layers import system
+from oci_layers.blob.directory import FileRange
+from oci_layers.blob.stream import PIECE
+from oci_layers.errors import LimitError, StoreError
+from oci_layers.image.layer import Layer
+
+__all__ = ["LayerContents", "Spool"]
+
+
+class Spool:
+    """Where temporary files of one image go, and how much of them there may be."""
+
+    def __init__(self, directory: str | None, allowed: int) -> None:
+        self._directory = directory
+        self._allowed = allowed
+        self._used = 0
+
+    def open(self) -> IO[bytes]:
+        """Open a file without a name."""
+        return system.temporary_file(self._directory)
+
+    def take(self, size: int) -> None:
+        """Count bytes that are about to be written; raises LimitError when they are too many."""
+        self._used += size
+        if self._used > self._allowed:
+            raise LimitError("temporary_bytes", self._allowed, self._used)
+
+
+class LayerContents:
+    """A `tree.Source`: ranges of one layer's plain tar. Threads may share it."""
+
+    def __init__(self, layer: Layer, spool: Spool) -> None:
+        self.layer = layer
+        self._spool = spool
+        self._lock = threading.Lock()
+        self._file: IO[bytes] | None = None
+        self._range: FileRange | None = None
+        self._closed = False
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return `size` bytes from `offset` of the plain tar.
+
+        Raises:
+            OCIError: The layer is not what its digests say, on the first call for it.
+            StoreError: The image has been closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise StoreError(self.layer.name, "the image has been closed, its contents cannot be read any more")
+            if self._range is None:
+                self._range = self._open()
+        parts = []
+        while size > 0 and (part := self._range.read_at(offset, size)):
+            parts.append(part)
+            offset, size = offset + len(part), size - len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _open(self) -> FileRange:
+        file = self._spool.open()
+        try:
+            size = 0
+            with self.layer.open_plain() as plain:
+                while data := plain.read(PIECE):
+                    self._spool.take(len(data))
+                    system.write_all(file.fileno(), memoryview(data))
+                    size += len(data)
+        except BaseException:
+            file.close()
+            raise
+        self._file = file
+        return FileRange(file.fileno(), 0, size, own=False)
+
+    def close(self) -> None:
+        """Let the temporary file go; reading is an error from now on."""
+        with self._lock:
+            self._closed = True
+            if self._file is not None:
+                self._file.close()
+                self._file = None

@@ -1,0 +1,288 @@
+"""A whole image: its documents, its layers, and the file system that they make together.
+
+The stack is merged here, layer over layer, and nothing else is decided: how one layer is read is in `layer`, what it
+does to the tree in `layer.apply`, what a directory becomes in `disk`.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from os import PathLike
+from types import TracebackType
+from typing import Self
+
+from oci_layers.blob.cas import BlobSource, read_verified
+from oci_layers.disk.destination import destination
+from oci_layers.disk.mirror import DirectoryMirror
+from oci_layers.disk.owner import Owner
+from oci_layers.errors import DocumentError, MetadataError, OCIError, Problem, UnsupportedError
+from oci_layers.image.contents import LayerContents, Spool
+from oci_layers.image.layer import Layer
+from oci_layers.image.meter import Meter, Progress
+from oci_layers.image.part import part_of, write_part
+from oci_layers.image.view import ImagePath
+from oci_layers.layer.apply import apply
+from oci_layers.layer.changeset import decode
+from oci_layers.layer.policy import Policy
+from oci_layers.limits import Limits
+from oci_layers.report import LayerTime, Report
+from oci_layers.spec.config import History, ImageConfig, chain_ids
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.document import Document, parse_config
+from oci_layers.spec.manifest import Manifest
+from oci_layers.spec.mediatype import lookup
+from oci_layers.tar.entry import Entry
+from oci_layers.tree.merge import Mirror
+from oci_layers.tree.node import File, Stored
+from oci_layers.tree.path import AnyPath, to_bytes
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["Image"]
+
+
+class Image:
+    """An image, read as it is asked for. A context manager; contents cannot be read once it is closed.
+
+    May be read from several threads.
+    """
+
+    def __init__(
+        self,
+        manifest: Document[Manifest],
+        blobs: BlobSource,
+        *,
+        name: str = "image",
+        limits: Limits | None = None,
+        temporary_directory: str | None = None,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        """Take the documents of an image.
+
+        Args:
+            manifest: The image's manifest.
+            blobs: Where config and layers are.
+            name: What messages call the image.
+            limits: How much is taken before it is refused.
+            temporary_directory: Where contents of compressed layers go while they are read; the system's if None.
+            close: Called when the image is closed.
+        """
+        self.name = name
+        self.manifest_document = manifest
+        self.blobs = blobs
+        self.limits = limits or Limits()
+        self._spool = Spool(temporary_directory, self.limits.temporary_bytes)
+        self._close = close
+        self._config: Document[ImageConfig] | None = None
+        self._layers: tuple[Layer, ...] | None = None
+        self._contents: dict[int, LayerContents] = {}
+        self._trees: dict[tuple[int, Policy], FileTree] = {}
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest."""
+        return self.manifest_document.value
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What names the manifest."""
+        return self.manifest_document.descriptor
+
+    @property
+    def config_document(self) -> Document[ImageConfig]:
+        """The config with its bytes.
+
+        Raises:
+            UnsupportedError: This is an artifact: its config is of a type that is not read (MAN-07).
+            OCIError: The config is missing, damaged or malformed.
+        """
+        if self._config is None:
+            descriptor = self.manifest.config
+            row = lookup(descriptor.media_type)
+            if row is None or row.role != "config":
+                raise UnsupportedError("config media type", descriptor.media_type, "this is an artifact, not an image")
+            raw = read_verified(self.blobs, descriptor, limit="config_bytes", allowed=self.limits.config_bytes)
+            self._config = parse_config(raw, descriptor, self.limits)
+        return self._config
+
+    @property
+    def config(self) -> ImageConfig:
+        """The config; raises as `config_document`."""
+        return self.config_document.value
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, the base first.
+
+        Raises:
+            DocumentError: Manifest and config do not agree on their number (CFG-20).
+        """
+        if self._layers is None:
+            self._layers = self._stack()
+        return self._layers
+
+    def _stack(self) -> tuple[Layer, ...]:
+        descriptors, diff_ids = self.manifest.layers, self.config.rootfs.diff_ids
+        if len(descriptors) != len(diff_ids):
+            problem = Problem(
+                "/rootfs/diff_ids", f"{len(diff_ids)} diff_ids for the manifest's {len(descriptors)} layers"
+            )
+            raise DocumentError(self.manifest.config.media_type, (problem,))
+        made = [entry for entry in self.config.history if not entry.empty_layer]
+        histories: list[History | None] = [*made] if len(made) == len(diff_ids) else [None] * len(diff_ids)
+        rows = zip(descriptors, diff_ids, chain_ids(diff_ids), histories, strict=True)
+        return tuple(
+            Layer(
+                index=index,
+                descriptor=descriptor,
+                diff_id=diff_id,
+                chain_id=chain_id,
+                history=history,
+                blobs=self.blobs,
+                limits=self.limits,
+            )
+            for index, (descriptor, diff_id, chain_id, history) in enumerate(rows)
+        )
+
+    def tree(self, layers: int | None = None, *, policy: Policy | None = None) -> FileTree:
+        """Return the merged file system of the lowest `layers` layers, all of them by default.
+
+        Every layer that is asked for is read and checked, the first time; contents stay where they are.
+
+        Raises:
+            OCIError: A layer is missing, damaged, or refused by the policy.
+        """
+        count = len(self.layers) if layers is None else min(layers, len(self.layers))
+        policy = policy or Policy(limits=self.limits)
+        known = max((k for k, p in self._trees if p == policy and k <= count), default=0)
+        tree = self._trees[known, policy].fork() if known else FileTree()
+        meter = Meter(self.limits, self.layers)
+        for layer in self.layers[known:count]:
+            self._apply(layer, tree, meter, policy)
+        self._trees[count, policy] = tree.fork()
+        return tree
+
+    def _apply(self, layer: Layer, tree: FileTree, meter: Meter, policy: Policy, mirror: Mirror | None = None) -> None:
+        started = time.monotonic()
+        listen = meter.report.findings.add
+        source = self._contents.setdefault(layer.index, LayerContents(layer, self._spool))
+        try:
+            with contextlib.closing(layer.entries(watch=meter.watch(layer))) as entries:
+                changes = decode(meter.count(entries), layer=layer.index, policy=policy, source=source, listen=listen)
+                apply(changes, tree, layer=layer.index, mirror=mirror, policy=policy, listen=listen)
+        except OCIError as error:
+            if layer.name not in getattr(error, "__notes__", ()):
+                error.add_note(layer.name)
+            raise
+        meter.report.layers.append(LayerTime(str(layer.diff_id), time.monotonic() - started))
+
+    @property
+    def root(self) -> ImagePath:
+        """The merged file system as paths: `(image.root / "etc/os-release").read_text()`."""
+        return ImagePath(self.tree())
+
+    def files(self, paths: Iterable[AnyPath] | None = None) -> Iterator[tuple[bytes, File, Iterator[bytes]]]:
+        """Yield the regular files of the merged file system with their contents, in one pass over the layers.
+
+        Each comes as (path, node, pieces of its content), in the order in which layers store them; a file with several
+        names comes once, and its pieces can be read until the next file is asked for. The merge has checked every layer
+        before the first byte is handed out, and the pass checks each again to its end.
+
+        Args:
+            paths: Only the files at or below these, wherever links in their parents lead; all by default.
+
+        Raises:
+            PathMissingError: One of `paths` is not there.
+        """
+        tree = self.tree()
+        if paths is not None:
+            tree = part_of(tree, map(to_bytes, paths))
+        for path, node, entry in self._stored(tree):
+            yield path, node, iter(()) if entry is None else map(bytes, entry.chunks())
+
+    def _stored(self, tree: FileTree, meter: Meter | None = None) -> Iterator[tuple[bytes, File, Entry | None]]:
+        """Yield each file of a tree of this image with the entry that holds its content, in the order of the layers."""
+        meter = meter or Meter(self.limits, self.layers)
+        wanted: dict[int, dict[int, tuple[bytes, File]]] = {}
+        seen: set[int] = set()
+        for path, node in tree.walk():
+            if isinstance(node, File) and node.inode not in seen:
+                seen.add(node.inode)
+                if isinstance(node.content, Stored):
+                    wanted.setdefault(node.layer, {})[node.content.offset] = path, node
+                else:
+                    yield path, node, None
+        for index in sorted(wanted):
+            layer, here = self.layers[index], wanted[index]
+            with contextlib.closing(layer.entries(watch=meter.watch(layer))) as entries:
+                for entry in meter.count(entries):
+                    found = here.get(entry.data_offset) if entry.size else None
+                    if found is not None:
+                        yield *found, entry
+
+    def unpack(
+        self,
+        dest: str | PathLike[str],
+        *,
+        paths: Iterable[AnyPath] = (),
+        policy: Policy | None = None,
+        owner: Owner | None = None,
+        in_place: bool = False,
+        sync: bool = False,
+        strict_metadata: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Make the merged file system, or a part of it, at `dest`, and check every byte of the image on the way.
+
+        Args:
+            dest: Absent or an empty directory, which is replaced; on failure it is as it was (`disk.destination`).
+            paths: Only what is at or below these paths, with the directories that lead there.
+            policy: What to do where the spec leaves a choice.
+            owner: Whose the files become; the image's owners by default.
+            in_place: Build inside `dest`.
+            sync: Flush everything to the disk before it gets its name.
+            strict_metadata: Fail where owners, devices or extended attributes cannot be set, instead of listing them.
+            progress: Called now and then; what it raises ends the work and undoes it.
+
+        Returns:
+            What was unpacked, and what was not.
+
+        Raises:
+            DestinationError: `dest` is refused.
+            MetadataError: Something could not be set, and `strict_metadata` was asked for.
+            OCIError: The image is refused, or part of it is missing or damaged.
+        """
+        policy = policy or Policy(limits=self.limits)
+        wanted = [to_bytes(path) for path in paths]
+        meter = Meter(self.limits, self.layers, progress)
+        tree = part_of(self.tree(policy=policy), wanted) if wanted else FileTree()
+        with destination(dest, in_place=in_place, sync=sync) as root:
+            mirror = DirectoryMirror(root, owner=owner, report=meter.report, sync=sync)
+            with contextlib.closing(mirror):
+                if wanted:
+                    write_part(tree, mirror, self._stored(tree, meter))
+                else:
+                    for layer in self.layers:
+                        self._apply(layer, tree, meter, policy, mirror)
+                mirror.finish(tree)
+            if strict_metadata and (missed := mirror.missed()):
+                raise MetadataError(missed)
+        return meter.report
+
+    def close(self) -> None:
+        """Let go of all that is open. Trees stay; reading their contents is an error from now on."""
+        for contents in self._contents.values():
+            contents.close()
+        if self._close is not None:
+            self._close()
+            self._close = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Image {self.name} {self.descriptor.digest}>"

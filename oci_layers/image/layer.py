@@ -1,0 +1,149 @@
+"""One layer of an image: its blob as verified plain bytes, as entries, as changes, as a tree.
+
+The whole way from untrusted bytes to changes is in `open_plain`, `entries` and `changes`: size and digest of the blob,
+inflating within limits, the digest of the plain bytes (the diff_id, over every one of them), tar, meaning.
+"""
+
+import contextlib
+from collections.abc import Callable, Generator, Iterator
+
+import attrs
+
+from oci_layers.blob.cas import BlobSource, open_verified
+from oci_layers.blob.compression import Compression, decompressed
+from oci_layers.blob.stream import ByteStream, ReadAhead, VerifiedReader, drain
+from oci_layers.errors import CompressionError, LayerError, OCIError, UnsupportedError
+from oci_layers.layer.apply import apply
+from oci_layers.layer.change import Change
+from oci_layers.layer.changeset import decode
+from oci_layers.layer.policy import Policy
+from oci_layers.limits import Limits
+from oci_layers.report import Finding
+from oci_layers.spec.config import History
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+from oci_layers.spec.mediatype import lookup
+from oci_layers.tar.entry import Entry
+from oci_layers.tar.reader import read_tar
+from oci_layers.tree.node import Source
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["Layer"]
+
+Watch = Callable[[int, int], None]
+"""Called with how many plain bytes were just read, and how many bytes of the blob that has taken so far."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Layer:
+    """One layer of an image. Reading it reads its blob, each time, and checks all of it."""
+
+    index: int
+    """Its place in the stack, 0 at the bottom."""
+    descriptor: Descriptor
+    """What names its blob."""
+    diff_id: Digest
+    """The digest of its plain tar (config.md, Layer DiffID)."""
+    chain_id: Digest
+    """The digest of it and all below it (config.md, Layer ChainID)."""
+    history: History | None
+    """How it was made, where the config says so for every layer."""
+    blobs: BlobSource = attrs.field(repr=False)
+    limits: Limits = attrs.field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"layer {self.index} ({self.descriptor.digest})"
+
+    @contextlib.contextmanager
+    def open_plain(self, *, watch: Watch | None = None) -> Iterator[ByteStream]:
+        """Give the plain bytes of the layer, checked; another thread reads ahead.
+
+        When the block ends well, what is left is read and every digest has been compared. When what was read so far is
+        no layer, the blob's own digest is compared first: a damaged blob is called that.
+
+        Args:
+            watch: Called after each piece; what it raises ends the reading.
+
+        Raises:
+            BlobMissingError: The blob is not there.
+            IntegrityError: Blob or plain bytes are not what they should be.
+            CompressionError: The blob is damaged, or compressed in another way than its media type says.
+            UnsupportedError: The media type is not that of a layer.
+            LimitError: More plain bytes than allowed.
+        """
+        compression = self._compression()
+        try:
+            raw = open_verified(self.blobs, self.descriptor)
+            with contextlib.closing(raw):
+                try:
+                    plain = decompressed(raw, compression, self.limits, what=self.name)
+                    checked = VerifiedReader(plain, self.diff_id, what=f"{self.name}: diff_id of the plain layer")
+                    ahead = ReadAhead(checked)
+                    try:
+                        stream = ahead if watch is None else _Watched(ahead, raw, watch)
+                        yield stream
+                        drain(stream)
+                    finally:
+                        ahead.stop()
+                except (LayerError, CompressionError):
+                    drain(raw)
+                    raise
+        except OCIError as error:
+            error.add_note(self.name)
+            raise
+
+    def _compression(self) -> Compression | None:
+        row = lookup(self.descriptor.media_type)
+        if row is None or row.role != "layer":
+            raise UnsupportedError("layer media type", self.descriptor.media_type)
+        return None if row.family == "docker" else row.compression
+
+    def entries(self, *, watch: Watch | None = None) -> Generator[Entry, None, None]:
+        """Yield the layer's tar entries; each one's content can be read until the next is asked for.
+
+        The end comes only after every digest has been compared. Close the generator to stop early.
+
+        Raises:
+            TarFormatError: The plain bytes are not a tar archive.
+            OCIError: As `open_plain`.
+        """
+        with self.open_plain(watch=watch) as plain:
+            yield from read_tar(plain, limits=self.limits)
+
+    def changes(
+        self,
+        *,
+        policy: Policy | None = None,
+        source: Source | None = None,
+        listen: Callable[[Finding], None] | None = None,
+        watch: Watch | None = None,
+    ) -> Generator[Change, None, None]:
+        """Yield what the entries of the layer do; see `layer.decode` for the arguments and `entries` for the end."""
+        with contextlib.closing(self.entries(watch=watch)) as entries:
+            yield from decode(entries, layer=self.index, policy=policy, source=source, listen=listen)
+
+    def tree(self, *, policy: Policy | None = None) -> FileTree:
+        """Return what the layer alone makes of an empty directory, its contents held in memory."""
+        tree = FileTree()
+        with contextlib.closing(self.changes(policy=policy)) as changes:
+            apply(changes, tree, layer=self.index, policy=policy)
+        return tree
+
+
+class _Watched:
+    """A stream that tells how far it has come."""
+
+    def __init__(self, stream: ByteStream, raw: VerifiedReader, watch: Watch) -> None:
+        self._stream = stream
+        self._raw = raw
+        self._watch = watch
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(size)
+        self._watch(len(data), self._raw.seen)
+        return data
+
+    def close(self) -> None:
+        self._stream.close()

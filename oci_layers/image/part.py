@@ -1,0 +1,75 @@
+"""A part of a tree: some paths with all below them, and the directories that lead there."""
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from oci_layers.disk.mirror import DirectoryMirror
+from oci_layers.errors import PathMissingError
+from oci_layers.tar.entry import Entry
+from oci_layers.tree.merge import Merge
+from oci_layers.tree.node import Directory, File
+from oci_layers.tree.path import parent_and_name
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["part_of", "write_part"]
+
+
+def part_of(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
+    """Return a tree of what is at or below `paths` in `tree`. Links in their parents are followed; links stay links.
+
+    Raises:
+        PathMissingError: One of `paths` is not there.
+    """
+    chosen: set[bytes] = set()
+    for path in paths:
+        found = tree.resolve(path)
+        if found.node is None or len(found.rest) > 1:
+            raise PathMissingError(path)
+        chosen.update(each for each, _ in tree.walk(path))
+        parent = found.path
+        while parent:
+            parent, _ = parent_and_name(parent)
+            chosen.add(parent)
+    part = FileTree()
+    merge = Merge(part)
+    first: dict[int, bytes] = {}
+    for path in sorted(chosen):
+        node = tree.require(path)
+        if isinstance(node, Directory):
+            node = attrs.evolve(node, children={})
+            if not path:
+                merge.describe_root(node)
+                continue
+        parent, name = parent_and_name(path)
+        place = merge.place(parent, make=True)
+        assert place is not None
+        if isinstance(node, Directory):
+            merge.put(place, name, node)
+            continue
+        target = merge.find(first.setdefault(node.inode, path))
+        if target is None:
+            merge.put(place, name, attrs.evolve(node))
+        else:
+            merge.link(target, place, name)
+    return part
+
+
+def write_part(tree: FileTree, mirror: DirectoryMirror, contents: Iterator[tuple[bytes, File, Entry | None]]) -> None:
+    """Make all of `tree` in the mirror's empty directory; its files as their contents come by, their links after."""
+    first: dict[int, bytes] = {}
+    links = []
+    for path, node in tree.walk():
+        parent, name = parent_and_name(path)
+        if isinstance(node, Directory):
+            if path:
+                mirror.make(parent, name, node, None)
+        elif first.setdefault(node.inode, path) != path:
+            links.append((first[node.inode], parent, name, node))
+        elif not isinstance(node, File):
+            mirror.make(parent, name, node, None)
+    for path, file, entry in contents:
+        parent, name = parent_and_name(path)
+        mirror.make(parent, name, file, None if entry is None else entry.pieces())
+    for link in links:
+        mirror.link(*link)

@@ -1,0 +1,51 @@
+"""JSON bytes to typed documents and back: the words of the OCI image spec, as values.
+
+`document` reads whole documents, `codec` and `strict_json` do so strictly and without losing a field; `descriptor`,
+`manifest`, `config`, `layout`, `platform` and `digest` are the values; `mediatype` and `annotations` the names.
+Nothing here does I/O.
+
+    document = parse_manifest(raw, descriptor)
+    document.value.layers[0].digest.algorithm
+"""
+
+from oci_layers.spec.codec import dumps, structure, unstructure
+from oci_layers.spec.config import ContainerConfig, Healthcheck, History, ImageConfig, RootFS, chain_ids
+from oci_layers.spec.descriptor import EMPTY_DESCRIPTOR, Descriptor
+from oci_layers.spec.digest import Digest, Hasher
+from oci_layers.spec.document import Document, parse_any, parse_config, parse_index, parse_layout, parse_manifest
+from oci_layers.spec.layout import ImageLayout
+from oci_layers.spec.manifest import Index, Manifest
+from oci_layers.spec.mediatype import MediaType, check_media_type, lookup
+from oci_layers.spec.platform import Platform, select
+from oci_layers.spec.strict_json import load_json
+
+__all__ = [
+    "EMPTY_DESCRIPTOR",
+    "ContainerConfig",
+    "Descriptor",
+    "Digest",
+    "Document",
+    "Hasher",
+    "Healthcheck",
+    "History",
+    "ImageConfig",
+    "ImageLayout",
+    "Index",
+    "Manifest",
+    "MediaType",
+    "Platform",
+    "RootFS",
+    "chain_ids",
+    "check_media_type",
+    "dumps",
+    "load_json",
+    "lookup",
+    "parse_any",
+    "parse_config",
+    "parse_index",
+    "parse_layout",
+    "parse_manifest",
+    "select",
+    "structure",
+    "unstructure",
+]

@@ -1,0 +1,343 @@
+"""JSON objects to typed models and back: the only place that knows how the spec spells a field.
+
+The bytes come through `spec/strict_json`, which leaves an object without surprises. `structure` gives it its types:
+cattrs finds the hook for a type, and every hook is strict, because the lenient ones of cattrs read `"12"` and `true`
+as sizes. All that is wrong is reported at once, with JSON pointers. Fields of another kind of document are refused,
+and so are other spellings of a known key, which Go would take for it: two programs must not read two images from one
+document.
+
+A model keeps in `extra` what it has no attribute for, and also nulls and explicit empty values of optional fields,
+under their JSON names: `unstructure` writes them back unless the attribute has been set since. So reading and writing
+loses nothing but order. The attributes of the models and the tables below say it all once. Rules beyond types
+(grammars of names, URIs, dates) are in `spec/rules`.
+"""
+
+import base64
+import binascii
+import functools
+import json
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+
+import attrs
+
+from oci_layers.errors import DocumentError, NameFormatError, Problem, printable
+from oci_layers.spec.config import ContainerConfig, Healthcheck, History, ImageConfig, RootFS
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+from oci_layers.spec.layout import ImageLayout
+from oci_layers.spec.manifest import Index, Manifest
+from oci_layers.spec.platform import Platform
+from oci_layers.spec.strict_json import kind_of, pointer
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+__all__ = ["dumps", "structure", "unstructure"]
+
+T = TypeVar("T")
+
+_Hook = Callable[[Any, Any], Any]  # Any: a hook of cattrs takes any JSON value and the type, and returns a value of it.
+_Path = tuple[str | int, ...]
+
+_INT64 = 1 << 63
+
+
+def structure(obj: object, model: type[T], *, media_type: str) -> T:
+    """Return the model that a JSON object describes; `media_type` is for the error.
+
+    Raises:
+        DocumentError: Anything is missing, of the wrong type or out of range; `problems` lists all of it.
+    """
+    try:
+        found: T = _converter().structure(obj, model)
+    except _InvalidError as error:
+        problems = tuple(Problem(pointer(path), message) for path, message in error.problems)
+        raise DocumentError(media_type, problems) from None
+    return found
+
+
+def unstructure(model: object) -> dict[str, Any]:
+    """Return the JSON object of a model: the spec's fields in the order of its Go types, then `extra`.
+
+    Optional fields that have their empty value are left out, unless `extra` says that they were written.
+    """
+    found: dict[str, Any] = _converter().unstructure(model)
+    return found
+
+
+def dumps(obj: Mapping[str, Any]) -> bytes:
+    """Return the bytes to write for a JSON object: UTF-8, no spaces, keys in the order given, nothing after it.
+
+    Raises:
+        ValueError: It holds what JSON cannot: NaN, an infinity, or text that is not Unicode.
+    """
+    return json.dumps(obj, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+# How the spec spells the attributes of each model.
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def _pascal(name: str) -> str:
+    return "".join(map(str.capitalize, name.split("_")))
+
+
+def _dotted(name: str) -> str:
+    return f"os.{name[3:]}" if name.startswith("os_") else name
+
+
+_SPELLING: Mapping[type, Callable[[str], str]] = {
+    Descriptor: _camel,
+    Manifest: _camel,
+    Index: _camel,
+    ImageLayout: _camel,
+    Platform: _dotted,
+    ImageConfig: _dotted,
+    RootFS: _dotted,
+    History: _dotted,
+    ContainerConfig: _pascal,
+    Healthcheck: _pascal,
+}
+
+# Required in JSON, and only valid with the value that is the default of the constructor.
+_FIXED = frozenset({"schema_version", "image_layout_version", "type"})
+
+# Nothing here decides which blobs are read, and users write these keys by hand, so another spelling is only unknown.
+_ANY_CASE = frozenset({ContainerConfig, Healthcheck, History})
+
+_SCHEMA_1 = dict.fromkeys(("fslayers", "history", "signatures"), "belongs to Docker's manifest schema 1")
+_FOREIGN: Mapping[type, Mapping[str, str]] = {
+    Manifest: _SCHEMA_1 | {"manifests": "belongs to an image index, not to a manifest"},
+    Index: _SCHEMA_1 | dict.fromkeys(("config", "layers"), "belongs to a manifest, not to an image index"),
+}
+
+
+class _InvalidError(Exception):
+    """What is wrong below one JSON value. Never leaves this module."""
+
+    def __init__(self, *problems: tuple[_Path, str]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def below(self, key: str | int) -> Iterable[tuple[_Path, str]]:
+        return (((key, *path), message) for path, message in self.problems)
+
+
+def _expect(kind: type, value: object) -> None:
+    if type(value) is not kind:  # Not isinstance: a bool is an int.
+        raise _InvalidError(((), f"must be {kind_of(kind())}, not {kind_of(value)}"))
+
+
+@functools.cache
+def _converter() -> "Converter":
+    """Return the one converter, made at first use because importing cattrs takes longer than everything else here."""
+    from cattrs import Converter
+
+    converter = Converter(unstruct_collection_overrides={tuple: list})
+    converter.register_structure_hook(str, _read_str)
+    converter.register_structure_hook(bool, _read_bool)
+    converter.register_structure_hook(int, _read_int)
+    converter.register_structure_hook(bytes, _read_bytes)
+    converter.register_structure_hook(Digest, _read_digest)
+    converter.register_structure_hook_factory(_is_array, _array_reader)
+    converter.register_structure_hook_factory(_is_mapping, _mapping_reader)
+    converter.register_structure_hook_factory(_SPELLING.__contains__, _model_reader)
+    converter.register_unstructure_hook(Digest, str)
+    converter.register_unstructure_hook(bytes, _write_bytes)
+    converter.register_unstructure_hook_factory(_SPELLING.__contains__, _model_writer)
+    return converter
+
+
+def _is_array(kind: object) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _is_mapping(kind: object) -> bool:
+    return get_origin(kind) is Mapping
+
+
+def _read_str(value: object, _kind: object) -> object:
+    _expect(str, value)
+    return value
+
+
+def _read_bool(value: object, _kind: object) -> object:
+    _expect(bool, value)
+    return value
+
+
+def _read_int(value: Any, _kind: object) -> object:  # Any: a number once `_expect` has returned.
+    _expect(int, value)
+    if not -_INT64 <= value < _INT64:
+        raise _InvalidError(((), "must fit in 64 bits"))
+    return value
+
+
+def _read_size(value: Any, kind: object) -> object:  # Any: a number once `_read_int` has returned.
+    _read_int(value, kind)
+    if value < 0:
+        raise _InvalidError(((), "must not be negative"))
+    return value
+
+
+def _read_bytes(value: Any, _kind: object) -> bytes:  # Any: a string once `_expect` has returned.
+    _expect(str, value)
+    try:
+        data = binascii.a2b_base64(value)
+    except ValueError:
+        data = b""
+    # The decoder drops what it does not know; only the one right spelling of the data comes back the same.
+    if _write_bytes(data) != value:
+        raise _InvalidError(((), "must be padded base64 of the standard alphabet"))
+    return data
+
+
+def _write_bytes(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _read_digest(value: Any, _kind: object) -> Digest:  # Any: a string once `_expect` has returned.
+    _expect(str, value)
+    try:
+        return Digest.parse(value)
+    except NameFormatError as error:
+        raise _InvalidError(((), str(error))) from None
+
+
+def _read_fixed(expected: object) -> _Hook:
+    def read(value: object, _kind: object) -> object:
+        _expect(type(expected), value)
+        if value != expected:
+            shown = printable(value) if isinstance(value, str) else value
+            raise _InvalidError(((), f"must be {expected}, not {shown}"))
+        return value
+
+    return read
+
+
+def _array_reader(kind: Any, converter: "Converter") -> _Hook:  # Any: `tuple[item, ...]` has no type of its own.
+    item_kind = get_args(kind)[0]
+    read_item = converter.get_structure_hook(item_kind)
+
+    def read(value: Any, _kind: object) -> object:  # Any: a list once `_expect` has returned.
+        _expect(list, value)
+        return tuple(_read_each(enumerate(value), read_item, item_kind).values())
+
+    return read
+
+
+def _mapping_reader(kind: Any, converter: "Converter") -> _Hook:  # Any: `Mapping[str, item]` has no type of its own.
+    item_kind = get_args(kind)[1]
+    read_item = converter.get_structure_hook(item_kind)
+
+    def read(value: Any, _kind: object) -> object:  # Any: a dict once `_expect` has returned.
+        _expect(dict, value)
+        return _read_each(value.items(), read_item, item_kind)
+
+    return read
+
+
+def _read_each(items: Iterable[tuple[Any, Any]], read: _Hook, kind: object) -> dict[Any, Any]:  # Any: keys or indexes.
+    found = {}
+    problems: list[tuple[_Path, str]] = []
+    for key, item in items:
+        try:
+            found[key] = read(item, kind)
+        except _InvalidError as error:
+            problems.extend(error.below(key))
+    if problems:
+        raise _InvalidError(*problems)
+    return found
+
+
+@attrs.frozen
+class _Field:
+    """How one field of a JSON object becomes an attribute."""
+
+    attribute: str
+    kind: object
+    read: _Hook
+    required: bool
+    empty: object
+    """What stands in JSON for the empty value; None for a field that has no other."""
+
+    def is_absent(self, value: object) -> bool:
+        """Tell whether an optional field says nothing, so that the attribute keeps its empty value."""
+        return not self.required and (value is None or (type(value) is type(self.empty) and value == self.empty))
+
+
+def _fields(model: type, converter: "Converter") -> dict[str, _Field]:
+    found = {}
+    for attribute in attrs.fields(model):
+        if attribute.name == "extra":
+            continue
+        kind, default = attribute.type, attribute.default
+        if isinstance(kind, types.UnionType):
+            kind = get_args(kind)[0]  # All of them are `X | None`, and null never comes as far as the hook of X.
+        if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # A class, typed as a function.
+            default = default.factory()
+        fixed = attribute.name in _FIXED
+        if fixed:
+            read = _read_fixed(default)
+        elif attribute.name == "size":
+            read = _read_size
+        else:
+            read = converter.get_structure_hook(kind)
+        required = fixed or default is attrs.NOTHING
+        empty = None if required else converter.unstructure(default)
+        found[_SPELLING[model](attribute.name)] = _Field(attribute.name, kind, read, required, empty)
+    return found
+
+
+def _model_reader(model: Any, converter: "Converter") -> _Hook:  # Any: one of the models; their constructors differ.
+    fields = _fields(model, converter)
+    required = [name for name, field in fields.items() if field.required]
+    refused = dict(_FOREIGN.get(model, {}))
+    if model not in _ANY_CASE:
+        refused |= {name.casefold(): f"must be spelled {name}" for name in fields}
+
+    def read(value: Any, _kind: object) -> object:  # Any: a dict once `_expect` has returned.
+        _expect(dict, value)
+        found, extra = {}, {}
+        problems: list[tuple[_Path, str]] = []
+        for key, item in value.items():
+            field = fields.get(key)
+            if field is None and (message := refused.get(key.casefold())):
+                problems.append(((key,), message))
+            elif field is None or field.is_absent(item):
+                extra[key] = item
+            else:
+                try:
+                    found[field.attribute] = field.read(item, field.kind)
+                except _InvalidError as error:
+                    problems.extend(error.below(key))
+        problems.extend(((name,), "is required") for name in required if name not in value)
+        if problems:
+            raise _InvalidError(*problems)
+        return model(**found, extra=extra)
+
+    return read
+
+
+def _model_writer(model: Any, converter: "Converter") -> Callable[[Any], dict[str, Any]]:  # Any: one of the models.
+    from cattrs.gen import make_dict_unstructure_fn, override
+
+    names = {field.name: _SPELLING[model](field.name) for field in attrs.fields(model) if field.name != "extra"}
+    overrides = {name: override(rename=names[name], omit_if_default=name not in _FIXED) for name in names}
+    overrides["extra"] = override(omit=True)
+    # The ignore: its options and the names of the attributes share one set of keywords.
+    write_known: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(model, converter, **overrides)  # type: ignore[arg-type]
+
+    def write(value: Any) -> dict[str, Any]:  # Any: whichever model this is the writer of.
+        known = write_known(value)
+        # It comes with the required fields first.
+        ordered = {name: known[name] for name in names.values() if name in known}
+        return ordered | {name: item for name, item in value.extra.items() if name not in known}
+
+    return write

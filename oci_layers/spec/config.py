@@ -1,0 +1,149 @@
+"""The image config: which file systems and which process make a container of this image (config.md).
+
+The spec's fields are typed, and of Docker's those that are commonly read; all others are in `extra`. Fields that may
+be absent have their empty value then: None, an empty tuple or mapping, an empty `ContainerConfig`. The chain of layer
+identities is computed here too, because it is a function of `diff_ids` alone. Comparing a config with the manifest
+and the blobs lives in `image/verify`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from oci_layers.spec.digest import Digest
+
+__all__ = ["ContainerConfig", "Healthcheck", "History", "ImageConfig", "RootFS", "chain_ids"]
+
+
+@attrs.frozen(kw_only=True)
+class Healthcheck:
+    """How to find out whether a container is well: Docker's `Healthcheck`, a reserved field of the spec (config.md).
+
+    Times are nanoseconds. Zero and None both inherit from the base image.
+    """
+
+    test: tuple[str, ...] = ()
+    """The command: empty to inherit, `NONE`, `CMD` and arguments, or `CMD-SHELL` and one string."""
+    interval: int | None = None
+    """The time between two checks."""
+    timeout: int | None = None
+    """The time after which a check has failed."""
+    start_period: int | None = None
+    """The time after the start in which failures do not count."""
+    start_interval: int | None = None
+    """The time between two checks within the start period."""
+    retries: int | None = None
+    """The number of failures in a row that make a container unhealthy."""
+    extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    """Every other field, as it stood in the document; see `spec/codec`."""
+
+
+@attrs.frozen(kw_only=True)
+class ContainerConfig:
+    """What a container is started with when nothing else is said (config.md, `config`)."""
+
+    user: str | None = None
+    """User and perhaps group, by name or number (config.md, `User`)."""
+    exposed_ports: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, hash=False)
+    """Ports as `PORT/PROTOCOL` or `PORT`, each with an empty object (config.md, `ExposedPorts`)."""
+    env: tuple[str, ...] = ()
+    """Environment variables as `NAME=VALUE` (config.md, `Env`)."""
+    entrypoint: tuple[str, ...] = ()
+    """The command and its first arguments (config.md, `Entrypoint`)."""
+    cmd: tuple[str, ...] = ()
+    """Arguments of the entrypoint, or the command if there is none (config.md, `Cmd`)."""
+    volumes: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, hash=False)
+    """Directories for data of the container, each with an empty object (config.md, `Volumes`)."""
+    working_dir: str | None = None
+    """The directory that the process starts in (config.md, `WorkingDir`)."""
+    labels: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    """Arbitrary metadata of the container (config.md, `Labels`)."""
+    stop_signal: str | None = None
+    """The signal that ends the container (config.md, `StopSignal`)."""
+    args_escaped: bool = False
+    """Whether the command is one escaped string; deprecated, Windows only (config.md, `ArgsEscaped`)."""
+    healthcheck: Healthcheck | None = None
+    """How to check a container's health (Docker; reserved in config.md)."""
+    on_build: tuple[str, ...] = ()
+    """Instructions to run when this image becomes a base image (Docker)."""
+    stop_timeout: int | None = None
+    """Seconds between the stop signal and the kill; -1 waits for ever (Docker)."""
+    shell: tuple[str, ...] = ()
+    """The shell for the shell form of commands (Docker)."""
+    hostname: str | None = None
+    """The host name of the container (Docker)."""
+    domainname: str | None = None
+    """The domain name of the container (Docker)."""
+    extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    """Every other field, as it stood in the document; see `spec/codec`."""
+
+
+@attrs.frozen(kw_only=True)
+class RootFS:
+    """The layers by the digests of their plain tars (config.md, `rootfs`)."""
+
+    type: str = "layers"
+    """Always `layers` (config.md, `rootfs.type`)."""
+    diff_ids: tuple[Digest, ...]
+    """The diff_ids, the base first (config.md, `rootfs.diff_ids`)."""
+    extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    """Every other field, as it stood in the document; see `spec/codec`."""
+
+
+@attrs.frozen(kw_only=True)
+class History:
+    """How one layer came to be (config.md, `history`)."""
+
+    created: str | None = None
+    """When, in RFC 3339 as it was written (config.md, `history.created`)."""
+    created_by: str | None = None
+    """The command that made the layer (config.md, `history.created_by`)."""
+    author: str | None = None
+    """Who made the layer (config.md, `history.author`)."""
+    comment: str | None = None
+    """A remark (config.md, `history.comment`)."""
+    empty_layer: bool = False
+    """Whether this step made no layer (config.md, `history.empty_layer`)."""
+    extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    """Every other field, as it stood in the document; see `spec/codec`."""
+
+
+@attrs.frozen(kw_only=True)
+class ImageConfig:
+    """The config document of a container image (config.md, "Properties")."""
+
+    created: str | None = None
+    """When the image was made, in RFC 3339 as it was written, often to the nanosecond (config.md, `created`)."""
+    author: str | None = None
+    """Who is responsible for the image (config.md, `author`)."""
+    architecture: str
+    """The CPU architecture, a GOARCH value (config.md, `architecture`)."""
+    os: str
+    """The operating system, a GOOS value (config.md, `os`)."""
+    os_version: str | None = None
+    """The version of the operating system that is needed (config.md, `os.version`)."""
+    os_features: tuple[str, ...] = ()
+    """Features of the operating system that are needed (config.md, `os.features`)."""
+    variant: str | None = None
+    """The variant of the CPU (config.md, `variant`)."""
+    config: ContainerConfig = attrs.field(factory=ContainerConfig)
+    """What a container is started with (config.md, `config`)."""
+    rootfs: RootFS
+    """The layers (config.md, `rootfs`)."""
+    history: tuple[History, ...] = ()
+    """How each layer came to be, the base first; may be short or absent (config.md, `history`)."""
+    extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    """Every other field, as it stood in the document; see `spec/codec`."""
+
+
+def chain_ids(diff_ids: Iterable[Digest]) -> tuple[Digest, ...]:
+    """Return the chain_id of each prefix of a stack of layers (config.md, "Layer ChainID"), the base first.
+
+    The first is the diff_id of the base; each further one is the sha256 of its lower neighbour's chain_id, a space and
+    its own diff_id, whatever the algorithm of the diff_ids.
+    """
+    chain: list[Digest] = []
+    for diff_id in diff_ids:
+        chain.append(Digest.of(f"{chain[-1]} {diff_id}".encode()) if chain else diff_id)
+    return tuple(chain)

@@ -1,0 +1,123 @@
+"""Bytes, and the descriptor that named them, to a typed document that keeps both.
+
+What kind of document some bytes are is settled here, by the descriptor and never by guessing: a document that two
+programs can read in two ways names two images. So its own `mediaType` must agree to the letter (Docker's twin of an
+OCI type does not), and what belongs to another kind of document is refused by `spec/codec`. The bytes stay beside the
+value, because digests are of them. They are not checked against the descriptor here; that is done in `blob/stream`,
+before parsing.
+"""
+
+from typing import Generic, TypeVar
+
+import attrs
+
+from oci_layers.errors import DocumentError, Problem, UnsupportedError, printable
+from oci_layers.limits import Limits
+from oci_layers.spec.codec import structure
+from oci_layers.spec.config import ImageConfig
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.layout import ImageLayout
+from oci_layers.spec.manifest import Index, Manifest
+from oci_layers.spec.mediatype import OCI_LAYOUT, lookup
+from oci_layers.spec.strict_json import load_json
+
+__all__ = ["Document", "parse_any", "parse_config", "parse_index", "parse_layout", "parse_manifest"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_DEFAULT_LIMITS = Limits()
+
+
+@attrs.frozen(kw_only=True)
+class Document(Generic[T_co]):
+    """A parsed document together with the bytes that it came from."""
+
+    raw: bytes
+    """The bytes as fetched; digests are of these."""
+    descriptor: Descriptor
+    """The descriptor that the bytes were fetched by."""
+    value: T_co
+    """What the bytes say."""
+
+
+def parse_manifest(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LIMITS) -> Document[Manifest]:
+    """Parse a manifest, OCI or Docker.
+
+    Raises:
+        UnsupportedError: The descriptor's media type is not that of a manifest.
+        DocumentError: The bytes are not the document that the descriptor's media type says.
+        LimitError: They go past `document_bytes` or `json_depth`.
+    """
+    return _parse(raw, descriptor, "manifest", Manifest, limits)
+
+
+def parse_index(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LIMITS) -> Document[Index]:
+    """Parse an image index or a Docker manifest list.
+
+    Raises:
+        UnsupportedError: The descriptor's media type is not that of an index.
+        DocumentError: The bytes are not the document that the descriptor's media type says.
+        LimitError: They go past `document_bytes` or `json_depth`.
+    """
+    return _parse(raw, descriptor, "index", Index, limits)
+
+
+def parse_any(
+    raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LIMITS
+) -> Document[Manifest] | Document[Index]:
+    """Parse a manifest or an index, whichever the descriptor's media type says.
+
+    Raises:
+        UnsupportedError: The descriptor's media type is neither.
+        DocumentError: The bytes are not the document that the descriptor's media type says.
+        LimitError: They go past `document_bytes` or `json_depth`.
+    """
+    if _role(descriptor) == "index":
+        return parse_index(raw, descriptor, limits)
+    return parse_manifest(raw, descriptor, limits)
+
+
+def parse_config(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LIMITS) -> Document[ImageConfig]:
+    """Parse an image config, whatever its media type.
+
+    A config of a media type that the caller does not know as an image config must stay opaque (manifest.md, `config`);
+    but old Docker manifests call theirs `application/octet-stream`, so it is for the caller to decide.
+
+    Raises:
+        DocumentError: The bytes are not an image config.
+        LimitError: They go past `config_bytes` or `json_depth`.
+    """
+    media_type = descriptor.media_type
+    loaded = load_json(raw, media_type=media_type, limits=limits, limit="config_bytes")
+    return Document(raw=raw, descriptor=descriptor, value=structure(loaded, ImageConfig, media_type=media_type))
+
+
+def parse_layout(raw: bytes, limits: Limits = _DEFAULT_LIMITS) -> ImageLayout:
+    """Parse the marker file `oci-layout`.
+
+    Raises:
+        DocumentError: The bytes are not such a document, or of another version than 1.0.0.
+        LimitError: They go past `document_bytes` or `json_depth`.
+    """
+    return structure(load_json(raw, media_type=OCI_LAYOUT, limits=limits), ImageLayout, media_type=OCI_LAYOUT)
+
+
+def _parse(raw: bytes, descriptor: Descriptor, role: str, model: type[T], limits: Limits) -> Document[T]:
+    media_type = descriptor.media_type
+    if _role(descriptor) != role:
+        raise UnsupportedError(f"media type of an image {role}", media_type)
+    loaded = load_json(raw, media_type=media_type, limits=limits)
+    said = loaded.get("mediaType")
+    # Before all else: a document of another kind would be wrong in every field.
+    if isinstance(said, str) and said != media_type:
+        message = f"is {printable(said)}, but the descriptor says {printable(media_type)}"
+        raise DocumentError(media_type, (Problem("/mediaType", message),))
+    return Document(raw=raw, descriptor=descriptor, value=structure(loaded, model, media_type=media_type))
+
+
+def _role(descriptor: Descriptor) -> str:
+    row = lookup(descriptor.media_type)
+    if row is None or row.role not in {"manifest", "index"}:
+        raise UnsupportedError("media type of a document", descriptor.media_type)
+    return row.role

@@ -1,0 +1,176 @@
+"""The media types that this library knows: what each names, how it is compressed, what it is called elsewhere.
+
+One table holds all of it (media-types.md, and what Docker and others write); the constants are its names. A media
+type that is not in the table is data, never an error: `lookup` returns None for it. The grammar of media types lives
+here too; whether the bytes of a layer agree with its media type is decided in `blob/compression`.
+"""
+
+import re
+from typing import Literal
+
+import attrs
+
+from oci_layers.errors import NameFormatError
+
+__all__ = [
+    "DOCKER_CONFIG",
+    "DOCKER_FOREIGN_LAYER",
+    "DOCKER_FOREIGN_LAYER_GZIP",
+    "DOCKER_LAYER",
+    "DOCKER_LAYER_GZIP",
+    "DOCKER_LAYER_ZSTD",
+    "DOCKER_MANIFEST",
+    "DOCKER_MANIFEST_LIST",
+    "OCI_CONFIG",
+    "OCI_DESCRIPTOR",
+    "OCI_EMPTY",
+    "OCI_INDEX",
+    "OCI_LAYER",
+    "OCI_LAYER_GZIP",
+    "OCI_LAYER_ZSTD",
+    "OCI_LAYOUT",
+    "OCI_MANIFEST",
+    "OCI_NONDISTRIBUTABLE_LAYER",
+    "OCI_NONDISTRIBUTABLE_LAYER_GZIP",
+    "OCI_NONDISTRIBUTABLE_LAYER_ZSTD",
+    "MediaType",
+    "check_media_type",
+    "lookup",
+]
+
+_SIDE = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
+_GRAMMAR = re.compile(f"{_SIDE}/{_SIDE}")
+
+_OCI = "application/vnd.oci."
+OCI_DESCRIPTOR = _OCI + "descriptor.v1+json"
+OCI_LAYOUT = _OCI + "layout.header.v1+json"
+OCI_INDEX = _OCI + "image.index.v1+json"
+OCI_MANIFEST = _OCI + "image.manifest.v1+json"
+OCI_CONFIG = _OCI + "image.config.v1+json"
+OCI_EMPTY = _OCI + "empty.v1+json"
+OCI_LAYER = _OCI + "image.layer.v1.tar"
+OCI_LAYER_GZIP = OCI_LAYER + "+gzip"
+OCI_LAYER_ZSTD = OCI_LAYER + "+zstd"
+OCI_NONDISTRIBUTABLE_LAYER = _OCI + "image.layer.nondistributable.v1.tar"
+OCI_NONDISTRIBUTABLE_LAYER_GZIP = OCI_NONDISTRIBUTABLE_LAYER + "+gzip"
+OCI_NONDISTRIBUTABLE_LAYER_ZSTD = OCI_NONDISTRIBUTABLE_LAYER + "+zstd"
+
+_DOCKER = "application/vnd.docker."
+DOCKER_MANIFEST = _DOCKER + "distribution.manifest.v2+json"
+DOCKER_MANIFEST_LIST = _DOCKER + "distribution.manifest.list.v2+json"
+DOCKER_CONFIG = _DOCKER + "container.image.v1+json"
+DOCKER_LAYER = _DOCKER + "image.rootfs.diff.tar"
+DOCKER_LAYER_GZIP = DOCKER_LAYER + ".gzip"
+DOCKER_LAYER_ZSTD = DOCKER_LAYER + ".zstd"
+DOCKER_FOREIGN_LAYER = _DOCKER + "image.rootfs.foreign.diff.tar"
+DOCKER_FOREIGN_LAYER_GZIP = DOCKER_FOREIGN_LAYER + ".gzip"
+
+
+@attrs.frozen(kw_only=True)
+class MediaType:
+    """One row of the table."""
+
+    name: str
+    """The media type itself."""
+    role: Literal["descriptor", "layout", "index", "manifest", "config", "layer", "empty", "opaque"]
+    """What it names; `opaque` ones are seen in the wild and carried, but never read."""
+    family: Literal["oci", "docker", "other"]
+    """Who defined it."""
+    compression: Literal["", "gzip", "zstd"] | None = ""
+    """How a layer is compressed; "" is not at all, None is to be found out from its first bytes."""
+    distributable: bool = True
+    """Whether the content may be pushed anywhere (layer.md, "Non-Distributable Layers")."""
+    deprecated: bool = False
+    """Whether new documents should do without it."""
+    twin: str | None = None
+    """The media type of the other family that names the same content."""
+
+
+_TABLE = (
+    MediaType(name=OCI_DESCRIPTOR, role="descriptor", family="oci"),
+    MediaType(name=OCI_LAYOUT, role="layout", family="oci"),
+    MediaType(name=OCI_INDEX, role="index", family="oci", twin=DOCKER_MANIFEST_LIST),
+    MediaType(name=OCI_MANIFEST, role="manifest", family="oci", twin=DOCKER_MANIFEST),
+    MediaType(name=OCI_CONFIG, role="config", family="oci", twin=DOCKER_CONFIG),
+    MediaType(name=OCI_EMPTY, role="empty", family="oci"),
+    MediaType(name=OCI_LAYER, role="layer", family="oci", twin=DOCKER_LAYER),
+    MediaType(name=OCI_LAYER_GZIP, role="layer", family="oci", compression="gzip", twin=DOCKER_LAYER_GZIP),
+    MediaType(name=OCI_LAYER_ZSTD, role="layer", family="oci", compression="zstd", twin=DOCKER_LAYER_ZSTD),
+    MediaType(
+        name=OCI_NONDISTRIBUTABLE_LAYER,
+        role="layer",
+        family="oci",
+        distributable=False,
+        deprecated=True,
+        twin=DOCKER_FOREIGN_LAYER,
+    ),
+    MediaType(
+        name=OCI_NONDISTRIBUTABLE_LAYER_GZIP,
+        role="layer",
+        family="oci",
+        compression="gzip",
+        distributable=False,
+        deprecated=True,
+        twin=DOCKER_FOREIGN_LAYER_GZIP,
+    ),
+    MediaType(
+        name=OCI_NONDISTRIBUTABLE_LAYER_ZSTD,
+        role="layer",
+        family="oci",
+        compression="zstd",
+        distributable=False,
+        deprecated=True,
+    ),
+    MediaType(name=DOCKER_MANIFEST_LIST, role="index", family="docker", twin=OCI_INDEX),
+    MediaType(name=DOCKER_MANIFEST, role="manifest", family="docker", twin=OCI_MANIFEST),
+    MediaType(name=DOCKER_CONFIG, role="config", family="docker", twin=OCI_CONFIG),
+    # Docker's bare .tar types stand on compressed layers in the wild, so they promise nothing.
+    MediaType(name=DOCKER_LAYER, role="layer", family="docker", compression=None, twin=OCI_LAYER),
+    MediaType(name=DOCKER_LAYER_GZIP, role="layer", family="docker", compression="gzip", twin=OCI_LAYER_GZIP),
+    MediaType(name=DOCKER_LAYER_ZSTD, role="layer", family="docker", compression="zstd", twin=OCI_LAYER_ZSTD),
+    MediaType(name=DOCKER_LAYER + "+zstd", role="layer", family="docker", compression="zstd", twin=OCI_LAYER_ZSTD),
+    MediaType(
+        name=DOCKER_FOREIGN_LAYER,
+        role="layer",
+        family="docker",
+        compression=None,
+        distributable=False,
+        deprecated=True,
+        twin=OCI_NONDISTRIBUTABLE_LAYER,
+    ),
+    MediaType(
+        name=DOCKER_FOREIGN_LAYER_GZIP,
+        role="layer",
+        family="docker",
+        compression="gzip",
+        distributable=False,
+        deprecated=True,
+        twin=OCI_NONDISTRIBUTABLE_LAYER_GZIP,
+    ),
+    MediaType(name=_DOCKER + "distribution.manifest.v1+json", role="opaque", family="docker", deprecated=True),
+    MediaType(name=_DOCKER + "distribution.manifest.v1+prettyjws", role="opaque", family="docker", deprecated=True),
+    MediaType(name=_DOCKER + "plugin.v1+json", role="opaque", family="docker"),
+    MediaType(name=OCI_LAYER + "+encrypted", role="opaque", family="other"),
+    MediaType(name=OCI_LAYER_GZIP + "+encrypted", role="opaque", family="other"),
+    MediaType(name=OCI_LAYER_ZSTD + "+encrypted", role="opaque", family="other"),
+    MediaType(name="application/vnd.in-toto+json", role="opaque", family="other"),
+    MediaType(name="application/vnd.erofs.layer.v1", role="opaque", family="other"),
+    MediaType(name="application/vnd.sylabs.sif.layer.v1.squashfs", role="opaque", family="other"),
+)
+
+_BY_NAME = {row.name: row for row in _TABLE}
+
+
+def lookup(media_type: str) -> MediaType | None:
+    """Return what is known about a media type, or None."""
+    return _BY_NAME.get(media_type)
+
+
+def check_media_type(text: str) -> None:
+    """Check the grammar of a media type (descriptor.md, `mediaType`, after RFC 6838 section 4.2).
+
+    Raises:
+        NameFormatError: The text is not `TYPE/SUBTYPE`; parameters are not allowed.
+    """
+    if not _GRAMMAR.fullmatch(text):
+        raise NameFormatError("media type", text, "must be TYPE/SUBTYPE, each of 1 to 127 characters after RFC 6838")

@@ -1,0 +1,193 @@
+"""Where an image runs, text like `linux/arm64/v8` to and from it, and the choice of one entry among several.
+
+The names are those of Go (GOOS, GOARCH) and the variants those of image-index.md, `platform`. Other programs write
+the same machine in other ways (`x86_64`, `aarch64`, `armhf`), so names are brought to one form before they are
+compared; a document keeps what it says. The caller says which platform is wanted: what this machine is, is not asked
+here.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from oci_layers.errors import NameFormatError, ReferenceMissingError
+from oci_layers.spec.annotations import DOCKER_REFERENCE_TYPE
+from oci_layers.spec.mediatype import lookup
+
+if TYPE_CHECKING:
+    from oci_layers.spec.descriptor import Descriptor
+
+__all__ = ["Platform", "select"]
+
+_NAME = r"[A-Za-z0-9_.-]+"
+_GRAMMAR = re.compile(
+    rf"(?P<os>{_NAME})(?:\((?P<os_version>[^()/]+)\))?/(?P<architecture>{_NAME})(?:/(?P<variant>{_NAME}))?"
+)
+
+_OS = {"macos": "darwin"}
+
+# Other names of an architecture; the second word is the variant that the name implies.
+_ARCHITECTURE = {
+    "i386": "386",
+    "i486": "386",
+    "i586": "386",
+    "i686": "386",
+    "x86_64": "amd64",
+    "x86-64": "amd64",
+    "aarch64": "arm64",
+    "armel": "arm/v6",
+    "armhf": "arm/v7",
+    "armv5l": "arm/v5",
+    "armv6l": "arm/v6",
+    "armv7l": "arm/v7",
+    "ppc64el": "ppc64le",
+    "mipsel": "mipsle",
+    "mips64el": "mips64le",
+    "loongarch64": "loong64",
+}
+
+# What an architecture means without a variant; the others have none.
+_DEFAULT_VARIANT = {"amd64": "v1", "arm": "v7", "arm64": "v8", "ppc64le": "power8", "riscv64": "rva20u64"}
+
+_VARIANT = re.compile(r"(?P<family>[a-z]+)(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?(?:u64)?")
+
+
+@attrs.frozen(kw_only=True)
+class Platform:
+    """What an image needs to run (image-index.md, `platform`). Hashed without its unknown fields."""
+
+    architecture: str
+    """The CPU architecture, a GOARCH value (image-index.md, `platform.architecture`)."""
+    os: str
+    """The operating system, a GOOS value (image-index.md, `platform.os`)."""
+    os_version: str | None = None
+    """The version of the operating system that is needed (image-index.md, `platform.os.version`)."""
+    os_features: tuple[str, ...] = ()
+    """Features of the operating system that are needed (image-index.md, `platform.os.features`)."""
+    variant: str | None = None
+    """The variant of the CPU (image-index.md, `platform.variant`)."""
+    features: tuple[str, ...] = ()
+    """Reserved, kept and not interpreted (image-index.md, `platform.features`)."""
+    extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    """Every other field, as it stood in the document; see `spec/codec`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the platform that `OS[(VERSION)]/ARCHITECTURE[/VARIANT]` names, in the names that Go uses.
+
+        Raises:
+            NameFormatError: The text is not of that form.
+        """
+        match = _GRAMMAR.fullmatch(text)
+        if match is None:
+            raise NameFormatError("platform", text, "must be OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT")
+        os, architecture, variant = _normal(match["os"], match["architecture"], match["variant"])
+        return cls(os=os, architecture=architecture, variant=variant or None, os_version=match["os_version"])
+
+    def __str__(self) -> str:
+        version = f"({self.os_version})" if self.os_version else ""
+        variant = f"/{self.variant}" if self.variant else ""
+        return f"{self.os}{version}/{self.architecture}{variant}"
+
+
+def select(descriptors: "Iterable[Descriptor]", wanted: Platform) -> "Descriptor":
+    """Return the one descriptor to take for a platform: the best variant, and of equal ones the first.
+
+    A wanted variant takes itself, then what runs on it too, the closest first. Without one every variant is taken: the
+    architecture's default first, then those below it, then those above. An entry that needs operating system features
+    is passed over when `wanted` lists features without them; one of another operating system build too, when `wanted`
+    names a version. Attestations are never taken. An entry without a platform is the last resort.
+
+    Raises:
+        ReferenceMissingError: Nothing matches; `known` lists the platforms that there are.
+    """
+    found: list[tuple[tuple[int, ...], Descriptor]] = []
+    known: dict[str, None] = {}
+    last_resort: Descriptor | None = None
+    for descriptor in descriptors:
+        platform = descriptor.platform
+        if _is_attestation(descriptor):
+            continue
+        if platform is None:
+            if last_resort is None and _may_be_image(descriptor):
+                last_resort = descriptor
+            continue
+        known[str(platform)] = None
+        rank = _rank(platform, wanted)
+        if rank is not None:
+            found.append((rank, descriptor))
+    if found:
+        return min(found, key=lambda pair: pair[0])[1]
+    if last_resort is not None:
+        return last_resort
+    raise ReferenceMissingError(name=str(wanted), known=tuple(known), what="platform")
+
+
+def _is_attestation(descriptor: "Descriptor") -> bool:
+    """Tell whether an entry describes another one, as BuildKit writes them, instead of being an image."""
+    if descriptor.annotations.get(DOCKER_REFERENCE_TYPE) == "attestation-manifest":
+        return True
+    platform = descriptor.platform
+    return platform is not None and platform.os == platform.architecture == "unknown"
+
+
+def _may_be_image(descriptor: "Descriptor") -> bool:
+    row = lookup(descriptor.media_type)
+    return row is not None and row.role in {"manifest", "index"}
+
+
+def _normal(os: str, architecture: str, variant: str | None) -> tuple[str, str, str]:
+    """Return the three in the names that Go uses; "" is no variant."""
+    os = os.lower()
+    architecture = architecture.lower()
+    variant = (variant or "").lower()
+    architecture, _, implied = _ARCHITECTURE.get(architecture, architecture).partition("/")
+    if variant[:1].isdigit():
+        variant = f"v{variant}"
+    return _OS.get(os, os), architecture, variant or implied
+
+
+def _rank(offered: Platform, wanted: Platform) -> tuple[int, ...] | None:
+    """Return how well an entry fits, the smaller the better, or None if it does not."""
+    os, architecture, variant = _normal(offered.os, offered.architecture, offered.variant)
+    wanted_os, wanted_architecture, wanted_variant = _normal(wanted.os, wanted.architecture, wanted.variant)
+    if (os, architecture) != (wanted_os, wanted_architecture):
+        return None
+    if wanted.os_features and not set(offered.os_features) <= set(wanted.os_features):
+        return None
+    if wanted.os_version and offered.os_version and _build(offered.os_version) != _build(wanted.os_version):
+        return None
+    rank = _variant_rank(architecture, variant, wanted_variant)
+    # One that does not tell its version is taken after those that tell the right one.
+    return None if rank is None else (bool(wanted.os_version and not offered.os_version), *rank)
+
+
+def _build(os_version: str) -> list[str]:
+    """Return major, minor and build; what follows is a revision, which does not matter."""
+    return os_version.split(".")[:3]
+
+
+def _variant_rank(architecture: str, offered: str, wanted: str) -> tuple[int, ...] | None:
+    default = _DEFAULT_VARIANT.get(architecture, "")
+    any_will_do = not wanted
+    offered, wanted = offered or default, wanted or default
+    if offered == wanted:
+        return (0,)
+    have, want = _level(offered), _level(wanted)
+    if have is None or want is None or have[0] != want[0]:
+        return (3,) if any_will_do else None
+    (_, major, minor), (_, wanted_major, wanted_minor) = have, want
+    if (major, minor) == (wanted_major, wanted_minor):
+        return (0,)
+    if (major, minor) < (wanted_major, wanted_minor):
+        # Armv9.x contains Armv8 only up to 8.(x+5).
+        runs = architecture != "arm64" or major == wanted_major or minor <= wanted_minor + 5
+        return (1, -major, -minor) if runs or any_will_do else None
+    return (2, major, minor) if any_will_do else None
+
+
+def _level(variant: str) -> tuple[str, int, int] | None:
+    match = _VARIANT.fullmatch(variant)
+    return (match["family"], int(match["major"]), int(match["minor"] or 0)) if match else None

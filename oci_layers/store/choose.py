@@ -1,0 +1,137 @@
+"""One image out of an index: by name, then by platform.
+
+Names are the `org.opencontainers.image.ref.name` annotations of a layout's index (ANN-07); a digest chooses as well,
+and so does the full name that containerd writes. Nested indexes are opened up to their manifests, within limits and
+never in a circle; what is of an unknown type is passed over (IDX-07). Which platform matches best is `spec.platform`.
+"""
+
+import platform as machine
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from oci_layers.blob.cas import BlobSource, read_verified
+from oci_layers.errors import LimitError, ReferenceMissingError
+from oci_layers.limits import Limits
+from oci_layers.spec import annotations
+from oci_layers.spec.config import ImageConfig
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+from oci_layers.spec.document import Document, parse_index, parse_manifest
+from oci_layers.spec.manifest import Index, Manifest
+from oci_layers.spec.mediatype import lookup
+from oci_layers.spec.platform import Platform, select
+
+__all__ = ["choose", "host_platform", "require_platform"]
+
+
+def host_platform() -> Platform:
+    """Return what images are chosen for when nobody says: Linux on this machine's processor."""
+    return Platform.parse(f"linux/{machine.machine().lower() or 'amd64'}")
+
+
+def choose(
+    index: Index, blobs: BlobSource, *, ref: str | None, platform: Platform | None, limits: Limits
+) -> Document[Manifest]:
+    """Return the manifest of the one image that is meant.
+
+    Args:
+        index: The index of a layout.
+        blobs: Where its documents are.
+        ref: The name or digest of an entry; None if there is only one image.
+        platform: What the image is for; this machine if None.
+        limits: `index_depth`, `descriptors` and the sizes of documents are held.
+
+    Raises:
+        ReferenceMissingError: No such image, or several and no name, or none for the platform; lists those there are.
+        OCIError: A document on the way is missing, damaged or malformed.
+    """
+    entries = _named(index.manifests, ref)
+    search = _Search(blobs, limits)
+    found = list(search.manifests(entries, None, 0))
+    if not found:
+        raise ReferenceMissingError(ref or "", _names(index.manifests), "image")
+    chosen = found[0] if len(found) == 1 else select(found, platform or host_platform())
+    if platform is not None and chosen.platform is not None:
+        select([chosen], platform)
+    raw = read_verified(blobs, chosen, limit="document_bytes", allowed=limits.document_bytes)
+    return parse_manifest(raw, chosen, limits)
+
+
+def require_platform(config: ImageConfig, platform: Platform) -> None:
+    """Hold an image whose index entry says nothing of a platform against the one that was asked for.
+
+    Raises:
+        ReferenceMissingError: It is for another.
+    """
+    has = Platform(
+        os=config.os,
+        architecture=config.architecture,
+        variant=config.variant,
+        os_version=config.os_version,
+        os_features=config.os_features or (),
+    )
+    stand_in = Descriptor(media_type="", digest=Digest.of(b""), size=0, platform=has)
+    select([stand_in], platform)
+
+
+def _is_image(descriptor: Descriptor) -> bool:
+    row = lookup(descriptor.media_type)
+    return row is not None and row.role in {"manifest", "index"}
+
+
+def _own_names(descriptor: Descriptor) -> tuple[str, ...]:
+    keys = (annotations.REF_NAME, annotations.CONTAINERD_IMAGE_NAME)
+    return tuple(descriptor.annotations[key] for key in keys if key in descriptor.annotations)
+
+
+def _names(descriptors: Sequence[Descriptor]) -> tuple[str, ...]:
+    """Return what one can call the images of an index: their names, or the digests of those without."""
+    names = ((_own_names(each) or (str(each.digest),))[0] for each in descriptors if _is_image(each))
+    return tuple(dict.fromkeys(names))
+
+
+def _named(descriptors: Sequence[Descriptor], ref: str | None) -> list[Descriptor]:
+    images = [each for each in descriptors if _is_image(each)]
+    if ref is None:
+        groups = {_own_names(each)[:1] for each in images}
+        if len(groups) > 1:
+            raise ReferenceMissingError("", _names(descriptors))
+        return images
+    found = [each for each in images if ref in _own_names(each)] or [each for each in images if ref == str(each.digest)]
+    if not found:
+        raise ReferenceMissingError(ref, _names(descriptors))
+    return found
+
+
+class _Search:
+    """A walk through nested indexes."""
+
+    def __init__(self, blobs: BlobSource, limits: Limits) -> None:
+        self._blobs = blobs
+        self._limits = limits
+        self._seen = 0
+        self._opened: set[Digest] = set()
+
+    def manifests(
+        self, descriptors: Sequence[Descriptor], platform: Platform | None, depth: int
+    ) -> Iterator[Descriptor]:
+        """Yield the manifests below, each with the platform of its own entry or else of the index that it is in."""
+        if depth > self._limits.index_depth:
+            raise LimitError("index_depth", self._limits.index_depth, depth)
+        for descriptor in descriptors:
+            self._seen += 1
+            if self._seen > self._limits.descriptors:
+                raise LimitError("descriptors", self._limits.descriptors, self._seen)
+            row = lookup(descriptor.media_type)
+            own = descriptor.platform or platform
+            if row is None or row.role not in {"manifest", "index"}:
+                continue
+            if row.role == "manifest":
+                yield attrs.evolve(descriptor, platform=own)
+            elif descriptor.digest not in self._opened:
+                self._opened.add(descriptor.digest)
+                limits = self._limits
+                raw = read_verified(self._blobs, descriptor, limit="document_bytes", allowed=limits.document_bytes)
+                below = parse_index(raw, descriptor, limits).value.manifests
+                yield from self.manifests(below, own, depth + 1)

@@ -1,0 +1,114 @@
+"""The image layout (image-layout.md): a marker, an index and blobs, in a directory or in a tar file.
+
+What the files mean is here; where they are is a `Files`, which a directory (`LayoutDirectory`) and an archive
+(`archive.TarFiles`) both are. Files that the layout does not know are no error (LAY-04).
+"""
+
+import errno
+import os
+from typing import Protocol
+
+from oci_layers import system
+from oci_layers.blob.cas import BlobSource
+from oci_layers.blob.directory import DirectoryBlobs, FileRange
+from oci_layers.blob.stream import ByteStream
+from oci_layers.errors import LimitError, PlaceMissingError, StoreError
+from oci_layers.limits import Limits
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.document import parse_index, parse_layout
+from oci_layers.spec.manifest import Index
+from oci_layers.spec.mediatype import OCI_INDEX
+
+__all__ = ["Files", "LayoutDirectory", "read_file", "read_layout_index"]
+
+
+class Files(Protocol):
+    """The files of a layout or an archive."""
+
+    place: str
+    blobs: BlobSource
+
+    def open_file(self, name: str) -> ByteStream | None:
+        """Return the bytes of a file at the top, or None where there is none."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+class LayoutDirectory:
+    """A layout in a directory."""
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        """Open it.
+
+        Raises:
+            PlaceMissingError: There is no such directory.
+        """
+        self.place = os.fspath(directory)
+        try:
+            self._root = system.open_root(system.resolve(self.place))
+        except (FileNotFoundError, NotADirectoryError):
+            raise PlaceMissingError(self.place, "no such directory") from None
+        self.blobs: BlobSource = DirectoryBlobs(self._root, self.place)
+
+    def open_file(self, name: str) -> ByteStream | None:
+        """Return the bytes of a file at the top, or None where there is none.
+
+        Raises:
+            StoreError: It is no regular file.
+        """
+        try:
+            fd = system.open_regular_file(name.encode(), self._root)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO}:
+                raise StoreError(self.place, f"{name} is not a regular file") from error
+            raise
+        return FileRange(fd, 0, system.fstat(fd).st_size)
+
+    def close(self) -> None:
+        """Close the directory."""
+        if self._root >= 0:
+            system.close(self._root)
+            self._root = -1
+
+
+def read_file(files: Files, name: str, *, limit: str, allowed: int) -> bytes | None:
+    """Return all of a small file at the top, or None where there is none.
+
+    Raises:
+        LimitError: It is longer than `allowed`.
+    """
+    stream = files.open_file(name)
+    if stream is None:
+        return None
+    raw = b""
+    try:
+        while data := stream.read(1 << 16):
+            raw += data
+            if len(raw) > allowed:
+                raise LimitError(limit, allowed, len(raw))
+    finally:
+        stream.close()
+    return raw
+
+
+def read_layout_index(files: Files, limits: Limits) -> Index:
+    """Return the index of a layout, after a look at its marker.
+
+    Raises:
+        StoreError: There is no marker or no index: this is not a layout.
+        DocumentError: One of them is malformed, or of a version that is not known.
+    """
+    allowed = limits.document_bytes
+    marker = read_file(files, "oci-layout", limit="document_bytes", allowed=allowed)
+    if marker is None:
+        raise StoreError(files.place, "not an OCI image layout: there is no file oci-layout")
+    parse_layout(marker, limits)
+    raw = read_file(files, "index.json", limit="document_bytes", allowed=allowed)
+    if raw is None:
+        raise StoreError(files.place, "not a complete OCI image layout: there is no file index.json")
+    return parse_index(raw, Descriptor.of(raw, media_type=OCI_INDEX), limits).value

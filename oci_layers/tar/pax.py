@@ -1,0 +1,196 @@
+r"""PAX records: what an extended header says, in both directions.
+
+A record is `LENGTH KEYWORD=VALUE\n`, LENGTH counting all of itself (POSIX.1-2017, pax, "pax Extended Header"). Here are
+the records, the numbers and times in them, and the two ways to store extended attributes. Numbers are read by hand:
+Python's `int` and `float` take underscores, signs, blanks and exponents. Which header a record belongs to is decided in
+`reader`, what has to become a record in `writer`. Names are bytes whatever `hdrcharset` says.
+Errors raised here count offsets from the start of the records; the reader adds where that is.
+"""
+
+import binascii
+import re
+from collections.abc import Mapping
+
+from oci_layers.errors import LimitError
+from oci_layers.tar.entry import Entry
+from oci_layers.tar.header import malformed
+
+__all__ = ["decimal", "format_records", "format_time", "merge", "parse_records", "parse_time", "xattr_record"]
+
+LIBARCHIVE_XATTR = b"LIBARCHIVE.xattr."
+SCHILY_XATTR = b"SCHILY.xattr."
+
+_SPARSE_PAIR = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
+_STRINGS = frozenset({b"path", b"linkpath", b"uname", b"gname", b"GNU.sparse.name"})
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+def parse_records(payload: bytes) -> dict[bytes, bytes]:
+    """Return the records of one header; of equal keywords the last counts.
+
+    The pairs of a sparse map 0.0, which repeat their keywords, are joined into a `GNU.sparse.map` as 0.1 has it.
+
+    Raises:
+        TarFormatError: a record that is not well formed, a keyword with a NUL, a name with a NUL, pairs out of order.
+    """
+    records: dict[bytes, bytes] = {}
+    pairs: list[bytes] = []
+    start = 0
+    while start < len(payload):
+        blank = payload.find(b" ", start, start + 20)
+        digits = payload[start:blank]
+        stop = start + int(digits) if blank > 0 and digits.isdigit() else 0
+        equals = payload.find(b"=", blank + 1, stop - 1) if stop > blank else -1
+        keyword, value = payload[blank + 1 : equals], payload[equals + 1 : stop - 1]
+        if equals < 0 or not keyword or payload[stop - 1 : stop] != b"\n":
+            raise malformed("a PAX record is malformed", start)
+        if b"\0" in keyword or (keyword in _STRINGS and b"\0" in value):
+            raise malformed("a name in a PAX record has a NUL", start)
+        if keyword in _SPARSE_PAIR:
+            if keyword != _SPARSE_PAIR[len(pairs) % 2] or b"," in value:
+                raise malformed("a sparse map is out of order", start)
+            pairs.append(value)
+        else:
+            records[keyword] = value
+        start = stop
+    if pairs:
+        records[b"GNU.sparse.map"] = b",".join(pairs)
+    return records
+
+
+def decimal(value: bytes) -> int:
+    """Return a decimal number of 64 bits, with no sign but a minus.
+
+    Raises:
+        TarFormatError: anything else.
+    """
+    if len(value) < 19 and value.isdigit():
+        return int(value)
+    digits = value.removeprefix(b"-")
+    if not digits.isdigit():
+        raise malformed(f"{value[:40]!r} is not a decimal number")
+    digits = digits.lstrip(b"0")
+    magnitude = int(digits or b"0") if len(digits) < 20 else 1 << 64
+    if magnitude >= 1 << 63:
+        raise malformed("a number takes more than 64 bits")
+    return -magnitude if value[:1] == b"-" else magnitude
+
+
+def parse_time(value: bytes) -> int:
+    """Return seconds with an optional fraction as nanoseconds, cut off after the ninth digit.
+
+    Raises:
+        TarFormatError: anything else.
+    """
+    seconds, _, fraction = value.partition(b".")
+    nanoseconds = decimal(seconds) * 1_000_000_000
+    if fraction:
+        if not fraction.isdigit():
+            raise malformed(f"{value[:40]!r} is not a time")
+        part = int(fraction[:9].ljust(9, b"0"))
+        nanoseconds += -part if seconds[:1] == b"-" else part
+    return nanoseconds
+
+
+def merge(entry: Entry, records: Mapping[bytes, bytes], xattr_bytes: int) -> None:
+    """Put records into a new entry. An empty value leaves what the header says.
+
+    Raises:
+        TarFormatError: a number, time or attribute that is not well formed.
+        LimitError: extended attributes of more than `xattr_bytes`.
+    """
+    entry.pax = records
+    attributes = False
+    for keyword, value in records.items():
+        if keyword.startswith((SCHILY_XATTR, LIBARCHIVE_XATTR)):
+            attributes = True
+        elif value:
+            _merge_one(entry, keyword, value)
+    if attributes:
+        entry.xattrs = _xattrs(records, xattr_bytes)
+
+
+def _merge_one(entry: Entry, keyword: bytes, value: bytes) -> None:
+    match keyword:
+        case b"path":
+            entry.name = value
+        case b"linkpath":
+            entry.linkname = value
+        case b"size":
+            entry.size = decimal(value)
+            if entry.size < 0:
+                raise malformed("the size is negative")
+        case b"mtime":
+            entry.mtime_ns = parse_time(value)
+        case b"uid":
+            entry.uid = decimal(value)
+        case b"gid":
+            entry.gid = decimal(value)
+        case b"uname":
+            entry.uname = value
+        case b"gname":
+            entry.gname = value
+        case _:
+            pass
+
+
+def _xattrs(records: Mapping[bytes, bytes], limit: int) -> dict[bytes, bytes]:
+    xattrs: dict[bytes, bytes] = {}
+    schily: dict[bytes, bytes] = {}
+    for keyword, value in records.items():
+        if keyword.startswith(SCHILY_XATTR):
+            schily[keyword.removeprefix(SCHILY_XATTR)] = value
+        elif keyword.startswith(LIBARCHIVE_XATTR):
+            name = _ESCAPE.sub(_unescaped, keyword.removeprefix(LIBARCHIVE_XATTR))
+            if b"\0" in name:
+                raise malformed("the name of an extended attribute has a NUL")
+            xattrs[name] = _base64(value)
+    xattrs |= schily
+    seen = sum(map(len, xattrs)) + sum(map(len, xattrs.values()))
+    if seen > limit:
+        raise LimitError(limit="xattr_bytes", allowed=limit, seen=seen)
+    return xattrs
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    return binascii.unhexlify(escape[1])
+
+
+def _base64(value: bytes) -> bytes:
+    """Decode base64 whose final padding may be missing, as libarchive leaves it out."""
+    value = value.rstrip(b"=")
+    try:
+        return binascii.a2b_base64(value + b"=" * (-len(value) % 4), strict_mode=True)
+    except binascii.Error:
+        raise malformed("an extended attribute is not base64") from None
+
+
+def format_time(nanoseconds: int) -> bytes:
+    """Return a time as `parse_time` reads it, in the fewest digits."""
+    seconds, part = divmod(abs(nanoseconds), 1_000_000_000)
+    fraction = f".{part:09}".rstrip("0") if part else ""
+    return f"{'-' if nanoseconds < 0 else ''}{seconds}{fraction}".encode()
+
+
+def xattr_record(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Return the keyword and value of one extended attribute.
+
+    That is `SCHILY.xattr.*`, which every engine reads; a name with `=` fits only in the escapes of libarchive.
+    """
+    if b"=" not in name:
+        return SCHILY_XATTR + name, value
+    escaped = name.replace(b"%", b"%25").replace(b"=", b"%3D")
+    return LIBARCHIVE_XATTR + escaped, binascii.b2a_base64(value, newline=False)
+
+
+def format_records(records: Mapping[bytes, bytes]) -> bytes:
+    """Return records as the content of a header, sorted by keyword."""
+    return b"".join(_format_record(keyword, records[keyword]) for keyword in sorted(records))
+
+
+def _format_record(keyword: bytes, value: bytes) -> bytes:
+    rest = b" " + keyword + b"=" + value + b"\n"
+    length = len(rest)
+    while length != (total := len(rest) + len(str(length))):
+        length = total
+    return str(length).encode() + rest

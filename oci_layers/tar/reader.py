@@ -1,0 +1,200 @@
+"""A byte stream into entries: the loop over headers, and what their extensions add.
+
+Here are the rules for what goes together: which extension header counts (a later PAX header replaces the earlier, GNU's
+`L` and `K` win over PAX), how many bytes follow, where an archive may end. They are those of Go's archive/tar, the
+reader of the container engines, but stricter where it loses something in silence: an extension header without an entry.
+A corrupt header is always an error, never the end. Fields are parsed in `header`, records in `pax`, maps in `sparse`.
+What a name or an owner may be is judged by whoever applies the entries.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from oci_layers.errors import LimitError, TarFormatError, printable
+from oci_layers.limits import Limits
+from oci_layers.tar import sparse
+from oci_layers.tar.entry import DIRECTORY, EMPTY, GLOBAL, GNU_SPARSE, REGULAR, Entry, stored_bytes
+from oci_layers.tar.header import malformed, parse_header, string
+from oci_layers.tar.pax import decimal, merge, parse_records
+from oci_layers.tar.source import BLOCK_BYTES, Source, Stream
+
+__all__ = ["read_tar"]
+
+_DEFAULTS = Limits()
+_ZERO_BLOCK = bytes(BLOCK_BYTES)
+_LOCAL, _LONG_NAME, _LONG_LINK = b"x", b"L", b"K"
+_LONG = _LONG_NAME + _LONG_LINK
+_EXTENSIONS = _LOCAL + _LONG + GLOBAL
+
+
+def read_tar(stream: Stream, *, limits: Limits = _DEFAULTS) -> Iterator[Entry]:
+    """Yield the entries of an archive, in order; content that was not read is skipped.
+
+    After the end marker the stream is read to its end, whatever follows, so that a digest taken from it is complete.
+    It is not closed. Memory held: one piece of 1 MiB, the extensions and the sparse map of one entry.
+
+    Accepted at the end, as by every engine: no end marker, half of one, nothing at all, anything after it, and missing
+    padding behind the last content.
+
+    Raises:
+        TarFormatError: the archive is malformed, or cut inside a header or content.
+        LimitError: a limit of `header_bytes`, `meta_headers`, `sparse_pieces`, `xattr_bytes`, `file_bytes`, `entries`.
+    """
+    source = Source(stream)
+    count = 0
+    while (entry := _next_entry(source, limits)) is not None:
+        count += 1
+        if count > limits.entries:
+            raise LimitError(limit="entries", allowed=limits.entries, seen=count)
+        source.current = entry
+        yield entry
+        source.finish(entry)
+    source.drain()
+
+
+def _next_entry(source: Source, limits: Limits) -> Entry | None:
+    header = _next_header(source)
+    if header is None:
+        return None
+    entry, block = header
+    if entry.type in _EXTENSIONS:
+        return _extended(entry, source, limits)
+    return _placed(entry, block, source, limits)
+
+
+def _next_header(source: Source) -> tuple[Entry, bytes] | None:
+    """Return what the next block says, and the block; None at the end of the archive."""
+    offset = source.base + source.position
+    block = source.take(BLOCK_BYTES)
+    if len(block) < BLOCK_BYTES or block == _ZERO_BLOCK:
+        _check_end(source, block)
+        return None
+    try:
+        return parse_header(block, offset, source), block
+    except TarFormatError as error:
+        _locate(error, string(block[:100]), offset)
+        raise
+
+
+def _check_end(source: Source, block: bytes) -> None:
+    """Accept nothing, one zero block and two; refuse a cut block, and a zero block before another header."""
+    if len(block) == BLOCK_BYTES:
+        block = source.take(BLOCK_BYTES)
+    if len(block) % BLOCK_BYTES:
+        raise TarFormatError(path=b"", reason="the archive ends inside a header", offset=source.offset)
+    if block and block != _ZERO_BLOCK:
+        offset = source.offset - BLOCK_BYTES
+        raise TarFormatError(path=b"", reason="a header follows a lone zero block", offset=offset)
+
+
+def _extended(first: Entry, source: Source, limits: Limits) -> Entry:
+    """Return the entry that the extension headers beginning with `first` belong to; a global header is one itself."""
+    extension, offset = first, first.offset
+    records: Mapping[bytes, bytes] = EMPTY
+    names: dict[bytes, bytes] = {}
+    for _ in range(limits.meta_headers):
+        payload = _payload(extension, source, limits)
+        if extension.type in _LONG:
+            names[extension.type] = string(payload)
+        else:
+            records = _records(extension, payload)
+        if extension.type == GLOBAL and extension is first:
+            return _global(first, records, source, limits)
+        header = _next_header(source)
+        if header is None or header[0].type == GLOBAL:
+            path = names.get(_LONG_NAME) or records.get(b"path", b"")
+            raise TarFormatError(path=path, reason="an extension header without an entry", offset=offset)
+        extension, block = header
+        if extension.type not in _EXTENSIONS:
+            return _placed(_merged(extension, offset, records, names, limits), block, source, limits)
+    raise LimitError(limit="meta_headers", allowed=limits.meta_headers, seen=limits.meta_headers + 1)
+
+
+def _payload(extension: Entry, source: Source, limits: Limits) -> bytes:
+    """Take the content of an extension header, its size judged before."""
+    if extension.size > limits.header_bytes:
+        raise LimitError(limit="header_bytes", allowed=limits.header_bytes, seen=extension.size)
+    payload = source.take(extension.size + -extension.size % BLOCK_BYTES)[: extension.size]
+    if len(payload) < extension.size:
+        reason = "the archive ends inside an extension header"
+        raise TarFormatError(path=extension.name, reason=reason, offset=source.offset)
+    return payload
+
+
+def _records(extension: Entry, payload: bytes) -> Mapping[bytes, bytes]:
+    try:
+        return parse_records(payload)
+    except TarFormatError as error:
+        _locate(error, extension.name, extension.data_offset)
+        raise
+
+
+def _merged(
+    entry: Entry, offset: int, records: Mapping[bytes, bytes], names: Mapping[bytes, bytes], limits: Limits
+) -> Entry:
+    """Put into a new entry what its extension headers say; GNU's long names win over PAX."""
+    try:
+        if records:
+            merge(entry, records, limits.xattr_bytes)
+    except (TarFormatError, LimitError) as error:
+        _locate(error, entry.name, offset)
+        raise
+    entry.name = names.get(_LONG_NAME) or entry.name
+    entry.linkname = names.get(_LONG_LINK) or entry.linkname
+    entry.offset = offset
+    return entry
+
+
+def _global(header: Entry, records: Mapping[bytes, bytes], source: Source, limits: Limits) -> Entry:
+    """Return a global header as an entry with its records; they are checked like others, and otherwise ignored."""
+    named = _merged(header, header.offset, records, EMPTY, limits)
+    end = source.offset
+    return Entry(named.name, GLOBAL, mode=0, pax=records, offset=header.offset, data_offset=end, content=source)
+
+
+def _placed(entry: Entry, block: bytes, source: Source, limits: Limits) -> Entry:
+    """Settle the type of a new entry, its size, and where its content is."""
+    try:
+        if entry.type == b"\0":
+            entry.type = DIRECTORY if entry.name.endswith(b"/") else REGULAR
+        entry.size = entry.stored_size = stored_bytes(entry.type, entry.size)
+        if entry.type == GNU_SPARSE:
+            _place_old_gnu(entry, block, source, limits)
+        elif entry.pax and (version := sparse.pax_version(entry.pax)):
+            _place_pax_sparse(entry, version, source, limits)
+        if entry.size > limits.file_bytes:
+            raise LimitError(limit="file_bytes", allowed=limits.file_bytes, seen=entry.size)  # noqa: TRY301 - located below
+    except (TarFormatError, LimitError) as error:
+        _locate(error, entry.name, entry.offset)
+        raise
+    return entry
+
+
+def _place_old_gnu(entry: Entry, block: bytes, source: Source, limits: Limits) -> None:
+    entry.type = REGULAR
+    entry.size, pieces = sparse.old_gnu_map(block, source.take, limits)
+    entry.data_offset = source.offset
+    entry.extents = sparse.checked(pieces, entry.size, entry.stored_size)
+
+
+def _place_pax_sparse(entry: Entry, version: bytes, source: Source, limits: Limits) -> None:
+    if entry.type != REGULAR:
+        raise malformed("only a regular file can be sparse")
+    if version == b"1.0":
+        taken, pieces = sparse.text_map(source.take, entry.stored_size, limits)
+        entry.data_offset += taken
+        entry.stored_size -= taken
+    else:
+        pieces = sparse.record_map(entry.pax, limits)
+    entry.name = entry.pax.get(b"GNU.sparse.name") or entry.name
+    size = entry.pax.get(b"GNU.sparse.size") or entry.pax.get(b"GNU.sparse.realsize")
+    entry.size = decimal(size) if size else entry.size
+    entry.extents = sparse.checked(pieces, entry.size, entry.stored_size)
+
+
+def _locate(error: TarFormatError | LimitError, path: bytes, offset: int) -> None:
+    """Say in an error which entry it is about, and where that stands."""
+    if isinstance(error, TarFormatError):
+        error.path = path
+        error.offset += offset
+    else:
+        error.add_note(f"at the entry {printable(path)}, byte {offset} of the archive")

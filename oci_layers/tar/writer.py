@@ -1,0 +1,177 @@
+"""Entries into an archive, deterministically: the same entries give the same bytes.
+
+An entry becomes one ustar header when that can hold it, else a PAX header before one: for names that are long or not
+ASCII, link targets, owners, sizes and times out of range, fractions of a second, extended attributes, and records that
+the entry carries (POSIX.1-2017, pax). GNU's extensions are never written, and holes are written as zeros (the image
+spec wants no sparse files in layers). What a layer puts into an archive, and in which order, is decided elsewhere.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from oci_layers.errors import LayerError, SizeMismatchError, printable
+from oci_layers.tar.entry import GLOBAL, GNU_SPARSE, Entry, stored_bytes
+from oci_layers.tar.header import checksum
+from oci_layers.tar.pax import LIBARCHIVE_XATTR, SCHILY_XATTR, format_records, format_time, xattr_record
+from oci_layers.tar.source import BLOCK_BYTES
+
+__all__ = ["write_tar"]
+
+_LOCAL = b"x"
+_UNWRITABLE = b"xLK\0" + GNU_SPARSE
+_OWNED = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime", b"hdrcharset"})
+_OWNED_PREFIXES = (SCHILY_XATTR, LIBARCHIVE_XATTR, b"GNU.sparse.")
+_MOST_7 = 0o7777777
+_MOST_11 = 0o77777777777
+_MOST_64 = (1 << 63) - 1
+
+
+def write_tar(entries: Iterable[Entry]) -> Iterator[bytes | memoryview]:
+    """Yield an archive of `entries`, in their order, with two zero blocks at its end.
+
+    The content is taken from `Entry.chunks` as the archive is written, so entries may come right from `read_tar`.
+    Records in `Entry.pax` that this module does not make from other fields are kept, in a global header all of them.
+    `offset`, `data_offset`, `stored_size` and `extents` play no part.
+
+    Raises:
+        LayerError: an entry that no archive can hold: a NUL in a name, a number out of range, a type such as `x`.
+        SizeMismatchError: content that is longer or shorter than its entry's size; what was yielded is of no use.
+    """
+    for entry in entries:
+        yield _headers(entry)
+        if entry.size:
+            yield from _sized(entry)
+            yield bytes(-entry.size % BLOCK_BYTES)
+    yield bytes(2 * BLOCK_BYTES)
+
+
+def _sized(entry: Entry) -> Iterator[bytes | memoryview]:
+    seen = 0
+    for chunk in entry.chunks():
+        seen += len(chunk)
+        if seen > entry.size:
+            break
+        yield chunk
+    if seen != entry.size:
+        raise SizeMismatchError(what=printable(entry.name), expected=entry.size, actual=seen)
+
+
+def _headers(entry: Entry) -> bytes:
+    """Return all header blocks of one entry."""
+    _check(entry)
+    if entry.type == GLOBAL:
+        return _extension(GLOBAL, _split(entry.name) or (b"", b"pax_global_header"), entry.pax)
+    records = _records(entry)
+    header = _header(entry, records)
+    return _extension(_LOCAL, (b"", b"pax_header"), records) + header if records else header
+
+
+def _check(entry: Entry) -> None:
+    """Refuse what neither ustar nor PAX can say."""
+    reason = ""
+    if len(entry.type) != 1 or entry.type in _UNWRITABLE:
+        reason = f"an entry of type {entry.type!r} cannot be written"
+    elif any(
+        b"\0" in text for text in (entry.name, entry.linkname, entry.uname, entry.gname, *entry.xattrs, *entry.pax)
+    ):
+        reason = "a name with a NUL cannot be written"
+    elif any(not keyword or b"=" in keyword for keyword in entry.pax):
+        reason = "a PAX keyword is empty or has a ="
+    elif not all(0 <= value <= _MOST_7 for value in (entry.mode, entry.devmajor, entry.devminor)):
+        reason = "the mode or device number cannot be written"
+    elif not all(0 <= value <= _MOST_64 for value in (entry.uid, entry.gid, entry.size)):
+        reason = "the owner or size cannot be written"
+    elif entry.size != stored_bytes(entry.type, entry.size) or (entry.size and entry.type == GLOBAL):
+        reason = f"an entry of type {entry.type!r} has no content"
+    if reason:
+        raise LayerError(path=entry.name, reason=reason)
+
+
+def _records(entry: Entry) -> dict[bytes, bytes]:
+    """Return what the ustar header of an entry cannot hold."""
+    records = {key: entry.pax[key] for key in entry.pax if key not in _OWNED and not key.startswith(_OWNED_PREFIXES)}
+    records.update(xattr_record(name, value) for name, value in entry.xattrs.items())
+    numbers = (b"uid", entry.uid, _MOST_7), (b"gid", entry.gid, _MOST_7), (b"size", entry.size, _MOST_11)
+    records.update((keyword, b"%d" % number) for keyword, number, most in numbers if number > most)
+    if entry.mtime_ns % 1_000_000_000 or not 0 <= entry.mtime_ns // 1_000_000_000 <= _MOST_11:
+        records[b"mtime"] = format_time(entry.mtime_ns)
+    texts = (b"linkpath", entry.linkname, 100), (b"uname", entry.uname, 31), (b"gname", entry.gname, 31)
+    names = {keyword: text for keyword, text, most in texts if len(text) > most or not text.isascii()}
+    if _split(entry.name) is None:
+        names[b"path"] = entry.name
+    if not all(map(_is_utf8, names.values())):
+        records[b"hdrcharset"] = b"BINARY"
+    return records | names
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _split(name: bytes) -> tuple[bytes, bytes] | None:
+    """Return the prefix and name of a ustar header that stand for `name`; None when it does not fit.
+
+    The prefix is as long as it can be; the two are joined with a slash, so that neither may be empty.
+    """
+    if not name.isascii():
+        return None
+    if len(name) <= 100:
+        return b"", name
+    cut = name.rfind(b"/", 1, min(156, len(name) - 1))
+    if cut < 0 or len(name) - cut - 1 > 100:
+        return None
+    return name[:cut], name[cut + 1 :]
+
+
+def _extension(type_flag: bytes, name: tuple[bytes, bytes], records: Mapping[bytes, bytes]) -> bytes:
+    payload = format_records(records)
+    header = _block(name, (0o644, 0, 0, len(payload), 0), type_flag)
+    return header + payload + bytes(-len(payload) % BLOCK_BYTES)
+
+
+def _header(entry: Entry, records: Mapping[bytes, bytes]) -> bytes:
+    """Return the ustar header of an entry; what a record says is cut short, or 0."""
+    numbers = (
+        entry.mode,
+        0 if b"uid" in records else entry.uid,
+        0 if b"gid" in records else entry.gid,
+        0 if b"size" in records else entry.size,
+        min(max(entry.mtime_ns // 1_000_000_000, 0), _MOST_11),
+    )
+    texts = (
+        entry.linkname[:100],
+        b"" if b"uname" in records else entry.uname,
+        b"" if b"gname" in records else entry.gname,
+    )
+    name = _split(entry.name) or (b"", entry.name[:100])
+    return _block(name, numbers, entry.type, texts, (entry.devmajor, entry.devminor))
+
+
+def _block(
+    name: tuple[bytes, bytes],
+    numbers: tuple[int, int, int, int, int],
+    type_flag: bytes,
+    texts: tuple[bytes, bytes, bytes] = (b"", b"", b""),
+    device: tuple[int, int] = (0, 0),
+) -> bytes:
+    """Return one ustar header block: prefix and name; mode to mtime; type; link, user and group; device numbers."""
+    prefix, base = name
+    linkname, uname, gname = texts
+    block = b"".join(
+        (
+            base.ljust(100, b"\0"),
+            b"%07o\0%07o\0%07o\0%011o\0%011o\0" % numbers,
+            b"        ",
+            type_flag,
+            linkname.ljust(100, b"\0"),
+            b"ustar\x0000",
+            uname.ljust(32, b"\0"),
+            gname.ljust(32, b"\0"),
+            b"%07o\0%07o\0" % device,
+            prefix.ljust(167, b"\0"),
+        )
+    )
+    return block[:148] + b"%06o\0 " % checksum(block) + block[156:]
