@@ -20,7 +20,10 @@ __all__ = ["decimal", "format_records", "format_time", "merge", "parse_records",
 LIBARCHIVE_XATTR = b"LIBARCHIVE.xattr."
 SCHILY_XATTR = b"SCHILY.xattr."
 
+_XATTRS = (SCHILY_XATTR, LIBARCHIVE_XATTR)
+_FIELDS = frozenset({b"path", b"linkpath", b"size", b"mtime", b"uid", b"gid", b"uname", b"gname"})
 _SPARSE_PAIR = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
+_SPARSE_PAIRS = frozenset(_SPARSE_PAIR)
 _STRINGS = frozenset({b"path", b"linkpath", b"uname", b"gname", b"GNU.sparse.name"})
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 
@@ -35,8 +38,8 @@ def parse_records(payload: bytes) -> dict[bytes, bytes]:
     """
     records: dict[bytes, bytes] = {}
     pairs: list[bytes] = []
-    start = 0
-    while start < len(payload):
+    start, end = 0, len(payload)
+    while start < end:
         blank = payload.find(b" ", start, start + 20)
         digits = payload[start:blank]
         stop = start + int(digits) if blank > 0 and digits.isdigit() else 0
@@ -46,7 +49,7 @@ def parse_records(payload: bytes) -> dict[bytes, bytes]:
             raise malformed("a PAX record is malformed", start)
         if b"\0" in keyword or (keyword in _STRINGS and b"\0" in value):
             raise malformed("a name in a PAX record has a NUL", start)
-        if keyword in _SPARSE_PAIR:
+        if keyword in _SPARSE_PAIRS:
             if keyword != _SPARSE_PAIR[len(pairs) % 2] or b"," in value:
                 raise malformed("a sparse map is out of order", start)
             pairs.append(value)
@@ -102,10 +105,11 @@ def merge(entry: Entry, records: Mapping[bytes, bytes], xattr_bytes: int) -> Non
     entry.pax = records
     attributes = False
     for keyword, value in records.items():
-        if keyword.startswith((SCHILY_XATTR, LIBARCHIVE_XATTR)):
+        if keyword in _FIELDS:
+            if value:
+                _merge_one(entry, keyword, value)
+        elif keyword.startswith(_XATTRS):
             attributes = True
-        elif value:
-            _merge_one(entry, keyword, value)
     if attributes:
         entry.xattrs = _xattrs(records, xattr_bytes)
 
@@ -128,10 +132,8 @@ def _merge_one(entry: Entry, keyword: bytes, value: bytes) -> None:
             entry.gid = decimal(value)
         case b"uname":
             entry.uname = value
-        case b"gname":
+        case _:  # b"gname", the last of _FIELDS
             entry.gname = value
-        case _:
-            pass
 
 
 def _xattrs(records: Mapping[bytes, bytes], limit: int) -> dict[bytes, bytes]:

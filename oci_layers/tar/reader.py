@@ -112,7 +112,9 @@ def _extended(first: Entry, source: Source, limits: Limits) -> Entry:
 def _payload(extension: Entry, source: Source, limits: Limits) -> bytes:
     """Take the content of an extension header, its size judged before."""
     if extension.size > limits.header_bytes:
-        raise LimitError(limit="header_bytes", allowed=limits.header_bytes, seen=extension.size)
+        error = LimitError(limit="header_bytes", allowed=limits.header_bytes, seen=extension.size)
+        _locate(error, extension.name, extension.offset)
+        raise error
     payload = source.take(extension.size + -extension.size % BLOCK_BYTES)[: extension.size]
     if len(payload) < extension.size:
         reason = "the archive ends inside an extension header"
@@ -177,8 +179,8 @@ def _place_old_gnu(entry: Entry, block: bytes, source: Source, limits: Limits) -
 
 
 def _place_pax_sparse(entry: Entry, version: bytes, source: Source, limits: Limits) -> None:
-    if entry.type != REGULAR:
-        raise malformed("only a regular file can be sparse")
+    if not stored_bytes(entry.type, 1):
+        raise malformed("an entry without content cannot be sparse")
     if version == b"1.0":
         taken, pieces = sparse.text_map(source.take, entry.stored_size, limits)
         entry.data_offset += taken

@@ -50,7 +50,7 @@ def clean(path: bytes, *, clamp: bool = False, limits: Limits = _LIMITS) -> byte
     """
     result = path[2:] if path.startswith(b"./") else path
     if result.endswith(b"/"):
-        result = result[:-1]
+        result = result.rstrip(b"/")
     if not result or result[0] in b"./" or b"//" in result or b"/." in result:
         result = _clean_slowly(path, clamp=clamp)
     if b"\0" in result:

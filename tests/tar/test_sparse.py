@@ -178,8 +178,6 @@ def test_pieces_are_checked_without_overflow():
         pax_10(text=b"1\n2\n"),
         pax_10(text=b"0" * 600 + b"1\n2\n6\n"),
         pax_10(text=b"5\n2\n", data=b""),
-        extended((b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0")) + header(type=b"5"),
-        extended((b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0")) + header(type=b"1", linkname=b"a"),
     ],
 )
 def test_a_malformed_map_is_refused(archive):
@@ -192,6 +190,28 @@ def test_a_version_that_nobody_specified_is_no_sparse_file(version):
         pax_01(extra=zip([b"GNU.sparse.major", b"GNU.sparse.minor"], version, strict=True)) + END
     )
     assert (entry.extents, content) == (None, DATA)
+
+
+@pytest.mark.parametrize("flag", [b"1", b"2", b"3", b"4", b"5", b"6"])
+@pytest.mark.parametrize("form", [pax_00, pax_01, pax_10])
+def test_an_entry_without_content_cannot_be_sparse(form, flag):
+    archive = form()
+    records = archive[: archive.index(b"ustar", 512) - 257]
+    assert refused(records + header(type=flag)).reason == "an entry without content cannot be sparse"
+
+
+def test_other_types_with_content_can_be_sparse():
+    [(entry, content)] = entries(pax_10(type=b"7") + END)
+    assert (entry.type, content) == (b"7", WHOLE)
+
+
+def test_a_map_that_is_longer_than_the_content_is_refused():
+    archive = pax_10(text=b"1\n" + b"0" * 10 + b"\n", data=b"", size=0)
+    assert refused(archive).reason == "the archive ends inside a sparse map"
+    archive = pax_10(LONG, 900, b"x" * 300)
+    records, inner = archive[:1024], archive[1024:]
+    shorter = header(b"GNUSparseFile.1/file", size=1000) + inner[512:]
+    assert refused(records + shorter).reason == "the archive ends inside a sparse map"
 
 
 def test_an_archive_that_ends_in_a_map_is_refused():

@@ -175,6 +175,13 @@ def test_content_that_is_not_as_long_as_its_entry_says_is_an_error(pieces, actua
     assert (caught.value.what, caught.value.expected, caught.value.actual) == (r"a\x0a", 4, actual)
 
 
+def test_content_that_is_too_long_is_not_passed_on():
+    writing = write_tar([Entry(b"a", size=4, content=Pieces([b"ab", b"cde"]))])
+    assert (len(next(writing)), next(writing)) == (512, b"ab")
+    with pytest.raises(SizeMismatchError):
+        next(writing)
+
+
 def test_an_archive_is_rewritten_entry_by_entry():
     archive = extended((b"comment", b"c"), (b"atime", b"5"), (b"path", b"b")) + member(b"a", b"1" * 2000)
     archive += (

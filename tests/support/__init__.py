@@ -1,0 +1,1 @@
+"""Tiny languages that tests are written in: `layers` declares layers and images, `trees` what they make."""

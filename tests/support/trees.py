@@ -1,0 +1,72 @@
+"""What layers make: in memory, on disk, and as one flat layer."""
+
+import io
+import os
+
+from oci_layers.disk import DirectoryMirror
+from oci_layers.layer import apply, decode
+from oci_layers.report import Report
+from oci_layers.tar import (
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    HARDLINK,
+    REGULAR,
+    SYMLINK,
+    Entry,
+    Pieces,
+    read_tar,
+    write_tar,
+)
+from oci_layers.tree import Device, Directory, Fifo, File, FileTree, Symlink
+
+
+def merged(*tars, policy=None, mirror=None, listen=None):
+    """The tree that layers (bytes of tars, the lowest first) make; contents in memory."""
+    tree = FileTree()
+    for index, raw in enumerate(tars):
+        changes = decode(read_tar(io.BytesIO(raw)), layer=index, policy=policy, listen=listen)
+        apply(changes, tree, layer=index, mirror=mirror, policy=policy, listen=listen)
+    return tree
+
+
+def mirrored(directory, *tars, policy=None, owner=None):
+    """Make the tree in an empty directory too; returns it and the mirror's report."""
+    report = Report()
+    root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    mirror = DirectoryMirror(root, owner=owner, report=report)
+    try:
+        tree = merged(*tars, policy=policy, mirror=mirror, listen=report.findings.add)
+        mirror.finish(tree)
+    finally:
+        mirror.close()
+        os.close(root)
+    return tree, report
+
+
+def flattened(tree):
+    """The bytes of one layer that makes the tree."""
+    return b"".join(write_tar(_entries(tree)))
+
+
+def _entries(tree):
+    first = {}
+    for path, node in tree.walk():
+        fields = {"mode": node.mode, "uid": node.uid, "gid": node.gid, "mtime_ns": node.mtime_ns, "xattrs": node.xattrs}
+        match node:
+            case Directory():
+                yield Entry(path + b"/", DIRECTORY, **fields)
+                continue
+            case _ if first.setdefault(node.inode, path) != path:
+                yield Entry(path, HARDLINK, linkname=first[node.inode])
+            case File():
+                data = b"".join(node.content.chunks())
+                yield Entry(path, REGULAR, **fields, size=len(data), stored_size=len(data), content=Pieces([data]))
+            case Symlink():
+                yield Entry(path, SYMLINK, **fields, linkname=node.target)
+            case Device():
+                kind = CHARACTER if node.kind == "char" else BLOCK
+                yield Entry(path, kind, **fields, devmajor=node.major, devminor=node.minor)
+            case Fifo():
+                yield Entry(path, FIFO, **fields)
