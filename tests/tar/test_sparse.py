@@ -206,12 +206,11 @@ def test_other_types_with_content_can_be_sparse():
 
 
 def test_a_map_that_is_longer_than_the_content_is_refused():
-    archive = pax_10(text=b"1\n" + b"0" * 10 + b"\n", data=b"", size=0)
-    assert refused(archive).reason == "the archive ends inside a sparse map"
     archive = pax_10(LONG, 900, b"x" * 300)
-    records, inner = archive[:1024], archive[1024:]
-    shorter = header(b"GNUSparseFile.1/file", size=1000) + inner[512:]
-    assert refused(records + shorter).reason == "the archive ends inside a sparse map"
+    records, content = archive[:1024], archive[1536:]
+    for stored in (0, 511, 1000, 2000):
+        error = refused(records + header(b"GNUSparseFile.1/file", size=stored) + content)
+        assert error.reason == "the archive ends inside a sparse map"
 
 
 def test_an_archive_that_ends_in_a_map_is_refused():
