@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from oci_layers.cli.output import json_text, long_line, node_json, print_json
+from oci_layers.cli.output import counted, json_text, long_line, node_json, print_json
 from oci_layers.cli.places import image_arguments, opened
 from oci_layers.errors import PathMissingError, printable
 from oci_layers.tree.node import Directory, File, Node, Symlink
@@ -112,7 +112,7 @@ def _tree(options: argparse.Namespace) -> int:
             stack.append((iter(_children(node)), indent + ("    " if last else "│   ")))
         else:
             files += 1
-    sys.stdout.write(f"\n{directories} directories, {files} files\n")
+    sys.stdout.write(f"\n{counted(directories, 'directory', 'directories')}, {counted(files, 'file')}\n")
     return 0
 
 

@@ -6,6 +6,7 @@ Ctrl-C.
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from oci_layers._version import __version__
 from oci_layers.cli import inspect, look, unpack
 from oci_layers.errors import (
     IntegrityError,
+    LimitError,
     MetadataError,
     MissingError,
     NameFormatError,
@@ -40,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run() -> None:
     """Run the command line of this process, and end it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal or locale that cannot show a name gets it escaped.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))
 
 
@@ -77,6 +82,8 @@ def _line(error: OCIError | OSError) -> str:
         text = ": ".join([*map(printable, names), error.strerror or str(error)])
     else:
         text = str(error)
+        if isinstance(error, LimitError):
+            text += f" (to raise it: --limit {error.limit}=NUMBER)"
     notes = [printable(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
     return ": ".join([*notes, text])
 

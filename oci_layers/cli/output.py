@@ -15,7 +15,7 @@ from oci_layers.errors import printable
 from oci_layers.report import Finding, Listing, Report, Skipped
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 
-__all__ = ["human_bytes", "json_text", "long_line", "node_json", "path_json", "print_json", "report_json"]
+__all__ = ["counted", "human_bytes", "json_text", "long_line", "node_json", "path_json", "print_json", "report_json"]
 
 _NANO = 10**9
 
@@ -46,6 +46,11 @@ def human_bytes(count: int) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return how many there are of something."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def report_json(report: Report) -> dict[str, Any]:  # Any: JSON

@@ -5,11 +5,10 @@ import sys
 
 import attrs
 
-from oci_layers.cli.output import human_bytes, print_json, report_json
+from oci_layers.cli.output import counted, human_bytes, print_json, report_json
 from oci_layers.cli.places import image_arguments, opened
 from oci_layers.cli.progress import progress
 from oci_layers.disk.owner import IdMap, Owner
-from oci_layers.errors import NameFormatError
 from oci_layers.report import Report
 
 __all__ = ["add", "run"]
@@ -41,17 +40,18 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument("--sync", action="store_true", help="flush everything to the disk before it gets its name")
     parser.add_argument("--progress", choices=("auto", "plain", "none"), default="auto", help="on stderr")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the report")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, refuse=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do it."""
+    owner = _owner(options)
     with opened(options) as (image, policy), progress(options.progress) as show:
         report = image.unpack(
             options.dest,
             paths=options.path,
             policy=policy,
-            owner=_owner(options),
+            owner=owner,
             in_place=options.in_place,
             sync=options.sync,
             strict_metadata=options.strict_metadata,
@@ -60,8 +60,8 @@ def run(options: argparse.Namespace) -> int:
     if options.format == "json":
         print_json({"image": image.name, "digest": str(image.descriptor.digest), **report_json(report)})
     else:
-        layers = f"{len(report.layers)} layer{'' if len(report.layers) == 1 else 's'}" if report.layers else "part"
-        print(f"{layers}, {report.files} files, {human_bytes(report.bytes)}, every digest verified")
+        what = counted(len(options.path), "path") if options.path else counted(len(report.layers), "layer")
+        print(f"{what}, {counted(report.files, 'file')}, {human_bytes(report.bytes)}, every digest verified")
     _summary(report)
     return 0
 
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 def _owner(options: argparse.Namespace) -> Owner:
     maps = [*options.uid_map, *options.gid_map]
     if bool(options.owner) + options.no_same_owner + bool(maps) > 1:
-        raise NameFormatError("owner", options.owner or "", "--owner, --no-same-owner and the maps exclude each other")
+        options.refuse("--owner, --no-same-owner and the maps exclude each other")
     if options.owner:
         return Owner.parse(options.owner)
     uids, gids = map(IdMap.parse, options.uid_map), map(IdMap.parse, options.gid_map)

@@ -24,6 +24,7 @@ class Spool:
         self._directory = directory
         self._allowed = allowed
         self._used = 0
+        self._lock = threading.Lock()
 
     def open(self) -> IO[bytes]:
         """Open a file without a name."""
@@ -31,9 +32,15 @@ class Spool:
 
     def take(self, size: int) -> None:
         """Count bytes that are about to be written; raises LimitError when they are too many."""
-        self._used += size
-        if self._used > self._allowed:
-            raise LimitError("temporary_bytes", self._allowed, self._used)
+        with self._lock:
+            self._used += size
+            if self._used > self._allowed:
+                raise LimitError("temporary_bytes", self._allowed, self._used)
+
+    def give_back(self, size: int) -> None:
+        """Count bytes whose file is gone."""
+        with self._lock:
+            self._used -= size
 
 
 class LayerContents:
@@ -67,15 +74,16 @@ class LayerContents:
 
     def _open(self) -> FileRange:
         file = self._spool.open()
+        size = 0
         try:
-            size = 0
             with self.layer.open_plain() as plain:
                 while data := plain.read(PIECE):
+                    size += len(data)
                     self._spool.take(len(data))
                     system.write_all(file.fileno(), memoryview(data))
-                    size += len(data)
         except BaseException:
             file.close()
+            self._spool.give_back(size)
             raise
         self._file = file
         return FileRange(file.fileno(), 0, size, own=False)

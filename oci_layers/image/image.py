@@ -5,6 +5,7 @@ does to the tree in `layer.apply`, what a directory becomes in `disk`.
 """
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
@@ -15,7 +16,7 @@ from oci_layers.blob.cas import BlobSource, read_verified
 from oci_layers.disk.destination import destination
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
-from oci_layers.errors import DocumentError, MetadataError, OCIError, Problem, UnsupportedError
+from oci_layers.errors import DocumentError, MetadataError, Problem, UnsupportedError
 from oci_layers.image.contents import LayerContents, Spool
 from oci_layers.image.layer import Layer
 from oci_layers.image.meter import Meter, Progress
@@ -32,6 +33,7 @@ from oci_layers.spec.document import Document, parse_config
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import lookup
 from oci_layers.tar.entry import Entry
+from oci_layers.tar.reader import read_tar
 from oci_layers.tree.merge import Mirror
 from oci_layers.tree.node import File, Stored
 from oci_layers.tree.path import AnyPath, to_bytes
@@ -76,6 +78,8 @@ class Image:
         self._layers: tuple[Layer, ...] | None = None
         self._contents: dict[int, LayerContents] = {}
         self._trees: dict[tuple[int, Policy], FileTree] = {}
+        self._merging = threading.Lock()
+        self._root: ImagePath | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -146,39 +150,43 @@ class Image:
     def tree(self, layers: int | None = None, *, policy: Policy | None = None) -> FileTree:
         """Return the merged file system of the lowest `layers` layers, all of them by default.
 
-        Every layer that is asked for is read and checked, the first time; contents stay where they are.
+        Every layer that is asked for is read and checked, the first time; contents stay where they are. The tree is the
+        caller's own, to be changed at will.
 
         Raises:
+            ValueError: `layers` is negative.
             OCIError: A layer is missing, damaged, or refused by the policy.
         """
+        if layers is not None and layers < 0:
+            raise ValueError(f"layers is {layers}, and there is no such number of layers")
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
         policy = policy or Policy(limits=self.limits)
-        known = max((k for k, p in self._trees if p == policy and k <= count), default=0)
-        tree = self._trees[known, policy].fork() if known else FileTree()
-        meter = Meter(self.limits, self.layers)
-        for layer in self.layers[known:count]:
-            self._apply(layer, tree, meter, policy)
-        self._trees[count, policy] = tree.fork()
+        with self._merging:
+            known = max((k for k, p in self._trees if p == policy and k <= count), default=0)
+            tree = self._trees[known, policy].fork() if known else FileTree()
+            if known < count:
+                meter = Meter(self.limits, self.layers)
+                for layer in self.layers[known:count]:
+                    self._apply(layer, tree, meter, policy)
+                self._trees[count, policy] = tree.fork()
         return tree
 
     def _apply(self, layer: Layer, tree: FileTree, meter: Meter, policy: Policy, mirror: Mirror | None = None) -> None:
         started = time.monotonic()
         listen = meter.report.findings.add
         source = self._contents.setdefault(layer.index, LayerContents(layer, self._spool))
-        try:
-            with contextlib.closing(layer.entries(watch=meter.watch(layer))) as entries:
-                changes = decode(meter.count(entries), layer=layer.index, policy=policy, source=source, listen=listen)
-                apply(changes, tree, layer=layer.index, mirror=mirror, policy=policy, listen=listen)
-        except OCIError as error:
-            if layer.name not in getattr(error, "__notes__", ()):
-                error.add_note(layer.name)
-            raise
+        with layer.open_plain(watch=meter.watch(layer)) as plain:
+            entries = meter.count(read_tar(plain, limits=self.limits))
+            changes = decode(entries, layer=layer.index, policy=policy, source=source, listen=listen)
+            apply(changes, tree, layer=layer.index, mirror=mirror, policy=policy, listen=listen)
         meter.report.layers.append(LayerTime(str(layer.diff_id), time.monotonic() - started))
 
     @property
     def root(self) -> ImagePath:
         """The merged file system as paths: `(image.root / "etc/os-release").read_text()`."""
-        return ImagePath(self.tree())
+        if self._root is None:
+            self._root = ImagePath(self.tree())
+        return self._root
 
     def files(self, paths: Iterable[AnyPath] | None = None) -> Iterator[tuple[bytes, File, Iterator[bytes]]]:
         """Yield the regular files of the merged file system with their contents, in one pass over the layers.

@@ -60,8 +60,8 @@ class Layer:
     def open_plain(self, *, watch: Watch | None = None) -> Iterator[ByteStream]:
         """Give the plain bytes of the layer, checked; another thread reads ahead.
 
-        When the block ends well, what is left is read and every digest has been compared. When what was read so far is
-        no layer, the blob's own digest is compared first: a damaged blob is called that.
+        When the block ends well, what is left is read and every digest has been compared. When the block finds that
+        this is no layer, the blob's own digest is compared first: a damaged blob is called that.
 
         Args:
             watch: Called after each piece; what it raises ends the reading.
@@ -121,13 +121,15 @@ class Layer:
         watch: Watch | None = None,
     ) -> Generator[Change, None, None]:
         """Yield what the entries of the layer do; see `layer.decode` for the arguments and `entries` for the end."""
-        with contextlib.closing(self.entries(watch=watch)) as entries:
+        with self.open_plain(watch=watch) as plain:
+            entries = read_tar(plain, limits=self.limits)
             yield from decode(entries, layer=self.index, policy=policy, source=source, listen=listen)
 
     def tree(self, *, policy: Policy | None = None) -> FileTree:
         """Return what the layer alone makes of an empty directory, its contents held in memory."""
         tree = FileTree()
-        with contextlib.closing(self.changes(policy=policy)) as changes:
+        with self.open_plain() as plain:
+            changes = decode(read_tar(plain, limits=self.limits), layer=self.index, policy=policy)
             apply(changes, tree, layer=self.index, policy=policy)
         return tree
 

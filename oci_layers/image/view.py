@@ -4,12 +4,13 @@
 process in the container would; the root's own parent is the root.
 """
 
+import contextlib
 import io
 import stat
 from collections.abc import Iterator
 from typing import IO, Any, Literal, overload
 
-from oci_layers.errors import PathMissingError
+from oci_layers.errors import LinkError, PathMissingError
 from oci_layers.tree.node import Content, Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.path import AnyPath, clean, join, parent_and_name, to_bytes
 from oci_layers.tree.tree import FileTree
@@ -43,7 +44,9 @@ class ImagePath:
             return NotImplemented
         return self._tree is other._tree and self._path == other._path
 
-    def __lt__(self, other: "ImagePath") -> bool:
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, ImagePath):
+            return NotImplemented
         return self._path < other._path
 
     def __hash__(self) -> int:
@@ -93,13 +96,17 @@ class ImagePath:
 
     @property
     def node(self) -> Node | None:
-        """What stands here, links followed; None for nothing, and for a link that leads nowhere."""
-        return self._tree.get(self._path, follow=True)
+        """What stands here, links followed; None for nothing, and for a link that leads nowhere or in a circle."""
+        with contextlib.suppress(LinkError):
+            return self._tree.get(self._path, follow=True)
+        return None
 
     @property
     def link_node(self) -> Node | None:
-        """What stands here, a link itself."""
-        return self._tree.get(self._path)
+        """What stands here, a link itself; None for nothing."""
+        with contextlib.suppress(LinkError):
+            return self._tree.get(self._path)
+        return None
 
     def exists(self) -> bool:
         """Tell whether something stands here, links followed."""

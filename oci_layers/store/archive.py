@@ -13,7 +13,15 @@ from oci_layers.blob.cas import BlobSource
 from oci_layers.blob.compression import decompressed, sniff
 from oci_layers.blob.directory import FileRange
 from oci_layers.blob.stream import PIECE, ByteStream
-from oci_layers.errors import BlobMissingError, LimitError, OCIError, PlaceMissingError, StoreError, UnsafePathError
+from oci_layers.errors import (
+    BlobMissingError,
+    LimitError,
+    OCIError,
+    PlaceMissingError,
+    StoreError,
+    UnsafePathError,
+    printable,
+)
 from oci_layers.limits import Limits
 from oci_layers.spec.digest import Digest
 from oci_layers.tar.entry import CONTIGUOUS, HARDLINK, REGULAR, SYMLINK, Entry
@@ -75,24 +83,25 @@ class TarFiles:
         self._fd = file.fileno()
 
     def _note(self, entry: Entry) -> None:
-        if entry.type not in {REGULAR, CONTIGUOUS, SYMLINK, HARDLINK}:
-            return
         try:
             name = clean(entry.name)
             parent, _ = parent_and_name(name)
             self._members.pop(name, None)
             self._links.pop(name, None)
             if entry.type == SYMLINK:
-                self._links[name] = clean(join(parent, entry.linkname))
+                target = entry.linkname
+                self._links[name] = clean(target if target.startswith(b"/") else join(parent, target))
             elif entry.type == HARDLINK:
                 self._links[name] = clean(entry.linkname)
-            elif entry.extents is None:
+            elif entry.type in {REGULAR, CONTIGUOUS} and entry.extents is None:
                 self._members[name] = entry.data_offset, entry.size
         except UnsafePathError:
             return  # A member that no name can reach is as good as absent.
 
     def find(self, name: str) -> FileRange | None:
         """Return the member of a name, links followed, or None."""
+        if self._fd < 0:
+            raise StoreError(self.place, "it has been closed, nothing can be read from it any more")
         path = clean(name.encode("utf-8", "surrogateescape"), clamp=True)
         for _ in range(_CHAIN):
             if path in self._members:
@@ -100,7 +109,7 @@ class TarFiles:
             if path not in self._links:
                 return None
             path = self._links[path]
-        raise StoreError(self.place, f"{name} is a link that leads in a circle")
+        raise StoreError(self.place, f"{printable(name)} is a link that leads in a circle")
 
     def open_file(self, name: str) -> ByteStream | None:
         """Return the bytes of a member, or None where there is none."""
@@ -114,5 +123,6 @@ class TarFiles:
         return found
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; reading is an error from now on."""
         self._closing.close()
+        self._fd = -1

@@ -1,8 +1,10 @@
 """One image out of an index: by name, then by platform.
 
 Names are the `org.opencontainers.image.ref.name` annotations of a layout's index (ANN-07); a digest chooses as well,
-and so does the full name that containerd writes. Nested indexes are opened up to their manifests, within limits and
-never in a circle; what is of an unknown type is passed over (IDX-07). Which platform matches best is `spec.platform`.
+and so does the full name that containerd and Docker write, with or without Docker's defaults. Where there is such a
+name the other is only a tag, which several images may have (DSV-05). Nested indexes are opened up to their manifests,
+within limits and never in a circle; what is of an unknown type is passed over (IDX-07). Which platform matches best is
+`spec.platform`.
 """
 
 import platform as machine
@@ -21,6 +23,7 @@ from oci_layers.spec.document import Document, parse_index, parse_manifest
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import lookup
 from oci_layers.spec.platform import Platform, select
+from oci_layers.store.name import normal_name
 
 __all__ = ["choose", "host_platform", "require_platform"]
 
@@ -80,27 +83,36 @@ def _is_image(descriptor: Descriptor) -> bool:
     return row is not None and row.role in {"manifest", "index"}
 
 
-def _own_names(descriptor: Descriptor) -> tuple[str, ...]:
-    keys = (annotations.REF_NAME, annotations.CONTAINERD_IMAGE_NAME)
-    return tuple(descriptor.annotations[key] for key in keys if key in descriptor.annotations)
+def _own_name(descriptor: Descriptor) -> str | None:
+    """Return what an entry is called: its full name, or else its reference."""
+    known = descriptor.annotations
+    return known.get(annotations.CONTAINERD_IMAGE_NAME, known.get(annotations.REF_NAME))
 
 
 def _names(descriptors: Sequence[Descriptor]) -> tuple[str, ...]:
     """Return what one can call the images of an index: their names, or the digests of those without."""
-    names = ((_own_names(each) or (str(each.digest),))[0] for each in descriptors if _is_image(each))
+    names = (_own_name(each) or str(each.digest) for each in descriptors if _is_image(each))
     return tuple(dict.fromkeys(names))
 
 
+def _is_called(descriptor: Descriptor, ref: str) -> bool:
+    known = descriptor.annotations
+    full = known.get(annotations.CONTAINERD_IMAGE_NAME)
+    return ref == known.get(annotations.REF_NAME) or (full is not None and normal_name(ref) == normal_name(full))
+
+
 def _named(descriptors: Sequence[Descriptor], ref: str | None) -> list[Descriptor]:
+    """Return the entries of one image: several where each is for another platform."""
     images = [each for each in descriptors if _is_image(each)]
-    if ref is None:
-        groups = {_own_names(each)[:1] for each in images}
-        if len(groups) > 1:
-            raise ReferenceMissingError("", _names(descriptors))
-        return images
-    found = [each for each in images if ref in _own_names(each)] or [each for each in images if ref == str(each.digest)]
-    if not found:
-        raise ReferenceMissingError(ref, _names(descriptors))
+    found = images
+    if ref is not None:
+        found = [each for each in images if _is_called(each, ref)] or [
+            each for each in images if ref == str(each.digest)
+        ]
+        if not found:
+            raise ReferenceMissingError(ref, _names(images))
+    if len({_own_name(each) for each in found}) > 1 and ref not in {str(each.digest) for each in found}:
+        raise ReferenceMissingError("", _names(found))
     return found
 
 

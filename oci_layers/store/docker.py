@@ -20,6 +20,7 @@ from oci_layers.errors import (
     Problem,
     ReferenceMissingError,
     StoreError,
+    printable,
 )
 from oci_layers.limits import Limits
 from oci_layers.spec.codec import dumps, unstructure
@@ -32,6 +33,7 @@ from oci_layers.spec.mediatype import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFE
 from oci_layers.spec.strict_json import load_json
 from oci_layers.store.archive import TarFiles
 from oci_layers.store.layout import read_file
+from oci_layers.store.name import normal_name
 
 __all__ = ["MANIFEST", "DockerArchive"]
 
@@ -60,7 +62,7 @@ class DockerArchive:
         """
         self._files = files
         self._limits = limits
-        self._ranges: dict[Digest, FileRange] = {}
+        self._names: dict[Digest, str] = {}
         raw = read_file(files, MANIFEST, limit="document_bytes", allowed=limits.document_bytes)
         if raw is None:
             reason = f"not a Docker archive: there is no file {MANIFEST} (archives of Docker before 1.10 have none)"
@@ -99,14 +101,14 @@ class DockerArchive:
         if ref.startswith("@") and ref[1:].isascii() and ref[1:].isdigit() and int(ref[1:]) < len(self._items):
             return self._items[int(ref[1:])]
         for item in self._items:
-            if _normal_name(ref) in map(_normal_name, item.repo_tags):
+            if normal_name(ref) in map(normal_name, item.repo_tags):
                 return item
         raise ReferenceMissingError(ref, known)
 
     def _range(self, name: str) -> FileRange:
         found = self._files.find(name)
         if found is None:
-            raise StoreError(self._files.place, f"the image lists {name}, which is not in the archive")
+            raise StoreError(self._files.place, f"the image lists {printable(name)}, which is not in the archive")
         return found
 
     def _config(self, item: _Item) -> Document[ImageConfig]:
@@ -116,22 +118,23 @@ class DockerArchive:
         descriptor = Descriptor.of(raw, media_type=DOCKER_CONFIG)
         named = _CONFIG_NAME.fullmatch(item.config)
         if named and named[1] != descriptor.digest.encoded:
-            raise DigestMismatchError(f"config {item.config}", f"sha256:{named[1]}", str(descriptor.digest))
-        self._ranges[descriptor.digest] = self._range(item.config)
+            raise DigestMismatchError(f"config {printable(item.config)}", f"sha256:{named[1]}", str(descriptor.digest))
+        self._names[descriptor.digest] = item.config
         return parse_config(raw, descriptor, self._limits)
 
     def _layer(self, name: str, diff_id: Digest) -> Descriptor:
         found = self._range(name)
         digest = _digest(found) if sniff(found.read_at(0, 16)) else diff_id
-        self._ranges[digest] = found
+        self._names[digest] = name
         return Descriptor(media_type=DOCKER_LAYER, digest=digest, size=found.size)
 
     def open_blob(self, digest: Digest) -> ByteStream:
         """Return the bytes of the chosen image's config or of one of its layers."""
-        found = self._ranges.get(digest)
+        name = self._names.get(digest)
+        found = None if name is None else self._files.find(name)
         if found is None:
             raise BlobMissingError(str(digest))
-        return found.again()
+        return found
 
 
 def _digest(data: FileRange) -> Digest:
@@ -171,17 +174,3 @@ def _strings(value: object, pointer: str, problems: list[Problem]) -> tuple[str,
         problems.append(Problem(pointer, "must be an array of strings"))
         return ()
     return tuple(value)
-
-
-def _normal_name(name: str) -> str:
-    """Return a name with Docker's defaults written out: `alpine` is `docker.io/library/alpine:latest`."""
-    path, at, digest = name.partition("@")
-    head, slash, rest = path.partition("/")
-    if not slash or not ("." in head or ":" in head or head == "localhost"):
-        rest = path if slash else f"library/{path}"
-        head = "docker.io"
-    elif head == "index.docker.io":
-        head = "docker.io"
-    if not at and ":" not in rest.rpartition("/")[2]:
-        rest += ":latest"
-    return f"{head}/{rest}{at}{digest}"

@@ -15,6 +15,7 @@ from oci_layers.blob.stream import ByteStream
 from oci_layers.errors import LimitError, PlaceMissingError, StoreError
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import parse_index, parse_layout
 from oci_layers.spec.manifest import Index
 from oci_layers.spec.mediatype import OCI_INDEX
@@ -38,7 +39,7 @@ class Files(Protocol):
 
 
 class LayoutDirectory:
-    """A layout in a directory."""
+    """A layout in a directory. Also the `BlobSource` of the layout."""
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         """Open it.
@@ -51,16 +52,16 @@ class LayoutDirectory:
             self._root = system.open_root(system.resolve(self.place))
         except (FileNotFoundError, NotADirectoryError):
             raise PlaceMissingError(self.place, "no such directory") from None
-        self.blobs: BlobSource = DirectoryBlobs(self._root, self.place)
+        self.blobs: BlobSource = self
 
     def open_file(self, name: str) -> ByteStream | None:
         """Return the bytes of a file at the top, or None where there is none.
 
         Raises:
-            StoreError: It is no regular file.
+            StoreError: It is no regular file, or the directory has been closed.
         """
         try:
-            fd = system.open_regular_file(name.encode(), self._root)
+            fd = system.open_regular_file(name.encode(), self._open_root())
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -69,8 +70,17 @@ class LayoutDirectory:
             raise
         return FileRange(fd, 0, system.fstat(fd).st_size)
 
+    def open_blob(self, digest: Digest) -> ByteStream:
+        """Return the bytes of a blob."""
+        return DirectoryBlobs(self._open_root(), self.place).open_blob(digest)
+
+    def _open_root(self) -> int:
+        if self._root < 0:
+            raise StoreError(self.place, "it has been closed, nothing can be read from it any more")
+        return self._root
+
     def close(self) -> None:
-        """Close the directory."""
+        """Close the directory; reading is an error from now on."""
         if self._root >= 0:
             system.close(self._root)
             self._root = -1

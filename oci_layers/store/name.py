@@ -6,7 +6,7 @@ import attrs
 
 from oci_layers.errors import NameFormatError, UnsupportedError
 
-__all__ = ["TRANSPORTS", "ImageName"]
+__all__ = ["TRANSPORTS", "ImageName", "normal_name"]
 
 TRANSPORTS = ("oci", "oci-archive", "docker-archive")
 _TRANSPORT = re.compile(r"[a-z][a-z0-9+-]*(?=:)")
@@ -35,7 +35,7 @@ class ImageName:
             return cls("", text)
         transport = found[0]
         if transport not in TRANSPORTS:
-            hint = f"there are {', '.join(TRANSPORTS)}, and bare paths; write ./{text} for a path with a colon"
+            hint = f"there are {', '.join(TRANSPORTS)}; for a path with a colon write ./{text}, for REF use --ref"
             raise UnsupportedError("transport", transport, hint)
         place, colon, ref = text[len(transport) + 1 :].partition(":")
         if not place:
@@ -46,3 +46,18 @@ class ImageName:
 
     def __str__(self) -> str:
         return ":".join(filter(None, (self.transport, self.place, self.ref)))
+
+
+def normal_name(name: str) -> str:
+    """Return a name with Docker's defaults written out: `alpine` is `docker.io/library/alpine:latest` (DSV-12)."""
+    path, at, digest = name.partition("@")
+    head, slash, rest = path.partition("/")
+    if not slash or not ("." in head or ":" in head or head == "localhost"):
+        head, rest = "docker.io", path
+    elif head == "index.docker.io":
+        head = "docker.io"
+    if head == "docker.io" and "/" not in rest:
+        rest = f"library/{rest}"
+    if not at and ":" not in rest.rpartition("/")[2]:
+        rest += ":latest"
+    return f"{head}/{rest}{at}{digest}"

@@ -4,7 +4,7 @@ import os
 
 from oci_layers import system
 from oci_layers.blob.cas import BlobSource
-from oci_layers.errors import OCIError, PlaceMissingError, StoreError
+from oci_layers.errors import NameFormatError, OCIError, PlaceMissingError, StoreError
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
 from oci_layers.spec.document import Document
@@ -32,19 +32,21 @@ def open_image(
     Args:
         name: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:NAME:TAG]`, or the path of such a
             directory or file, told by its content.
-        ref: The reference, where `name` does not give one.
+        ref: The reference, where `name` does not give one; if both do, they must be the same.
         platform: `OS/ARCHITECTURE[/VARIANT]`, to choose among several; this machine's, with Linux, if None.
         limits: How much is taken before it is refused.
         temporary_directory: Where temporary files go; the system's place if None.
 
     Raises:
-        NameFormatError: `name` or `platform` is malformed.
+        NameFormatError: `name` or `platform` is malformed, or `name` and `ref` do not agree.
         UnsupportedError: The transport is not known.
         StoreError: There is nothing, or nothing that is an image.
         ReferenceMissingError: No image of that reference or platform; lists those there are.
         OCIError: A document of the image is missing, damaged or malformed.
     """
     where = ImageName("", os.fspath(name)) if not isinstance(name, str) else ImageName.parse(name)
+    if ref is not None and where.ref not in {None, ref}:
+        raise NameFormatError("reference", ref, f"the image name has another one, {where.ref}")
     limits = limits or Limits()
     wanted = Platform.parse(platform) if isinstance(platform, str) else platform
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)

@@ -1,0 +1,159 @@
+"""The architecture page that cannot go stale: ranks, purity, sizes, and a test file for every module."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "oci_layers"
+
+RANKS = {
+    "_version": 0,
+    "errors": -1,
+    "limits": 0,
+    "report": 0,
+    "system": 1,
+    "spec": 1,
+    "tar": 1,
+    "tree": 1,
+    "blob": 2,
+    "layer": 2,
+    "disk": 2,
+    "image": 3,
+    "store": 4,
+    "testing": 5,
+    "cli": 6,
+    "__init__": 7,
+    "__main__": 7,
+}
+# The oddities of rank: what layers are made of is tree and tar; what disks mirror is tree; neither knows the other.
+STRANGERS = {
+    ("disk", "layer"),
+    ("layer", "disk"),
+    ("blob", "layer"),
+    ("blob", "disk"),
+    ("disk", "blob"),
+    ("layer", "blob"),
+}
+PURE = {"errors", "limits", "report", "spec", "tar", "tree", "layer"}
+IMPURE_MODULES = {
+    "asyncio",
+    "glob",
+    "io",
+    "logging",
+    "os",
+    "pathlib",
+    "shutil",
+    "socket",
+    "subprocess",
+    "sys",
+    "tempfile",
+    "threading",
+    "time",
+}
+BANNED_CALLS = {"open", "print", "input", "exec", "eval"}
+BANNED_TEXT = ("extractall(", "os.path.realpath", "shutil.rmtree", ".extract(")
+MAX_LINES = 500
+MAX_FUNCTION = 80
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(file):
+    parts = file.relative_to(PACKAGE).parts
+    return parts[0].removesuffix(".py")
+
+
+def imports(file):
+    """Yield (module, name) for every import in a file, wherever it stands."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            yield node.module
+            if node.module == "oci_layers":
+                yield from (f"oci_layers.{alias.name}" for alias in node.names)
+
+
+def identify(file):
+    return str(file.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize("file", MODULES, ids=identify)
+def test_a_module_imports_only_lower_ranks_and_its_own_room(file):
+    room = room_of(file)
+    assert room in RANKS, f"{room} has no rank"
+    for module in imports(file):
+        if not module.startswith("oci_layers."):
+            continue
+        other = module.split(".")[1]
+        if other == room:
+            continue
+        assert RANKS[other] < RANKS[room] or (RANKS[other] == RANKS[room] == 2 and (room, other) not in STRANGERS), (
+            module
+        )
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if room_of(file) in PURE], ids=identify)
+def test_a_pure_room_does_no_input_or_output(file):
+    roots = {module.split(".")[0] for module in imports(file)}
+    assert not roots & IMPURE_MODULES
+    calls = {
+        node.func.id
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not calls & BANNED_CALLS
+
+
+@pytest.mark.parametrize("room", ["spec", "tar", "tree"])
+def test_the_rooms_of_values_do_not_know_one_another(room):
+    for file in (PACKAGE / room).glob("*.py"):
+        for module in imports(file):
+            assert module.split(".")[:2] not in [["oci_layers", other] for other in {"spec", "tar", "tree"} - {room}]
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if room_of(file) not in {"system", "cli"}], ids=identify)
+def test_only_the_system_module_makes_system_calls_on_files(file):
+    if "os" not in set(imports(file)):
+        return
+    harmless = {"PathLike", "fspath", "fsencode", "fsdecode", "path", "strerror", "stat_result", "major", "minor"}
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
+    }
+    assert used <= harmless
+
+
+@pytest.mark.parametrize("file", MODULES, ids=identify)
+def test_modules_and_functions_fit_in_the_head(file):
+    text = file.read_text()
+    assert len(text.splitlines()) <= MAX_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno < MAX_FUNCTION, node.name
+    assert not [banned for banned in BANNED_TEXT if banned in text]
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in MODULES if not file.name.startswith("_") and file.parent != PACKAGE], ids=identify
+)
+def test_every_module_has_its_tests(file):
+    assert (ROOT / "tests" / room_of(file) / f"test_{file.name}").exists()
+
+
+@pytest.mark.parametrize("file", MODULES, ids=identify)
+def test_a_module_says_what_it_is_for_and_what_it_exports(file):
+    tree = ast.parse(file.read_text())
+    assert ast.get_docstring(tree)
+    assigned = [ast.unparse(target) for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    assert "__all__" in assigned or file.name in {"__main__.py", "_version.py"} or room_of(file) == "cli"
+
+
+def test_the_top_of_the_repository_holds_only_what_is_meant_to_be_there():
+    folders = {entry.name for entry in ROOT.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+    assert folders - {"build", "dist"} <= {"oci_layers", "tests", "schemas", "benchmarks"}

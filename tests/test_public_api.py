@@ -1,0 +1,67 @@
+"""What is promised to stay: the names that the package and each room export, and how they are called."""
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import oci_layers
+
+SNAPSHOT = Path(__file__).parent / "data" / "public_api.txt"
+ROOMS = ["oci_layers"] + [
+    f"oci_layers.{module.name}"
+    for module in pkgutil.iter_modules(oci_layers.__path__)
+    if module.ispkg or module.name in {"errors", "limits", "report"}
+]
+
+
+def describe():
+    """Return every exported name with its signature, a line each."""
+    lines = []
+    for room in ROOMS:
+        module = importlib.import_module(room)
+        for name in getattr(module, "__all__", ()):
+            value = getattr(module, name)
+            try:
+                signature = str(inspect.signature(value)) if callable(value) else ""
+            except (TypeError, ValueError):
+                signature = ""
+            lines.append(f"{room}.{name}{signature}")
+    return "".join(line + "\n" for line in lines)
+
+
+def test_exported_names_and_signatures_are_those_of_the_snapshot():
+    # To change the promise on purpose: PYTHONPATH=. python tests/test_public_api.py
+    assert describe() == SNAPSHOT.read_text()
+
+
+def test_every_exported_name_can_be_had_lazily_and_is_listed():
+    assert set(dir(oci_layers)) == set(oci_layers.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = oci_layers.nothing
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, oci_layers; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"jsonschema", "rich", "hypothesis", "cattrs", "attrs", "isal"} & set(loaded)
+
+
+def test_unpacking_needs_neither_jsonschema_nor_rich_nor_hypothesis(tmp_path):
+    image = Path(__file__).parent / "data" / "image"
+    code = (
+        "import sys, oci_layers\n"
+        f"oci_layers.open_image({str(image)!r}).unpack({str(tmp_path / 'out')!r})\n"
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"jsonschema", "rich", "hypothesis"} & set(loaded)
+    assert (tmp_path / "out" / "etc" / "motd").read_text() == "The lamp is lit. Keep two miles off.\n"
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(describe())
