@@ -91,9 +91,9 @@ class Report:
     entries: int = 0
     """Tar entries read, whiteouts among them."""
     files: int = 0
-    """Regular files written."""
+    """Names of regular files that there are now."""
     bytes: int = 0
-    """Bytes of their contents, holes counted."""
+    """Bytes of their contents, holes counted, a file with several names once."""
     layers: list[LayerTime] = attrs.field(factory=list)
     skipped: Listing[Skipped] = attrs.field(factory=Listing)
     findings: Listing[Finding] = attrs.field(factory=Listing)

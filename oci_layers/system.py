@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import pathlib
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -18,9 +19,11 @@ __all__ = [
     "HAS_PROC",
     "chmod",
     "close",
+    "duplicate",
     "exists",
     "fchmod",
     "fchown",
+    "fremovexattr",
     "fsetxattr",
     "fstat",
     "fsync",
@@ -42,10 +45,12 @@ __all__ = [
     "make_symlink",
     "mount_points",
     "open_directory",
+    "open_file_limit",
     "open_new_file",
     "open_path",
     "open_regular_file",
     "open_root",
+    "open_surroundings",
     "pin",
     "pread",
     "proc_path",
@@ -65,13 +70,22 @@ _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
 _READ = (
-    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | _CLOEXEC
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_BINARY", 0)
+    | _CLOEXEC
 )
 _PIN = getattr(os, "O_PATH", 0) | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
+_LARGEST_DEVICE_PART = 2**31 - 1
+_NO_XATTR = frozenset({errno.ENOTSUP, errno.EPERM, errno.ENODATA})
+_OCTAL = re.compile(rb"\\([0-7]{3})")
 
 HAS_PROC = os.path.isdir("/proc/self/fd")
 
 close = os.close
+duplicate = os.dup
 fchmod = getattr(os, "fchmod", None) or os.chmod
 fchown = getattr(os, "fchown", None) or os.chown
 fstat = os.fstat
@@ -87,6 +101,21 @@ def identity() -> tuple[int, int]:
 def open_root(directory: str) -> int:
     """Open a directory that the user named; the last component may not be a link."""
     return os.open(directory, _DIRECTORY)
+
+
+def open_surroundings(directory: str) -> int:
+    """Open a directory that the user named to reach what is in it; it need not be readable, and is not listed."""
+    return os.open(directory, getattr(os, "O_PATH", 0) | _DIRECTORY)
+
+
+def open_file_limit() -> int:
+    """Return how many files this process may have open at once."""
+    try:
+        import resource
+    except ImportError:  # pragma: no cover  # Windows
+        return 512
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
 
 
 def open_directory(name: bytes, parent: int) -> int:
@@ -148,7 +177,9 @@ def make_fifo(name: bytes, parent: int) -> None:
 
 
 def make_device(name: bytes, parent: int, *, block: bool, major: int, minor: int) -> None:
-    """Make a device that only its owner may use."""
+    """Make a device that only its owner may use; numbers that no system has are refused as the system would."""
+    if max(major, minor) > _LARGEST_DEVICE_PART:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fsdecode(name))
     os.mknod(name, 0o600 | (stat.S_IFBLK if block else stat.S_IFCHR), os.makedev(major, minor), dir_fd=parent)
 
 
@@ -212,6 +243,11 @@ def fsetxattr(fd: int | str, name: bytes, value: bytes) -> None:
     os.setxattr(fd, name, value)
 
 
+def fremovexattr(fd: int, name: bytes) -> None:
+    """Remove an extended attribute of an open file."""
+    os.removexattr(fd, name)
+
+
 def lsetxattr(directory: str, link_name: bytes, name: bytes, value: bytes) -> None:
     """Set an extended attribute of the link `link_name` itself, in what a path of `proc_path` leads to."""
     os.setxattr(os.fsencode(directory) + b"/" + link_name, name, value, follow_symlinks=False)
@@ -223,16 +259,23 @@ def chmod(path: str, mode: int) -> None:
 
 
 def get_xattrs(path: int | str | bytes, *, follow: bool = True) -> dict[bytes, bytes]:
-    """Return the extended attributes of an open file or of a path; empty where there can be none."""
+    """Return the extended attributes of an open file or of a path, those that may be read; none where there are none."""
+    found: dict[bytes, bytes] = {}
     if not hasattr(os, "listxattr"):
-        return {}
+        return found
     try:
         names = os.listxattr(path, follow_symlinks=follow)
-        return {os.fsencode(name): os.getxattr(path, name, follow_symlinks=follow) for name in sorted(names)}
     except OSError as error:
-        if error.errno in {errno.ENOTSUP, errno.EPERM, errno.ENODATA}:
-            return {}
+        if error.errno in _NO_XATTR:
+            return found
         raise
+    for name in sorted(names):
+        try:
+            found[os.fsencode(name)] = os.getxattr(path, name, follow_symlinks=follow)
+        except OSError as error:
+            if error.errno not in _NO_XATTR:
+                raise
+    return found
 
 
 def write_all(fd: int, data: memoryview) -> None:
@@ -276,7 +319,10 @@ def temporary_file(directory: str | None = None) -> IO[bytes]:
 
 def resolve(path: str) -> str:
     """Return the absolute path that a path of the user's leads to; what does not exist yet is kept as it is."""
-    return str(pathlib.Path(path).resolve())
+    try:
+        return str(pathlib.Path(path).resolve())
+    except RuntimeError:  # A link that leads in a circle, before Python 3.13; it leads nowhere and is what it is.
+        return os.path.abspath(path)
 
 
 def exists(path: str) -> bool:
@@ -291,13 +337,16 @@ def is_existing_directory(path: str) -> bool:
 
 def is_current_directory(path: bytes) -> bool:
     """Tell whether a path is the directory that this process works in."""
-    return os.path.samefile(path, b".")
+    try:
+        return os.path.samefile(path, b".")
+    except OSError:
+        return False
 
 
-def mount_points() -> set[str]:
+def mount_points() -> set[bytes]:
     """Return the paths at which something is mounted, as far as the system says."""
     try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
-            return {line.split()[4].encode().decode("unicode_escape") for line in lines}
+        with open("/proc/self/mountinfo", "rb") as lines:
+            return {_OCTAL.sub(lambda found: bytes([int(found[1], 8)]), line.split(b" ")[4]) for line in lines}
     except OSError:
         return set()

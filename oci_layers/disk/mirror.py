@@ -41,6 +41,7 @@ class DirectoryMirror:
         self._sync = sync
         self._own = system.identity()
         self._absent: set[bytes] = set()
+        self._counted: set[int] = set()
 
     def close(self) -> None:
         """Close the handles on directories below the root."""
@@ -97,17 +98,17 @@ class DirectoryMirror:
             system.unlink(name, at)
 
     def finish(self, tree: FileTree) -> None:
-        """Give every directory of the finished tree its attributes, children before parents."""
+        """Give every directory of the finished tree its attributes, children before parents, and count the files."""
         stack: list[tuple[bytes, Directory, bool]] = [(b"", tree.root, False)]
         while stack:
             path, directory, done = stack.pop()
             if not done:
                 stack.append((path, directory, True))
-                stack.extend(
-                    (join(path, name), child, False)
-                    for name, child in directory.children.items()
-                    if isinstance(child, Directory)
-                )
+                for name, child in directory.children.items():
+                    if isinstance(child, Directory):
+                        stack.append((join(path, name), child, False))
+                    elif isinstance(child, File):
+                        self._count(child)
                 continue
             fd = self._handles.directory(path)
             if self._sync:
@@ -116,6 +117,12 @@ class DirectoryMirror:
             self._handles.forget(path)
         if self._sync:
             system.fsync(self._root)
+
+    def _count(self, node: File) -> None:
+        self.report.files += 1
+        if node.inode not in self._counted:
+            self._counted.add(node.inode)
+            self.report.bytes += node.content.size
 
     def missed(self) -> dict[str, int]:
         """Count what the system refused, by kind; what is left out on purpose is not counted."""
@@ -132,8 +139,6 @@ class DirectoryMirror:
                 else:
                     _write_sparse(fd, content.extents, data)
                     system.ftruncate(fd, content.size)
-            self.report.files += 1
-            self.report.bytes += content.size
             self._describe(fd, join(parent, name), node)
             if self._sync:
                 system.fsync(fd)
