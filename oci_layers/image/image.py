@@ -1,40 +1,35 @@
 """A whole image: its documents, its layers, and the file system that they make together.
 
-The stack is merged here, layer over layer, and nothing else is decided: how one layer is read is in `layer`, what it
-does to the tree in `layer.apply`, what a directory becomes in `disk`.
+What belongs together is put together here, and nothing is decided: how one layer is read is in `layer`, how layers are
+merged and put on disk in `stack`, a part of them in `part`.
 """
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from types import TracebackType
 from typing import Self
 
 from oci_layers.blob.cas import BlobSource, read_verified
-from oci_layers.disk.destination import destination
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
-from oci_layers.errors import DocumentError, MetadataError, Problem, UnsupportedError
+from oci_layers.errors import DocumentError, Problem, UnsupportedError
 from oci_layers.image.contents import LayerContents, Spool
 from oci_layers.image.layer import Layer
 from oci_layers.image.meter import Meter, Progress
 from oci_layers.image.part import part_of, write_part
+from oci_layers.image.stack import Placing, merge_layer, merge_layers, place
 from oci_layers.image.view import ImagePath
-from oci_layers.layer.apply import apply
-from oci_layers.layer.changeset import decode
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
-from oci_layers.report import LayerTime, Report
+from oci_layers.report import Report
 from oci_layers.spec.config import History, ImageConfig, chain_ids
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import Document, parse_config
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import lookup
 from oci_layers.tar.entry import Entry
-from oci_layers.tar.reader import read_tar
-from oci_layers.tree.merge import Mirror
 from oci_layers.tree.node import File, Stored
 from oci_layers.tree.path import AnyPath, to_bytes
 from oci_layers.tree.tree import FileTree
@@ -167,19 +162,12 @@ class Image:
             if known < count:
                 meter = Meter(self.limits, self.layers)
                 for layer in self.layers[known:count]:
-                    self._apply(layer, tree, meter, policy)
+                    merge_layer(layer, tree, meter, policy, source=self._source(layer))
                 self._trees[count, policy] = tree.fork()
         return tree
 
-    def _apply(self, layer: Layer, tree: FileTree, meter: Meter, policy: Policy, mirror: Mirror | None = None) -> None:
-        started = time.monotonic()
-        listen = meter.report.findings.add
-        source = self._contents.setdefault(layer.index, LayerContents(layer, self._spool))
-        with layer.open_plain(watch=meter.watch(layer)) as plain:
-            entries = meter.count(read_tar(plain, limits=self.limits))
-            changes = decode(entries, layer=layer.index, policy=policy, source=source, listen=listen)
-            apply(changes, tree, layer=layer.index, mirror=mirror, policy=policy, listen=listen)
-        meter.report.layers.append(LayerTime(str(layer.diff_id), time.monotonic() - started))
+    def _source(self, layer: Layer) -> LayerContents:
+        return self._contents.setdefault(layer.index, LayerContents(layer, self._spool))
 
     @property
     def root(self) -> ImagePath:
@@ -262,19 +250,17 @@ class Image:
         policy = policy or Policy(limits=self.limits)
         wanted = [to_bytes(path) for path in paths]
         meter = Meter(self.limits, self.layers, progress)
-        tree = part_of(self.tree(policy=policy), wanted) if wanted else FileTree()
-        with destination(dest, in_place=in_place, sync=sync) as root:
-            mirror = DirectoryMirror(root, owner=owner, report=meter.report, sync=sync)
-            with contextlib.closing(mirror):
-                if wanted:
-                    write_part(tree, mirror, self._stored(tree, meter))
-                else:
-                    for layer in self.layers:
-                        self._apply(layer, tree, meter, policy, mirror)
-                mirror.finish(tree)
-            if strict_metadata and (missed := mirror.missed()):
-                raise MetadataError(missed)
-        return meter.report
+        placing = Placing(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
+        if not wanted:
+            layers = ((layer, self._source(layer)) for layer in self.layers)
+            return place(dest, merge_layers(layers, meter, policy), meter.report, placing)
+        part = part_of(self.tree(policy=policy), wanted)
+
+        def fill(mirror: DirectoryMirror) -> FileTree:
+            write_part(part, mirror, self._stored(part, meter))
+            return part
+
+        return place(dest, fill, meter.report, placing)
 
     def close(self) -> None:
         """Let go of all that is open. Trees stay; reading their contents is an error from now on."""

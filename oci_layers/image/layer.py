@@ -1,4 +1,4 @@
-"""One layer of an image: its blob as verified plain bytes, as entries, as changes, as a tree.
+"""One layer of an image: its blob as verified plain bytes, as entries, as changes, as a tree of its own.
 
 The whole way from untrusted bytes to changes is in `open_plain`, `entries` and `changes`: size and digest of the blob,
 inflating within limits, the digest of the plain bytes (the diff_id, over every one of them), tar, meaning.
@@ -6,19 +6,22 @@ inflating within limits, the digest of the plain bytes (the diff_id, over every 
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator
+from os import PathLike
 
 import attrs
 
 from oci_layers.blob.cas import BlobSource, open_verified
 from oci_layers.blob.compression import Compression, decompressed
 from oci_layers.blob.stream import ByteStream, ReadAhead, VerifiedReader, drain
+from oci_layers.disk.owner import Owner
 from oci_layers.errors import CompressionError, LayerError, OCIError, UnsupportedError
-from oci_layers.layer.apply import apply
+from oci_layers.image.meter import Meter, Progress, Watch
+from oci_layers.image.stack import Placing, merge_layer, merge_layers, place
 from oci_layers.layer.change import Change
 from oci_layers.layer.changeset import decode
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
-from oci_layers.report import Finding
+from oci_layers.report import Finding, Report
 from oci_layers.spec.config import History
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -29,9 +32,6 @@ from oci_layers.tree.node import Source
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Layer"]
-
-Watch = Callable[[int, int], None]
-"""Called with how many plain bytes were just read, and how many bytes of the blob that has taken so far."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -126,12 +126,36 @@ class Layer:
             yield from decode(entries, layer=self.index, policy=policy, source=source, listen=listen)
 
     def tree(self, *, policy: Policy | None = None) -> FileTree:
-        """Return what the layer alone makes of an empty directory, its contents held in memory."""
+        """Return what the layer alone makes of an empty directory, its contents held in memory.
+
+        Raises:
+            OCIError: As `entries`, or the layer is refused by the policy.
+        """
         tree = FileTree()
-        with self.open_plain() as plain:
-            changes = decode(read_tar(plain, limits=self.limits), layer=self.index, policy=policy)
-            apply(changes, tree, layer=self.index, policy=policy)
+        merge_layer(self, tree, Meter(self.limits, (self,)), policy or Policy(limits=self.limits), source=None)
         return tree
+
+    def unpack(
+        self,
+        dest: str | PathLike[str],
+        *,
+        policy: Policy | None = None,
+        owner: Owner | None = None,
+        in_place: bool = False,
+        sync: bool = False,
+        strict_metadata: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Make what the layer alone makes of an empty directory at `dest`; see `Image.unpack`.
+
+        Raises:
+            DestinationError: `dest` is refused.
+            OCIError: As `tree`.
+        """
+        meter = Meter(self.limits, (self,), progress)
+        fill = merge_layers([(self, None)], meter, policy or Policy(limits=self.limits))
+        placing = Placing(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
+        return place(dest, fill, meter.report, placing)
 
 
 class _Watched:

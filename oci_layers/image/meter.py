@@ -1,16 +1,22 @@
 """How far the work on an image has come, and whether that is too far: limits over all layers, progress, the report."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
 from oci_layers.errors import LimitError
-from oci_layers.image.layer import Layer, Watch
 from oci_layers.limits import Limits
 from oci_layers.report import Report
 from oci_layers.tar.entry import Entry
 
-__all__ = ["Meter", "Progress"]
+if TYPE_CHECKING:
+    from oci_layers.image.layer import Layer  # which is measured with this
+
+__all__ = ["Meter", "Progress", "Watch"]
+
+Watch = Callable[[int, int], None]
+"""Called with how many plain bytes were just read, and how many bytes of the blob that has taken so far."""
 
 
 @attrs.frozen(kw_only=True)
@@ -27,7 +33,7 @@ class Meter:
     """Counts entries and plain bytes of all layers that are read, holds them to the limits, and tells of progress."""
 
     def __init__(
-        self, limits: Limits, layers: Sequence[Layer], progress: Callable[[Progress], None] | None = None
+        self, limits: Limits, layers: "Sequence[Layer]", progress: Callable[[Progress], None] | None = None
     ) -> None:
         self.report = Report()
         self._limits = limits
@@ -36,9 +42,9 @@ class Meter:
         self._plain = 0
         self._total = sum(layer.descriptor.size for layer in layers)
 
-    def watch(self, layer: Layer) -> Watch:
+    def watch(self, layer: "Layer") -> Watch:
         """Return what the layer shall call as it is read."""
-        before = sum(each.descriptor.size for each in self._layers[: layer.index])
+        before = sum(each.descriptor.size for each in self._layers if each.index < layer.index)
 
         def watch(plain: int, blob: int) -> None:
             self._plain += plain
