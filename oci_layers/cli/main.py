@@ -28,13 +28,30 @@ __all__ = ["main", "parser", "run"]
 _NOT_PERMITTED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
+class _Verb(argparse.ArgumentParser):
+    """The parser of one verb, which takes options between its arguments too: `ls IMAGE -R PATH`."""
+
+    _mixing = False
+
+    def parse_known_args(  # type: ignore[override]  # one signature for two overloads
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        if self._mixing:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     command = argparse.ArgumentParser(
         prog="oci-layers", description="Open OCI images: look inside, verify, and unpack them exactly as the spec says."
     )
     command.add_argument("--version", action="version", version=f"oci-layers {__version__}")
-    verbs = command.add_subparsers(title="verbs", required=True, metavar="VERB")
+    verbs = command.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Verb)
     for module in (unpack, look, inspect):
         module.add(verbs)
     return command

@@ -91,9 +91,7 @@ class DockerArchive:
         return Document(raw=raw, descriptor=Descriptor.of(raw, media_type=DOCKER_MANIFEST), value=manifest)
 
     def _find(self, ref: str | None) -> _Item:
-        known = tuple(tag for item in self._items for tag in item.repo_tags) or tuple(
-            f"@{number}" for number in range(len(self._items))
-        )
+        known = tuple(name for number, item in enumerate(self._items) for name in item.repo_tags or (f"@{number}",))
         if ref is None:
             if len(self._items) == 1:
                 return self._items[0]

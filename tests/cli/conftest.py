@@ -1,0 +1,71 @@
+"""The image that most of the commands are tried on, and the command as a function."""
+
+import attrs
+import pytest
+
+from oci_layers.cli.main import main
+from tests.support.layers import MTIME, Built, char, d, f, fifo, ln, sym, tar, wh
+
+BASE = tar(
+    d("etc/"),
+    f("etc/os-release", "ID=x\n"),
+    f("etc/passwd", "root"),
+    d("bin/"),
+    f("bin/sh", "#!", mode=0o4755, uid=1, gid=2),
+    ln("bin/bash", "bin/sh"),
+    sym("bin/ash", "bash"),
+    sym("sbin", "bin"),
+    sym("loop", "loop"),
+    char("null", 1, 3, mode=0o666),
+    fifo("pipe"),
+    f("caf\u00e9", "x", xattrs={b"user.k": b"v"}),
+    f("bad\udce9", "x"),
+    f("e\x1b[31m\n", "x"),
+)
+UPPER = tar(wh("etc/passwd"), f("etc/new", "n", mtime_ns=MTIME + 1), f("etc/new", "nn"), wh("nothing"))
+
+
+@attrs.frozen
+class Ran:
+    """What a command printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capfdbinary):
+    """Run a command line in this process."""
+
+    def run(*arguments):
+        code = main([str(each) for each in arguments])
+        out, err = capfdbinary.readouterr()
+        return Ran(code, out.decode(errors="surrogateescape"), err.decode(errors="surrogateescape"))
+
+    return run
+
+
+@pytest.fixture
+def built(tmp_path):
+    """The image, to be changed before it is written."""
+    built = Built.of(tmp_path / "image", BASE, UPPER)
+    built.config["created"] = "2024-01-01T00:00:00Z"
+    built.config["author"] = "me\x1b[2J"
+    built.config["config"] = {
+        "User": "1",
+        "Env": ["A=b", "C=d"],
+        "Entrypoint": ["/bin/sh", "-c"],
+        "Cmd": ["x"],
+        "WorkingDir": "/w",
+        "Labels": {"k": "v"},
+    }
+    built.config["history"] = [{"created_by": "first"}, {"empty_layer": True}, {"created_by": "second\x1b[1m"}]
+    built.manifest["annotations"] = {"note": "n"}
+    return built
+
+
+@pytest.fixture
+def image(built):
+    """The directory of the image, as text."""
+    return built.write()

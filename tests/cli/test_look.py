@@ -1,0 +1,168 @@
+"""`ls`, `cat` and `tree`: looking inside an image, as a user types it."""
+
+import base64
+import json
+
+import pytest
+
+from oci_layers.cli.output import long_line
+from oci_layers.tree import File
+from tests.support.layers import MTIME, f, tar
+from tests.support.layers import image as make_image
+
+NAMES = ["bad\\xe9", "bin", "caf\u00e9", "e\\x1b[31m\\x0a", "etc", "loop", "null", "pipe", "sbin"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        ([], NAMES),
+        (["/"], NAMES),
+        (["etc"], ["new", "os-release"]),
+        (["/etc/"], ["new", "os-release"]),
+        (["sbin"], ["ash", "bash", "sh"]),
+        (["sbin/sh"], ["sh"]),
+        (["loop"], None),
+        (["null"], ["null"]),
+        (["-R", "etc"], ["/etc/new", "/etc/os-release"]),
+        (["-R", "sbin"], ["/bin/ash", "/bin/bash", "/bin/sh"]),
+        (["-R", "etc/new"], ["/etc/new"]),
+    ],
+)
+def test_ls_lists_names_escaped(run, image, arguments, lines):
+    ran = run("ls", image, *arguments)
+    if lines is None:
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err == "oci-layers: error: loop: more than 40 links to follow, perhaps a loop\n"
+    else:
+        assert (ran.code, ran.out.splitlines(), ran.err) == (0, lines, "")
+
+
+def test_ls_long_shows_mode_owner_size_time_and_target(run, image):
+    assert run("ls", "-l", image).out.splitlines() == [
+        "-rw-r--r--     0     0          1 2023-11-14 22:13 bad\\xe9",
+        "drwxr-xr-x     0     0          0 2023-11-14 22:13 bin",
+        "-rw-r--r--     0     0          1 2023-11-14 22:13 caf\u00e9",
+        "-rw-r--r--     0     0          1 2023-11-14 22:13 e\\x1b[31m\\x0a",
+        "drwxr-xr-x     0     0          0 2023-11-14 22:13 etc",
+        "lrwxrwxrwx     0     0          0 2023-11-14 22:13 loop -> loop",
+        "crw-rw-rw-     0     0        1,3 2023-11-14 22:13 null",
+        "prw-r--r--     0     0          0 2023-11-14 22:13 pipe",
+        "lrwxrwxrwx     0     0          0 2023-11-14 22:13 sbin -> bin",
+    ]
+    assert run("ls", "-lR", image, "/bin/sh").out == "-rwsr-xr-x     1     2          2 2023-11-14 22:13 /bin/sh\n"
+
+
+def test_ls_as_json_has_stable_keys(run, image):
+    common = {"uid": 0, "gid": 0, "mtime_ns": MTIME, "layer": 0}
+    expected = [
+        {
+            "path": "/bad\\xe9",
+            "path_base64": base64.b64encode(b"/bad\xe9").decode(),
+            "type": "file",
+            "mode": "0644",
+            **common,
+            "size": 1,
+        },
+        {"path": "/bin", "type": "directory", "mode": "0755", **common},
+        {
+            "path": "/caf\u00e9",
+            "type": "file",
+            "mode": "0644",
+            **common,
+            "size": 1,
+            "xattrs": {"user.k": base64.b64encode(b"v").decode()},
+        },
+        {"path": "/e\x1b[31m\n", "type": "file", "mode": "0644", **common, "size": 1},
+        {"path": "/etc", "type": "directory", "mode": "0755", **common},
+        {"path": "/loop", "type": "symlink", "mode": "0777", **common, "target": "loop"},
+        {"path": "/null", "type": "char", "mode": "0666", **common, "device": [1, 3]},
+        {"path": "/pipe", "type": "fifo", "mode": "0644", **common},
+        {"path": "/sbin", "type": "symlink", "mode": "0777", **common, "target": "bin"},
+    ]
+    as_json, as_lines = run("ls", "--format", "json", image), run("ls", "--format", "jsonl", image)
+    assert json.loads(as_json.out) == expected
+    assert [json.loads(line) for line in as_lines.out.splitlines()] == expected
+    assert [list(row) for row in json.loads(as_json.out)] == [list(row) for row in expected]
+    assert "\x1b" not in as_json.out + as_lines.out
+
+
+def test_ls_of_nothing_as_json_is_an_empty_list(run, tmp_path):
+    directory = make_image(tmp_path)
+    assert run("ls", directory, "--format", "json").out == "[]\n"
+    assert run("ls", directory, "--format", "jsonl").out == ""
+    assert run("ls", directory).out == ""
+
+
+@pytest.mark.parametrize("verb", ["ls", "tree", "cat"])
+@pytest.mark.parametrize("path", ["none", "etc/none", "etc/new/x", "esc\x1b[2J"])
+def test_a_path_that_is_not_there_is_exit_3_and_one_escaped_line(run, image, verb, path):
+    ran = run(verb, image, path)
+    shown = path.replace("\x1b", "\\x1b")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err == f"oci-layers: error: {shown}: no such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "code"), [("ls", "../x", 1), ("tree", "../x", 1), ("cat", "../x", 1), ("cat", "etc", 3)]
+)
+def test_a_path_that_climbs_or_is_no_file_is_refused(run, image, verb, path, code):
+    ran = run(verb, image, path)
+    reason = "not a regular file" if path == "etc" else "the name climbs above the root of the image"
+    assert (ran.code, ran.out, ran.err) == (code, "", f"oci-layers: error: {path}: {reason}\n")
+
+
+def test_cat_prints_the_bytes_of_a_file(run, tmp_path):
+    data = bytes(range(256)) * 5000
+    directory = make_image(tmp_path, tar(f("data", data), f("empty")))
+    ran = run("cat", directory, "/data")
+    assert (ran.code, ran.out.encode(errors="surrogateescape"), ran.err) == (0, data, "")
+    assert run("cat", directory, "empty").out == ""
+
+
+def test_cat_follows_links_inside_the_root(run, image):
+    assert run("cat", image, "sbin/ash").out == "#!"
+
+
+def test_tree_draws_what_there_is(run, image):
+    ran = run("tree", image)
+    assert ran.out.splitlines() == [
+        "/",
+        "├── bad\\xe9",
+        "├── bin",
+        "│   ├── ash -> bash",
+        "│   ├── bash",
+        "│   └── sh",
+        "├── caf\u00e9",
+        "├── e\\x1b[31m\\x0a",
+        "├── etc",
+        "│   ├── new",
+        "│   └── os-release",
+        "├── loop -> loop",
+        "├── null",
+        "├── pipe",
+        "└── sbin -> bin",
+        "",
+        "2 directories, 12 files",
+    ]
+
+
+def test_tree_of_a_part_starts_there(run, image, tmp_path):
+    lines = run("tree", image, "etc").out.splitlines()
+    assert lines == ["/etc", "├── new", "└── os-release", "", "0 directories, 2 files"]
+    assert run("tree", image, "etc/new").out.splitlines() == ["/etc/new", "", "0 directories, 0 files"]
+    directory = make_image(tmp_path / "one", tar(f("a/b")))
+    assert run("tree", directory).out.splitlines() == ["/", "└── a", "    └── b", "", "1 directory, 1 file"]
+
+
+def test_tree_as_json_is_that_of_ls(run, image):
+    for style in ("json", "jsonl"):
+        assert run("tree", image, "--format", style).out == run("ls", "-R", image, "--format", style).out
+
+
+@pytest.mark.parametrize(
+    ("mtime_ns", "shown"),
+    [(-1, "1969-12-31 23:59"), (2**61, "2043-01-25 23:56"), (10**30, str(10**21)), (-(10**30), str(-(10**21)))],
+)
+def test_a_time_that_no_calendar_has_is_shown_as_seconds(mtime_ns, shown):
+    assert long_line("name", File(0o644, 0, 0, mtime_ns)) == f"-rw-r--r--     0     0          0 {shown} name"

@@ -1,0 +1,67 @@
+"""Values as the command shows them."""
+
+import json
+
+import pytest
+
+from oci_layers.cli.output import counted, human_bytes, path_json, report_json
+from oci_layers.report import Finding, LayerTime, Report, Skipped
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (1_234_567, "1.2 MB"),
+        (5_000_000_000, "5.0 GB"),
+        (7_200_000_000_000, "7.2 TB"),
+        (10**16, "10000.0 TB"),
+    ],
+)
+def test_sizes_are_as_people_read_them(count, text):
+    assert human_bytes(count) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 directories"), (1, "1 directory"), (2, "2 directories")])
+def test_one_is_not_many(count, text):
+    assert counted(count, "directory", "directories") == text
+    assert counted(count, "file") == text.replace("directories", "files").replace("directory", "file")
+
+
+def test_a_path_that_is_not_utf_8_is_readable_and_exact():
+    assert path_json("/caf\u00e9\n".encode()) == {"path": "/caf\u00e9\n"}
+    assert path_json(b"/\xff\\", "target") == {"target": "/\\xff\\x5c", "target_base64": "L/9c"}
+
+
+def test_a_report_has_totals_beside_its_items():
+    report = Report(entries=3, files=2, bytes=1, layers=[LayerTime("sha256:aa", 0.12345678)])
+    report.skipped.add(Skipped("xattr", b"a\xff", 1, 95, "user.k"))
+    report.skipped.add(Skipped("device", b"b", 0, 1))
+    report.findings.add(Finding("duplicate", b"", 0))
+    value = report_json(report)
+    assert json.loads(json.dumps(value)) == {
+        "entries": 3,
+        "files": 2,
+        "bytes": 1,
+        "layers": [{"diff_id": "sha256:aa", "seconds": 0.123457}],
+        "skipped": {
+            "totals": {"device": 1, "xattr": 1},
+            "items": [
+                {
+                    "what": "xattr",
+                    "path": "/a\\xff",
+                    "path_base64": "L2H/",
+                    "layer": 1,
+                    "errno": 95,
+                    "detail": "user.k",
+                },
+                {"what": "device", "path": "/b", "layer": 0, "errno": 1, "detail": ""},
+            ],
+        },
+        "findings": {
+            "totals": {"duplicate": 1},
+            "items": [{"what": "duplicate", "path": "/", "layer": 0, "detail": ""}],
+        },
+    }

@@ -1,0 +1,120 @@
+"""Contents for whoever asks after the tree was made: read once, checked before the first byte, gone with the image."""
+
+import os
+
+import pytest
+
+from oci_layers import Image, Limits, open_image
+from oci_layers.errors import DigestMismatchError, LimitError, StoreError
+from tests.support.layers import Built, f, image, tar
+
+LAYERS = tar(f("a", "aa" * 1000), f("b", "bb")), tar(f("c", "cc"))
+
+
+class CountedBlobs:
+    """A `BlobSource` that remembers what was asked for."""
+
+    def __init__(self, blobs):
+        self.blobs = blobs
+        self.opened = []
+
+    def open_blob(self, digest):
+        self.opened.append(str(digest))
+        return self.blobs.open_blob(digest)
+
+
+def text(tree, path):
+    return b"".join(tree.require(path).content.chunks())
+
+
+@pytest.mark.parametrize("compression", ["", "gzip", "zstd"])
+def test_a_layer_is_read_once_for_all_its_contents(tmp_path, compression):
+    with open_image(image(tmp_path, *LAYERS, compression=compression)) as opened:
+        blobs = CountedBlobs(opened.blobs)
+        with Image(opened.manifest_document, blobs) as counted:
+            trees = counted.tree(), counted.tree(1)
+            blobs.opened.clear()
+            assert [text(tree, "a") for tree in trees] == [b"aa" * 1000] * 2
+            assert text(trees[0], "b") == b"bb"
+            assert blobs.opened == [str(opened.layers[0].descriptor.digest)]
+
+
+@pytest.mark.parametrize("compression", ["", "gzip"])
+def test_no_byte_is_handed_out_before_the_digests_hold(tmp_path, compression):
+    """The blob changes after the tree was made, and far behind the file that is asked for."""
+    built = Built.of(tmp_path, tar(f("a", "a"), f("z", os.urandom(300_000))), compression=compression)
+    with open_image(built.write()) as opened:
+        tree = opened.tree()
+        blob = tmp_path / "blobs" / built.layers[0]["descriptor"]["digest"].replace(":", "/")
+        whole = blob.read_bytes()
+        blob.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        chunks = tree.require("a").content.chunks()
+        with pytest.raises(DigestMismatchError) as raised:
+            next(chunks)
+        assert raised.value.expected == built.layers[0]["descriptor"]["digest"]
+        blob.write_bytes(whole)
+        assert text(tree, "a") == b"a"
+
+
+def test_temporary_files_are_limited_over_the_whole_image(tmp_path):
+    first, second = map(len, LAYERS)
+    directory = image(tmp_path, *LAYERS)
+    with open_image(directory, limits=Limits(temporary_bytes=first + second)) as opened:
+        assert [text(opened.tree(), path) for path in ("b", "c")] == [b"bb", b"cc"]
+    with open_image(directory, limits=Limits(temporary_bytes=first + second - 1)) as opened:
+        tree = opened.tree()
+        assert text(tree, "b") == b"bb"
+        with pytest.raises(LimitError) as raised:
+            text(tree, "c")
+        error = raised.value
+        assert (error.limit, error.allowed, error.seen) == ("temporary_bytes", first + second - 1, first + second)
+        assert text(tree, "a") == b"aa" * 1000
+
+
+def test_what_could_not_be_read_takes_no_room(tmp_path):
+    first, second = map(len, LAYERS)
+    with open_image(image(tmp_path, *LAYERS), limits=Limits(temporary_bytes=max(first, second))) as opened:
+        tree = opened.tree()
+        assert text(tree, "c") == b"cc"
+        for _ in range(3):
+            with pytest.raises(LimitError) as raised:
+                text(tree, "a")
+            assert raised.value.seen == first + second
+    with open_image(image(tmp_path, *LAYERS), limits=Limits(temporary_bytes=first)) as opened:
+        tree = opened.tree()
+        assert text(tree, "a") == b"aa" * 1000
+
+
+def test_temporary_files_go_where_they_are_told_and_have_no_name(tmp_path):
+    directory = tmp_path / "temporary"
+    directory.mkdir()
+    with open_image(image(tmp_path / "image", *LAYERS), temporary_directory=directory) as opened:
+        tree = opened.tree()
+        before = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
+        assert text(tree, "c") == b"cc"
+        assert os.listdir(directory) == []
+        new = set(os.listdir("/proc/self/fd")) - before if before else set()
+        assert all(
+            os.readlink(f"/proc/self/fd/{fd}").startswith(f"{directory}/")
+            for fd in new
+            if os.path.exists(f"/proc/self/fd/{fd}")
+        )
+
+
+def test_a_temporary_directory_that_is_not_there_is_an_error_of_the_system(tmp_path):
+    with open_image(image(tmp_path / "image", *LAYERS), temporary_directory=tmp_path / "none") as opened:
+        tree = opened.tree()
+        with pytest.raises(FileNotFoundError):
+            text(tree, "c")
+
+
+def test_reading_after_the_image_was_closed_is_an_error(tmp_path):
+    with open_image(image(tmp_path, *LAYERS)) as opened:
+        tree = opened.tree()
+        assert text(tree, "a") == b"aa" * 1000
+        name = opened.layers[0].name
+    for path in ("a", "c"):
+        with pytest.raises(StoreError) as raised:
+            text(tree, path)
+        assert raised.value.reason == "the image has been closed, its contents cannot be read any more"
+        assert (raised.value.place == name) == (path == "a")

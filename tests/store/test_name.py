@@ -1,0 +1,77 @@
+"""What image names mean: split at the first colon after the transport, as skopeo's users know them."""
+
+import pytest
+
+from oci_layers.errors import NameFormatError, UnsupportedError
+from oci_layers.store import ImageName
+from oci_layers.store.name import normal_name
+
+
+@pytest.mark.parametrize(
+    ("text", "transport", "place", "ref"),
+    [
+        ("oci:dir", "oci", "dir", None),
+        ("oci:dir:tag", "oci", "dir", "tag"),
+        ("oci:/a/b:registry.example/x:1", "oci", "/a/b", "registry.example/x:1"),
+        ("oci:dir:sha256:aa", "oci", "dir", "sha256:aa"),
+        ("oci-archive:x.tar:tag", "oci-archive", "x.tar", "tag"),
+        ("docker-archive:x.tar", "docker-archive", "x.tar", None),
+        ("docker-archive:x.tar:alpine:3.20", "docker-archive", "x.tar", "alpine:3.20"),
+        ("docker-archive:x.tar:@1", "docker-archive", "x.tar", "@1"),
+        ("dir", "", "dir", None),
+        ("./oci:dir", "", "./oci:dir", None),
+        ("/a/b:c", "", "/a/b:c", None),
+        ("a.tar:c", "", "a.tar:c", None),
+        ("n\u00e4h", "", "n\u00e4h", None),
+    ],
+)
+def test_a_name_is_a_transport_a_place_and_a_reference_and_comes_back_as_text(text, transport, place, ref):
+    name = ImageName.parse(text)
+    assert name == ImageName(transport, place, ref)
+    assert str(name) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it is empty"),
+        ("oci:", "it names no file or directory"),
+        ("oci::tag", "it names no file or directory"),
+        ("oci:dir:", "the reference after the last colon is empty"),
+    ],
+)
+def test_a_name_of_nothing_is_refused(text, reason):
+    with pytest.raises(NameFormatError) as raised:
+        ImageName.parse(text)
+    assert (raised.value.what, raised.value.text, raised.value.reason) == ("image name", text, reason)
+
+
+@pytest.mark.parametrize("text", ["dockre:x", "alpine:3.20", "containers-storage:x"])
+def test_a_transport_that_nobody_knows_is_refused_with_those_there_are(text):
+    with pytest.raises(UnsupportedError) as raised:
+        ImageName.parse(text)
+    assert (raised.value.what, raised.value.value) == ("transport", text.partition(":")[0])
+    assert "oci, oci-archive, docker-archive" in raised.value.hint
+    assert f"./{text}" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "normal"),
+    [
+        ("alpine", "docker.io/library/alpine:latest"),
+        ("alpine:3", "docker.io/library/alpine:3"),
+        ("library/alpine", "docker.io/library/alpine:latest"),
+        ("docker.io/alpine", "docker.io/library/alpine:latest"),
+        ("docker.io/library/alpine:latest", "docker.io/library/alpine:latest"),
+        ("index.docker.io/alpine:3", "docker.io/library/alpine:3"),
+        ("me/app", "docker.io/me/app:latest"),
+        ("localhost/app", "localhost/app:latest"),
+        ("localhost:5000/app", "localhost:5000/app:latest"),
+        ("registry.example/a/b:c", "registry.example/a/b:c"),
+        ("alpine@sha256:00", "docker.io/library/alpine@sha256:00"),
+        ("alpine:3@sha256:00", "docker.io/library/alpine:3@sha256:00"),
+    ],
+)
+def test_dockers_defaults_are_written_out(name, normal):
+    assert normal_name(name) == normal
+    assert normal_name(normal) == normal

@@ -1,0 +1,101 @@
+"""A directory that any user may work in, and work done by another process: as an ordinary user, or with few resources."""
+
+import contextlib
+import functools
+import os
+import pickle
+import resource
+import subprocess
+import sys
+import tempfile
+import traceback
+import warnings
+from pathlib import Path
+
+import oci_layers
+import oci_layers.cli.main
+from tests.support.layers import d, f, image, tar
+
+USER = 54321
+IS_ROOT = os.geteuid() == 0
+
+
+@contextlib.contextmanager
+def shared_directory():
+    """A directory below the system's temporary one, everybody's to enter and the ordinary user's to write."""
+    with tempfile.TemporaryDirectory(prefix="oci-layers-test-", ignore_cleanup_errors=True) as name:
+        os.chmod(name, 0o755)
+        if IS_ROOT:
+            os.chown(name, USER, USER)
+        yield Path(name).resolve()
+
+
+@contextlib.contextmanager
+def mounted(directory, kind="tmpfs", options="size=1m", source="none"):
+    """Mount something at a directory, which is made."""
+    os.makedirs(directory, exist_ok=True)
+    subprocess.run(["mount", "-t", kind, "-o", options, source, directory], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
+@functools.cache
+def import_everything():
+    """Import what is imported at first use: an ordinary user may not be able to read it."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        oci_layers.open_image(image(f"{name}/image", tar(d("a"), f("b")))) as it,
+    ):
+        it.unpack(f"{name}/dest")
+
+
+def in_child(function, *, user=None, files=None):
+    """Return what `function` returns in a forked child, or raise AssertionError with the traceback it died of.
+
+    The child is the user of that number, without privileges, and may have `files` files open at once.
+    """
+    import_everything()
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Other threads hold no locks that the child needs.
+        child = os.fork()
+    if child == 0:
+        os.close(reader)
+        try:
+            if user is not None and IS_ROOT:
+                os.setgroups([])
+                os.setresgid(user, user, user)
+                os.setresuid(user, user, user)
+            if files is not None:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+            answer = True, function()
+        except BaseException:
+            answer = False, traceback.format_exc()
+        try:
+            with open(writer, "wb") as pipe:
+                pickle.dump(answer, pipe)
+        finally:
+            sys.stdout = sys.stderr = None
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        raw = pipe.read()
+    os.waitpid(child, 0)
+    well, value = pickle.loads(raw)
+    assert well, value
+    return value
+
+
+def as_user(function):
+    """Return what `function` returns for an ordinary user; whoever runs the tests, when that is one."""
+    return in_child(function, user=USER)
+
+
+def outcome(function, *arguments, **options):
+    """Return ("ok", result) or (the name of the error's class, its text)."""
+    try:
+        return "ok", function(*arguments, **options)
+    except Exception as error:
+        return type(error).__name__, str(error)
