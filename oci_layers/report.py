@@ -28,7 +28,7 @@ class Finding:
     detail: str = ""
 
     def __str__(self) -> str:
-        detail = f": {self.detail}" if self.detail else ""
+        detail = f": {printable(self.detail)}" if self.detail else ""
         return f"layer {self.layer}: {printable(self.path) or '/'}: {self.what}{detail}"
 
 
@@ -43,7 +43,7 @@ class Skipped:
     detail: str = ""
 
     def __str__(self) -> str:
-        detail = f": {self.detail}" if self.detail else ""
+        detail = f": {printable(self.detail)}" if self.detail else ""
         return f"layer {self.layer}: {printable(self.path) or '/'}: {self.what}{detail}"
 
 

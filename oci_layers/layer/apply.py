@@ -5,22 +5,24 @@ the tar (WHT-06, WHT-07, WHT-11). So the names that this layer has written, with
 *upper set*, and a marker removes only what is not in it. What a marker has once cleared of lower content cannot get any
 back within the layer, so it is not searched again: the work stays linear, however many markers repeat each other.
 
-One case cannot be free of order: a layer that removes a name which it also follows, as the target of a hard link or as
-a link in a path. It is read in tar order, and reported.
+One case cannot be free of order: a layer that makes, removes or replaces a name which it also follows, as the target of
+a hard link or as a link in a path to what it removes. It is read in tar order, and reported.
 
-How one node is laid over another is `tree.merge`; what an entry means is `changeset`. Each change happens on the tree
-first and then, step by step, on the mirror, so that a disk never decides anything.
+How one node is laid over another is `tree.merge`; what an entry means is `changeset`. What happens is decided on the
+tree alone, so that a disk never has to know any of this.
 """
 
 from collections.abc import Callable, Iterable
 
-from oci_layers.errors import LayerError, LinkError
+import attrs
+
+from oci_layers.errors import LayerError, LinkError, TarFormatError
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.policy import Policy
 from oci_layers.report import Finding
-from oci_layers.tree.merge import Merge, Mirror, Place, describe
-from oci_layers.tree.node import Directory, Symlink, implicit_directory
-from oci_layers.tree.path import join, parent_and_name
+from oci_layers.tree.merge import Merge, Mirror, Place, check_link, describe
+from oci_layers.tree.node import Directory, Node, Symlink, implicit_directory
+from oci_layers.tree.path import check_limits, join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["apply"]
@@ -50,6 +52,7 @@ def apply(
         LinkError: A hard link without a target, a loop of links.
         LayerError: Another change that the policy refuses.
         LimitError: A resolved path that is too long or too deep.
+        TarFormatError: The archive ends inside the content of a file; this and limits raise whatever the policy.
     """
     application = _Application(tree, layer, mirror, policy or Policy(), listen)
     for change in changes:
@@ -62,7 +65,9 @@ class _Application:
 
     `upper` maps a resolved directory to the names that this layer has written in it, a key for each directory that has
     any; `described` are the directories that had entries of their own; `cleared` those that hold nothing lower any
-    more; `relied` the names that were followed, with their ancestors; `removed` the names that markers took away.
+    more; `relied` the names that were followed, with their ancestors; `own_ways` the paths that led through links of
+    this layer; `removed` the links and directories that markers took away; `deferred` the hard links, by their names,
+    that wait for their targets.
     """
 
     def __init__(
@@ -82,8 +87,9 @@ class _Application:
         self.described: set[bytes] = set()
         self.cleared: set[bytes] = set()
         self.relied: set[bytes] = set()
-        self.removed: set[bytes] = set()
-        self.deferred: list[Link] = []
+        self.own_ways: set[bytes] = set()
+        self.removed: dict[bytes, Symlink | Directory] = {}
+        self.deferred: dict[bytes, Link] = {}
 
     def take(self, change: Change) -> None:
         try:
@@ -97,20 +103,23 @@ class _Application:
                 case Opaque():
                     self.opaque(change.path)
         except LayerError as error:
-            if self.policy.refused == "error":
+            if self.policy.refused == "error" or isinstance(error, TarFormatError):
                 raise
             self.report("refused", change.path, error.reason)
 
     def end(self) -> None:
-        """Make the links that waited for their targets, as long as one more can be made."""
-        while self.deferred:
-            waiting, self.deferred = self.deferred, []
-            for link in waiting:
-                self.link(link)
+        """Make the links that waited for their targets; one to another that waits, as often as links are followed."""
+        for _ in range(self.policy.limits.links + 1):
+            waiting, self.deferred = self.deferred, {}
+            for link in waiting.values():
+                self.take(link)
             if len(self.deferred) == len(waiting):
-                for link in waiting:
-                    self.report("refused", link.path, f"no file {_shown(link.target)} to link to")
-                return
+                break
+        for link in self.deferred.values():
+            error = _no_target(link)
+            if self.policy.refused == "error":
+                raise error
+            self.report("refused", link.path, error.reason)
 
     def report(self, what: str, path: bytes, detail: str = "") -> None:
         if self.listen is not None:
@@ -122,7 +131,7 @@ class _Application:
         self.report(what, path, detail)
 
     def add(self, change: Add) -> None:
-        path, node = change.path, change.node
+        path, node = change.path, _fresh(change.node)
         if not path:
             assert isinstance(node, Directory)
             if path in self.described:
@@ -130,42 +139,54 @@ class _Application:
             self.described.add(path)
             self.merge.describe_root(node)
             return
-        parent, name = parent_and_name(path)
-        place = self.enter(parent)
+        self.supersede(path)
+        place, name = self.enter(path)
         self.claim(place, name, described=isinstance(node, Directory))
         self.merge.put(place, name, node, change.data)
 
     def link(self, change: Link) -> None:
+        self.supersede(change.path)
         target = self.merge.find(change.target)
-        self.heed_notes()
+        self.heed_notes(change.target)
         if target is None:
             if self.policy.forward_links == "defer":
-                self.deferred.append(change)
+                self.deferred[change.path] = change
                 return
-            raise LinkError(change.path, f"no file {_shown(change.target)} to link to")
-        parent, name = parent_and_name(change.path)
-        place = self.enter(parent)
-        if join(place.path, name) == target[0]:
-            raise LinkError(change.path, "a hard link to itself")
+            raise _no_target(change)
+        parent, _ = parent_and_name(change.path)
+        if self.merge.obstacle(parent) == target[0]:
+            raise LinkError(change.path, "a hard link to a file that it uses as a directory")
+        place, name = self.enter(change.path)
+        check_link(target[0], join(place.path, name))
         self.merge.find(target[0])  # raises if the target has just given way to a directory
         self.rely(target[0])
         self.claim(place, name)
         self.merge.link(target, place, name)
 
-    def enter(self, parent: bytes) -> Place:
-        """Return the directory at `parent`, implied where it is missing."""
+    def supersede(self, path: bytes) -> None:
+        """Forget a link of this name that still waits: the last entry of a name wins."""
+        if self.deferred.pop(path, None) is not None:
+            self.duplicate(path)
+
+    def enter(self, path: bytes) -> tuple[Place, bytes]:
+        """Return the directory in which `path` stands, implied where it is missing, and the last component."""
+        parent, name = parent_and_name(path)
         place = self.merge.place(parent, make=True)
         assert place is not None
         if self.merge.notes:
-            self.heed_notes()
-        return place
+            self.heed_notes(parent)
+        if place.path != parent:
+            check_limits(join(place.path, name), self.policy.limits)
+        return place, name
 
     def claim(self, place: Place, name: bytes, *, described: bool = False) -> None:
         """Put a name into the upper set."""
         names = self.names(place.path)
+        old = place.directory.children.get(name)
+        if isinstance(old, Symlink) and join(place.path, name) in self.relied:
+            self.report("order", join(place.path, name), "followed and then replaced: read in tar order")
         if described or name in names:
             path = join(place.path, name)
-            old = place.directory.children.get(name)
             if path in self.described or (name in names and not (described and isinstance(old, Directory))):
                 self.duplicate(path)
             if described:
@@ -179,9 +200,12 @@ class _Application:
         names = self.upper.get(directory)
         if names is None:
             names = self.upper[directory] = set()
-            if directory:
-                parent, name = parent_and_name(directory)
-                self.names(parent).add(name)
+            while directory:
+                directory, name = parent_and_name(directory)
+                above = self.upper.setdefault(directory, set())
+                if name in above:
+                    break
+                above.add(name)
         return names
 
     def duplicate(self, path: bytes) -> None:
@@ -189,21 +213,39 @@ class _Application:
             raise LayerError(path, "the layer has this name twice (LYR-02)")
         self.report("duplicate", path)
 
-    def heed_notes(self) -> None:
-        """Take up what the merge met on its way."""
+    def heed_notes(self, path: bytes) -> None:
+        """Take up what the merge met on its way to `path`."""
         notes = self.merge.notes.copy()
         self.merge.notes.clear()
         for note in notes:
             match note.what:
                 case "followed":
                     self.rely(note.path)
+                    parent, name = parent_and_name(note.path)
+                    if name in self.upper.get(parent, ()):
+                        self.own_ways.add(path)
                 case "climbed":
                     self.suspect("climbing-link", note.path, "the link leads above the root")
                 case "replaced":
                     self.suspect("file-as-directory", note.path, "a file is used as a directory, and gave way to one")
                 case "implied":
-                    if note.path in self.removed:
+                    if self.policy.parents == "follow" and self.was_link(note.path):
                         self.report("order", note.path, "removed and then followed: read in tar order")
+
+    def was_link(self, path: bytes) -> bool:
+        """Tell whether a marker of this layer took a link away that stood at `path`."""
+        below: list[bytes] = []
+        while self.removed:
+            node: Node | None = self.removed.get(path)
+            if node is not None:
+                while below and isinstance(node, Directory):
+                    node = node.children.get(below.pop())
+                return isinstance(node, Symlink) and not below
+            if not path:
+                break
+            path, name = parent_and_name(path)
+            below.append(name)
+        return False
 
     def rely(self, path: bytes) -> None:
         while path and path not in self.relied:
@@ -234,16 +276,19 @@ class _Application:
 
     def find_lower(self, path: bytes) -> Place | None:
         place = self.merge.place(path, make=False)
-        self.heed_notes()
+        self.heed_notes(path)
+        if path in self.own_ways:
+            self.report("order", path, "a marker behind a link of its own layer: read in tar order")
         return place
 
     def remove(self, place: Place, name: bytes) -> None:
         path = join(place.path, name)
         if path in self.relied:
             self.report("order", path, "followed and then removed: read in tar order")
-        if isinstance(place.directory.children[name], Symlink | Directory):
-            self.removed.add(path)
+        node = place.directory.children[name]
         self.merge.drop(place, name)
+        if isinstance(node, Symlink | Directory):
+            self.removed[path] = node
 
     def clear(self, place: Place) -> None:
         """Remove everything lower from a directory, at any depth; what this layer wrote and its ancestors stay."""
@@ -266,6 +311,17 @@ class _Application:
         """Make a directory that this layer only implied as it would be had there been nothing below it."""
         if place.path not in self.described:
             describe(place.directory, implicit_directory(self.layer))
+
+
+def _fresh(node: Node) -> Node:
+    """Return a node that no tree has yet, so that changes may be applied to more than one."""
+    if isinstance(node, Directory):
+        return Directory(node.mode, node.uid, node.gid, node.mtime_ns, node.xattrs, node.layer)
+    return attrs.evolve(node) if node.inode else node
+
+
+def _no_target(link: Link) -> LinkError:
+    return LinkError(link.path, f"no file {_shown(link.target)} to link to")
 
 
 def _shown(path: bytes) -> str:

@@ -8,7 +8,7 @@ unknown types are refused here, or dropped and reported where the policy says so
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
-from oci_layers.errors import LayerError, LimitError, UnsafePathError
+from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError
 from oci_layers.layer.change import Add, Change, Link
 from oci_layers.layer.policy import Policy
 from oci_layers.layer.whiteout import PREFIX, leftover, marker
@@ -69,6 +69,7 @@ def decode(
 
     Raises:
         LayerError: An entry that the policy refuses: UnsafePathError, WhiteoutError.
+        TarFormatError: An archive cut short, whatever the policy.
         LimitError: A path or a link target that is too long.
     """
     return _Decoder(layer, policy or Policy(), source, listen or _ignore).decode(entries)
@@ -92,7 +93,7 @@ class _Decoder:
             try:
                 change = self.change(entry)
             except LayerError as error:
-                if self.policy.refused == "error":
+                if self.policy.refused == "error" or isinstance(error, TarFormatError):
                     raise
                 self.report("refused", error.path, error.reason)
                 continue
@@ -121,7 +122,7 @@ class _Decoder:
         if not path and kind != DIRECTORY:
             raise UnsafePathError(entry.name, "the root of the image can only be a directory")
         if kind == HARDLINK:
-            return Link(path, self.target(entry))
+            return Link(path, self.target(entry, path))
         make = _MAKERS.get(kind)
         if make is None:
             self.unknown(entry, path)
@@ -135,13 +136,14 @@ class _Decoder:
             raise LayerError(path, reason)
         self.report("unknown-type", path, reason)
 
-    def target(self, entry: Entry) -> bytes:
+    def target(self, entry: Entry, path: bytes) -> bytes:
         """Return where a hard link leads: cleaned like a name, and held at the root (EDGE-14c, EDGE-14d)."""
+        _check_nul(entry, path)
         target = clean(entry.linkname, clamp=True, limits=self.limits)
         try:
             clean(entry.linkname, limits=self.limits)
         except UnsafePathError:
-            self.suspect("climbing-link", clean(entry.name, clamp=True), "the target climbs above the root")
+            self.suspect("climbing-link", path, "the target climbs above the root")
         return target
 
     def suspect(self, what: str, path: bytes, detail: str) -> None:
@@ -171,6 +173,11 @@ def _data(entry: Entry, node: Node) -> Iterator[memoryview] | None:
     return entry.pieces()
 
 
+def _check_nul(entry: Entry, path: bytes) -> None:
+    if b"\0" in entry.linkname:
+        raise UnsafePathError(path, "the link target has a NUL byte")
+
+
 def _file(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
     uid, gid = decoder.owner(entry, path)
     content = decoder.content(entry)
@@ -186,6 +193,7 @@ def _symlink(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
     uid, gid = decoder.owner(entry, path)
     if not entry.linkname:
         raise UnsafePathError(path, "a symlink without a target")
+    _check_nul(entry, path)
     if len(entry.linkname) >= decoder.limits.path_bytes:
         raise LimitError("path_bytes", decoder.limits.path_bytes - 1, len(entry.linkname))
     return Symlink(uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer, 0, entry.linkname)

@@ -25,10 +25,15 @@ def leftover(path: bytes) -> str | None:
     first, _, _ = path.partition(b"/")
     if first in _AUFS_NAMES:
         return "aufs"
-    _, name = parent_and_name(path)
-    if name.startswith(PREFIX + PREFIX) and name != OPAQUE_NAME:
+    parent, name = parent_and_name(path)
+    if name.startswith(PREFIX + PREFIX) and name != OPAQUE_NAME and not _in_marker(parent):
         return "whiteout-of-marker"
     return None
+
+
+def _in_marker(parent: bytes) -> bool:
+    """Tell whether a directory on the way has a name that none can have."""
+    return parent.startswith(PREFIX) or b"/" + PREFIX in parent
 
 
 def marker(path: bytes) -> Whiteout | Opaque | None:
@@ -38,7 +43,7 @@ def marker(path: bytes) -> Whiteout | Opaque | None:
         WhiteoutError: The name is none that the grammar has.
     """
     parent, name = parent_and_name(path)
-    if parent.startswith(PREFIX) or b"/" + PREFIX in parent:
+    if _in_marker(parent):
         raise WhiteoutError(path, "a directory cannot have a name that begins with '.wh.'")
     if not name.startswith(PREFIX):
         return None

@@ -4,8 +4,8 @@ What stands at a name and what comes decide (LYR-15, LYR-16): a directory over a
 keeps its children; any other pair removes the old one, with all below it, and makes the new one. Missing parents are
 implied (0755, root, the epoch). Links in a parent are followed inside the root, or, with `follow=False`, replaced by
 directories as a mounted overlay would have it. A mirror is told every step at resolved paths, in the order in which it
-happens, so that it never has to merge or to resolve anything; the attributes of directories are no steps: it takes
-those from the finished tree.
+happens, so that it never has to merge or to resolve anything. It is told first: a step that it refuses is in neither.
+The attributes of directories are no steps: it takes those from the finished tree.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from oci_layers.tree.node import Directory, File, Leaf, Node, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
 from oci_layers.tree.tree import FileTree, Resolution, resolve
 
-__all__ = ["Merge", "Mirror", "Note", "Place", "describe"]
+__all__ = ["Merge", "Mirror", "Note", "Place", "check_link", "describe"]
 
 
 class Mirror(Protocol):
@@ -103,13 +103,25 @@ class Merge:
         self._note(found)
         links = len(found.followed)
         while found.rest:
-            made = self._imply(self._own(found), found.rest[-1])
-            onward = b"/".join([made.path, *found.rest[-2::-1]])
+            made = self._own(found)
+            while found.rest and found.rest[-1] != b"..":
+                name = found.rest.pop()
+                made = self._imply(made, name) if name not in {b"", b"."} else made
+            onward = b"/".join([made.path, *found.rest[::-1]])
             found = self._resolve(onward, follow_last=self._follow, links=links)
             self._note(found)
             links += len(found.followed)
         place = self._places[path] = self._own(found)
         return place
+
+    def obstacle(self, path: bytes) -> bytes | None:
+        """Return the resolved path of what is no directory and would give way to one for `place`; None for nothing.
+
+        Raises:
+            LinkError: A loop of links.
+        """
+        found = self._resolve(path, follow_last=self._follow)
+        return None if found.node is None or not found.rest else b"/".join([*found.names, found.rest[-1]])
 
     def _note(self, found: Resolution) -> None:
         self.notes.extend(Note("followed", link) for link in found.followed)
@@ -129,17 +141,14 @@ class Merge:
     def _imply(self, place: Place, name: bytes) -> Place:
         path = join(place.path, name)
         check_limits(path, self._limits)
-        old = place.directory.children.get(name)
-        if isinstance(old, Directory):
-            return Place(path, self.tree.own_child(place.directory, name))
-        if old is not None:
+        if name in place.directory.children:
             self.notes.append(Note("replaced", path))
             self.drop(place, name)
         self.notes.append(Note("implied", path))
         node = implicit_directory(self._layer, self.tree.mark)
-        place.directory.children[name] = node
         if self._mirror is not None:
             self._mirror.make(place.path, name, node, None)
+        place.directory.children[name] = node
         return Place(path, node)
 
     def put(self, place: Place, name: bytes, node: Node, data: Iterator[memoryview] | None = None) -> None:
@@ -154,9 +163,9 @@ class Merge:
             node.inode = self.tree.new_inode()
         if old is not None:
             self.drop(place, name)
-        place.directory.children[name] = node
         if self._mirror is not None:
             self._mirror.make(place.path, name, node, data)
+        place.directory.children[name] = node
 
     def describe_root(self, node: Directory) -> None:
         """Give the root of the tree the attributes of `node`."""
@@ -182,26 +191,26 @@ class Merge:
         """Make `name` in `place` one more name of what `find` found.
 
         Raises:
-            LinkError: The name is the target's own.
+            LinkError: The name is the target's own, or a directory that holds the target.
         """
         target_path, node = target
         path = join(place.path, name)
-        if path == target_path:
-            raise LinkError(path, "a hard link to itself")
+        check_link(target_path, path)
         if name in place.directory.children:
             self.drop(place, name)
-        place.directory.children[name] = node
-        self.tree.note_link(node.inode, target_path, path)
         if self._mirror is not None:
             self._mirror.link(target_path, place.path, name, node)
+        place.directory.children[name] = node
+        self.tree.note_link(node.inode, target_path, path)
 
     def drop(self, place: Place, name: bytes) -> None:
         """Remove what stands at `name` in `place`, with all that is below it."""
-        node = place.directory.children.pop(name)
-        if not isinstance(node, File):
-            self._places.clear()
+        node = place.directory.children[name]
         if self._mirror is not None:
             self._mirror.remove(place.path, name, node)
+        del place.directory.children[name]
+        if not isinstance(node, File):
+            self._places.clear()
 
     def change(self, path: bytes, **attributes: Any) -> None:  # whatever the node has
         """Change attributes of the node at the clean `path` (not followed); all names of a linked file see it.
@@ -222,6 +231,14 @@ class Merge:
             parent, name = parent_and_name(each)
             place = self._own(resolve(self.tree.root, parent, follow=False, follow_last=False, limit=0))
             place.directory.children[name] = node
+
+
+def check_link(target: bytes, path: bytes) -> None:
+    """Refuse a hard link whose target goes when its name is made, both resolved; raises LinkError."""
+    if target == path:
+        raise LinkError(path, "a hard link to itself")
+    if target.startswith(path + b"/"):
+        raise LinkError(path, "a hard link to a file of the directory that it replaces")
 
 
 def describe(directory: Directory, node: Directory) -> None:

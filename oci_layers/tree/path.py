@@ -55,7 +55,8 @@ def clean(path: bytes, *, clamp: bool = False, limits: Limits = _LIMITS) -> byte
         result = _clean_slowly(path, clamp=clamp)
     if b"\0" in result:
         raise UnsafePathError(path, "the name has a NUL byte")
-    if len(result) > limits.component_bytes or result.count(b"/") >= limits.path_depth:
+    size = len(result)
+    if size > limits.component_bytes or size > limits.path_bytes or result.count(b"/") >= limits.path_depth:
         check_limits(result, limits)
     return result
 

@@ -96,10 +96,10 @@ class FileTree:
     May be read from several threads; is written by one, through `merge.Merge`.
     """
 
-    __slots__ = ("_inodes", "_links", "_links_mark", "_mark", "root")
+    __slots__ = ("_inodes", "_links", "_links_mark", "_mark", "_own_links", "root")
 
     root: Directory
-    _links: dict[int, tuple[bytes, ...]]
+    _links: dict[int, dict[bytes, None]]
 
     __hash__ = None  # type: ignore[assignment]  # a tree changes, so it is no key
 
@@ -107,6 +107,7 @@ class FileTree:
         self._mark = object()
         self._links_mark = self._mark
         self._links = {}
+        self._own_links: set[int] = set()
         self._inodes = 0
         self.root = implicit_directory(0, self._mark)
 
@@ -115,6 +116,7 @@ class FileTree:
         other = FileTree()
         other.root, other._links, other._inodes = self.root, self._links, self._inodes
         self._mark = object()
+        other._links_mark = self._links_mark
         return other
 
     @property
@@ -147,9 +149,12 @@ class FileTree:
     def note_link(self, inode: int, *paths: bytes) -> None:
         """Remember that the names `paths`, resolved, share the node with this id."""
         if self._links_mark is not self._mark:
-            self._links = self._links.copy()
+            self._links, self._own_links = self._links.copy(), set()
             self._links_mark = self._mark
-        self._links[inode] = tuple(dict.fromkeys(self.link_names(inode) + paths))
+        if inode not in self._own_links:
+            self._links[inode] = dict.fromkeys(self.link_names(inode))
+            self._own_links.add(inode)
+        self._links[inode].update(dict.fromkeys(paths))
 
     def link_names(self, inode: int) -> tuple[bytes, ...]:
         """Return the resolved names that share the node with this id, or nothing for one with a single name."""
