@@ -2,8 +2,9 @@
 
 One root, `OCIError`; below it one family for each thing that a caller may do next: mend the document, mend the name,
 fetch the bytes again, refuse the layer, look elsewhere, install or convert something, raise a limit, mend the place.
-Each error is data first; the one-line sentence is made in `__str__`. Context (which layer, which image) is added with
-`add_note` on the way up, never by wrapping. `OSError` passes through unwrapped.
+Each error is data first; the one-line sentence is made in `__str__`, and holds nothing that a terminal would act on.
+Context (which layer, which image) is added with `add_note` on the way up, never by wrapping. `OSError` passes through
+unwrapped.
 """
 
 import attrs
@@ -46,6 +47,11 @@ def printable(text: bytes | str) -> str:
     return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in text)
 
 
+def _one_line(text: str) -> str:
+    """Return a sentence as one line, whatever was put into it; what `printable` wrote stays as it is."""
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
 def _escaped(char: str) -> str:
     escaped = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", escaped))
@@ -53,6 +59,12 @@ def _escaped(char: str) -> str:
 
 class OCIError(Exception):
     """Anything that this library refuses. Catch this to catch all of it."""
+
+    def _sentence(self) -> str:
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return _one_line(self._sentence())
 
 
 @attrs.frozen
@@ -78,7 +90,7 @@ class DocumentError(OCIError, ValueError):
         """The JSON pointer to the first problem."""
         return self.problems[0].pointer
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"{printable(self.media_type)}: " + "; ".join(map(str, self.problems))
 
 
@@ -90,7 +102,7 @@ class NameFormatError(OCIError, ValueError):
     text: str
     reason: str
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"{self.what} {printable(self.text)!r}: {self.reason}"
 
 
@@ -106,7 +118,7 @@ class IntegrityError(OCIError):
 class DigestMismatchError(IntegrityError):
     """Content whose digest differs from the expected one (DSC-05, DIG-13, CHN-01)."""
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"{self.what}: digest is {self.actual}, expected {self.expected}"
 
 
@@ -116,7 +128,7 @@ class SizeMismatchError(IntegrityError):
     expected: int
     actual: int
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         if self.actual > self.expected:
             return f"{self.what}: longer than the expected {self.expected} bytes"
         return f"{self.what}: {self.actual} bytes, expected {self.expected}"
@@ -129,7 +141,7 @@ class CompressionError(OCIError, ValueError):
     what: str
     reason: str
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"{self.what}: {self.reason}"
 
 
@@ -140,7 +152,7 @@ class LayerError(OCIError, ValueError):
     path: bytes
     reason: str
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"{printable(self.path) or '/'}: {self.reason}"
 
 
@@ -150,7 +162,7 @@ class TarFormatError(LayerError):
 
     offset: int
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         where = f"{printable(self.path)}: " if self.path else ""
         return f"{where}not a valid tar archive at byte {self.offset}: {self.reason}"
 
@@ -177,7 +189,7 @@ class BlobMissingError(MissingError):
 
     digest: str
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"blob {self.digest} is missing"
 
 
@@ -189,7 +201,7 @@ class ReferenceMissingError(MissingError):
     known: tuple[str, ...]
     what: str = "image"
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         known = ", ".join(printable(name) for name in self.known[:20]) or "none"
         more = f" and {len(self.known) - 20} more" if len(self.known) > 20 else ""
         asked = f"no {self.what} {printable(self.name)!r}" if self.name else f"there are several {self.what}s, name one"
@@ -203,7 +215,7 @@ class PathMissingError(MissingError):
     path: bytes
     reason: str = "no such file or directory"
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"{printable(self.path)}: {self.reason}"
 
 
@@ -214,7 +226,7 @@ class PlaceMissingError(MissingError):
     place: str
     reason: str = "no such file or directory"
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"{printable(self.place)}: {self.reason}"
 
 
@@ -226,7 +238,7 @@ class UnsupportedError(OCIError):
     value: str
     hint: str = ""
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"unsupported {self.what}: {printable(self.value)}" + (f" ({self.hint})" if self.hint else "")
 
 
@@ -238,7 +250,7 @@ class LimitError(OCIError):
     allowed: int
     seen: int
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"limit {self.limit} is {self.allowed}, the input has {self.seen} or more"
 
 
@@ -248,7 +260,7 @@ class MetadataError(OCIError):
 
     totals: dict[str, int]
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         listed = ", ".join(f"{count} x {what}" for what, count in sorted(self.totals.items()))
         return f"not permitted to set all metadata: {listed}"
 
@@ -260,7 +272,7 @@ class StoreError(OCIError):
     place: str
     reason: str
 
-    def __str__(self) -> str:
+    def _sentence(self) -> str:
         return f"{printable(self.place)}: {self.reason}"
 
 

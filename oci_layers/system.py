@@ -253,13 +253,13 @@ def lsetxattr(directory: str, link_name: bytes, name: bytes, value: bytes) -> No
     os.setxattr(os.fsencode(directory) + b"/" + link_name, name, value, follow_symlinks=False)
 
 
-def chmod(path: str, mode: int) -> None:
-    """Change the mode of what a path of `proc_path` leads to."""
+def chmod(path: str | int, mode: int) -> None:
+    """Change the mode of what a path of `proc_path` leads to, or of an open file."""
     os.chmod(path, mode)
 
 
 def get_xattrs(path: int | str | bytes, *, follow: bool = True) -> dict[bytes, bytes]:
-    """Return the extended attributes of an open file or of a path, those that may be read; none where there are none."""
+    """Return the extended attributes of an open file or of a path, as far as they may be read."""
     found: dict[bytes, bytes] = {}
     if not hasattr(os, "listxattr"):
         return found

@@ -4,8 +4,8 @@ Every format may hold several members (frames) in a row; all of them are read, a
 nothing. The output is limited in bytes and, if asked for, in its ratio to the input, never held beyond a piece. Which
 compression a media type promises is in `spec.mediatype`; digests are checked in `stream`, around this.
 
-isal inflates where it is installed and zlib elsewhere. The two differ on reserved header flags, so those are looked at
-here, and one verdict comes from both.
+isal inflates where it is installed and zlib elsewhere, and one verdict comes from both: reserved header flags, which
+only zlib refuses, are looked at here, and headers with fields that isal misreads when they come in pieces go to zlib.
 """
 
 import bz2
@@ -35,7 +35,10 @@ __all__ = ["Compression", "Decompressor", "decompressed", "sniff"]
 Compression = Literal["", "gzip", "zstd", "bz2", "xz"]
 
 _INPUT = 1 << 18
-_HEAD = 16
+_HEAD = 18
+_ISAL_FLAGS = frozenset({b"\x00", b"\x01", b"\x08"})
+"""The gzip headers for isal: without fields, or with a name alone."""
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ERRORS: tuple[type[Exception], ...] = (zlib.error, zstd.ZstdError, lzma.LZMAError, OSError, EOFError, ValueError)
 if igzip_lib is not None:
     _ERRORS = (*_ERRORS, igzip_lib.error)
@@ -75,27 +78,31 @@ class _ZlibMember:
         return self._object.decompress(self._object.unconsumed_tail + data, max_length)
 
 
-def _gzip(_: Limits) -> _Member:
-    if igzip_lib is None:
+def _gzip(_: Limits, head: bytes) -> _Member:
+    if igzip_lib is None or head[3:4] not in _ISAL_FLAGS:
         return _ZlibMember()
     member: _Member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
     return member
 
 
-def _zstd(limits: Limits) -> _Member:
-    window_log = max(10, limits.window_bytes.bit_length() - 1)
+def _zstd(limits: Limits, _: bytes) -> _Member:
+    lowest, highest = zstd.DecompressionParameter.window_log_max.bounds()
+    window_log = min(max(lowest, (limits.window_bytes - 1).bit_length()), highest)
     return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: window_log})
 
 
-def _bz2(_: Limits) -> _Member:
+def _bz2(_: Limits, __: bytes) -> _Member:
     return bz2.BZ2Decompressor()
 
 
-def _xz(limits: Limits) -> _Member:
+def _xz(limits: Limits, _: bytes) -> _Member:
     return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=limits.window_bytes)
 
 
-_MEMBERS: dict[str, Callable[[Limits], _Member]] = {"gzip": _gzip, "zstd": _zstd, "bz2": _bz2, "xz": _xz}
+_Start = Callable[[Limits, bytes], _Member]
+"""Begins a member, whose first bytes it is shown."""
+
+_MEMBERS: dict[str, _Start] = {"gzip": _gzip, "zstd": _zstd, "bz2": _bz2, "xz": _xz}
 
 
 def sniff(head: bytes) -> Compression:
@@ -105,13 +112,26 @@ def sniff(head: bytes) -> Compression:
     """
     if head.startswith(b"\x1f\x8b\x08"):
         return "gzip"
-    if head.startswith(b"\x28\xb5\x2f\xfd") or (len(head) >= 4 and head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5):
+    if head.startswith(_ZSTD_MAGIC) or (len(head) >= 4 and head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5):
         return "zstd"
     if head.startswith(b"\xfd7zXZ\0"):
         return "xz"
     if head.startswith(b"BZh") and head[4:10] in {b"1AY&SY", b"\x17rE8P\x90"}:
         return "bz2"
     return ""
+
+
+def _window(head: bytes) -> int:
+    """Return how much memory the zstd frame that begins with `head` asks for (RFC 8878, 3.1.1.1)."""
+    if not head.startswith(_ZSTD_MAGIC) or len(head) < 6:
+        return 0
+    flags = head[4]
+    if not flags & 0x20:
+        base = 1 << (10 + (head[5] >> 3))
+        return base + base // 8 * (head[5] & 7)
+    start = 5 + (0, 1, 2, 4)[flags & 3]
+    width = (1, 2, 4, 8)[flags >> 6]
+    return int.from_bytes(head[start : start + width], "little") + (256 if width == 2 else 0)
 
 
 def decompressed(
@@ -178,13 +198,13 @@ class Decompressor:
         self._taken += len(data)
         return data
 
-    def _inflate(self, start: Callable[[Limits], _Member], size: int) -> bytes:
+    def _inflate(self, start: _Start, size: int) -> bytes:
         while True:
             member = self._member
             if member is None:
                 if not self._next_member():
                     return b""
-                member = self._member = start(self._limits)
+                member = self._member = start(self._limits, self._pending)
             data = b""
             if member.needs_input:
                 data = self._pending or self._more()
@@ -214,6 +234,8 @@ class Decompressor:
             raise CompressionError(self._what, f"garbage after the {self.compression} data")
         if self.compression == "gzip" and len(head) > 3 and head[3] & 0xE0:
             raise CompressionError(self._what, "damaged gzip data (reserved flags)")
+        if self.compression == "zstd" and (window := _window(head)) > self._limits.window_bytes:
+            raise LimitError("window_bytes", self._limits.window_bytes, window)
         return True
 
     def close(self) -> None:

@@ -5,7 +5,9 @@ pipe or a device is refused without being touched. Only digests of algorithms wi
 into a temporary name and a rename, after the check; what survives a power cut is not promised here.
 """
 
+import contextlib
 import errno
+import os
 import secrets
 from collections.abc import Iterator
 
@@ -19,8 +21,7 @@ __all__ = ["DirectoryBlobs", "FileRange"]
 
 _BLOBS = b"blobs"
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
-_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR})
-_ODD = frozenset({errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO, errno.EMLINK})
+_ODD = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EINVAL, errno.EISDIR, errno.ENXIO, errno.EMLINK})
 
 
 class FileRange:
@@ -66,17 +67,18 @@ class DirectoryBlobs:
 
         Raises:
             BlobMissingError: There is no such file.
-            StoreError: There is something that is no regular file.
+            StoreError: There is something that is no regular file, or is reached through a link.
         """
         if digest.algorithm not in _ALGORITHMS:
             raise BlobMissingError(str(digest))
         try:
             fd = self._open(digest)
         except OSError as error:
-            if error.errno in _NOT_THERE:
+            if error.errno == errno.ENOENT:
                 raise BlobMissingError(str(digest)) from None
             if error.errno in _ODD:
-                raise StoreError(self._place, f"blob {digest} is not a regular file") from error
+                reason = f"blob {digest} is not a regular file, or is reached through a link"
+                raise StoreError(self._place, reason) from error
             raise
         return FileRange(fd, 0, system.fstat(fd).st_size)
 
@@ -92,7 +94,7 @@ class DirectoryBlobs:
             system.close(algorithm)
 
     def has_blob(self, digest: Digest) -> bool:
-        """Tell whether there is such a blob."""
+        """Tell whether there is such a blob; raises as `open_blob` where there is something else."""
         try:
             self.open_blob(digest).close()
         except BlobMissingError:
@@ -104,8 +106,10 @@ class DirectoryBlobs:
 
         Raises:
             IntegrityError: The bytes are others; nothing was stored.
+            UnsupportedError: The digest is of an algorithm that cannot be computed here.
         """
         digest = descriptor.digest
+        digest.hasher()
         blobs = _make_directory(_BLOBS, self._root)
         try:
             algorithm = _make_directory(digest.algorithm.encode(), blobs)
@@ -121,7 +125,8 @@ class DirectoryBlobs:
                 system.fchmod(fd, 0o644)
                 system.rename(name, algorithm, digest.encoded.encode(), algorithm)
             except BaseException:
-                system.unlink(name, algorithm)
+                with contextlib.suppress(FileNotFoundError):  # It may have got its name already.
+                    system.unlink(name, algorithm)
                 raise
             finally:
                 system.close(fd)
@@ -129,26 +134,31 @@ class DirectoryBlobs:
             system.close(algorithm)
 
     def iter_blobs(self) -> Iterator[Digest]:
-        """Yield the digests of all files whose names are digests, sorted."""
+        """Yield the digests of all files whose names are digests, sorted; what is no blob is passed over (LAY-04)."""
         found = []
         try:
             blobs = system.open_directory(_BLOBS, self._root)
         except FileNotFoundError:
             return
         try:
-            for algorithm in system.list_names(blobs):
-                fd = system.open_directory(algorithm, blobs)
-                try:
-                    found += [b"%s:%s" % (algorithm, name) for name in system.list_names(fd)]
-                finally:
-                    system.close(fd)
+            for algorithm in sorted(_ALGORITHMS & {os.fsdecode(name) for name in system.list_names(blobs)}):
+                found += [f"{algorithm}:{os.fsdecode(name)}" for name in _names(algorithm, blobs)]
         finally:
             system.close(blobs)
-        for text in sorted(found):
-            try:
-                yield Digest.parse(text.decode("ascii", "replace"))
-            except NameFormatError:
-                continue
+        for text in found:
+            with contextlib.suppress(NameFormatError):
+                yield Digest.parse(text)
+
+
+def _names(algorithm: str, blobs: int) -> list[bytes]:
+    try:
+        fd = system.open_directory(algorithm.encode(), blobs)
+    except NotADirectoryError:
+        return []
+    try:
+        return system.list_names(fd)
+    finally:
+        system.close(fd)
 
 
 def _make_directory(name: bytes, parent: int) -> int:

@@ -125,9 +125,15 @@ class ReadAhead:
             self._pieces.put(error)
 
     def read(self, size: int, /) -> bytes:
-        """Return between 1 and `size` bytes, or none at the end."""
+        """Return between 1 and `size` bytes, or none at the end.
+
+        Raises:
+            ValueError: The thread was stopped before the end.
+        """
         if self._error is not None:
             raise self._error
+        if self._stop:
+            raise ValueError("this stream was stopped, and cannot be read any more")
         data = self._rest
         if not data:
             piece = self._pieces.get()

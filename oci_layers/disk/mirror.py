@@ -5,11 +5,13 @@ and only then given owner, mode (after the owner, which clears set-id bits), ext
 clears capabilities) and time, all through the handle that made them. Directories stay private and writable until
 `finish`, which gives each its attributes, children first, so that neither times nor modes are disturbed by later steps.
 
-What the system refuses (EPERM, ENOTSUP, EINVAL on owner, device or attribute) is listed as skipped, never passed over.
+What the system refuses (EPERM, ENOTSUP, EINVAL on owner, device, attribute, mode or time) is listed as skipped, never
+passed over, and so is a time that the file system cannot hold. A set-id bit is kept only beside the owner that it was
+meant for.
 """
 
 import errno
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import assert_never
 
 from oci_layers import system
@@ -24,8 +26,14 @@ from oci_layers.tree.tree import FileTree
 __all__ = ["DirectoryMirror"]
 
 _REFUSALS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EINVAL, errno.EOPNOTSUPP})
+_XATTR_REFUSALS = _REFUSALS | {errno.ERANGE, errno.E2BIG}
+_EVERY_SYSTEM_HAS = range(-(2**31) * 10**9, 2**31 * 10**9)
+"""Times, in nanoseconds, that no file system silently brings into another range."""
+_ON_PURPOSE = frozenset({"overlay-xattr", "set-id"})
 _OVERLAY = (b"trusted.overlay.", b"user.overlay.")
 _SET_ID = 0o6000
+_NO_PROC = "there is no /proc to set it through"
+_TAKEN = "something is there already: the file system takes two names of the image for one"
 
 
 class DirectoryMirror:
@@ -39,9 +47,25 @@ class DirectoryMirror:
         self._handles = Handles(root)
         self._owner = owner or Owner()
         self._sync = sync
-        self._own = system.identity()
+        self._own = self._new_owner()
         self._absent: set[bytes] = set()
         self._counted: set[int] = set()
+
+    def _new_owner(self) -> tuple[int, int] | None:
+        """Make the root our own, and return whose new files are; None where that is not known.
+
+        Its group may come from its parent, and its owner from whoever made it; files in it could inherit either.
+        """
+        own = system.identity()
+        if not self._owner.same:
+            return own
+        try:
+            system.fchown(self._root, *own)
+        except OSError as error:
+            if error.errno not in _REFUSALS:
+                raise
+            return None
+        return own
 
     def close(self) -> None:
         """Close the handles on directories below the root."""
@@ -70,8 +94,7 @@ class DirectoryMirror:
                 case _:
                     assert_never(node)
         except FileExistsError as error:
-            reason = "something is there already: the file system takes two names of the image for one"
-            raise UnsafePathError(join(parent, name), reason) from error
+            raise UnsafePathError(join(parent, name), _TAKEN) from error
 
     def link(self, target: bytes, parent: bytes, name: bytes, node: Leaf) -> None:
         """Make `name` in the directory `parent` one more name of the file at `target`."""
@@ -81,7 +104,11 @@ class DirectoryMirror:
             self._skip("link", path, node, None, "its target is not there")
             return
         target_parent, target_name = parent_and_name(target)
-        system.link(target_name, self._handles.directory(target_parent), name, self._handles.directory(parent))
+        with self._handles.held(target_parent) as source:
+            try:
+                system.link(target_name, source, name, self._handles.directory(parent))
+            except FileExistsError as error:
+                raise UnsafePathError(path, _TAKEN) from error
 
     def remove(self, parent: bytes, name: bytes, node: Node) -> None:
         """Remove `name` from the directory `parent`, with all that is below it."""
@@ -90,8 +117,8 @@ class DirectoryMirror:
         if isinstance(node, Directory):
             self._handles.forget(path)
             remove_tree(name, at)
-            below = path + b"/"
-            self._absent = {each for each in self._absent if not each.startswith(below)}
+            if self._absent:
+                self._absent.difference_update(_leaves(path, node))
         elif path in self._absent:
             self._absent.remove(path)
         else:
@@ -111,12 +138,10 @@ class DirectoryMirror:
                         self._count(child)
                 continue
             fd = self._handles.directory(path)
+            self._describe(fd, path, directory)
             if self._sync:
                 system.fsync(fd)
-            self._describe(fd, path, directory)
             self._handles.forget(path)
-        if self._sync:
-            system.fsync(self._root)
 
     def _count(self, node: File) -> None:
         self.report.files += 1
@@ -126,7 +151,7 @@ class DirectoryMirror:
 
     def missed(self) -> dict[str, int]:
         """Count what the system refused, by kind; what is left out on purpose is not counted."""
-        return {what: count for what, count in self.report.skipped.totals.items() if what != "overlay-xattr"}
+        return {what: count for what, count in self.report.skipped.totals.items() if what not in _ON_PURPOSE}
 
     def _make_file(self, at: int, name: bytes, parent: bytes, node: File, data: Iterator[memoryview] | None) -> None:
         fd = system.open_new_file(name, at)
@@ -147,76 +172,116 @@ class DirectoryMirror:
 
     def _describe(self, fd: int, path: bytes, node: File | Directory) -> None:
         """Give an open file or directory its owner, mode, extended attributes and time, in that order."""
-        mode = node.mode
-        wanted = self._owner.on_disk(node.uid, node.gid)
-        if (
-            wanted is not None
-            and wanted != self._own
-            and not self._try("owner", path, node, lambda: system.fchown(fd, *wanted))
-        ):
-            mode &= ~_SET_ID
+        mode = self._owned(path, node, lambda uid, gid: system.fchown(fd, uid, gid))
         if node.xattrs:
-            self._set_xattrs(path, node, node.xattrs, lambda key, value: system.fsetxattr(fd, key, value))
-        system.fchmod(fd, mode)
-        system.utime(fd, node.mtime_ns)
+            self._set_xattrs(path, node, lambda key, value: system.fsetxattr(fd, key, value))
+        try:
+            system.fchmod(fd, mode)
+        except OSError as error:
+            self._refused("mode", path, node, error)
+        try:
+            system.utime(fd, node.mtime_ns)
+        except OSError as error:
+            self._refused("time", path, node, error)
+        if node.mtime_ns not in _EVERY_SYSTEM_HAS:
+            self._check_time(path, node, system.fstat(fd).st_mtime_ns)
+
+    def _owned(self, path: bytes, node: Node, change: Callable[[int, int], None]) -> int:
+        """Change the owner where it is another; return the mode that goes with the owner that there is then."""
+        wanted = self._owner.on_disk(node.uid, node.gid)
+        if wanted is None:
+            kept = (node.uid, node.gid) == self._own
+            if not kept and node.mode & _SET_ID:
+                self._skip("set-id", path, node, None, "the owner is another")
+        else:
+            kept = wanted == self._own or self._try("owner", path, node, lambda: change(*wanted))
+        return node.mode if kept else node.mode & ~_SET_ID
 
     def _make_special(self, at: int, name: bytes, path: bytes, node: Device | Fifo) -> None:
         if isinstance(node, Fifo):
-            system.make_fifo(name, at)
+            made = self._try("fifo", path, node, lambda: system.make_fifo(name, at))
         else:
-            block = node.kind == "block"
-            if not self._try(
-                "device",
-                path,
-                node,
-                lambda: system.make_device(name, at, block=block, major=node.major, minor=node.minor),
-            ):
-                self._absent.add(path)
-                return
-        mode = node.mode
-        wanted = self._owner.on_disk(node.uid, node.gid)
-        if wanted is not None and not self._try("owner", path, node, lambda: system.lchown(name, at, *wanted)):
-            mode &= ~_SET_ID
+            block, major, minor = node.kind == "block", node.major, node.minor
+            made = self._try(
+                "device", path, node, lambda: system.make_device(name, at, block=block, major=major, minor=minor)
+            )
+        if not made:
+            self._absent.add(path)
+            return
+        mode = self._owned(path, node, lambda uid, gid: system.lchown(name, at, uid, gid))
         if system.HAS_PROC:
             with system.pin(name, at) as pinned:
                 here = system.proc_path(pinned)
+                self._set_xattrs(path, node, lambda key, value: system.fsetxattr(here, key, value))
                 self._try("mode", path, node, lambda: system.chmod(here, mode))
-                self._set_xattrs(path, node, node.xattrs, lambda key, value: system.fsetxattr(here, key, value))
         else:
-            self._skip("mode", path, node, None, "there is no /proc to set it through")
-        system.utime_at(name, at, node.mtime_ns)
+            self._skip("mode", path, node, None, _NO_PROC)
+            self._skip_xattrs(path, node)
+        self._set_time(at, name, path, node)
 
     def _describe_link(self, at: int, name: bytes, path: bytes, node: Symlink) -> None:
-        wanted = self._owner.on_disk(node.uid, node.gid)
-        if wanted is not None and wanted != self._own:
-            self._try("owner", path, node, lambda: system.lchown(name, at, *wanted))
-        if node.xattrs:
+        self._owned(path, node, lambda uid, gid: system.lchown(name, at, uid, gid))
+        if system.HAS_PROC:
             here = system.proc_path(at)
-            self._set_xattrs(path, node, node.xattrs, lambda key, value: system.lsetxattr(here, name, key, value))
-        system.utime_at(name, at, node.mtime_ns)
+            self._set_xattrs(path, node, lambda key, value: system.lsetxattr(here, name, key, value))
+        else:
+            self._skip_xattrs(path, node)
+        self._set_time(at, name, path, node)
 
-    def _set_xattrs(
-        self, path: bytes, node: Node, xattrs: Mapping[bytes, bytes], put: Callable[[bytes, bytes], None]
-    ) -> None:
-        for key, value in xattrs.items():
+    def _set_time(self, at: int, name: bytes, path: bytes, node: Leaf) -> None:
+        self._try("time", path, node, lambda: system.utime_at(name, at, node.mtime_ns))
+        if node.mtime_ns not in _EVERY_SYSTEM_HAS:
+            self._check_time(path, node, system.lstat(name, at).st_mtime_ns)
+
+    def _check_time(self, path: bytes, node: Node, actual: int) -> None:
+        if actual != node.mtime_ns:
+            self._skip("time", path, node, None, f"the file system holds {actual} ns for {node.mtime_ns} ns")
+
+    def _set_xattrs(self, path: bytes, node: Node, put: Callable[[bytes, bytes], None]) -> None:
+        for key, value in node.xattrs.items():
             if key.startswith(_OVERLAY):
                 self._skip("overlay-xattr", path, node, None, key.decode("utf-8", "backslashreplace"))
-            else:
-                self._try("xattr", path, node, lambda: put(key, value), key)  # noqa: B023  # called at once
+                continue
+            try:
+                put(key, value)
+            except OSError as error:
+                if error.errno not in _XATTR_REFUSALS:
+                    raise
+                self._skip("xattr", path, node, error.errno, key.decode("utf-8", "backslashreplace"))
 
-    def _try(self, what: str, path: bytes, node: Node, do: Callable[[], None], detail: bytes = b"") -> bool:
+    def _skip_xattrs(self, path: bytes, node: Node) -> None:
+        for key in node.xattrs:
+            self._skip("xattr", path, node, None, f"{key.decode('utf-8', 'backslashreplace')}: {_NO_PROC}")
+
+    def _try(self, what: str, path: bytes, node: Node, do: Callable[[], None]) -> bool:
         """Do it, or list it as skipped when the system refuses."""
         try:
             do()
         except OSError as error:
-            if error.errno not in _REFUSALS:
-                raise
-            self._skip(what, path, node, error.errno, detail.decode("utf-8", "backslashreplace"))
+            self._refused(what, path, node, error)
             return False
         return True
 
+    def _refused(self, what: str, path: bytes, node: Node, error: OSError) -> None:
+        """List what the system refused; raise what is no refusal."""
+        if error.errno not in _REFUSALS:
+            raise error
+        self._skip(what, path, node, error.errno)
+
     def _skip(self, what: str, path: bytes, node: Node, number: int | None, detail: str = "") -> None:
         self.report.skipped.add(Skipped(what, path, node.layer, number, detail))
+
+
+def _leaves(path: bytes, node: Directory) -> Iterator[bytes]:
+    """Yield the paths of what is no directory below `path`."""
+    stack = [(path, node)]
+    while stack:
+        here, directory = stack.pop()
+        for name, child in directory.children.items():
+            if isinstance(child, Directory):
+                stack.append((join(here, name), child))
+            else:
+                yield join(here, name)
 
 
 def _write_sparse(fd: int, extents: tuple[tuple[int, int], ...], data: Iterator[memoryview]) -> None:

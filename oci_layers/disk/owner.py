@@ -7,13 +7,26 @@ from oci_layers.errors import NameFormatError
 __all__ = ["IdMap", "Owner"]
 
 
+_LARGEST = 2**32 - 2
+"""The largest id; the one after it means "leave it as it is" to the system."""
+
+
 @attrs.frozen
 class IdMap:
-    """A range of ids of the image that lies elsewhere on disk."""
+    """A range of ids of the image that lies elsewhere on disk.
+
+    Raises:
+        NameFormatError: It has ids that there are not.
+    """
 
     container: int
     host: int
     size: int
+
+    def __attrs_post_init__(self) -> None:
+        if min(self.container, self.host, self.size) < 0 or max(self.container, self.host) + self.size > _LARGEST + 1:
+            text = f"{self.container}:{self.host}:{self.size}"
+            raise NameFormatError("id map", text, f"ids go from 0 to {_LARGEST}")
 
     @classmethod
     def parse(cls, text: str) -> "IdMap":
@@ -42,6 +55,10 @@ class Owner:
     uids: tuple[IdMap, ...] = ()
     gids: tuple[IdMap, ...] = ()
 
+    def __attrs_post_init__(self) -> None:
+        if self.fixed is not None and not all(0 <= number <= _LARGEST for number in self.fixed):
+            raise NameFormatError("owner", "{}:{}".format(*self.fixed), f"ids go from 0 to {_LARGEST}")
+
     @classmethod
     def parse(cls, text: str) -> "Owner":
         """Parse `UID[:GID]`, one owner for all; the group is the same number where it is left out.
@@ -52,10 +69,7 @@ class Owner:
         parts = text.split(":")
         if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) <= 10 for part in parts):
             raise NameFormatError("owner", text, "expected UID[:GID], numbers")
-        uid, gid = int(parts[0]), int(parts[-1])
-        if max(uid, gid) > 2**32 - 2:
-            raise NameFormatError("owner", text, "the numbers go up to 4294967294")
-        return cls(fixed=(uid, gid))
+        return cls(fixed=(int(parts[0]), int(parts[-1])))
 
     def on_disk(self, uid: int, gid: int) -> tuple[int, int] | None:
         """Return the owner that a file of `uid` and `gid` gets, or None to leave it to the caller.

@@ -1,0 +1,584 @@
+import errno
+import os
+import signal
+import stat
+import time
+
+import attrs
+import pytest
+
+from oci_layers import system
+from oci_layers.disk.destination import MARKER, destination
+from oci_layers.errors import DestinationError
+from tests.support.listing import listing
+from tests.support.place import IS_ROOT, USER, as_user, in_child, mounted, outcome
+
+
+class Trouble(Exception):
+    pass
+
+
+def put(root, name="file", text=b"new"):
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT, dir_fd=root)
+    os.write(fd, text)
+    os.close(fd)
+
+
+def build(dest, **options):
+    """Make a directory with one file."""
+    with destination(dest, **options) as root:
+        put(root)
+
+
+def refusal(function, *arguments, **options):
+    """Return what is said of a DEST that is refused, and the error."""
+    with pytest.raises(DestinationError) as caught:
+        function(*arguments, **options)
+    return caught.value
+
+
+def everything(place):
+    """All of a place, and when its directories were changed last."""
+    return listing(place)
+
+
+BOTH = pytest.mark.parametrize("in_place", [False, True], ids=["beside", "in place"])
+
+
+@BOTH
+def test_an_absent_dest_is_made(place, in_place):
+    build(place / "dest", in_place=in_place)
+    assert os.listdir(place) == ["dest"]
+    assert (place / "dest/file").read_bytes() == b"new"
+
+
+@BOTH
+def test_an_empty_dest_is_filled(place, in_place):
+    (place / "dest").mkdir()
+    before = os.stat(place / "dest").st_ino
+    build(place / "dest", in_place=in_place)
+    assert os.listdir(place) == ["dest"]
+    assert os.listdir(place / "dest") == ["file"]
+    assert (os.stat(place / "dest").st_ino == before) == in_place
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "name", ["n" * 255, "é" * 127, "a b\n\x1b[31m", b"\xff\xfe".decode("utf-8", "surrogateescape"), "-", "~"]
+)
+def test_any_name_will_do(place, in_place, name):
+    build(place / name, in_place=in_place)
+    assert os.listdir(place) == [name]
+    assert os.listdir(place / name) == ["file"]
+
+
+@BOTH
+@pytest.mark.parametrize("mask", [0, 0o022, 0o077])
+def test_it_is_private_while_it_is_built_whatever_the_mask(place, in_place, mask):
+    (place / "there").mkdir(0o777)
+    old = os.umask(mask)
+    try:
+        for name in ("there", "absent"):
+            with destination(place / name, in_place=in_place) as root:
+                assert stat.S_IMODE(os.fstat(root).st_mode) == 0o700
+    finally:
+        os.umask(old)
+
+
+def test_what_is_built_beside_has_a_name_that_tells(place):
+    with destination(place / "dest"):
+        [name] = os.listdir(place)
+    assert name.startswith(".dest.oci-layers-")
+    assert len(name) == len(".dest.oci-layers-") + 8
+    with destination(place / ("n" * 255)):
+        [name] = set(os.listdir(place)) - {"dest"}
+    assert name.startswith("." + "n" * 200 + ".oci-layers-")
+
+
+def test_what_is_built_in_place_has_a_marker(place):
+    with destination(place / "dest", in_place=True):
+        assert os.listdir(place / "dest") == [os.fsdecode(MARKER)]
+
+
+@BOTH
+def test_a_link_is_followed_first(place, in_place):
+    (place / "real").mkdir()
+    os.symlink("real", place / "one")
+    os.symlink("one", place / "two")
+    build(place / "two", in_place=in_place)
+    assert sorted(os.listdir(place)) == ["one", "real", "two"]
+    assert os.readlink(place / "two") == "one"
+    assert os.listdir(place / "real") == ["file"]
+
+
+@BOTH
+def test_a_dangling_link_leads_to_where_dest_is_made(place, in_place):
+    os.symlink("absent", place / "link")
+    build(place / "link", in_place=in_place)
+    assert os.readlink(place / "link") == "absent"
+    assert os.listdir(place / "absent") == ["file"]
+
+
+def file(dest):
+    dest.write_bytes(b"precious")
+
+
+def not_empty(dest):
+    dest.mkdir()
+    (dest / "precious").touch()
+
+
+def hidden(dest):
+    dest.mkdir()
+    (dest / ".x").touch()
+
+
+def interrupted(dest):
+    dest.mkdir()
+    (dest / os.fsdecode(MARKER)).touch()
+
+
+REFUSED = {
+    "file": (file, "it exists and is not a directory"),
+    "fifo": (os.mkfifo, "it exists and is not a directory"),
+    "link to a file": (
+        lambda dest: (file(dest.parent / "f"), os.symlink("f", dest)),
+        "it exists and is not a directory",
+    ),
+    "link in a circle": (lambda dest: os.symlink("dest", dest), "it exists and is not a directory"),
+    "not empty": (not_empty, "the directory is not empty"),
+    "hidden file": (hidden, "the directory is not empty"),
+    "interrupted": (interrupted, "it holds what an interrupted unpacking left; empty it first"),
+    "link to nowhere": (lambda dest: os.symlink("no/where", dest), "its parent directory does not exist"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("make", "reason"), REFUSED.values(), ids=REFUSED)
+def test_anything_else_is_refused_and_left_alone(place, make, reason, in_place):
+    make(place / "dest")
+    before = everything(place)
+    error = refusal(build, place / "dest", in_place=in_place)
+    assert (error.place, error.reason) == (str(place / "dest"), reason)
+    assert everything(place) == before
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("dest", "reason"),
+    [
+        ("", "the destination has no name"),
+        ("/", "the root directory cannot be unpacked to"),
+        ("/..", "the root directory cannot be unpacked to"),
+        ("/no/such/place", "its parent directory does not exist"),
+        ("/etc/passwd/x", "its parent is not a directory"),
+    ],
+)
+def test_some_names_are_no_place(dest, reason, in_place):
+    error = refusal(build, dest, in_place=in_place)
+    assert (error.place, error.reason) == (dest, reason)
+
+
+def test_a_name_that_no_file_system_takes_is_an_error(place):
+    assert outcome(build, place / ("n" * 256))[0] == "OSError"
+    assert os.listdir(place) == []
+
+
+@pytest.mark.root
+class TestAMountPoint:
+    @pytest.mark.parametrize("name", ["dest", "a b\t\\", "é", b"\xff".decode("utf-8", "surrogateescape")])
+    def test_is_refused_with_a_hint_and_taken_in_place(self, place, name):
+        with mounted(place / name):
+            error = refusal(build, place / name)
+            assert error.reason == "it is a mount point and cannot be replaced; use --in-place"
+            build(place / name, in_place=True)
+            assert os.listdir(place / name) == ["file"]
+
+    def test_is_told_on_the_same_file_system_too(self, place):
+        (place / "other").mkdir()
+        with mounted(place / "dest", options="bind", source=str(place / "other")):
+            assert refusal(build, place / "dest").reason == "it is a mount point and cannot be replaced; use --in-place"
+
+    def test_in_the_parent_is_none_of_our_business(self, place):
+        with mounted(place / "tmp"):
+            build(place / "tmp/dest")
+            assert os.listdir(place / "tmp/dest") == ["file"]
+
+    def test_that_is_read_only_is_refused_in_place(self, place):
+        with mounted(place / "dest", options="ro"):
+            error = refusal(build, place / "dest", in_place=True)
+            assert error.reason == "it cannot be written (Read-only file system)"
+            error = refusal(build, place / "dest/absent")
+            assert error.reason == "its parent directory cannot be written (Read-only file system); use --in-place"
+
+    def test_with_an_odd_name_elsewhere_is_no_hindrance(self, place):
+        (place / "dest").mkdir()
+        with mounted(place / b"\xff\xfe \xc2\xa0\r".decode("utf-8", "surrogateescape")):
+            build(place / "dest")
+
+    def test_is_found_by_name_alone_where_the_system_does_not_tell(self, place, monkeypatch):
+        monkeypatch.setattr(system, "mount_points", set)
+        with mounted(place / "dest"):
+            assert refusal(build, place / "dest").reason == "it is a mount point and cannot be replaced; use --in-place"
+
+
+def test_the_current_directory_is_refused_with_a_hint(place, monkeypatch):
+    (place / "dest").mkdir()
+    monkeypatch.chdir(place / "dest")
+    for dest in (".", place / "dest"):
+        error = refusal(build, dest)
+        assert error.reason == "it is the current directory and cannot be replaced; use --in-place"
+    build(".", in_place=True)
+    assert os.listdir(".") == ["file"]
+
+
+def test_a_current_directory_that_is_gone_does_not_matter(place):
+    (place / "dest").mkdir()
+    (place / "gone").mkdir()
+
+    def work():
+        os.chdir(place / "gone")
+        os.rmdir(place / "gone")
+        build(place / "dest")
+
+    in_child(work)
+    assert os.listdir(place / "dest") == ["file"]
+
+
+class TestAParentThatCannotBeWritten:
+    @pytest.fixture
+    def closed(self, place):
+        (place / "closed/dest").mkdir(parents=True)
+        if IS_ROOT:
+            os.chown(place / "closed/dest", USER, USER)
+        (place / "closed").chmod(0o555)
+        yield place / "closed"
+        (place / "closed").chmod(0o755)
+
+    def test_is_refused_with_a_hint(self, closed):
+        def work():
+            return [(refusal(build, closed / name).reason) for name in ("dest", "absent")]
+
+        reason = "its parent directory cannot be written (Permission denied); use --in-place"
+        assert as_user(work) == [reason, reason]
+
+    def test_does_not_matter_in_place(self, closed):
+        as_user(lambda: build(closed / "dest", in_place=True))
+        assert os.listdir(closed / "dest") == ["file"]
+
+    def test_is_refused_in_place_where_dest_is_absent(self, closed):
+        reason = as_user(lambda: refusal(build, closed / "absent", in_place=True).reason)
+        assert reason == "its parent directory cannot be written (Permission denied)"
+
+    def test_need_not_be_readable(self, closed):
+        closed.chmod(0o711)
+        as_user(lambda: build(closed / "dest", in_place=True))
+        assert os.listdir(closed / "dest") == ["file"]
+
+    @pytest.mark.root
+    def test_may_be_a_sticky_one_where_dest_is_another_s(self, closed):
+        (closed / "mine").mkdir(0o755)
+        closed.chmod(0o1777)
+        error = as_user(lambda: (lambda e: (e.place, e.reason))(refusal(build, closed / "mine")))
+        assert error == (str(closed / "mine"), "it cannot be replaced (Operation not permitted); use --in-place")
+        assert sorted(os.listdir(closed)) == ["dest", "mine"]
+
+
+def test_a_dest_that_its_owner_may_not_write_is_filled_in_place(place):
+    def work():
+        (place / "dest").mkdir(0o555)
+        build(place / "dest", in_place=True)
+        return os.listdir(place / "dest")
+
+    assert as_user(work) == ["file"]
+
+
+def build_twice(dest):
+    with destination(dest, in_place=True) as root:
+        put(root)
+        os.mkdir("d", dir_fd=root)
+        os.mkdir("d", dir_fd=root)
+
+
+@pytest.mark.root
+def test_a_dest_of_another_s_that_all_may_write_is_filled_in_place(place):
+    (place / "dest").mkdir()
+    (place / "dest").chmod(0o777)
+    before = os.stat(place / "dest")
+    as_user(lambda: build(place / "dest", in_place=True))
+    assert os.listdir(place / "dest") == ["file"]
+    os.unlink(place / "dest/file")
+    reason = as_user(lambda: outcome(build_twice, place / "dest"))
+    assert reason == ("FileExistsError", "[Errno 17] File exists: 'd'")
+    assert os.listdir(place / "dest") == []
+    assert os.stat(place / "dest").st_mode == before.st_mode
+
+
+@pytest.mark.root
+def test_a_dest_of_another_s_is_refused_in_place(place):
+    (place / "dest").mkdir(0o755)
+    reason = as_user(lambda: refusal(build, place / "dest", in_place=True).reason)
+    assert reason == "it cannot be written (Operation not permitted)"
+
+
+# Failure.
+
+
+def fail(dest, error, **options):
+    """Build a good deal and then fail."""
+    with destination(dest, **options) as root:
+        put(root)
+        os.mkdir("d", 0o700, dir_fd=root)
+        os.symlink("/etc", "d/link", dir_fd=root)
+        os.chmod("d", 0, dir_fd=root)
+        os.fchmod(root, 0)
+        raise error
+
+
+@pytest.fixture(params=["absent", "empty"])
+def dest(request, place):
+    """DEST in a state that one would notice a change of."""
+    path = place / "dest"
+    if request.param == "empty":
+        path.mkdir()
+        os.setxattr(path, "user.mine", b"1")
+        os.setxattr(path, "system.posix_acl_default", ACL)
+        path.chmod(0o2751)
+        os.utime(path, ns=(5, 123_456_789))
+        if IS_ROOT:
+            os.chown(path, USER, USER)
+            path.chmod(0o2751)
+    os.utime(place, ns=(7, 7))
+    return path
+
+
+ACL = bytes.fromhex("0200000001000700ffffffff020007000100000004000500ffffffff10000700ffffffff20000000ffffffff")
+"""Everything for user 1, and little for others."""
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "error", [Trouble(), KeyboardInterrupt(), SystemExit(), OSError(errno.ENOSPC, "full")], ids=repr
+)
+def test_on_failure_dest_is_as_it_was(place, dest, in_place, error):
+    before = everything(place)
+    with pytest.raises(type(error)) as caught:
+        as_user(lambda: None)
+        fail(dest, error, in_place=in_place)
+    assert caught.value is error
+    after = everything(place)
+    before[b""].pop("mtime_ns"), after[b""].pop("mtime_ns")
+    assert after == before
+
+
+@BOTH
+def test_on_failure_of_an_ordinary_user_dest_is_as_it_was(place, dest, in_place):
+    before = everything(place)
+    assert as_user(lambda: outcome(fail, dest, Trouble("x"), in_place=in_place)) == ("Trouble", "x")
+    after = everything(place)
+    before[b""].pop("mtime_ns"), after[b""].pop("mtime_ns")
+    assert after == before
+
+
+CALLS = [
+    "make_directory",
+    "open_directory",
+    "open_new_file",
+    "fchmod",
+    "unlink",
+    "rename",
+    "close",
+    "utime",
+    "list_names",
+]
+
+
+@BOTH
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", CALLS)
+def test_ctrl_c_at_any_call_leaves_the_old_or_the_new(place, call, when, in_place, monkeypatch):
+    """A signal is noticed when a system call returns, and may have come before it."""
+    real = getattr(system, call)
+    for number in range(20):
+        dest = place / f"dest{number}"
+        calls = 0
+
+        def interrupted(*arguments, number=number):
+            nonlocal calls
+            calls += 1
+            if calls == number + 1 and when == "before":
+                raise KeyboardInterrupt
+            result = real(*arguments)
+            if calls == number + 1:
+                if call in {"open_directory", "open_new_file"}:
+                    os.close(result)
+                raise KeyboardInterrupt
+            return result
+
+        monkeypatch.setattr(system, call, interrupted)
+        try:
+            build(dest, in_place=in_place)
+        except KeyboardInterrupt:
+            monkeypatch.setattr(system, call, real)
+            assert not dest.exists() or os.listdir(dest) == ["file"], number
+            assert [name for name in os.listdir(place) if name.startswith(".")] == []
+        else:
+            break
+    assert calls <= number
+
+
+@BOTH
+def test_what_cannot_be_removed_is_told_with_the_first_error(place, in_place, monkeypatch):
+    def refuse(name, parent):
+        raise OSError(errno.EIO, "input/output error")
+
+    with pytest.raises(Trouble) as caught, destination(place / "dest", in_place=in_place) as root:
+        put(root)
+        monkeypatch.setattr(system, "unlink", refuse)
+        raise Trouble
+    [note] = caught.value.__notes__
+    left = (place / "dest") if in_place else next(place.iterdir())
+    assert left.name in note
+    assert note.endswith("([Errno 5] input/output error)")
+
+
+def test_a_dest_that_appears_meanwhile_is_left_alone(place):
+    for make in (not_empty, file, lambda dest: os.symlink("/etc", dest)):
+        dest = place / make.__name__.strip("<>")
+        with pytest.raises(DestinationError) as caught, destination(dest):
+            make(dest)
+            before = listing(dest) if dest.is_dir() and not dest.is_symlink() else os.lstat(dest)
+        assert caught.value.reason == "something else was put there meanwhile"
+        assert (listing(dest) if dest.is_dir() and not dest.is_symlink() else os.lstat(dest)) == before
+        assert [name for name in os.listdir(place) if name.startswith(".")] == []
+
+
+@pytest.mark.root
+def test_a_dest_that_something_is_mounted_on_meanwhile_is_refused(place):
+    (place / "dest").mkdir()
+    with pytest.raises(DestinationError) as caught, destination(place / "dest"):
+        stack = mounted(place / "dest")
+        stack.__enter__()
+    stack.__exit__(None, None, None)
+    assert caught.value.reason == "it cannot be replaced (Device or resource busy); use --in-place"
+    assert os.listdir(place) == ["dest"]
+
+
+def test_of_two_in_one_dest_one_wins(place):
+    first = destination(place / "dest")
+    put(first.__enter__(), text=b"first")
+    build(place / "dest")
+    with pytest.raises(DestinationError):
+        first.__exit__(None, None, None)
+    assert (place / "dest/file").read_bytes() == b"new"
+    assert os.listdir(place) == ["dest"]
+
+
+def test_of_two_in_place_the_first_goes_on_undisturbed(place, monkeypatch):
+    (place / "dest").mkdir()
+    with destination(place / "dest", in_place=True) as root:
+        assert refusal(build, place / "dest", in_place=True).reason == REFUSED["interrupted"][1]
+        monkeypatch.setattr(system, "list_names", lambda fd: [])
+        error = refusal(build, place / "dest", in_place=True)
+        assert error.reason == "something else is being unpacked there"
+        put(root)
+    assert os.listdir(place / "dest") == ["file"]
+
+
+def test_a_failure_with_no_room_for_the_marker_changes_nothing(place, monkeypatch):
+    (place / "dest").mkdir(0o751)
+
+    def full(name, parent):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(system, "open_new_file", full)
+    for name in ("dest", "absent"):
+        assert outcome(build, place / name, in_place=True)[0] == "OSError"
+    assert os.listdir(place) == ["dest"]
+    assert stat.S_IMODE(os.stat(place / "dest").st_mode) == 0o751
+
+
+@pytest.mark.parametrize(("in_place", "left"), [(False, 1), (True, 0)], ids=["beside", "in place"])
+def test_a_kill_leaves_one_sibling_or_a_marker(place, in_place, left):
+    pid = os.fork()
+    if pid == 0:
+        with destination(place / "dest", in_place=in_place) as root:
+            put(root)
+            (place / "ready").touch()
+            time.sleep(60)
+    while not (place / "ready").exists():
+        time.sleep(0.001)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.unlink(place / "ready")
+    names = os.listdir(place)
+    assert [name.startswith(".dest.oci-layers-") for name in names] == [not in_place]
+    assert (MARKER.decode() in os.listdir(place / names[0])) == in_place
+    if in_place:
+        assert refusal(build, place / "dest", in_place=True).reason == REFUSED["interrupted"][1]
+    else:
+        build(place / "dest")
+        assert sorted(os.listdir(place)) == sorted(["dest", *names])
+
+
+# What the surroundings of DEST must not do to it.
+
+
+@BOTH
+def test_access_lists_of_the_surroundings_are_not_inherited(place, in_place):
+    os.setxattr(place, "system.posix_acl_default", ACL)
+    (place / "there").mkdir()
+    assert os.listxattr(place / "there")
+    for name in ("there", "absent"):
+        build(place / name, in_place=in_place)
+        assert os.listxattr(place / name) == []
+        assert os.listxattr(place / name / "file") == []
+
+
+def test_the_root_keeps_what_it_got_when_the_marker_goes(place):
+    with destination(place / "dest", in_place=True) as root:
+        os.fchmod(root, 0o555)
+        os.utime(root, ns=(5, 987_654_321))
+    found = os.stat(place / "dest")
+    assert (stat.S_IMODE(found.st_mode), found.st_mtime_ns) == (0o555, 987_654_321)
+
+
+def test_the_marker_goes_from_a_root_that_its_owner_may_not_write(place):
+    def work():
+        with destination(place / "dest", in_place=True) as root:
+            os.fchmod(root, 0o555)
+            os.utime(root, ns=(5, 987_654_321))
+        found = os.stat(place / "dest")
+        return os.listdir(place / "dest"), stat.S_IMODE(found.st_mode), found.st_mtime_ns
+
+    assert as_user(work) == ([], 0o555, 987_654_321)
+
+
+@attrs.define
+class Flushes:
+    """Notes which directories are flushed."""
+
+    seen: list = attrs.field(factory=list)
+
+    def __call__(self, fd):
+        self.seen.append(os.fstat(fd).st_ino)
+
+
+@BOTH
+def test_syncing_flushes_the_names_too(place, in_place, monkeypatch):
+    flushes = Flushes()
+    monkeypatch.setattr(system, "fsync", flushes)
+    build(place / "quick", in_place=in_place)
+    assert flushes.seen == []
+    build(place / "dest", in_place=in_place, sync=True)
+    inner = [os.stat(place / "dest").st_ino] * in_place
+    assert flushes.seen == [*inner, os.stat(place).st_ino]
+
+
+@BOTH
+def test_no_handle_stays_open(place, in_place):
+    before = len(os.listdir("/proc/self/fd"))
+    build(place / "dest", in_place=in_place)
+    outcome(build, place / "dest", in_place=in_place)
+    outcome(fail, place / "other", Trouble(), in_place=in_place)
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,480 @@
+import errno
+import os
+import stat
+import struct
+import subprocess
+import sys
+
+import pytest
+
+import oci_layers
+from oci_layers import system
+from oci_layers.disk import IdMap, Owner, scan
+from oci_layers.errors import NameFormatError, UnsafePathError
+from oci_layers.report import Report
+from oci_layers.tar import HARDLINK
+from oci_layers.tree.dump import dump
+from tests.support.layers import block, char, d, entry, f, fifo, image, ln, opq, sym, tar, wh
+from tests.support.listing import listing
+from tests.support.place import IS_ROOT, USER, as_user, in_child, mounted, outcome
+from tests.support.trees import merged, mirrored
+from tests.tar import blocks
+
+root_only = pytest.mark.root
+T = 1_600_000_000_987_654_321
+CAPABILITY = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
+"""cap_net_bind_service=ep"""
+ME = {"uid": os.geteuid(), "gid": os.getegid()}
+
+
+@pytest.fixture
+def dest(place):
+    (place / "dest").mkdir()
+    if IS_ROOT:
+        os.chown(place / "dest", USER, USER)
+    return place / "dest"
+
+
+def skipped(report):
+    return [(item.what, item.path, item.layer, item.errno) for item in report.skipped]
+
+
+def look(path):
+    found = os.lstat(path)
+    return stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_mtime_ns
+
+
+EVERYTHING = (
+    d("./", 0o711, mtime_ns=T - 1),
+    d("dir", 0o2775, uid=1, gid=2, mtime_ns=T),
+    f("dir/file", "text", 0o640, uid=3, gid=4, mtime_ns=T + 1, xattrs={b"user.note": b"\0\xff", b"trusted.x": b""}),
+    f("dir/set-id", "x", 0o6755, uid=5, gid=6, mtime_ns=T, xattrs={b"security.capability": CAPABILITY}),
+    f("empty", mode=0, mtime_ns=0),
+    sym("link", "../dir/\xff", uid=7, gid=8, mtime_ns=T + 2, xattrs={b"trusted.l": b"1"}),
+    ln("dir/hard", "dir/file"),
+    ln("hard-link-to-link", "link"),
+    char("null", 1, 3, mode=0o666, uid=9, gid=10, mtime_ns=T + 3, xattrs={b"trusted.d": b"2"}),
+    block("disk", 8, 300, mode=0o660, mtime_ns=T),
+    char("zero", 0, 0, mode=0),
+    fifo("pipe", mode=0o4622, uid=11, gid=12, mtime_ns=T + 4, xattrs={b"trusted.p": b"3"}),
+    entry(b"\xff\n\\ \x1b", data="odd name"),
+    d("shut", 0o000, mtime_ns=5),
+    f("shut/inside", "x"),
+    f("implied/deep/file", "x"),
+)
+
+
+@root_only
+@pytest.mark.parametrize("mask", [0, 0o027, 0o077])
+def test_the_disk_shows_what_the_tree_has(dest, mask):
+    old = os.umask(mask)
+    try:
+        tree, report = mirrored(dest, tar(*EVERYTHING))
+    finally:
+        os.umask(old)
+    assert skipped(report) == []
+    assert dump(scan(dest)) == dump(tree)
+    assert look(dest) == (0o711, 0, 0, T - 1)
+    assert look(dest / "dir/set-id") == (0o6755, 5, 6, T)
+    assert look(dest / "link") == (0o777, 7, 8, T + 2)
+    assert look(dest / "implied") == (0o755, 0, 0, 0)
+    assert os.getxattr(dest / "dir/set-id", "security.capability") == CAPABILITY
+    assert os.stat(dest / "dir/hard").st_ino == os.stat(dest / "dir/file").st_ino
+    assert os.lstat(dest / "hard-link-to-link").st_ino == os.lstat(dest / "link").st_ino
+    assert os.lstat(dest / "disk").st_rdev == os.makedev(8, 300)
+
+
+@root_only
+def test_an_ordinary_user_gets_all_but_what_only_root_may_set(dest):
+    skips = as_user(lambda: skipped(mirrored(dest, tar(*EVERYTHING))[1]))
+    rows = listing(dest)
+    refused = {("owner", path) for path in (b"", b"dir", b"dir/file", b"dir/set-id", b"empty", b"link", b"pipe")}
+    refused |= {("owner", path) for path in (b"\xff\n\\ \x1b", b"shut", b"shut/inside", b"zero")}
+    refused |= {("owner", path) for path in (b"implied", b"implied/deep", b"implied/deep/file")}
+    refused |= {("xattr", path) for path in (b"dir/file", b"dir/set-id", b"link", b"pipe")}
+    refused |= {("device", b"null"), ("device", b"disk")}
+    assert {(what, path) for what, path, *_ in skips} == refused
+    assert {number for *_, number in skips} == {errno.EPERM}
+    assert [rows[name]["mode"] for name in (b"dir", b"dir/set-id", b"pipe")] == [0o775, 0o755, 0o622]
+    assert rows[b"dir/file"]["xattrs"] == {"user.note": b"\0\xff"}
+    assert [rows[name]["mtime_ns"] for name in (b"", b"dir", b"link", b"pipe")] == [T - 1, T, T + 2, T + 4]
+    assert b"null" not in rows
+    assert rows[b"dir/file"]["names"] == [b"dir/file", b"dir/hard"]
+
+
+def test_times_of_directories_are_those_of_the_image_whatever_happens_in_them(dest):
+    first = tar(d("./", mtime_ns=3), d("a", mtime_ns=T), d("a/b", 0o500, mtime_ns=T + 1), f("a/b/x", "1"), f("a/y"))
+    second = tar(wh("a/y"), f("a/b/z", "2"), wh("a/b/x"), d("a/c", mtime_ns=7), opq("a/c"))
+    as_user(lambda: mirrored(dest, first, second) and None)
+    assert [look(dest / name)[3] for name in (".", "a", "a/b", "a/c")] == [3, T, T + 1, 7]
+    assert look(dest / "a/b")[0] == 0o500
+
+
+def test_a_directory_that_comes_again_has_its_last_attributes_only(dest):
+    first = tar(d("a", 0o700, mtime_ns=1, xattrs={b"user.old": b"1"}), f("a/x", "1"))
+    tree, _ = mirrored(dest, first, tar(d("a", 0o755, mtime_ns=2, xattrs={b"user.new": b"2"})))
+    assert listing(dest)[b"a"]["xattrs"] == {"user.new": b"2"}
+    assert look(dest / "a")[::3] == (0o755, 2)
+
+
+def test_one_kind_takes_the_place_of_another(dest):
+    kinds = {"f": lambda n: f(n, "x"), "d": d, "s": lambda n: sym(n, "t"), "p": fifo, "h": lambda n: ln(n, "target")}
+    names = [a + b for a in kinds for b in kinds]
+    first = tar(f("target", "t"), *(kinds[name[0]](name) for name in names))
+    second = tar(*(kinds[name[1]](name) for name in names))
+    tree, _ = mirrored(dest, first, second)
+    assert dump(scan(dest)).split("/target")[0] == dump(tree).split("/target")[0]
+    assert sorted(os.listdir(dest)) == sorted([*names, "target"])
+
+
+# Sparse files.
+
+
+def sparse(extents, size):
+    """A file with data at the extents and holes elsewhere, as PAX 1.0 has it."""
+    numbers = [len(extents), *(number for extent in extents for number in extent)]
+    data = "".join(f"{number}\n" for number in numbers).encode()
+    data = blocks.padded(data) + b"".join(b"%c" % (65 + n) * length for n, (_, length) in enumerate(extents))
+    records = [(b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"), (b"GNU.sparse.name", b"sparse")]
+    records.append((b"GNU.sparse.realsize", b"%d" % size))
+    return blocks.extended(*records) + blocks.member(b"x", data) + blocks.END
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("extents", "size"),
+    [
+        ([(0, 4096), (64 * MIB, 4096)], 128 * MIB),
+        ([(100 * MIB, 8192)], 100 * MIB + 8192),
+        ([(100 * MIB, 0)], 100 * MIB),
+        ([(0, 3 * MIB), (8 * MIB, MIB)], 12 * MIB),
+        ([(1, 1), (3, 1)], 5),
+    ],
+)
+def test_holes_are_holes_on_disk(place, extents, size):
+    dest = place / "made"
+    with oci_layers.open_image(image(place / "image", sparse(extents, size))) as opened:
+        report = opened.unpack(dest)
+    found = os.stat(dest / "sparse")
+    data = sum(length for _, length in extents)
+    assert found.st_size == size == report.bytes
+    assert found.st_blocks * 512 <= data + 4 * 4096
+    expected = bytearray(size)
+    for number, (start, length) in enumerate(extents):
+        expected[start : start + length] = b"%c" % (65 + number) * length
+    assert (dest / "sparse").read_bytes() == expected
+    content = scan(dest).get("sparse").content
+    assert content.size == size
+    assert b"".join(content.chunks()) == expected
+
+
+# Owners.
+
+
+@root_only
+@pytest.mark.parametrize(
+    ("owner", "owners"),
+    [
+        (Owner(), {"a": (0, 0), "b": (5, 6)}),
+        (Owner(same=False), {"a": (0, 0), "b": (0, 0)}),
+        (Owner(fixed=(77, 78)), {"a": (77, 78), "b": (77, 78)}),
+        (Owner(uids=(IdMap(0, 1000, 10),), gids=(IdMap(0, 2000, 10),)), {"a": (1000, 2000), "b": (1005, 2006)}),
+    ],
+)
+def test_owners_become_those_asked_for(dest, owner, owners):
+    layer = tar(d("./", uid=5, gid=6), f("a", "x"), f("b", "x", uid=5, gid=6), sym("c", "a", uid=5, gid=6))
+    _, report = mirrored(dest, layer, owner=owner)
+    assert {name: look(dest / name)[1:3] for name in owners} == owners
+    assert look(dest / "c")[1:3] == owners["b"]
+    if owner.same:
+        assert look(dest)[1:3] == owners["b"]
+    assert skipped(report) == []
+
+
+def test_an_owner_that_the_map_does_not_have_is_refused(dest):
+    error = outcome(mirrored, dest, tar(f("a", uid=12)), owner=Owner(uids=(IdMap(0, 0, 10),)))
+    assert error == ("NameFormatError", "uid '12': the image uses it and the uid map does not have it")
+    assert NameFormatError.__name__ == error[0]
+
+
+SET_ID = tar(f("a", "x", 0o6755, uid=5, gid=6), d("b", 0o3775, uid=5, gid=6), fifo("c", mode=0o4600, uid=5, gid=6))
+
+
+@pytest.mark.parametrize("user", [pytest.param(None, id="root", marks=root_only), pytest.param(USER, id="user")])
+def test_set_id_bits_do_not_pass_to_an_owner_whom_they_were_not_meant_for(dest, user):
+    def work():
+        _, report = mirrored(dest, SET_ID, owner=Owner(same=False))
+        return skipped(report), report, [look(dest / name)[0] for name in "abc"]
+
+    skips, report, modes = in_child(work, user=user)
+    assert modes == [0o755, 0o1775, 0o600]
+    assert skips == [("set-id", name, 0, None) for name in (b"a", b"c", b"b")]
+
+
+def test_set_id_bits_stay_where_the_owner_is_the_same(dest):
+    def work():
+        uid, gid = os.geteuid(), os.getegid()
+        _, report = mirrored(dest, tar(f("a", "x", 0o6755, uid=uid, gid=gid)), owner=Owner(same=False))
+        return look(dest / "a")[0], skipped(report)
+
+    assert as_user(work) == (0o6755, [])
+
+
+@root_only
+def test_set_id_bits_stay_beside_a_mapped_owner(dest):
+    mirrored(dest, SET_ID, owner=Owner(uids=(IdMap(0, 1000, 10),)))
+    assert [look(dest / name)[:3] for name in "ab"] == [(0o6755, 1005, 6), (0o3775, 1005, 6)]
+
+
+@root_only
+def test_a_group_that_would_be_inherited_is_not(place):
+    (place / "shared").mkdir()
+    os.chown(place / "shared", 0, 50)
+    (place / "shared").chmod(0o2777)
+    (place / "shared/dest").mkdir()
+    assert os.stat(place / "shared/dest").st_gid == 50
+    mirrored(place / "shared/dest", tar(d("a"), f("a/b", "x"), sym("c", "d")))
+    assert {row["owner"] for row in listing(place / "shared/dest").values()} == {(0, 0)}
+
+
+@root_only
+@pytest.mark.parametrize(
+    ("missing", "what"),
+    [
+        ("chown", {"owner"}),
+        ("mknod", {"device"}),
+        ("setfcap", {"xattr"}),
+        ("fowner", {"mode", "time"}),
+        ("chown,-fowner,-mknod,-setfcap,-sys_admin", {"device", "owner", "xattr"}),
+    ],
+)
+def test_root_without_a_capability_is_told_what_is_missing(dest, missing, what):
+    """By the errno and not by the user: a container's root may lack any of them."""
+    program = (
+        "import sys; sys.path[:0] = sys.argv[2:]\n"
+        "from tests.disk.test_mirror import EVERYTHING, HARDLINK, mirrored, tar\n"
+        "_, report = mirrored(sys.argv[1], tar(*(each for each in EVERYTHING if each.type != HARDLINK)))\n"
+        "print(*sorted(report.skipped.totals))\n"
+    )
+    os.chown(dest, 0, 0)
+    command = ["setpriv", f"--bounding-set=-{missing}", f"--inh-caps=-{missing}", sys.executable, "-c", program, dest]
+    done = subprocess.run([*command, *sys.path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == what
+
+
+# What the system refuses, and what breaks.
+
+ONE_OF_EACH = (
+    d("dir", uid=5),
+    f("file", "x", uid=5, xattrs={b"user.a": b"1"}),
+    sym("link", "t", uid=5, xattrs={b"trusted.a": b"1"}),
+    char("device", uid=5),
+    fifo("fifo", uid=5),
+)
+REFUSED_CALLS = {
+    "fchown": ("owner", {b"", b"dir", b"file"}),
+    "lchown": ("owner", {b"link", b"device", b"fifo"}),
+    "fsetxattr": ("xattr", {b"file"}),
+    "lsetxattr": ("xattr", {b"link"}),
+    "make_device": ("device", {b"device"}),
+    "make_fifo": ("fifo", {b"fifo"}),
+    "fchmod": ("mode", {b"", b"dir", b"file"}),
+    "chmod": ("mode", {b"device", b"fifo"}),
+    "utime": ("time", {b"", b"dir", b"file"}),
+    "utime_at": ("time", {b"link", b"device", b"fifo"}),
+}
+
+
+def refuse(monkeypatch, call, number):
+    def refused(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(system, call, refused)
+
+
+@root_only
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EINVAL], ids=errno.errorcode.get)
+@pytest.mark.parametrize("call", REFUSED_CALLS)
+def test_what_the_system_refuses_is_reported(dest, monkeypatch, call, number):
+    what, paths = REFUSED_CALLS[call]
+    refuse(monkeypatch, call, number)
+    _, report = mirrored(dest, tar(*ONE_OF_EACH))
+    assert {(skip, path) for skip, path, *_ in skipped(report)} == {(what, path) for path in paths}
+    assert {item.errno for item in report.skipped} == {number}
+    assert report.skipped.totals == {what: len(paths)}
+
+
+@root_only
+@pytest.mark.parametrize("number", [errno.ERANGE, errno.E2BIG], ids=errno.errorcode.get)
+def test_xattrs_that_the_system_cannot_hold_are_reported(dest, monkeypatch, number):
+    refuse(monkeypatch, "fsetxattr", number)
+    _, report = mirrored(dest, tar(*ONE_OF_EACH))
+    [item] = report.skipped
+    assert (item.what, item.path, item.errno, item.detail) == ("xattr", b"file", number, "user.a")
+
+
+BROKEN_CALLS = [*REFUSED_CALLS, "make_directory", "make_symlink", "open_new_file", "write_all", "open_directory"]
+
+
+@root_only
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=errno.errorcode.get)
+@pytest.mark.parametrize("call", BROKEN_CALLS)
+def test_what_breaks_is_raised(dest, monkeypatch, call, number):
+    refuse(monkeypatch, call, number)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError) as caught:
+        mirrored(dest, tar(*ONE_OF_EACH))
+    assert caught.value.errno == number
+    if call != "fchown":  # The mirror could not even be made.
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_link_to_what_could_not_be_made_is_left_out_too(dest, monkeypatch):
+    refuse(monkeypatch, "make_device", errno.EPERM)
+    layers = (
+        tar(char("d/dev", **ME), ln("d/again", "d/dev"), ln("other", "d/again"), f("x", **ME)),
+        tar(wh("d/dev"), f("other", "now a file", **ME)),
+        tar(wh("d"), d("d", **ME), char("d/dev", **ME), ln("y", "d/dev")),
+    )
+    _, report = mirrored(dest, *layers, owner=Owner(same=False))
+    assert [(item.what, item.path, item.layer) for item in report.skipped] == [
+        ("device", b"d/dev", 0),
+        ("link", b"d/again", 0),
+        ("link", b"other", 0),
+        ("device", b"d/dev", 2),
+        ("link", b"y", 2),
+    ]
+    assert sorted(listing(dest)) == [b"", b"d", b"other", b"x"]
+    assert (dest / "other").read_text() == "now a file"
+
+
+@root_only
+def test_without_proc_what_cannot_be_set_is_reported(dest, monkeypatch):
+    monkeypatch.setattr(system, "HAS_PROC", False)
+    _, report = mirrored(dest, tar(*ONE_OF_EACH, fifo("p", xattrs={b"trusted.a": b"1"})))
+    assert [(item.what, item.path, item.errno) for item in report.skipped] == [
+        ("xattr", b"link", None),
+        ("mode", b"device", None),
+        ("mode", b"fifo", None),
+        ("mode", b"p", None),
+        ("xattr", b"p", None),
+    ]
+
+
+@root_only
+def test_overlay_attributes_are_kept_off_the_disk_and_reported(dest):
+    names = [b"trusted.overlay.opaque", b"trusted.overlay.redirect", b"user.overlay.whiteout", b"user.overlayed"]
+    _, report = mirrored(dest, tar(d("a", xattrs=dict.fromkeys(names, b"y")), fifo("p", xattrs={names[0]: b"y"})))
+    assert os.listxattr(dest / "a") == ["user.overlayed"]
+    assert [(item.what, item.path, item.detail) for item in report.skipped] == [
+        ("overlay-xattr", b"p", "trusted.overlay.opaque"),
+        *(("overlay-xattr", b"a", name.decode()) for name in names[:3]),
+    ]
+
+
+def test_times_that_the_file_system_cannot_hold_are_reported(dest):
+    far = (2**62) * 10**9
+    layer = tar(f("file", "x", mtime_ns=far, **ME), sym("link", "t", mtime_ns=-far, **ME), f("old", mtime_ns=-1, **ME))
+    _, report = mirrored(dest, layer, owner=Owner(same=False))
+    expected = [
+        name
+        for name, time in ((b"file", far), (b"link", -far))
+        if os.lstat(dest / os.fsdecode(name)).st_mtime_ns != time
+    ]
+    assert [(item.what, item.path) for item in report.skipped] == [("time", name) for name in expected]
+    assert os.stat(dest / "old").st_mtime_ns == -1
+
+
+@root_only
+def test_a_full_disk_is_an_error(place):
+    with mounted(place / "small"), pytest.raises(OSError) as caught:
+        mirrored(place / "small", tar(f("big", "x" * (2 << 20))))
+    assert caught.value.errno == errno.ENOSPC
+
+
+# File systems that take two names for one.
+
+
+def fold(monkeypatch, call, place):
+    """Let a call find what is there by another spelling."""
+    real = getattr(system, call)
+
+    def folded(*arguments):
+        name, parent = arguments[-2:]
+        if name.lower() in {each.lower() for each in os.listdir(parent) and map(os.fsencode, os.listdir(parent))}:
+            raise FileExistsError(errno.EEXIST, "File exists", os.fsdecode(name))
+        return real(*arguments)
+
+    monkeypatch.setattr(system, call, folded)
+
+
+@pytest.mark.parametrize(
+    ("call", "second"),
+    [
+        ("open_new_file", f("A", "2", **ME)),
+        ("make_directory", d("A", **ME)),
+        ("make_symlink", sym("A", "t", **ME)),
+        ("make_fifo", fifo("A", **ME)),
+        ("link", ln("A", "other")),
+    ],
+)
+def test_two_names_that_the_file_system_takes_for_one_are_refused(dest, monkeypatch, call, second):
+    fold(monkeypatch, call, dest)
+    with pytest.raises(UnsafePathError) as caught:
+        mirrored(dest, tar(f("other", "1", **ME), f("a", "1", **ME), second))
+    assert caught.value.path == b"A"
+    assert caught.value.reason == "something is there already: the file system takes two names of the image for one"
+
+
+# Resources.
+
+
+def test_many_directories_need_few_handles(dest):
+    names = [f"{a}/{b}/{c}" for a in range(6) for b in range(6) for c in range(6)]
+    entries = [f(f"{name}/{n}", "x", **ME) for n in range(3) for name in names]
+    entries += [ln(f"h{n}", f"{name}/0") for n, name in enumerate(names)]
+
+    def work():
+        _, report = mirrored(dest, tar(*entries), tar(*(wh(f"{a}/3") for a in range(6))), owner=Owner(same=False))
+        return report.files
+
+    files = in_child(work, files=len(os.listdir("/proc/self/fd")) + 12)
+    assert files == len([path for path in dest.rglob("*") if path.is_file()]) == 3 * 6 * 5 * 6 + len(names)
+
+
+def test_a_hard_link_from_far_away_is_to_the_right_file(dest):
+    """Opening the way to the one directory must not push out the other, whose handle would then be another's."""
+    deep = "/".join("d" * 200)
+    entries = [f("t/file", "right", **ME), *(f("d/" * depth + "file", "wrong", **ME) for depth in range(1, 201))]
+    again = [ln(f"{deep}/linked", "t/file"), ln("t/back", f"{deep}/file")]
+    mirrored(dest, tar(*entries), tar(*again), owner=Owner(same=False))
+    assert (dest / deep / "linked").read_text() == "right"
+    assert (dest / "t/back").stat().st_ino == (dest / deep / "file").stat().st_ino
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_everything_is_flushed_when_asked_for(dest, monkeypatch, sync):
+    from oci_layers.disk import DirectoryMirror
+
+    flushed = {}
+    monkeypatch.setattr(system, "fsync", lambda fd: flushed.update({os.fstat(fd).st_ino: os.fstat(fd).st_mtime_ns}))
+    root = os.open(dest, os.O_RDONLY)
+    mirror = DirectoryMirror(root, owner=Owner(same=False), report=Report(), sync=sync)
+    tree = merged(tar(d("a", mtime_ns=T), f("a/b", "x", mtime_ns=T + 1), f("c", mtime_ns=T + 2)), mirror=mirror)
+    mirror.finish(tree)
+    mirror.close()
+    os.close(root)
+    expected = {os.stat(dest / name).st_ino: os.stat(dest / name).st_mtime_ns for name in (".", "a", "a/b", "c")}
+    assert flushed == (expected if sync else {})
+
+
+def test_the_report_counts_what_was_made(dest):
+    layers = (
+        tar(f("a", "12345", **ME), ln("b", "a"), d("c", **ME), sym("s", "a", **ME)),
+        tar(f("a", "1", **ME), f("d", **ME)),
+    )
+    _, report = mirrored(dest, *layers, owner=Owner(same=False))
+    assert (report.files, report.bytes) == (3, 6)
