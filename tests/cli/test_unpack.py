@@ -1,7 +1,10 @@
 """`unpack`: the merged file system at DEST, and DEST as it was when anything goes wrong."""
 
+import contextlib
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,10 +13,12 @@ import time
 import pytest
 
 from oci_layers import open_image, scan
+from oci_layers.cli.main import main
 from oci_layers.image.part import part_of
 from tests.support.layers import Built, d, digest, f, tar
 from tests.support.layers import image as make_image
 from tests.support.listing import listing
+from tests.support.place import as_user, shared_directory
 
 
 def test_unpack_makes_the_tree_and_says_so(run, image, tmp_path):
@@ -166,12 +171,28 @@ def test_a_missing_layer_is_exit_3(run, built, tmp_path):
     )
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_parent_that_cannot_be_written_is_exit_4(run, image, tmp_path):
-    (tmp_path / "locked").mkdir(mode=0o555)
-    ran = run("unpack", image, tmp_path / "locked" / "out")
-    assert ran.code == 4
-    assert "use --in-place" in ran.err
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("dest", "line"),
+    [
+        ("locked/out", "its parent directory cannot be written (Permission denied); use --in-place"),
+        ("hidden/out", "Permission denied"),
+    ],
+)
+def test_a_place_that_the_user_may_not_write_is_exit_4(dest, line):
+    with shared_directory() as place:
+        directory = make_image(place / "image", tar(f("a")))
+        (place / "locked").mkdir(mode=0o755)
+        (place / "hidden").mkdir(mode=0o700)
+
+        def unpack():
+            printed = io.StringIO()
+            with contextlib.redirect_stderr(printed):
+                return main(["unpack", directory, f"{place}/{dest}"]), printed.getvalue()
+
+        code, printed = as_user(unpack)
+    assert code == 4
+    assert re.fullmatch(f"oci-layers: error: [^\n]*out: {re.escape(line)}\n", printed)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs signals and /proc")

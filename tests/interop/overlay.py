@@ -65,6 +65,7 @@ class _Upper:
         markers = [_split(each) for each in entries if _name(each).startswith(b".wh.")]
         self.opaque = {parent for parent, name in markers if name == OPAQUE}
         self.white = {_join(parent, name[4:]) for parent, name in markers if name != OPAQUE}
+        self.leaves = {_path(each) for each in self.entries if each.type != DIRECTORY}
         self.written = {path for each in self.entries for path in _ancestors(_path(each))} | {b""}
 
     def make(self):
@@ -123,24 +124,23 @@ class _Upper:
         return os.path.join(self.upper, path)
 
     def shows_directory(self, path):
-        """Tell whether this layer has anything there, or shows a directory of those below without a link on the way."""
+        """Tell whether this layer has a directory there, or shows one of those below without a link on the way."""
         if path in self.written:
-            return True
-        below = [os.path.join(self.below, each) for each in [b"", *_ancestors(path)]]
-        return self.shows(path) and all(os.path.isdir(each) and not os.path.islink(each) for each in below)
+            return path not in self.leaves
+        here = os.path.join(self.below, path)
+        return path not in self.white and self.shows(path) and os.path.isdir(here) and not os.path.islink(here)
 
     def shows(self, path):
-        """Tell whether the layers below show anything there that no directory above it hides."""
+        """Tell whether the layers below show anything there, through no link, that no directory above it hides."""
         above = [b"", *_ancestors(path)][:-1] if path else []
-        hidden = any(each in self.white or each in self.opaque for each in above)
-        return not hidden and os.path.lexists(os.path.join(self.below, path))
+        hidden = any(each in self.white or each in self.opaque or each in self.leaves for each in above)
+        linked = any(os.path.islink(os.path.join(self.below, each)) for each in above)
+        return not hidden and not linked and os.path.lexists(os.path.join(self.below, path))
 
     def copied_up(self, path):
         """The attributes of a directory that this layer only implies."""
         here = os.path.join(self.below, path)
-        ways = [os.path.join(self.below, each) for each in _ancestors(path)]
-        hidden = path in self.white or not self.shows(path)
-        if hidden or any(os.path.islink(each) for each in ways) or not os.path.isdir(here):
+        if path in self.white or not self.shows(path) or os.path.islink(here) or not os.path.isdir(here):
             return 0o755, 0, 0, 0, {}
         found = os.lstat(here)
         xattrs = {os.fsencode(name): os.getxattr(here, name) for name in os.listxattr(here)}

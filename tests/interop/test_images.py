@@ -12,6 +12,7 @@ import stat
 import pytest
 
 from oci_layers import open_image
+from oci_layers.errors import LimitError
 from tests.interop.peers import Buildah, Umoci, assert_unpacked_alike, run, umoci_unpack
 
 pytestmark = [pytest.mark.root, pytest.mark.peer("umoci")]
@@ -127,6 +128,16 @@ def test_what_umoci_inserts(tmp_path):
     for layers in range(1, 6):
         theirs = umoci_unpack(f"{image.layout}:v{layers}", tmp_path / f"bundle{layers}")
         assert_unpacked_alike(f"oci:{image.layout}:v{layers}", theirs, tmp_path / f"ours{layers}")
+
+
+@pytest.mark.xfail(raises=LimitError, strict=False, reason="component_bytes counts the .wh. of a marker with the name")
+def test_a_whiteout_of_the_longest_name_that_there_is(tmp_path):
+    image = Umoci(tmp_path)
+    longest = "n" * 255
+    image.layer(lambda root: write(f"{root}/{longest}"))
+    image.layer(lambda root: os.unlink(f"{root}/{longest}"))
+    theirs = umoci_unpack(image.name, tmp_path / "bundle")
+    assert_unpacked_alike(image.ours, theirs, tmp_path / "ours")
 
 
 @pytest.mark.peer("buildah")
