@@ -202,6 +202,8 @@ class ReferenceMissingError(MissingError):
     what: str = "image"
 
     def _sentence(self) -> str:
+        if not self.known and not self.name:
+            return f"there is no {self.what}"
         known = ", ".join(printable(name) for name in self.known[:20]) or "none"
         more = f" and {len(self.known) - 20} more" if len(self.known) > 20 else ""
         asked = f"no {self.what} {printable(self.name)!r}" if self.name else f"there are several {self.what}s, name one"

@@ -167,5 +167,9 @@ def _make_directory(name: bytes, parent: int) -> int:
     except FileExistsError:
         return system.open_directory(name, parent)
     fd = system.open_directory(name, parent)
-    system.fchmod(fd, 0o755)
+    try:
+        system.fchmod(fd, 0o755)
+    except OSError:
+        system.close(fd)
+        raise
     return fd

@@ -66,10 +66,11 @@ class LayerContents:
                 raise StoreError(self.layer.name, "the image has been closed, its contents cannot be read any more")
             if self._range is None:
                 self._range = self._open()
-        parts = []
-        while size > 0 and (part := self._range.read_at(offset, size)):
-            parts.append(part)
-            offset, size = offset + len(part), size - len(part)
+            # Under the lock, or the file could be closed, and its number be another file's, meanwhile.
+            parts = []
+            while size > 0 and (part := self._range.read_at(offset, size)):
+                parts.append(part)
+                offset, size = offset + len(part), size - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _open(self) -> FileRange:

@@ -13,6 +13,7 @@ tree alone, so that a disk never has to know any of this.
 """
 
 from collections.abc import Callable, Iterable
+from typing import assert_never
 
 import attrs
 
@@ -102,6 +103,8 @@ class _Application:
                     self.whiteout(change.path)
                 case Opaque():
                     self.opaque(change.path)
+                case _:
+                    assert_never(change)
         except LayerError as error:
             if self.policy.refused == "error" or isinstance(error, TarFormatError):
                 raise
@@ -158,7 +161,6 @@ class _Application:
             raise LinkError(change.path, "a hard link to a file that it uses as a directory")
         place, name = self.enter(change.path)
         check_link(target[0], join(place.path, name))
-        self.merge.find(target[0])  # raises if the target has just given way to a directory
         self.rely(target[0])
         self.claim(place, name)
         self.merge.link(target, place, name)
@@ -231,6 +233,8 @@ class _Application:
                 case "implied":
                     if self.policy.parents == "follow" and self.was_link(note.path):
                         self.report("order", note.path, "removed and then followed: read in tar order")
+                case _:
+                    assert_never(note.what)
 
     def was_link(self, path: bytes) -> bool:
         """Tell whether a marker of this layer took a link away that stood at `path`."""

@@ -8,10 +8,12 @@ unknown types are refused here, or dropped and reported where the policy says so
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
+import attrs
+
 from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError
 from oci_layers.layer.change import Add, Change, Link
 from oci_layers.layer.policy import Policy
-from oci_layers.layer.whiteout import PREFIX, leftover, marker
+from oci_layers.layer.whiteout import PREFIX, is_marker, leftover, marker
 from oci_layers.report import Finding
 from oci_layers.tar.entry import (
     BLOCK,
@@ -38,7 +40,7 @@ from oci_layers.tree.node import (
     Stored,
     Symlink,
 )
-from oci_layers.tree.path import clean
+from oci_layers.tree.path import check_limits, clean
 
 __all__ = ["decode"]
 
@@ -84,6 +86,13 @@ class _Decoder:
         self.layer = layer
         self.policy = policy
         self.limits = policy.limits
+        # A marker is as much longer than the name that it removes.
+        self.marker_limits = attrs.evolve(
+            policy.limits,
+            component_bytes=policy.limits.component_bytes + len(PREFIX),
+            path_bytes=policy.limits.path_bytes + len(PREFIX),
+        )
+        self.unchecked = min(policy.limits.component_bytes, policy.limits.path_bytes)
         self.source = source
         self.listen = listen
         self.clamp = policy.climbing == "clamp"
@@ -108,7 +117,9 @@ class _Decoder:
         if kind == GLOBAL:
             self.report("global-header", entry.name)
             return None
-        path = clean(entry.name, clamp=self.clamp, limits=self.limits)
+        path = clean(entry.name, clamp=self.clamp, limits=self.marker_limits)
+        if len(path) > self.unchecked and not is_marker(path):
+            check_limits(path, self.limits)
         if PREFIX in path:
             why = leftover(path)
             if why is not None:

@@ -9,7 +9,7 @@ from oci_layers.errors import WhiteoutError
 from oci_layers.layer.change import Opaque, Whiteout
 from oci_layers.tree.path import join, parent_and_name
 
-__all__ = ["OPAQUE_NAME", "PREFIX", "leftover", "marker"]
+__all__ = ["OPAQUE_NAME", "PREFIX", "is_marker", "leftover", "marker"]
 
 PREFIX = b".wh."
 OPAQUE_NAME = b".wh..wh..opq"
@@ -34,6 +34,11 @@ def leftover(path: bytes) -> str | None:
 def _in_marker(parent: bytes) -> bool:
     """Tell whether a directory on the way has a name that none can have."""
     return parent.startswith(PREFIX) or b"/" + PREFIX in parent
+
+
+def is_marker(path: bytes) -> bool:
+    """Tell whether the last component of the clean `path` says that it is a marker, a valid one or not."""
+    return parent_and_name(path)[1].startswith(PREFIX)
 
 
 def marker(path: bytes) -> Whiteout | Opaque | None:

@@ -19,7 +19,7 @@ from oci_layers.spec.mediatype import lookup
 if TYPE_CHECKING:
     from oci_layers.spec.descriptor import Descriptor
 
-__all__ = ["Platform", "select"]
+__all__ = ["Platform", "is_attestation", "select"]
 
 _NAME = r"[A-Za-z0-9_.-]+"
 _GRAMMAR = re.compile(
@@ -108,7 +108,7 @@ def select(descriptors: "Iterable[Descriptor]", wanted: Platform) -> "Descriptor
     last_resort: Descriptor | None = None
     for descriptor in descriptors:
         platform = descriptor.platform
-        if _is_attestation(descriptor):
+        if is_attestation(descriptor):
             continue
         if platform is None:
             if last_resort is None and _may_be_image(descriptor):
@@ -125,7 +125,7 @@ def select(descriptors: "Iterable[Descriptor]", wanted: Platform) -> "Descriptor
     raise ReferenceMissingError(name=str(wanted), known=tuple(known), what="platform")
 
 
-def _is_attestation(descriptor: "Descriptor") -> bool:
+def is_attestation(descriptor: "Descriptor") -> bool:
     """Tell whether an entry describes another one, as BuildKit writes them, instead of being an image."""
     if descriptor.annotations.get(DOCKER_REFERENCE_TYPE) == "attestation-manifest":
         return True

@@ -22,7 +22,7 @@ from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import Document, parse_index, parse_manifest
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import lookup
-from oci_layers.spec.platform import Platform, select
+from oci_layers.spec.platform import Platform, is_attestation, select
 from oci_layers.store.name import normal_name
 
 __all__ = ["choose", "host_platform", "require_platform"]
@@ -51,7 +51,7 @@ def choose(
     """
     entries = _named(index.manifests, ref)
     search = _Search(blobs, limits)
-    found = list(search.manifests(entries, None, 0))
+    found = [each for each in search.manifests(entries, None, 0) if not is_attestation(each)]
     if not found:
         raise ReferenceMissingError(ref or "", _names(index.manifests), "image")
     chosen = found[0] if len(found) == 1 else select(found, platform or host_platform())

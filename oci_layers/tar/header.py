@@ -17,7 +17,7 @@ from zlib import adler32
 from oci_layers.errors import TarFormatError
 from oci_layers.tar.entry import EMPTY, Content, Entry
 
-__all__ = ["GNU_MAGIC", "checksum", "malformed", "number", "parse_header", "string"]
+__all__ = ["GNU_MAGIC", "checksum", "is_header", "malformed", "number", "parse_header", "string"]
 
 GNU_MAGIC = b"ustar  \0"
 _USTAR_MAGIC = b"ustar\0"
@@ -120,6 +120,16 @@ def _check_signed(block: bytes, total: int, field: bytes) -> None:
     signed = total - 256 * sum(byte > 127 for byte in outside)
     if signed != _expected(field):
         raise malformed("the checksum of the header is wrong", 148)
+
+
+def is_header(block: bytes) -> bool:
+    """Tell whether the checksum of a block is right, so that it is a header and not something else."""
+    try:
+        if checksum(block) != _expected(block[148:156]):
+            _check_signed(block, checksum(block), block[148:156])
+    except TarFormatError:
+        return False
+    return True
 
 
 def parse_header(block: bytes, offset: int, content: Content) -> Entry:

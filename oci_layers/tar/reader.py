@@ -13,7 +13,7 @@ from oci_layers.errors import LimitError, TarFormatError, printable
 from oci_layers.limits import Limits
 from oci_layers.tar import sparse
 from oci_layers.tar.entry import DIRECTORY, EMPTY, GLOBAL, GNU_SPARSE, REGULAR, Entry, stored_bytes
-from oci_layers.tar.header import malformed, parse_header, string
+from oci_layers.tar.header import is_header, malformed, parse_header, string
 from oci_layers.tar.pax import decimal, merge, parse_records
 from oci_layers.tar.source import BLOCK_BYTES, Source, Stream
 
@@ -71,7 +71,7 @@ def _next_header(source: Source) -> tuple[Entry, bytes] | None:
     try:
         return parse_header(block, offset, source), block
     except TarFormatError as error:
-        _locate(error, string(block[:100]), offset)
+        _locate(error, string(block[:100]) if is_header(block) else b"", offset)
         raise
 
 

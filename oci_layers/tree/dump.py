@@ -14,7 +14,7 @@ file carries it, later names are `link` lines. Lines come in the order of `FileT
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, assert_never
 
 from oci_layers.errors import NameFormatError
 from oci_layers.tree.merge import Merge
@@ -68,6 +68,8 @@ def _kind(node: Node) -> tuple[str, list[str]]:
             return node.kind, [f"device={node.major}:{node.minor}"]
         case Fifo():
             return "fifo", []
+        case _:
+            assert_never(node)
 
 
 def _content_fields(content: Content) -> list[str]:

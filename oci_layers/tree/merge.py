@@ -3,9 +3,11 @@
 What stands at a name and what comes decide (LYR-15, LYR-16): a directory over a directory replaces its attributes and
 keeps its children; any other pair removes the old one, with all below it, and makes the new one. Missing parents are
 implied (0755, root, the epoch). Links in a parent are followed inside the root, or, with `follow=False`, replaced by
-directories as a mounted overlay would have it. A mirror is told every step at resolved paths, in the order in which it
-happens, so that it never has to merge or to resolve anything. It is told first: a step that it refuses is in neither.
-The attributes of directories are no steps: it takes those from the finished tree.
+directories as a mounted overlay would have it; where a link leads through what is not there, `..` takes that back.
+
+A mirror is told every step at resolved paths, in the order in which it happens, so that it never has to merge or to
+resolve anything. It is told first: a step that it refuses is in neither. The attributes of directories are no steps: it
+takes those from the finished tree.
 """
 
 from collections.abc import Iterator
@@ -100,18 +102,13 @@ class Merge:
         found = self._resolve(path, follow_last=self._follow)
         if found.rest and not make:
             return None
+        if found.rest:
+            check_limits(found.path, self._limits)
         self._note(found)
-        links = len(found.followed)
-        while found.rest:
-            made = self._own(found)
-            while found.rest and found.rest[-1] != b"..":
-                name = found.rest.pop()
-                made = self._imply(made, name) if name not in {b"", b"."} else made
-            onward = b"/".join([made.path, *found.rest[::-1]])
-            found = self._resolve(onward, follow_last=self._follow, links=links)
-            self._note(found)
-            links += len(found.followed)
-        place = self._places[path] = self._own(found)
+        place = self._own(found)
+        for name in reversed(found.rest):
+            place = self._imply(place, name)
+        self._places[path] = place
         return place
 
     def obstacle(self, path: bytes) -> bytes | None:
@@ -125,12 +122,12 @@ class Merge:
 
     def _note(self, found: Resolution) -> None:
         self.notes.extend(Note("followed", link) for link in found.followed)
-        if found.climbed:
-            self.notes.append(Note("climbed", found.followed[-1]))
+        if found.climbed is not None:
+            self.notes.append(Note("climbed", found.climbed))
 
-    def _resolve(self, path: bytes, *, follow_last: bool, links: int = 0) -> Resolution:
-        limit = self._limits.links - links
-        return resolve(self.tree.root, path, follow=self._follow, follow_last=follow_last, limit=limit)
+    def _resolve(self, path: bytes, *, follow_last: bool) -> Resolution:
+        root, limit = self.tree.root, self._limits.links
+        return resolve(root, path, follow=self._follow, follow_last=follow_last, limit=limit, lexical=True)
 
     def _own(self, found: Resolution) -> Place:
         directory = self.tree.own_root()
@@ -140,7 +137,6 @@ class Merge:
 
     def _imply(self, place: Place, name: bytes) -> Place:
         path = join(place.path, name)
-        check_limits(path, self._limits)
         if name in place.directory.children:
             self.notes.append(Note("replaced", path))
             self.drop(place, name)

@@ -12,7 +12,7 @@ import attrs
 
 from oci_layers.errors import LinkError, PathMissingError
 from oci_layers.limits import Limits
-from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink, implicit_directory, same_content
+from oci_layers.tree.node import Device, Directory, File, Leaf, Node, Symlink, implicit_directory, same_content
 from oci_layers.tree.path import AnyPath, clean, join, to_bytes
 
 __all__ = ["FileTree", "Resolution", "resolve"]
@@ -26,8 +26,8 @@ class Resolution:
 
     `names` and `directories` are the directories passed (`directories` begins with the root). `rest` holds, last
     component first, what was not passed: it is empty for a directory; else it ends with the name of `node`, which is
-    None where nothing stands. `followed` are the resolved paths of the links taken, `climbed` says that one led above
-    the root and was held there.
+    None where nothing stands. `followed` are the resolved paths of the links taken, `climbed` is the first after which
+    the way led above the root and was held there.
     """
 
     names: list[bytes]
@@ -35,7 +35,7 @@ class Resolution:
     rest: list[bytes]
     node: Node | None
     followed: list[bytes]
-    climbed: bool
+    climbed: bytes | None
 
     @property
     def path(self) -> bytes:
@@ -43,7 +43,9 @@ class Resolution:
         return b"/".join([*self.names, *self.rest[::-1]])
 
 
-def resolve(root: Directory, path: bytes, *, follow: bool, follow_last: bool, limit: int) -> Resolution:
+def resolve(
+    root: Directory, path: bytes, *, follow: bool, follow_last: bool, limit: int, lexical: bool = False
+) -> Resolution:
     """Follow `path` from `root`, never above it, as a process whose root directory it is would.
 
     Args:
@@ -52,6 +54,8 @@ def resolve(root: Directory, path: bytes, *, follow: bool, follow_last: bool, li
         follow: Follow links that are not the last component.
         follow_last: Follow the last component too.
         limit: How many links may be followed.
+        lexical: Let `..` in a link take back a name that is missing or no directory, instead of stopping there; `rest`
+            has no `..` then.
 
     Raises:
         LinkError: More links than `limit`.
@@ -59,7 +63,7 @@ def resolve(root: Directory, path: bytes, *, follow: bool, follow_last: bool, li
     names: list[bytes] = []
     directories = [root]
     followed: list[bytes] = []
-    climbed = False
+    climbed: bytes | None = None
     rest = path.split(b"/")[::-1]
     while rest:
         part = rest[-1]
@@ -68,7 +72,8 @@ def resolve(root: Directory, path: bytes, *, follow: bool, follow_last: bool, li
             continue
         if part == b"..":
             rest.pop()
-            climbed = climbed or not names
+            if not names and climbed is None:
+                climbed = followed[-1]
             del names[-1:]
             del directories[len(names) + 1 :]
             continue
@@ -79,6 +84,8 @@ def resolve(root: Directory, path: bytes, *, follow: bool, follow_last: bool, li
             directories.append(child)
             continue
         if not isinstance(child, Symlink) or not (follow if len(rest) > 1 else follow_last):
+            if lexical and _take_back(rest):
+                continue
             return Resolution(names, directories, rest, child, followed, climbed)
         rest.pop()
         followed.append(b"/".join([*names, part]))
@@ -88,6 +95,21 @@ def resolve(root: Directory, path: bytes, *, follow: bool, follow_last: bool, li
             names, directories = [], [root]
         rest.extend(child.target.split(b"/")[::-1])
     return Resolution(names, directories, rest, directories[-1], followed, climbed)
+
+
+def _take_back(rest: list[bytes]) -> bool:
+    """Drop the first name of `rest` with the `..` that takes it back; else only what is taken back below it."""
+    pending: list[bytes] = []
+    while rest:
+        part = rest.pop()
+        if part not in {b"", b".", b".."}:
+            pending.append(part)
+        elif part == b"..":
+            pending.pop()
+            if not pending:
+                return True
+    rest.extend(pending[::-1])
+    return False
 
 
 class FileTree:
@@ -249,7 +271,5 @@ def _same_leaf(one: Leaf, two: Leaf) -> bool:
             return one.target == two.target
         case Device(), Device():
             return (one.kind, one.major, one.minor) == (two.kind, two.major, two.minor)
-        case Fifo(), Fifo():
+        case _:  # fifos, which have nothing else
             return True
-        case _:
-            return False

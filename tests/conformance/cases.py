@@ -497,8 +497,6 @@ case(
     [f("l/f"), f("m/g")],
     default=makes(
         """
-        /a dir 0755 0:0 0
-        /a/b dir 0755 0:0 0
         /c dir 0755 0:0 0
         /c/g file 0644 0:0 T text=
         /d dir 0755 0:0 0
@@ -506,11 +504,26 @@ case(
         /d/x/f file 0644 0:0 T text=
         /l symlink 0777 0:0 T target=no/../d/./x
         /m symlink 0777 0:0 T target=a//b/../../c
-        /no dir 0755 0:0 0
         """
     ),
 )
 LOOP = "/a symlink 0777 0:0 T target=b\n/b symlink 0777 0:0 T target=a"
+case(
+    "EDGE-12d/past-a-file",
+    [f("p"), sym("l", "p/../d/no/../.."), sym("m", "p/no/../../d"), f("d/x"), f("d/y")],
+    [f("l/f"), ln("h", "m/x"), wh("m/y")],
+    default=makes(
+        """
+        /d dir 0755 0:0 0
+        /d/x file 0644 0:0 T text=
+        /f file 0644 0:0 T text=
+        /h link /d/x
+        /l symlink 0777 0:0 T target=p/../d/no/../..
+        /m symlink 0777 0:0 T target=p/no/../../d
+        /p file 0644 0:0 T text=
+        """
+    ),
+)
 case(
     "EDGE-12e",
     [sym("a", "b"), sym("b", "a")],
@@ -649,6 +662,23 @@ case(
     OWN_LINK[0],
     [wh("l/x"), sym("l", "d")],
     default=makes(OWN_LINK[1] + "\n/d/x file 0644 0:0 T text=", ("nothing-hidden", "l/x")),
+)
+ON_THE_WAY = """
+    /d dir 0755 0:0 0
+    /d/f file 0644 0:0 T text=
+    /l symlink 0777 0:0 T target=no/../d
+"""
+case(
+    "WHT-07/passed-and-then-removed",
+    [f("no/x"), sym("l", "no/../d")],
+    [f("l/f"), wh("no")],
+    default=makes(ON_THE_WAY),
+)
+case(
+    "WHT-07/removed-and-then-passed",
+    [f("no/x"), sym("l", "no/../d")],
+    [wh("no"), f("l/f")],
+    default=makes(ON_THE_WAY),
 )
 case(
     "WHT-07/removed-twice-and-implied",

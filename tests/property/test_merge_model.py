@@ -1,4 +1,4 @@
-"""Laws of merging: it agrees with a model of two passes, forks are apart, flattened and repeated layers make the same."""
+"""Laws of merging: it agrees with a model of two passes, forks are apart, repeated layers change nothing."""
 
 from hypothesis import given
 from hypothesis import strategies as st

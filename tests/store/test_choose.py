@@ -211,6 +211,11 @@ def test_attestations_are_no_images(layout):
     assert author(directory, platform=host) == "a"
 
 
+def test_one_image_and_its_attestation_are_one_image(layout):
+    foreign = layout.image("a", "linux/s390x")
+    assert author(layout.write(layout.index(foreign, layout.image("attestation") | ATTESTATION, name="x"))) == "a"
+
+
 def test_what_is_of_an_unknown_type_is_passed_over(layout):
     odd = layout.image("odd", name="odd") | {"mediaType": "application/vnd.example.thing"}
     nested = layout.index(odd, layout.image("a"))
