@@ -6,8 +6,6 @@ layers make of these names in memory in `tests/layer`, what file systems that ta
 `tests/disk`, and what a second process can do in `test_race`.
 """
 
-import os
-
 import attrs
 import pytest
 
@@ -72,7 +70,7 @@ def far_away():
 def deeper_and_deeper():
     """Each link stands for a longer path, which the next one begins from."""
     entries = [d("a" + "/a" * 200), sym("l0", "a" + "/a" * 200)]
-    for step in range(1, 30):
+    for step in range(1, 12):
         entries += [d(f"l{step - 1}" + "/a" * 200), sym(f"l{step}", f"l{step - 1}" + "/a" * 200)]
     return tar(*entries)
 
@@ -224,18 +222,38 @@ METADATA = [
     row("owner 2^32 - 1", raw(blocks.header(gid=blocks.base256(2**32 - 1, 8))), made=LayerError),
     row("owner 2^32", pax((b"uid", b"4294967296")), made=LayerError),
     row("largest owner", pax((b"uid", b"4294967294"), (b"gid", b"4294967294")), made="file"),
-    row("xattrs of an overlay", tar(d("o", xattrs={b"trusted.overlay.opaque": b"y"}), f("p", xattrs={b"user.overlay.redirect": b"/"})), made="p"),
-    row("xattrs that no system has", tar(f("x", xattrs={b"no-namespace": b"1", b"user." + b"n" * 300: b"1", b"a\n=": b""})), made="x"),
-    row("xattrs of a fifo and a device", tar(fifo("p", xattrs={b"user.a": b"1"}), char("c", xattrs={b"trusted.a": b"1"})), made="p c"),
+    row(
+        "xattrs of an overlay",
+        tar(d("o", xattrs={b"trusted.overlay.opaque": b"y"}), f("p", xattrs={b"user.overlay.redirect": b"/"})),
+        made="p",
+    ),
+    row(
+        "xattrs that no system has",
+        tar(f("x", xattrs={b"no-namespace": b"1", b"user." + b"n" * 300: b"1", b"a\n=": b""})),
+        made="x",
+    ),
+    row(
+        "xattrs of a fifo and a device",
+        tar(fifo("p", xattrs={b"user.a": b"1"}), char("chr", xattrs={b"trusted.a": b"1"})),
+        made="p chr",
+    ),
     row("xattrs of 64 KiB", tar(f("x", xattrs={b"trusted.a": bytes(65_536)})), made=LimitError),
-    row("time below zero", tar(f("x", mtime_ns=-1), d("d", mtime_ns=-(2**40) * 10**9), sym("l", "x", mtime_ns=-5)), made="x l"),
+    row(
+        "time below zero",
+        tar(f("x", mtime_ns=-1), d("d", mtime_ns=-(2**40) * 10**9), sym("l", "x", mtime_ns=-5)),
+        made="x l",
+    ),
     row("time of no calendar", pax((b"mtime", b"9223372036854775807.999999999")), made="file"),
     row("time before all calendars", pax((b"mtime", b"-9223372036854775807.999999999")), made="file"),
     row("time of 20 digits", pax((b"mtime", b"99999999999999999999")), made=TarFormatError),
     row("time that is no number", pax((b"mtime", b"nan")), made=TarFormatError),
     row("unknown type", tar(entry("x", b"Z")), made=LayerError),
-    row("global header with a name", raw(blocks.extended((b"path", b"../victim"), flag=b"g"), blocks.header()), made="file"),
-]  # fmt: skip
+    row(
+        "global header with a name",
+        raw(blocks.extended((b"path", b"../victim"), flag=b"g"), blocks.header()),
+        made="file",
+    ),
+]
 TABLE = [
     pytest.param(each.values[0], id=f"{kind}: {each.id}")
     for kind, rows in {

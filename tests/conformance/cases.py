@@ -866,6 +866,12 @@ case(
     lenient=makes("/f file 0644 0:0 T text=x", ("refused", "f")),
 )
 case(
+    "EDGE-14e/self-of-this-layer",
+    [f("f", "x"), ln("f", "f")],
+    default=raises(LinkError, "f", "a hard link to itself"),
+    lenient=makes("/f file 0644 0:0 T text=x", ("refused", "f")),
+)
+case(
     "EDGE-14e/self-by-another-way",
     [f("d/f", "x"), sym("l", "d")],
     [ln("l/f", "d/f")],
@@ -986,6 +992,18 @@ case(
         ("duplicate", "x"),
         ("duplicate", "x"),
         ("duplicate", "x/a"),
+    ),
+    strict=twice("x"),
+)
+
+case(
+    "EDGE-15c/directory-file-implied-directory",
+    [d("x/", 0o700), f("x", "1"), f("x/a"), d("x/")],
+    default=makes(
+        "/x dir 0755 0:0 T\n/x/a file 0644 0:0 T text=",
+        ("duplicate", "x"),
+        ("file-as-directory", "x"),
+        ("duplicate", "x"),
     ),
     strict=twice("x"),
 )

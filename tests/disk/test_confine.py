@@ -111,7 +111,7 @@ def test_so_many_directories_stay_open(place, root, monkeypatch, limit, kept):
 
 
 def test_depth_costs_no_stack_and_no_handles(place, root):
-    path = deep(place, 3000)
+    path = deep(place, 1500)
     handles = Handles(root)
     before = open_files()
     assert inode(handles.directory(path)) != inode(root)

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 import signal
@@ -14,7 +15,7 @@ from tests.support.listing import listing
 from tests.support.place import IS_ROOT, USER, as_user, in_child, mounted, outcome
 
 
-class Trouble(Exception):
+class TroubleError(Exception):
     pass
 
 
@@ -279,7 +280,7 @@ class TestAParentThatCannotBeWritten:
     def test_may_be_a_sticky_one_where_dest_is_another_s(self, closed):
         (closed / "mine").mkdir(0o755)
         closed.chmod(0o1777)
-        error = as_user(lambda: (lambda e: (e.place, e.reason))(refusal(build, closed / "mine")))
+        error = as_user(lambda: attrs.astuple(refusal(build, closed / "mine")))
         assert error == (str(closed / "mine"), "it cannot be replaced (Operation not permitted); use --in-place")
         assert sorted(os.listdir(closed)) == ["dest", "mine"]
 
@@ -358,12 +359,11 @@ ACL = bytes.fromhex("0200000001000700ffffffff020007000100000004000500ffffffff100
 
 @BOTH
 @pytest.mark.parametrize(
-    "error", [Trouble(), KeyboardInterrupt(), SystemExit(), OSError(errno.ENOSPC, "full")], ids=repr
+    "error", [TroubleError(), KeyboardInterrupt(), SystemExit(), OSError(errno.ENOSPC, "full")], ids=repr
 )
 def test_on_failure_dest_is_as_it_was(place, dest, in_place, error):
     before = everything(place)
     with pytest.raises(type(error)) as caught:
-        as_user(lambda: None)
         fail(dest, error, in_place=in_place)
     assert caught.value is error
     after = everything(place)
@@ -374,7 +374,7 @@ def test_on_failure_dest_is_as_it_was(place, dest, in_place, error):
 @BOTH
 def test_on_failure_of_an_ordinary_user_dest_is_as_it_was(place, dest, in_place):
     before = everything(place)
-    assert as_user(lambda: outcome(fail, dest, Trouble("x"), in_place=in_place)) == ("Trouble", "x")
+    assert as_user(lambda: outcome(fail, dest, TroubleError("x"), in_place=in_place)) == ("TroubleError", "x")
     after = everything(place)
     before[b""].pop("mtime_ns"), after[b""].pop("mtime_ns")
     assert after == before
@@ -432,35 +432,41 @@ def test_what_cannot_be_removed_is_told_with_the_first_error(place, in_place, mo
     def refuse(name, parent):
         raise OSError(errno.EIO, "input/output error")
 
-    with pytest.raises(Trouble) as caught, destination(place / "dest", in_place=in_place) as root:
-        put(root)
-        monkeypatch.setattr(system, "unlink", refuse)
-        raise Trouble
+    def work():
+        with destination(place / "dest", in_place=in_place) as root:
+            put(root)
+            monkeypatch.setattr(system, "unlink", refuse)
+            raise TroubleError
+
+    with pytest.raises(TroubleError) as caught:
+        work()
     [note] = caught.value.__notes__
     left = (place / "dest") if in_place else next(place.iterdir())
     assert left.name in note
     assert note.endswith("([Errno 5] input/output error)")
 
 
+def build_while(dest, do):
+    with destination(dest) as root:
+        put(root)
+        do(dest)
+
+
 def test_a_dest_that_appears_meanwhile_is_left_alone(place):
     for make in (not_empty, file, lambda dest: os.symlink("/etc", dest)):
         dest = place / make.__name__.strip("<>")
-        with pytest.raises(DestinationError) as caught, destination(dest):
-            make(dest)
-            before = listing(dest) if dest.is_dir() and not dest.is_symlink() else os.lstat(dest)
-        assert caught.value.reason == "something else was put there meanwhile"
-        assert (listing(dest) if dest.is_dir() and not dest.is_symlink() else os.lstat(dest)) == before
+        error = refusal(build_while, dest, make)
+        assert error.reason == "something else was put there meanwhile"
+        assert not (dest / "file").exists()
         assert [name for name in os.listdir(place) if name.startswith(".")] == []
 
 
 @pytest.mark.root
 def test_a_dest_that_something_is_mounted_on_meanwhile_is_refused(place):
     (place / "dest").mkdir()
-    with pytest.raises(DestinationError) as caught, destination(place / "dest"):
-        stack = mounted(place / "dest")
-        stack.__enter__()
-    stack.__exit__(None, None, None)
-    assert caught.value.reason == "it cannot be replaced (Device or resource busy); use --in-place"
+    with contextlib.ExitStack() as stack:
+        error = refusal(build_while, place / "dest", lambda dest: stack.enter_context(mounted(dest)))
+    assert error.reason == "it cannot be replaced (Device or resource busy); use --in-place"
     assert os.listdir(place) == ["dest"]
 
 
@@ -580,5 +586,5 @@ def test_no_handle_stays_open(place, in_place):
     before = len(os.listdir("/proc/self/fd"))
     build(place / "dest", in_place=in_place)
     outcome(build, place / "dest", in_place=in_place)
-    outcome(fail, place / "other", Trouble(), in_place=in_place)
+    outcome(fail, place / "other", TroubleError(), in_place=in_place)
     assert len(os.listdir("/proc/self/fd")) == before

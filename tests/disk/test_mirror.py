@@ -12,7 +12,6 @@ from oci_layers import system
 from oci_layers.disk import IdMap, Owner, scan
 from oci_layers.errors import NameFormatError, UnsafePathError
 from oci_layers.report import Report
-from oci_layers.tar import HARDLINK
 from oci_layers.tree.dump import dump
 from tests.support.layers import block, char, d, entry, f, fifo, image, ln, opq, sym, tar, wh
 from tests.support.listing import listing
@@ -112,7 +111,7 @@ def test_times_of_directories_are_those_of_the_image_whatever_happens_in_them(de
 
 def test_a_directory_that_comes_again_has_its_last_attributes_only(dest):
     first = tar(d("a", 0o700, mtime_ns=1, xattrs={b"user.old": b"1"}), f("a/x", "1"))
-    tree, _ = mirrored(dest, first, tar(d("a", 0o755, mtime_ns=2, xattrs={b"user.new": b"2"})))
+    mirrored(dest, first, tar(d("a", 0o755, mtime_ns=2, xattrs={b"user.new": b"2"})))
     assert listing(dest)[b"a"]["xattrs"] == {"user.new": b"2"}
     assert look(dest / "a")[::3] == (0o755, 2)
 
@@ -146,9 +145,9 @@ MIB = 1 << 20
 @pytest.mark.parametrize(
     ("extents", "size"),
     [
-        ([(0, 4096), (64 * MIB, 4096)], 128 * MIB),
-        ([(100 * MIB, 8192)], 100 * MIB + 8192),
-        ([(100 * MIB, 0)], 100 * MIB),
+        ([(0, 4096), (16 * MIB, 4096)], 32 * MIB),
+        ([(20 * MIB, 8192)], 20 * MIB + 8192),
+        ([(20 * MIB, 0)], 20 * MIB),
         ([(0, 3 * MIB), (8 * MIB, MIB)], 12 * MIB),
         ([(1, 1), (3, 1)], 5),
     ],
@@ -206,9 +205,9 @@ SET_ID = tar(f("a", "x", 0o6755, uid=5, gid=6), d("b", 0o3775, uid=5, gid=6), fi
 def test_set_id_bits_do_not_pass_to_an_owner_whom_they_were_not_meant_for(dest, user):
     def work():
         _, report = mirrored(dest, SET_ID, owner=Owner(same=False))
-        return skipped(report), report, [look(dest / name)[0] for name in "abc"]
+        return skipped(report), [look(dest / name)[0] for name in "abc"]
 
-    skips, report, modes = in_child(work, user=user)
+    skips, modes = in_child(work, user=user)
     assert modes == [0o755, 0o1775, 0o600]
     assert skips == [("set-id", name, 0, None) for name in (b"a", b"c", b"b")]
 
@@ -254,13 +253,14 @@ def test_root_without_a_capability_is_told_what_is_missing(dest, missing, what):
     """By the errno and not by the user: a container's root may lack any of them."""
     program = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
-        "from tests.disk.test_mirror import EVERYTHING, HARDLINK, mirrored, tar\n"
+        "from oci_layers.tar import HARDLINK\n"
+        "from tests.disk.test_mirror import EVERYTHING, mirrored, tar\n"
         "_, report = mirrored(sys.argv[1], tar(*(each for each in EVERYTHING if each.type != HARDLINK)))\n"
         "print(*sorted(report.skipped.totals))\n"
     )
     os.chown(dest, 0, 0)
     command = ["setpriv", f"--bounding-set=-{missing}", f"--inh-caps=-{missing}", sys.executable, "-c", program, dest]
-    done = subprocess.run([*command, *sys.path], capture_output=True, text=True)
+    done = subprocess.run([*command, *sys.path], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) == what
 

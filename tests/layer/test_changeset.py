@@ -7,7 +7,7 @@ from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePath
 from oci_layers.layer import Add, Link, Opaque, Policy, Whiteout, decode
 from oci_layers.limits import Limits
 from oci_layers.report import Finding
-from oci_layers.tar import BLOCK, CHARACTER, DIRECTORY, FIFO, GLOBAL, HARDLINK, REGULAR, SYMLINK, read_tar
+from oci_layers.tar import BLOCK, CHARACTER, DIRECTORY, FIFO, GLOBAL, HARDLINK, REGULAR, SYMLINK, Pieces, read_tar
 from oci_layers.tree import Device, Directory, Fifo, File, Inline, Stored, Symlink
 from tests.support.layers import block, char, d, entry, f, fifo, ln, opq, sym, tar, wh
 
@@ -91,6 +91,18 @@ def test_the_stored_bytes_pass_by():
     changes = decode(read_tar(io.BytesIO(archive)), source=Source())
     assert b"".join(next(changes).data) == b"text"
     assert next(changes).data is None
+
+
+def test_holes_are_kept_apart_from_the_stored_bytes():
+    sparse = entry("x", size=9, stored_size=3, extents=((1, 2), (5, 1)), content=Pieces([b"ab", b"c"]), data_offset=512)
+    source = Source()
+    [change] = decode([sparse], source=source)
+    content = change.node.content
+    assert (content.source, content.offset, content.size, content.extents) == (source, 512, 9, ((1, 2), (5, 1)))
+    assert b"".join(change.data) == b"abc"
+    [change] = decode([sparse])
+    assert change.node.content == Inline(b"\0ab\0\0c\0\0\0")
+    assert b"".join(change.data) == b"\0ab\0\0c\0\0\0"
 
 
 def test_contents_are_held_without_a_source():
@@ -252,6 +264,22 @@ def test_an_archive_cut_short_is_never_passed_over(policy):
     with pytest.raises(TarFormatError) as caught:
         list(decode(read_tar(io.BytesIO(archive)), policy=policy))
     assert caught.value.path == b"x"
+
+
+class Cut:
+    """Content that ends too soon."""
+
+    def stored(self, entry):
+        raise TarFormatError(entry.name, "cut", 7)
+
+
+@pytest.mark.parametrize("policy", [Policy(), STRICT, LENIENT])
+def test_content_cut_short_is_never_passed_over(policy):
+    findings = []
+    with pytest.raises(TarFormatError) as caught:
+        list(decode([entry("x", size=1, content=Cut())], policy=policy, listen=findings.append))
+    assert (caught.value.path, caught.value.reason, caught.value.offset) == (b"x", "cut", 7)
+    assert findings == []
 
 
 def test_findings_nobody_asked_for_are_no_problem():

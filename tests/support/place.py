@@ -1,4 +1,4 @@
-"""A directory that any user may work in, and work done by another process: as an ordinary user, or with few resources."""
+"""A directory that any user may work in, and work done by another process: an ordinary user's, or with few files."""
 
 import contextlib
 import functools
@@ -71,7 +71,7 @@ def in_child(function, *, user=None, files=None):
             if files is not None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
             answer = True, function()
-        except BaseException:
+        except BaseException:  # noqa: BLE001  # handed over as its traceback
             answer = False, traceback.format_exc()
         try:
             with open(writer, "wb") as pipe:
@@ -97,5 +97,5 @@ def outcome(function, *arguments, **options):
     """Return ("ok", result) or (the name of the error's class, its text)."""
     try:
         return "ok", function(*arguments, **options)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whichever it is, is what is asked for
         return type(error).__name__, str(error)

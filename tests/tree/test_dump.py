@@ -80,6 +80,22 @@ def test_blank_lines_and_indents_are_passed_over_and_parents_are_implied():
     assert tree.get("a").implicit
 
 
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [
+        ("0", 0),
+        ("-0", 0),
+        ("1", 10**9),
+        ("0.5", 5 * 10**8),
+        ("0.000000001", 1),
+        ("-2.25", -2_250_000_000),
+        ("007.1", 7_100_000_000),
+    ],
+)
+def test_times_may_be_written_short(text, nanoseconds):
+    assert parse(f"/f fifo 0644 0:0 {text}").get("f").mtime_ns == nanoseconds
+
+
 def test_provenance_is_not_shown():
     one, other = (made((b"f", File(0o644, 0, 0, 0, layer=layer))) for layer in (1, 2))
     assert dump(one) == dump(other)

@@ -213,6 +213,16 @@ def test_a_directory_over_a_directory_is_described_and_nothing_else_happens():
     assert merge._mirror.steps == []
 
 
+def test_a_directory_that_was_put_is_changed_in_place():
+    tree, merge = merging()
+    node = directory()
+    merge.put(root(merge), b"d", node)
+    assert merge.place(b"d", make=True).directory is node
+    fork = tree.fork()
+    assert merge.place(b"d", make=True).directory is not node
+    assert fork.get("d") is node
+
+
 @pytest.mark.parametrize(
     ("old", "new", "steps"),
     [

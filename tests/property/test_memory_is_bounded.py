@@ -1,0 +1,146 @@
+"""Law: memory does not grow with the bytes of a layer, and little with its entries; whatever the entries say.
+
+The layers are made as they are read, and so never held by the test either.
+"""
+
+import tracemalloc
+import zlib
+
+import pytest
+
+from oci_layers.blob import decompressed
+from oci_layers.blob.stream import drain
+from oci_layers.errors import LimitError
+from oci_layers.layer import apply, decode
+from oci_layers.limits import Limits
+from oci_layers.tar import read_tar
+from oci_layers.tree import FileTree
+from tests.support.layers import f, ln, opq, sym, tar, wh
+from tests.tar import blocks
+
+MIB = 1 << 20
+
+
+class Made:
+    """A stream of whatever an iterator makes."""
+
+    def __init__(self, parts):
+        self.parts = iter(parts)
+        self.rest = b""
+
+    def read(self, size):
+        while len(self.rest) < size and (part := next(self.parts, b"")):
+            self.rest += part
+        data, self.rest = self.rest[:size], self.rest[size:]
+        return data
+
+    def close(self):
+        pass
+
+
+class NoContents:
+    """A source that nothing is ever read from."""
+
+    def read_at(self, offset, size):
+        raise AssertionError
+
+
+def headers(count):
+    """Empty files, a thousand to a directory."""
+    for number in range(count):
+        yield blocks.header(b"d%04d/file%07d" % (number // 1000, number))
+
+
+def peak(work):
+    """The most memory in use at once, above what was."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def count(parts, **limits):
+    return sum(1 for _ in read_tar(Made(parts), limits=Limits(**limits)))
+
+
+def test_reading_entries_holds_one_at_a_time():
+    assert peak(lambda: count(headers(5000))) < 8 * MIB
+
+
+def test_a_content_is_not_held():
+    parts = [blocks.header(size=200 * MIB), *[bytes(MIB)] * 200]
+    assert peak(lambda: count(parts)) < 8 * MIB
+
+
+def merged_count(number):
+    tree = FileTree()
+    apply(decode(read_tar(Made(headers(number))), source=NoContents()), tree)
+    return len(tree)
+
+
+@pytest.mark.parametrize("number", [10_000, pytest.param(10_000_000, marks=pytest.mark.slow)])
+def test_a_merged_entry_takes_less_than_a_kilobyte(number):
+    assert peak(lambda: merged_count(number)) < 1000 * number + 8 * MIB
+
+
+def test_whiteouts_take_no_more_than_entries():
+    parts = [tar(wh(f"d{n}/x"))[:512] for n in range(4000)]
+    tree = FileTree()
+    assert peak(lambda: apply(decode(read_tar(Made(parts))), tree)) < 16 * MIB
+
+
+@pytest.mark.parametrize("make", [lambda n: ln(f"h{n}", "a"), lambda n: sym(f"s{n}", "x" * 90), lambda n: opq("d")])
+def test_links_and_markers_take_little(make):
+    layer = tar(f("a", "x"), f("d/x"), *(make(n) for n in range(3000)))
+    tree = FileTree()
+    assert peak(lambda: apply(decode(read_tar(Made([layer]))), tree)) < 12 * MIB
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        blocks.header(type=b"x", size=blocks.base256(8 << 30, 12)),
+        blocks.header(type=b"L", size=blocks.base256(8 << 30, 12)),
+        blocks.header(type=b"K", size=blocks.base256(1 << 40, 12)),
+        blocks.header(type=b"g", size=blocks.base256(1 << 62, 12)),
+    ],
+    ids=["x", "L", "K", "g"],
+)
+def test_an_extension_of_gigabytes_is_refused_before_it_is_read(head):
+    def work():
+        with pytest.raises(LimitError) as caught:
+            count([head, *[bytes(MIB)] * 50])
+        assert caught.value.limit == "header_bytes"
+
+    assert peak(work) < 4 * MIB
+
+
+def test_a_sparse_map_of_millions_is_refused():
+    records = (b"GNU.sparse.map", b"0,1"), (b"GNU.sparse.numblocks", b"99999999"), (b"GNU.sparse.size", b"1")
+    with pytest.raises(LimitError) as caught:
+        count([blocks.extended(*records) + blocks.header()])
+    assert (caught.value.limit, caught.value.seen) == ("sparse_pieces", 99_999_999)
+
+
+@pytest.mark.parametrize(("allowed", "passes"), [(99, False), (100, True), (101, True)])
+def test_entries_are_limited(allowed, passes):
+    if passes:
+        assert count(headers(100), entries=allowed) == 100
+    else:
+        with pytest.raises(LimitError) as caught:
+            count(headers(100), entries=allowed)
+        assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("entries", 99, 100)
+
+
+def test_a_bomb_is_stopped_in_little_memory():
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(squeeze.compress(bytes(MIB)) for _ in range(64)) + squeeze.flush()
+
+    def work():
+        stream = decompressed(Made([bomb]), "gzip", Limits(plain_bytes=32 * MIB))
+        with pytest.raises(LimitError):
+            drain(stream)
+
+    assert peak(work) < 8 * MIB

@@ -1,0 +1,162 @@
+import pickle
+
+import pytest
+
+from oci_layers import errors
+from oci_layers.errors import (
+    BlobMissingError,
+    CompressionError,
+    DestinationError,
+    DigestMismatchError,
+    DocumentError,
+    IntegrityError,
+    LayerError,
+    LimitError,
+    LinkError,
+    MetadataError,
+    MissingError,
+    NameFormatError,
+    OCIError,
+    PathMissingError,
+    PlaceMissingError,
+    Problem,
+    ReferenceMissingError,
+    SizeMismatchError,
+    StoreError,
+    TarFormatError,
+    UnsafePathError,
+    UnsupportedError,
+    WhiteoutError,
+    printable,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (b"plain/name", "plain/name"),
+        ("plain é 漢 🙂", "plain é 漢 🙂"),
+        ("é".encode(), "é"),
+        (b"\xff\xfe", "\\xff\\xfe"),
+        (b"a\xffb\xc3", "a\\xffb\\xc3"),
+        ("\x1b[2J\x07\r\n\t\0\x7f", "\\x1b[2J\\x07\\x0d\\x0a\\x09\\x00\\x7f"),
+        ("\u202e\u200b\u2028\x9b", "\\xe2\\x80\\xae\\xe2\\x80\\x8b\\xe2\\x80\\xa8\\xc2\\x9b"),
+        ("back\\slash", "back\\x5cslash"),
+        ("\udcff", "\\xff"),
+        ("\ud800", "\\xed\\xa0\\x80"),
+        (b"", ""),
+    ],
+)
+def test_a_name_becomes_one_line_that_a_terminal_cannot_act_on(text, shown):
+    assert printable(text) == shown
+    assert printable(text).isprintable()
+
+
+SENTENCES = [
+    (DocumentError("m/t", (Problem("/a/b", "is bad"), Problem("", "is worse"))), "m/t: /a/b: is bad; /: is worse"),
+    (NameFormatError("digest", "x:y", "is none"), "digest 'x:y': is none"),
+    (DigestMismatchError("blob x", "sha256:aa", "sha256:bb"), "blob x: digest is sha256:bb, expected sha256:aa"),
+    (SizeMismatchError("blob x", 10, 9), "blob x: 9 bytes, expected 10"),
+    (SizeMismatchError("blob x", 10, 11), "blob x: longer than the expected 10 bytes"),
+    (CompressionError("layer 1", "cut short"), "layer 1: cut short"),
+    (LayerError(b"a/\xff", "no good"), "a/\\xff: no good"),
+    (LayerError(b"", "no good"), "/: no good"),
+    (UnsafePathError(b"../x", "climbs"), "../x: climbs"),
+    (WhiteoutError(b".wh.", "names nothing"), ".wh.: names nothing"),
+    (LinkError(b"a", "no target"), "a: no target"),
+    (TarFormatError(b"a", "cut", 512), "a: not a valid tar archive at byte 512: cut"),
+    (TarFormatError(b"", "cut", 0), "not a valid tar archive at byte 0: cut"),
+    (BlobMissingError("sha256:aa"), "blob sha256:aa is missing"),
+    (ReferenceMissingError("x", ("a", "b")), "no image 'x'; there are: a, b"),
+    (ReferenceMissingError("x", ()), "no image 'x'; there are: none"),
+    (ReferenceMissingError("", ("a", "b"), "platform"), "there are several platforms, name one; there are: a, b"),
+    (
+        ReferenceMissingError("x", tuple(map(str, range(22)))),
+        f"no image 'x'; there are: {', '.join(map(str, range(20)))} and 2 more",
+    ),
+    (PathMissingError(b"a\n"), "a\\x0a: no such file or directory"),
+    (PathMissingError(b"a", "not a directory"), "a: not a directory"),
+    (PlaceMissingError("/a"), "/a: no such file or directory"),
+    (UnsupportedError("transport", "ftp"), "unsupported transport: ftp"),
+    (UnsupportedError("transport", "ftp", "use oci"), "unsupported transport: ftp (use oci)"),
+    (LimitError("entries", 10, 11), "limit entries is 10, the input has 11 or more"),
+    (MetadataError({"xattr": 2, "owner": 1}), "not permitted to set all metadata: 1 x owner, 2 x xattr"),
+    (StoreError("/a", "is none"), "/a: is none"),
+    (DestinationError("/a", "is full"), "/a: is full"),
+]
+
+
+@pytest.mark.parametrize(("error", "sentence"), SENTENCES, ids=lambda value: type(value).__name__)
+def test_every_error_is_a_sentence(error, sentence):
+    assert str(error) == sentence
+
+
+def test_every_exported_error_has_its_sentence_here():
+    exported = {getattr(errors, name) for name in errors.__all__}
+    classes = {each for each in exported if isinstance(each, type) and issubclass(each, OCIError)}
+    assert classes - {OCIError, IntegrityError, MissingError} == {type(error) for error, _ in SENTENCES}
+
+
+HOSTILE = "\x1b[2J\n\u202e"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DocumentError(HOSTILE, (Problem(HOSTILE, HOSTILE),)),
+        NameFormatError(HOSTILE, HOSTILE, HOSTILE),
+        DigestMismatchError(HOSTILE, HOSTILE, HOSTILE),
+        SizeMismatchError(HOSTILE, 1, 2),
+        CompressionError(HOSTILE, HOSTILE),
+        LayerError(HOSTILE.encode(), HOSTILE),
+        TarFormatError(HOSTILE.encode(), HOSTILE, 0),
+        ReferenceMissingError(HOSTILE, (HOSTILE,), HOSTILE),
+        PathMissingError(HOSTILE.encode(), HOSTILE),
+        PlaceMissingError(HOSTILE, HOSTILE),
+        UnsupportedError(HOSTILE, HOSTILE, HOSTILE),
+        StoreError(HOSTILE, HOSTILE),
+        MetadataError({HOSTILE: 1}),
+        OCIError(HOSTILE),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_sentence_acts_on_a_terminal_whatever_is_in_it(error):
+    assert str(error).isprintable()
+    assert "\\x1b[2J\\x0a\\xe2\\x80\\xae" in str(error)
+
+
+def test_errors_are_of_the_families_that_callers_catch():
+    families = {
+        ValueError: {DocumentError, NameFormatError, CompressionError, LayerError},
+        LookupError: {MissingError},
+        IntegrityError: {DigestMismatchError, SizeMismatchError},
+        LayerError: {TarFormatError, UnsafePathError, WhiteoutError, LinkError},
+        MissingError: {BlobMissingError, ReferenceMissingError, PathMissingError, PlaceMissingError},
+        StoreError: {DestinationError},
+    }
+    for family, members in families.items():
+        assert all(issubclass(member, family) for member in members)
+    assert not issubclass(IntegrityError, ValueError)
+
+
+def test_a_document_error_points_to_its_first_problem():
+    assert DocumentError("m", (Problem("/a", "x"), Problem("/b", "y"))).pointer == "/a"
+
+
+def test_an_error_is_not_another_because_its_data_are_the_same():
+    assert LimitError("entries", 1, 2) != LimitError("entries", 1, 2)
+    assert len({LimitError("entries", 1, 2), LimitError("entries", 1, 2)}) == 2
+
+
+def test_notes_and_causes_can_be_added():
+    error = StoreError("a", "b")
+    error.add_note("in the image")
+    assert error.__notes__ == ["in the image"]
+
+
+@pytest.mark.parametrize("error", [error for error, _ in SENTENCES], ids=lambda error: type(error).__name__)
+def test_an_error_comes_through_to_another_process(error):
+    """As pools of processes hand it over."""
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)

@@ -1,0 +1,246 @@
+import errno
+import os
+import resource
+import stat
+
+import pytest
+
+from oci_layers import system
+from tests.support.place import IS_ROOT, USER, in_child, mounted, outcome
+
+
+@pytest.fixture
+def here(tmp_path):
+    fd = os.open(tmp_path, os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
+def failure(function, *arguments, **options):
+    with pytest.raises(OSError) as caught:
+        function(*arguments, **options)
+    return caught.value.errno
+
+
+def test_every_call_is_exported_and_nothing_else():
+    own = {name for name, value in vars(system).items() if getattr(value, "__module__", "") == "oci_layers.system"}
+    aliases = {"HAS_PROC", "close", "duplicate", "fchmod", "fchown", "fstat", "fsync", "ftruncate"}
+    assert sorted(own | aliases) == system.__all__
+
+
+def test_new_things_are_private_and_never_over_old_ones(tmp_path, here):
+    old = os.umask(0)
+    try:
+        os.close(system.open_new_file(b"file", here))
+        system.make_directory(b"directory", here)
+        system.make_fifo(b"fifo", here)
+    finally:
+        os.umask(old)
+    modes = {path.name: stat.S_IMODE(path.lstat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {"file": 0o600, "directory": 0o700, "fifo": 0o600}
+    os.symlink("absent", tmp_path / "link")
+    for name in (b"file", b"link", b"directory"):
+        assert failure(system.open_new_file, name, here) == errno.EEXIST
+        assert failure(system.make_directory, name, here) == errno.EEXIST
+    assert not (tmp_path / "absent").exists()
+
+
+def test_links_are_not_opened(tmp_path, here):
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "file").touch()
+    os.symlink("directory", tmp_path / "to-directory")
+    os.symlink("file", tmp_path / "to-file")
+    assert failure(system.open_directory, b"to-directory", here) in {errno.ELOOP, errno.ENOTDIR}
+    assert failure(system.open_regular_file, b"to-file", here) == errno.ELOOP
+    assert failure(system.open_root, str(tmp_path / "to-directory")) in {errno.ELOOP, errno.ENOTDIR}
+    assert failure(system.open_surroundings, str(tmp_path / "to-directory")) in {errno.ELOOP, errno.ENOTDIR}
+    os.close(system.open_path(str(tmp_path / "to-file")))
+
+
+def test_only_regular_files_are_opened_and_nothing_waits(tmp_path, here):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "directory").mkdir()
+    before = len(os.listdir("/proc/self/fd"))
+    for name in ("fifo", "directory"):
+        assert failure(system.open_regular_file, name.encode(), here) == errno.EINVAL
+        assert failure(system.open_path, str(tmp_path / name)) == errno.EINVAL
+    assert failure(system.open_path, "/dev/null") == errno.EINVAL
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_hard_link_to_a_link_is_one_to_the_link(tmp_path, here):
+    os.symlink("absent", tmp_path / "link")
+    system.link(b"link", here, b"again", here)
+    assert os.readlink(tmp_path / "again") == "absent"
+
+
+def test_what_is_pinned_is_itself(tmp_path, here):
+    os.symlink("absent", tmp_path / "link")
+    with system.pin(b"link", here) as fd:
+        assert stat.S_ISLNK(os.fstat(fd).st_mode)
+    assert outcome(os.fstat, fd)[0] == "OSError"
+
+
+@pytest.mark.parametrize("number", [2**31, 2**32 - 1])
+def test_a_device_number_that_no_system_has_is_refused_as_the_system_would(here, number):
+    assert failure(system.make_device, b"d", here, block=False, major=number, minor=0) == errno.EINVAL
+    assert failure(system.make_device, b"d", here, block=True, major=0, minor=number) == errno.EINVAL
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("numbers", [(4095, 1048575), (8, 256), (0, 0)])
+def test_a_device_gets_its_numbers(tmp_path, here, numbers):
+    system.make_device(b"d", here, block=True, major=numbers[0], minor=numbers[1])
+    found = os.lstat(tmp_path / "d")
+    assert stat.S_ISBLK(found.st_mode)
+    assert (os.major(found.st_rdev), os.minor(found.st_rdev)) == numbers
+
+
+def test_names_are_bytes_in_order(tmp_path, here):
+    names = [b"b", b"a", b"\xff", "é".encode(), b"\n"]
+    for name in names:
+        os.close(system.open_new_file(name, here))
+    assert system.list_names(here) == sorted(names)
+
+
+def test_times_are_set_to_the_nanosecond_a_link_s_own_too(tmp_path, here):
+    (tmp_path / "file").touch()
+    os.symlink("file", tmp_path / "link")
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    system.utime(fd, 1_234_567_891)
+    os.close(fd)
+    system.utime_at(b"link", here, -1)
+    assert (tmp_path / "file").stat().st_mtime_ns == 1_234_567_891
+    assert (tmp_path / "link").lstat().st_mtime_ns == -1
+
+
+@pytest.mark.parametrize("mtime", [2**63 * 10**9 - 1, -(2**63) * 10**9, 0])
+def test_any_time_of_64_bits_can_be_asked_for(tmp_path, here, mtime):
+    (tmp_path / "file").touch()
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    system.utime(fd, mtime)
+    system.utime_at(b"file", here, mtime)
+    os.close(fd)
+
+
+def test_all_of_the_data_is_written_however_little_at_a_time(tmp_path, here, monkeypatch):
+    write, pwrite = os.write, os.pwrite
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: pwrite(fd, data[:3], offset))
+    fd = system.open_new_file(b"file", here)
+    system.write_all(fd, memoryview(b"0123456789"))
+    system.write_at(fd, memoryview(b"abcdefgh"), 15)
+    system.write_all(fd, memoryview(b""))
+    os.close(fd)
+    assert (tmp_path / "file").read_bytes() == b"0123456789" + bytes(5) + b"abcdefgh"
+
+
+def test_attributes_that_may_not_be_read_are_left_out(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for name in ("user.a", "user.b", "user.c"):
+        os.setxattr(tmp_path / "file", name, name.encode())
+    assert system.get_xattrs(str(tmp_path / "file")) == {f"user.{n}".encode(): f"user.{n}".encode() for n in "abc"}
+    real = os.getxattr
+
+    def getxattr(path, name, **options):
+        if name == "user.b":
+            raise OSError(number, "no")
+        return real(path, name, **options)
+
+    monkeypatch.setattr(os, "getxattr", getxattr)
+    number = errno.EPERM
+    assert list(system.get_xattrs(str(tmp_path / "file"))) == [b"user.a", b"user.c"]
+    number = errno.ENODATA
+    assert list(system.get_xattrs(str(tmp_path / "file"))) == [b"user.a", b"user.c"]
+    number = errno.EIO
+    assert failure(system.get_xattrs, str(tmp_path / "file")) == errno.EIO
+
+
+def test_where_there_are_no_attributes_there_are_none(tmp_path, monkeypatch):
+    def listxattr(path, **options):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "listxattr", listxattr)
+    number = errno.ENOTSUP
+    assert system.get_xattrs(str(tmp_path)) == {}
+    number = errno.EIO
+    assert failure(system.get_xattrs, str(tmp_path)) == errno.EIO
+    monkeypatch.delattr(os, "listxattr")
+    assert system.get_xattrs(str(tmp_path)) == {}
+
+
+def test_pieces_of_a_file_are_what_is_no_hole(tmp_path):
+    with open(tmp_path / "file", "wb") as file:
+        assert list(system.lseek_data(file.fileno(), 0)) == []
+        os.truncate(file.fileno(), 1 << 20)
+        assert list(system.lseek_data(file.fileno(), 1 << 20)) == []
+        os.pwrite(file.fileno(), b"x" * 10, 1 << 16)
+        os.pwrite(file.fileno(), b"x" * 10, (1 << 20) - 10)
+        assert list(system.lseek_data(file.fileno(), 1 << 20)) == [(1 << 16, 4096), ((1 << 20) - 4096, 4096)]
+
+
+def test_other_errors_of_a_search_for_data_come_through():
+    reader, writer = os.pipe()
+    assert failure(lambda: list(system.lseek_data(reader, 1))) == errno.ESPIPE
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_path_is_resolved_as_far_as_it_leads(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    os.symlink("a", "link")
+    os.symlink("nowhere/b", "dangling")
+    os.symlink("loop", "loop")
+    top = os.path.realpath(tmp_path)
+    found = [
+        system.resolve(path) for path in ("link/../x", "link/x", "dangling", "loop", "", "a/../../" + tmp_path.name)
+    ]
+    assert found == [f"{top}/x", f"{top}/a/x", f"{top}/nowhere/b", f"{top}/loop", top, top]
+
+
+def test_the_current_directory_is_told_from_others(tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    here = os.fsencode(tmp_path)
+    assert [system.is_current_directory(path) for path in (here, here + b"/other", here + b"/absent")] == [
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", ["plain", "a b\t\n\\", "é", b"\xff".decode("utf-8", "surrogateescape")])
+def test_mount_points_are_found_whatever_their_names(tmp_path, name):
+    place = tmp_path.resolve() / name
+    with mounted(place):
+        assert os.fsencode(place) in system.mount_points()
+    assert os.fsencode(place) not in system.mount_points()
+
+
+def test_without_proc_there_are_no_mount_points_known(monkeypatch):
+    def no_open(*arguments, **options):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("builtins.open", no_open)
+    assert system.mount_points() == set()
+
+
+@pytest.mark.parametrize(("soft", "limit"), [(64, 64), (resource.RLIM_INFINITY, 1 << 20)])
+def test_the_limit_on_open_files_is_the_soft_one(monkeypatch, soft, limit):
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (soft, 4096))
+    assert system.open_file_limit() == limit
+
+
+def test_files_are_ours():
+    assert system.identity() == (os.geteuid(), os.getegid())
+    if IS_ROOT:
+        assert in_child(system.identity, user=USER) == (USER, USER)
+
+
+def test_a_temporary_file_has_no_name(tmp_path):
+    with system.temporary_file(str(tmp_path)) as file:
+        file.write(b"x")
+        assert os.listdir(tmp_path) == []
+    assert failure(system.temporary_file, str(tmp_path / "absent")) == errno.ENOENT
