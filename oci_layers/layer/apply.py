@@ -193,8 +193,6 @@ class _Application:
                 self.duplicate(path)
             if described:
                 self.described.add(path)
-            else:
-                self.described.discard(path)
         names.add(name)
 
     def names(self, directory: bytes) -> set[bytes]:

@@ -50,7 +50,7 @@ def test_layers_merge_one_by_one_into_the_tree_of_the_image(opened):
 
 def test_a_layer_that_is_refused_is_named_and_leaves_nothing(tmp_path):
     built = image(tmp_path / "image", BASE, tar(ln("h", "nothing")))
-    with open_image(built) as opened, pytest.raises(LinkError, match="^h: no file 'nothing' to link to") as raised:
+    with open_image(built) as opened, pytest.raises(LinkError, match=r"^h: no file 'nothing' to link to") as raised:
         opened.unpack(tmp_path / "out")
     assert raised.value.__notes__ == [opened.layers[1].name]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["image"]
