@@ -92,7 +92,6 @@ class _Decoder:
             component_bytes=policy.limits.component_bytes + len(PREFIX),
             path_bytes=policy.limits.path_bytes + len(PREFIX),
         )
-        self.unchecked = min(policy.limits.component_bytes, policy.limits.path_bytes)
         self.source = source
         self.listen = listen
         self.clamp = policy.climbing == "clamp"
@@ -117,10 +116,11 @@ class _Decoder:
         if kind == GLOBAL:
             self.report("global-header", entry.name)
             return None
-        path = clean(entry.name, clamp=self.clamp, limits=self.marker_limits)
-        if len(path) > self.unchecked and not is_marker(path):
-            check_limits(path, self.limits)
-        if PREFIX in path:
+        prefixed = PREFIX in entry.name
+        path = clean(entry.name, clamp=self.clamp, limits=self.marker_limits if prefixed else self.limits)
+        if prefixed:
+            if not is_marker(path):
+                check_limits(path, self.limits)
             why = leftover(path)
             if why is not None:
                 self.report(why, path)

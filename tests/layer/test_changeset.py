@@ -240,6 +240,16 @@ def test_a_marker_may_be_as_much_longer_as_the_name_that_it_removes_allows():
     assert decoded(*given, policy=policy)[0] == [Whiteout(b"123456789012"), Whiteout(b"a/123456789012"), Opaque(b"a")]
 
 
+def test_a_whiteout_may_be_as_much_longer_as_its_prefix_is():
+    name, path = b"c" * 255, b"/".join([b"d" * 255] * 15 + [b"d" * 127, b"d" * 128])
+    assert decoded(f(b".wh." + name))[0] == [Whiteout(name)]
+    assert decoded(f(path[:-128] + b".wh." + path[-128:]))[0] == [Whiteout(path)]
+    assert limited(f(b".wh." + name + b"c")) == ("component_bytes", 259, 260)
+    assert limited(f(path[:-128] + b".wh." + path[-128:] + b"d")) == ("path_bytes", 4100, 4101)
+    assert limited(f(path + b"d")) == ("path_bytes", 4096, 4097)
+    assert limited(f(b"a.wh." + b"c" * 251)) == ("component_bytes", 255, 256)
+
+
 def test_a_name_past_the_default_limits_can_have_a_climbing_target():
     policy = Policy(limits=Limits(path_depth=300))
     [change], [finding] = decoded(ln("d/" * 299 + "x", "../y"), policy=policy)
