@@ -14,7 +14,7 @@ from oci_layers.blob.cas import BlobSource, open_verified
 from oci_layers.blob.compression import Compression, decompressed
 from oci_layers.blob.stream import ByteStream, ReadAhead, VerifiedReader, drain
 from oci_layers.disk.owner import Owner
-from oci_layers.errors import CompressionError, LayerError, OCIError, UnsupportedError
+from oci_layers.errors import CompressionError, LayerError, LimitError, OCIError, UnsupportedError
 from oci_layers.image.meter import Meter, Progress, Watch
 from oci_layers.image.stack import Placing, merge_layer, merge_layers, place
 from oci_layers.layer.change import Change
@@ -61,7 +61,7 @@ class Layer:
         """Give the plain bytes of the layer, checked; another thread reads ahead.
 
         When the block ends well, what is left is read and every digest has been compared. When the block finds that
-        this is no layer, the blob's own digest is compared first: a damaged blob is called that.
+        this is no layer, or one past a limit, the blob's own digest is compared first: a damaged blob is called that.
 
         Args:
             watch: Called after each piece; what it raises ends the reading.
@@ -87,7 +87,7 @@ class Layer:
                         drain(stream)
                     finally:
                         ahead.stop()
-                except (LayerError, CompressionError):
+                except (LayerError, CompressionError, LimitError):
                     drain(raw)
                     raise
         except OCIError as error:

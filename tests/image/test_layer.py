@@ -152,6 +152,18 @@ def test_a_blob_that_was_replaced_by_a_hostile_one_is_a_wrong_blob_before_it_is_
     assert (raised.value.expected, raised.value.actual) == (digest(BASE), digest(hostile))
 
 
+def test_a_damaged_blob_that_goes_past_a_limit_is_a_wrong_blob(tmp_path):
+    limits = Limits(component_bytes=5)
+    plain = tar(f("deep/path/x", "one"))
+    damaged = tar(f("deep_path_x", "one"))
+    with (
+        open_image(with_blob(Built.of(tmp_path, plain, compression=""), damaged).write(), limits=limits) as opened,
+        pytest.raises(DigestMismatchError) as raised,
+    ):
+        opened.tree()
+    assert (raised.value.expected, raised.value.actual) == (digest(plain), digest(damaged))
+
+
 def test_a_blob_is_cut_or_goes_on(tmp_path):
     blob = Built.of(tmp_path, BASE).layers[0]["blob"]
     for number, (wrong, actual) in enumerate([(blob[:-1], len(blob) - 1), (blob + b"\0", len(blob) + 1)]):
