@@ -64,7 +64,7 @@ def test_options_may_stand_anywhere(run, image, arguments):
 
 
 def test_it_is_a_module_and_a_command(image):
-    for command in (MODULE, ["oci-layers"]):
+    for command in (MODULE, [os.path.join(os.path.dirname(sys.executable), "oci-layers")]):
         done = subprocess.run([*command, "cat", image, "etc/os-release"], capture_output=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"ID=x\n", b"")
 
