@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from oci_layers.spec.descriptor import Descriptor
     from oci_layers.spec.digest import Digest
     from oci_layers.spec.platform import Platform
+    from oci_layers.spec.rules import validate
     from oci_layers.store.open import open_image
     from oci_layers.tar.reader import read_tar
     from oci_layers.tree.tree import FileTree
@@ -60,6 +61,7 @@ __all__ = [
     "open_image",
     "read_tar",
     "scan",
+    "validate",
 ]
 
 _HOMES = {
@@ -82,6 +84,7 @@ _HOMES = {
     "open_image": "store.open",
     "read_tar": "tar.reader",
     "scan": "disk.scan",
+    "validate": "spec.rules",
 }
 
 

@@ -1,11 +1,14 @@
 """JSON bytes to typed documents and back: the words of the OCI image spec, as values.
 
 `document` reads whole documents, `codec` and `strict_json` do so strictly and without losing a field; `descriptor`,
-`manifest`, `config`, `layout`, `platform` and `digest` are the values; `mediatype` and `annotations` the names.
-Nothing here does I/O.
+`manifest`, `config`, `layout`, `platform` and `digest` are the values; `mediatype`, `annotations` and `reference` the
+names. `rules` tells all that is wrong with a document, by the ids of the spec's rules, and `schema` what can be said of
+it in JSON Schema; both are imported by those who judge, and not with the room. Nothing here does I/O, but that the
+schemas are files of the package.
 
     document = parse_manifest(raw, descriptor)
     document.value.layers[0].digest.algorithm
+    str(Reference.parse("alpine"))      # docker.io/library/alpine:latest
 """
 
 from oci_layers.spec.codec import dumps, structure, unstructure
@@ -17,6 +20,7 @@ from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import MediaType, check_media_type, lookup
 from oci_layers.spec.platform import Platform, select
+from oci_layers.spec.reference import Reference, is_ref_name
 from oci_layers.spec.strict_json import load_json
 
 __all__ = [
@@ -34,10 +38,12 @@ __all__ = [
     "Manifest",
     "MediaType",
     "Platform",
+    "Reference",
     "RootFS",
     "chain_ids",
     "check_media_type",
     "dumps",
+    "is_ref_name",
     "load_json",
     "lookup",
     "parse_any",

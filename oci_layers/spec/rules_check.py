@@ -1,0 +1,177 @@
+"""What a rule is, and the pieces that most rules are made of.
+
+A rule has an id, which is this project's own and never changes its meaning; a sentence; and checks. A check looks at
+one kind of place in a document and says what is wrong there. A rule without a check says why none is possible. The
+rules themselves are in the tables beside this module, and the walk through a document that calls them is in
+`spec/rules`.
+
+Checks run on every value of every document, so a check is one plain function that returns an empty tuple when all is
+well. It takes values of any type: another rule says which type is right.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import attrs
+
+from oci_layers.errors import printable
+from oci_layers.spec.strict_json import kind_of
+
+__all__ = [
+    "GOOD",
+    "Check",
+    "Fault",
+    "Level",
+    "Rule",
+    "Severity",
+    "array_of",
+    "each_matches",
+    "is_a",
+    "map_of_objects",
+    "matches",
+    "needs",
+    "shown",
+    "unchecked",
+    "wrong",
+]
+
+Severity = Literal["error", "warning", "note"]
+Level = Literal["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "INFO"]
+Fault = tuple[tuple[str | int, ...], str]
+"""What is wrong: the way to it from the value that was looked at, and a message."""
+
+_Run = Callable[[Any], Sequence[Fault]]  # Any: whatever JSON value stands there.
+
+GOOD: tuple[Fault, ...] = ()
+_SHOWN = 60
+
+
+@attrs.frozen
+class Check:
+    """One place where a rule is looked after."""
+
+    at: str
+    """A kind of object, such as `descriptor`, or a field of one, such as `descriptor.size`."""
+    run: _Run
+    """Takes the value there, returns what is wrong with it."""
+    severity: Severity | None = None
+    """How bad a fault is, if not as bad as the rule says."""
+    tolerated: bool = False
+    """Whether the registries of the world take documents with this fault, and programs can still use them."""
+
+
+@attrs.frozen
+class Rule:
+    """One sentence that documents, or programs, keep to."""
+
+    id: str
+    """The name of the rule: letters for the page of the spec, and a number."""
+    level: Level
+    """The key word of RFC 2119; INFO where the spec only explains."""
+    severity: Severity
+    """How bad it is to break it, in the profile `default`."""
+    sentence: str
+    """What the rule says."""
+    checks: tuple[Check, ...] = ()
+    """Where it is checked; empty if no program can check it in a document by itself."""
+    reason: str = ""
+    """Why there is no check."""
+
+
+def unchecked(rule: str, level: Level, sentence: str, reason: str) -> Rule:
+    """Return a rule that cannot be checked within one document, or that others say in other words."""
+    severity: Severity = "error" if level.startswith("MUST") else "warning" if level.startswith("SHOULD") else "note"
+    return Rule(rule, level, severity, sentence, reason=reason)
+
+
+def wrong(message: str, *path: str | int) -> tuple[Fault, ...]:
+    """Return the one fault that a check has found."""
+    return ((path, message),)
+
+
+def shown(text: str) -> str:
+    """Return `text` for a message: quoted, printable, and not too long."""
+    return f'"{printable(text[:_SHOWN])}{"..." if len(text) > _SHOWN else ""}"'
+
+
+def needs(kind: str, name: str) -> Check:
+    """Return a check that objects of a kind have the field `name`."""
+    missing = wrong("is required", name)
+    return Check(kind, lambda node: GOOD if name in node else missing)
+
+
+def is_a(place: str, expected: type) -> Check:
+    """Return a check that the value at a place is of one JSON type, given as Python's."""
+    return Check(place, lambda value: GOOD if type(value) is expected else _another_type(expected, value))
+
+
+def array_of(place: str, expected: type) -> Check:
+    """Return a check that the value at a place is an array, and everything in it of one JSON type."""
+
+    def run(value: object) -> Sequence[Fault]:
+        if type(value) is not list:
+            return _another_type(list, value)
+        for item in value:
+            if type(item) is not expected:
+                break
+        else:
+            return GOOD
+        return [
+            ((index,), message)
+            for index, item in enumerate(value)
+            if type(item) is not expected
+            for _, message in _another_type(expected, item)
+        ]
+
+    return Check(place, run)
+
+
+def map_of_objects(place: str) -> Check:
+    """Return a check that the value at a place is an object in which each key has an object."""
+
+    def run(value: object) -> Sequence[Fault]:
+        if type(value) is not dict:
+            return _another_type(dict, value)
+        return [
+            ((key,), message)
+            for key, item in value.items()
+            if type(item) is not dict
+            for _, message in _another_type(dict, item)
+        ]
+
+    return Check(place, run)
+
+
+def matches(
+    place: str,
+    fits: Callable[[str], object],
+    message: str,
+    *,
+    severity: Severity | None = None,
+    tolerated: bool = False,
+) -> Check:
+    """Return a check that the string at a place is of some form; the message follows the string itself."""
+
+    def run(value: object) -> Sequence[Fault]:
+        return GOOD if type(value) is not str or fits(value) else wrong(f"{shown(value)} {message}")
+
+    return Check(place, run, severity, tolerated)
+
+
+def each_matches(place: str, fits: Callable[[str], object], message: str, *, tolerated: bool = False) -> Check:
+    """Return a check that each string in the array at a place is of some form."""
+
+    def run(value: object) -> Sequence[Fault]:
+        if type(value) is not list:
+            return GOOD
+        return [
+            ((index,), f"{shown(item)} {message}")
+            for index, item in enumerate(value)
+            if type(item) is str and not fits(item)
+        ]
+
+    return Check(place, run, tolerated=tolerated)
+
+
+def _another_type(expected: type, value: object) -> tuple[Fault, ...]:
+    return wrong(f"must be {kind_of(expected())}, not {kind_of(value)}")

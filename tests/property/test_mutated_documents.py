@@ -1,0 +1,183 @@
+"""The laws of bad documents: a change of a required part is found at its place, and every input has an answer soon."""
+
+import copy
+import json
+import time
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from oci_layers.limits import Limits
+from oci_layers.spec.mediatype import OCI_DESCRIPTOR, OCI_INDEX, OCI_MANIFEST
+from oci_layers.spec.rules import RULES, validate
+from oci_layers.spec.strict_json import pointer
+from tests.spec.rule_documents import GOOD, MANIFEST, MISSING, REQUIRED, changed, dumped, steps
+from tests.spec.rule_strategies import BY_TYPE, anything, good, ways
+
+REQUIRED_PARTS = [(media_type, way) for media_type, every in REQUIRED.items() for way in every]
+ENUMERATED = {"schemaVersion": [1, 3, -2], "imageLayoutVersion": ["1.0.1", ""], "type": ["", "layer"]}
+OUT_OF_RANGE = ENUMERATED | {"size": [-1, 1 << 63], "digest": ["", "sha256:a"], "mediaType": ["", "a"]}
+RETYPED = [None, True, 7, 1.5, "x", [], {}]
+
+
+def errors(raw, media_type, **options):
+    return {breach.pointer for breach in validate(raw, media_type, **options) if breach.severity == "error"}
+
+
+def place(way):
+    return pointer(tuple(steps(way)))
+
+
+@pytest.mark.parametrize("profile", ["strict", "default", "lenient"])
+@pytest.mark.parametrize(("media_type", "way"), REQUIRED_PARTS)
+def test_a_required_part_that_is_missing_is_found_at_its_place(media_type, way, profile):
+    assert place(way) in errors(dumped(changed(GOOD[media_type], way, MISSING)), media_type, profile=profile)
+
+
+@pytest.mark.parametrize(("media_type", "way"), REQUIRED_PARTS)
+def test_a_required_part_of_another_type_is_found_at_its_place(media_type, way):
+    node = GOOD[media_type]
+    for step in steps(way):
+        node = node[step]
+    for value in RETYPED:
+        if type(value) is not type(node):
+            assert place(way) in errors(dumped(changed(GOOD[media_type], way, value)), media_type), value
+
+
+@pytest.mark.parametrize(
+    ("media_type", "way", "value"),
+    [
+        (media_type, way, value)
+        for media_type, way in REQUIRED_PARTS
+        for value in OUT_OF_RANGE.get(way.rpartition("/")[2], [])
+    ],
+)
+def test_a_required_part_out_of_range_is_found_at_its_place(media_type, way, value):
+    assert errors(dumped(changed(GOOD[media_type], way, value)), media_type) == {place(way)}
+
+
+@pytest.mark.parametrize(("media_type", "way"), REQUIRED_PARTS)
+def test_a_required_part_that_stands_twice_is_found_at_its_place(media_type, way):
+    name = steps(way)[-1]
+    twice = f'"{name}": 0, "{name}": '
+    mark = "here it is"
+    raw = dumped(changed(changed(GOOD[media_type], way, MISSING), way, mark)).decode()
+    node = GOOD[media_type]
+    for step in steps(way):
+        node = node[step]
+    raw = raw.replace(f'"{name}": "{mark}"', twice + json.dumps(node))
+
+    assert [(breach.rule, breach.pointer) for breach in validate(raw.encode(), media_type)] == [("CON-04", place(way))]
+
+
+@st.composite
+def with_a_part_taken_away(draw):
+    media_type = draw(st.sampled_from([OCI_DESCRIPTOR, OCI_MANIFEST, OCI_INDEX]))
+    document = copy.deepcopy(draw(BY_TYPE[media_type]))
+    needed = {"mediaType", "digest", "size"}
+    descriptors = [()] if media_type == OCI_DESCRIPTOR else []
+    for way in ways(document):
+        if (way[0] in {"config", "subject"} and len(way) == 1) or (way[0] in {"layers", "manifests"} and len(way) == 2):
+            descriptors.append(way)
+    way = draw(st.sampled_from(descriptors or [None]))
+    if way is None:
+        del document["manifests"]
+        return media_type, document, "/manifests"
+    node = document
+    for step in way:
+        node = node[step]
+    name = draw(st.sampled_from(sorted(needed)))
+    del node[name]
+    return media_type, document, pointer((*way, name))
+
+
+@given(with_a_part_taken_away())
+def test_any_descriptor_of_a_generated_document_without_a_required_part_is_found(case):
+    media_type, document, where = case
+
+    assert where in errors(json.dumps(document).encode(), media_type)
+
+
+@given(good, st.data())
+def test_any_change_of_any_document_gives_an_answer_with_places_that_exist(case, data):
+    media_type, document = case
+    document = copy.deepcopy(document)
+    way = data.draw(st.sampled_from([*ways(document)] or [("x",)]))
+    node = document
+    for step in way[:-1]:
+        node = node[step]
+    node[way[-1]] = data.draw(anything)
+
+    for breach in validate(json.dumps(document).encode(), media_type):
+        assert breach.rule in RULES
+        assert breach.message
+        here = document
+        *before, last = breach.pointer.split("/")[1:] or [None]
+        for step in before:
+            here = here[int(step)] if isinstance(here, list) else here[step.replace("~1", "/").replace("~0", "~")]
+        assert last is None or isinstance(here, dict | list)
+
+
+def test_every_truncation_of_a_manifest_is_one_breach_of_json_with_its_place():
+    raw = json.dumps(MANIFEST, indent=1).encode()
+
+    for length in range(len(raw)):
+        (breach,) = validate(raw[:length], OCI_MANIFEST)
+        assert (breach.rule, breach.pointer) == ("CON-04", "")
+        assert "at line " in breach.message
+
+
+@given(st.integers(0, len(dumped(MANIFEST)) - 1), st.integers(0, 255))
+def test_any_byte_may_be_another(at, byte):
+    raw = bytearray(dumped(MANIFEST))
+    raw[at] = byte
+
+    for breach in validate(bytes(raw), OCI_MANIFEST):
+        assert breach.rule in RULES
+
+
+@given(st.binary(max_size=60))
+@example(b'{"schemaVersion":1' + b"0" * 400 + b"}")
+@example(b"\xff")
+def test_any_bytes_have_an_answer(raw):
+    for media_type in GOOD:
+        assert validate(raw, media_type) != ()
+
+
+@pytest.mark.parametrize(
+    ("raw", "rule"),
+    [
+        pytest.param(b'{"layers":' + b"[" * 3_000_000, "LIM-02", id="nested arrays"),
+        pytest.param(b'{"layers":' * 400_000, "LIM-02", id="nested objects"),
+        pytest.param(b'{"size":' + b"9" * 10_000 + b"}", "CON-04", id="10,000 digits"),
+        pytest.param(b'{"size":-' + b"9" * 4_000_000 + b"}", "CON-04", id="4,000,000 digits"),
+        pytest.param(b'{"size":1e' + b"9" * 10_000 + b"}", "CON-04", id="an exponent of 10,000 digits"),
+        pytest.param(b'{"a":1,' * 500_000, "LIM-02", id="objects that go on"),
+        pytest.param(b'{"a":"' + b"\\u0041" * 600_000, "CON-04", id="a text without an end"),
+        pytest.param(b" " * ((4 << 20) + 1), "LIM-01", id="longer than the limit"),
+    ],
+)
+def test_what_is_huge_is_answered_in_bounded_time(raw, rule):
+    start = time.process_time()
+    (breach,) = validate(raw, OCI_MANIFEST)
+
+    assert breach.rule == rule
+    assert time.process_time() - start < 5
+
+
+def test_a_document_past_the_limit_is_not_parsed():
+    """So it does not matter what it is."""
+    raw = dumped(MANIFEST) * 2
+    (breach,) = validate(raw, OCI_MANIFEST, limits=Limits(document_bytes=len(raw) - 1))
+
+    assert (breach.rule, breach.message) == ("LIM-01", f"has {len(raw)} bytes, more than the limit of {len(raw) - 1}")
+
+
+@pytest.mark.parametrize("name", ["annotations", "layers"])
+def test_a_hundred_thousand_faults_are_all_found_in_bounded_time(name):
+    value = {f"a.{number}": 1 for number in range(100_000)} if name == "annotations" else [1] * 100_000
+    start = time.process_time()
+
+    assert len(validate(dumped(MANIFEST | {name: value}), OCI_MANIFEST)) == 100_000
+    assert time.process_time() - start < 10
