@@ -5,6 +5,7 @@ import re
 import attrs
 
 from oci_layers.errors import NameFormatError, UnsupportedError
+from oci_layers.spec.reference import Reference
 
 __all__ = ["TRANSPORTS", "ImageName", "normal_name"]
 
@@ -49,15 +50,11 @@ class ImageName:
 
 
 def normal_name(name: str) -> str:
-    """Return a name with Docker's defaults written out: `alpine` is `docker.io/library/alpine:latest` (DSV-12)."""
-    path, at, digest = name.partition("@")
-    head, slash, rest = path.partition("/")
-    if not slash or not ("." in head or ":" in head or head == "localhost"):
-        head, rest = "docker.io", path
-    elif head == "index.docker.io":
-        head = "docker.io"
-    if head == "docker.io" and "/" not in rest:
-        rest = f"library/{rest}"
-    if not at and ":" not in rest.rpartition("/")[2]:
-        rest += ":latest"
-    return f"{head}/{rest}{at}{digest}"
+    """Return a name with Docker's defaults written out: `alpine` is `docker.io/library/alpine:latest` (DSV-12).
+
+    Archives hold names that are no references too; those stay as they are.
+    """
+    try:
+        return str(Reference.parse(name))
+    except NameFormatError:
+        return name

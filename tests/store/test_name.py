@@ -6,6 +6,8 @@ from oci_layers.errors import NameFormatError, UnsupportedError
 from oci_layers.store import ImageName
 from oci_layers.store.name import normal_name
 
+DIGEST = "sha256:" + "0" * 64
+
 
 @pytest.mark.parametrize(
     ("text", "transport", "place", "ref"),
@@ -68,8 +70,9 @@ def test_a_transport_that_nobody_knows_is_refused_with_those_there_are(text):
         ("localhost/app", "localhost/app:latest"),
         ("localhost:5000/app", "localhost:5000/app:latest"),
         ("registry.example/a/b:c", "registry.example/a/b:c"),
-        ("alpine@sha256:00", "docker.io/library/alpine@sha256:00"),
-        ("alpine:3@sha256:00", "docker.io/library/alpine:3@sha256:00"),
+        (f"alpine@{DIGEST}", f"docker.io/library/alpine@{DIGEST}"),
+        (f"alpine:3@{DIGEST}", f"docker.io/library/alpine:3@{DIGEST}"),
+        ("no name: at all", "no name: at all"),
     ],
 )
 def test_dockers_defaults_are_written_out(name, normal):
