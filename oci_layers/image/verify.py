@@ -1,0 +1,296 @@
+"""A whole image to all that is wrong with it: every document and every blob that can be reached from some descriptors.
+
+Rules within a document are in `spec.rules`, those of one blob in `verify_blob`; here are the rules between documents:
+as many layers as diff_ids, an entry's platform and the config's, a subject that need not be there. The walk has no
+recursion, judges each document once, and believes none whose digest does not hold; so documents in a circle, which
+cannot all have the digests that they name each other by, end as a wrong digest.
+
+What is of an unknown type is never an error (MAN-08, MAN-16, IDX-07, LAY-10): it is bytes of a size and a digest.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+import attrs
+
+from oci_layers.blob.cas import BlobSource
+from oci_layers.errors import NameFormatError, OCIError, UnsupportedError, printable
+from oci_layers.image.verify_blob import Blob, Flaw, Place, check_blobs, read_document
+from oci_layers.limits import Limits
+from oci_layers.spec.config import ImageConfig
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+from oci_layers.spec.document import parse_any, parse_config
+from oci_layers.spec.manifest import Index, Manifest
+from oci_layers.spec.mediatype import MediaType, lookup
+from oci_layers.spec.platform import Platform, is_attestation
+from oci_layers.spec.rules import Profile, Severity, validate
+
+__all__ = ["Verification", "verify_image"]
+
+_DOCUMENTS = frozenset({"index", "manifest", "config", "empty"})
+_STRICTER: dict[Severity, Severity] = {"error": "error", "warning": "error", "note": "warning"}
+
+
+@attrs.frozen(kw_only=True)
+class Verification:
+    """What was looked at, and what is wrong with it."""
+
+    findings: tuple[Flaw, ...] = ()
+    """All that is wrong, by digest and then in the order of the document."""
+    blobs: int = 0
+    """How many blobs, documents among them, were found to be what size and digest say."""
+    bytes: int = 0
+    """How many bytes these have."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is an error."""
+        return all(finding.severity != "error" for finding in self.findings)
+
+
+def verify_image(
+    blobs: BlobSource,
+    roots: Sequence[Descriptor],
+    *,
+    fast: bool = False,
+    profile: Profile = "default",
+    limits: Limits | None = None,
+    threads: int = 2,
+) -> Verification:
+    """Check everything that can be reached from `roots`, each blob once; what is wrong is in the result.
+
+    A blob that is missing is an error, unless it is a subject or a non-distributable layer, which need not be there.
+
+    Args:
+        blobs: Where everything is; read by several threads at once.
+        roots: What to begin with: manifests, indexes, or anything else.
+        fast: Read documents alone; layers and what is of an unknown type are not even opened.
+        profile: How what is found is weighed; see `spec.rules`.
+        limits: `index_depth`, `descriptors`, `plain_bytes` of each layer, and the sizes of documents are held.
+        threads: How many layers are read at the same time.
+
+    Raises:
+        OSError: The place where the blobs are cannot be read.
+    """
+    limits = limits or Limits()
+    walk = _Walk(blobs, profile, limits)
+    walk.documents(roots)
+    walk.compare()
+    if not fast:
+        todo = [blob for blob in walk.found.values() if blob.layers or not blob.tried]
+        walk.flaws.update(check_blobs(blobs, todo, limits=limits, threads=threads))
+    walk.weigh_absences()
+    good = [blob for blob in walk.found.values() if blob.good]
+    return Verification(
+        findings=tuple(sorted(walk.flaws, key=_order)), blobs=len(good), bytes=sum(blob.size for blob in good)
+    )
+
+
+def _order(flaw: Flaw) -> tuple[Digest, list[tuple[int, str]], str, str]:
+    steps = [(len(step) if step.isdecimal() else 0, step) for step in flaw.pointer.split("/")]
+    return flaw.digest, steps, flaw.rule, flaw.message
+
+
+@attrs.frozen
+class _Step:
+    """A document that is to be judged."""
+
+    descriptor: Descriptor
+    row: MediaType
+    depth: int
+
+
+class _Walk:
+    """What has been found of an image so far."""
+
+    def __init__(self, blobs: BlobSource, profile: Profile, limits: Limits) -> None:
+        self.flaws: set[Flaw] = set()
+        self.found: dict[Digest, Blob] = {}
+        self._blobs = blobs
+        self._profile: Profile = profile
+        self._limits = limits
+        self._named = 0
+        self._steps: deque[_Step] = deque()
+        self._judged: set[tuple[Digest, str]] = set()
+        self._images: dict[Digest, Manifest] = {}
+        self._configs: dict[Digest, ImageConfig] = {}
+        self._platforms: list[tuple[Place, Platform, Digest]] = []
+
+    def _add(self, rule: str, severity: Severity, place: Place, message: str) -> None:
+        if self._profile == "strict":
+            severity = _STRICTER[severity]
+        if severity != "note" or self._profile != "lenient":
+            self.flaws.add(Flaw(rule, severity, place.digest, place.pointer, message))
+
+    def documents(self, roots: Sequence[Descriptor]) -> None:
+        """Judge every document that can be reached; gather what is said of all other blobs."""
+        for root in roots:
+            place = Place(root.digest)
+            if _embeds(root) is False:
+                self._add("DSC-16", "error", place, "the embedded data is something else")
+            self._name(root, place, 0)
+            self._note_platform(root, place)
+        while self._steps:
+            step = self._steps.popleft()
+            key = (step.descriptor.digest, step.descriptor.media_type)
+            if key not in self._judged:
+                self._judge(step)
+
+    def _name(self, descriptor: Descriptor, place: Place, depth: int, *, may_be_absent: str = "") -> None:
+        """Take note that a descriptor stands at a place."""
+        self._named += 1
+        if self._named > self._limits.descriptors:
+            if self._named == self._limits.descriptors + 1:
+                message = f"there are more descriptors than the limit of {self._limits.descriptors}"
+                self._add("LIM-01", "error", place, message)
+            return
+        blob = self.found.setdefault(descriptor.digest, Blob(descriptor.digest, descriptor.size, place))
+        if descriptor.size != blob.size:
+            message = f"is {descriptor.size}, but {blob.place} says {blob.size} of the same blob"
+            self._add("DSC-08", "error", Place(place.digest, place.field("size")), message)
+        row = lookup(descriptor.media_type)
+        if row is not None and not row.distributable:
+            may_be_absent = "NDL-03"
+        if _embeds(descriptor):
+            blob.data = descriptor.data
+        elif may_be_absent:
+            blob.absences.append((may_be_absent, place))
+        else:
+            blob.needed = True
+        if row is not None and row.role == "layer":
+            blob.layers.append((place, row))
+        if row is not None and row.role in _DOCUMENTS:
+            self._steps.append(_Step(descriptor, row, depth))
+
+    def _judge(self, step: _Step) -> None:
+        descriptor, limits = step.descriptor, self._limits
+        limit, allowed = "document_bytes", limits.document_bytes
+        if step.row.role == "config":
+            limit, allowed = "config_bytes", limits.config_bytes
+        blob = self.found[descriptor.digest]
+        if blob.tried and not blob.good and not (blob.missing and blob.data is not None):
+            return
+        raw, flaws = read_document(self._blobs, blob, limit=limit, allowed=allowed)
+        self.flaws.update(flaws)
+        if raw is None:
+            return  # Another place may embed it, so it is looked for again there.
+        self._judged.add((descriptor.digest, descriptor.media_type))
+        breaches = validate(raw, descriptor.media_type, profile=self._profile, limits=limits)
+        for breach in breaches:
+            self.flaws.add(Flaw(breach.rule, breach.severity, descriptor.digest, breach.pointer, breach.message))
+        if step.row.role == "empty":
+            return
+        try:
+            if step.row.role == "config":
+                self._configs[descriptor.digest] = parse_config(raw, descriptor, limits).value
+            else:
+                self._follow(parse_any(raw, descriptor, limits).value, step)
+        except OCIError as error:
+            # What no program can read is an error, even where the profile calls its single faults warnings.
+            if all(breach.severity != "error" for breach in breaches):
+                rule = "CFG-24" if step.row.role == "config" else "MAN-21"
+                self.flaws.add(Flaw(rule, "error", descriptor.digest, "", str(error)))
+
+    def _follow(self, document: Manifest | Index, step: _Step) -> None:
+        """Take note of everything that a manifest or an index names."""
+        digest = step.descriptor.digest
+        subject_rule = "MAN-17"
+        if isinstance(document, Manifest):
+            self._images[digest] = document
+            self._name(document.config, Place(digest, "/config"), step.depth)
+            for index, layer in enumerate(document.layers):
+                self._name(layer, Place(digest, f"/layers/{index}"), step.depth)
+        elif step.depth >= self._limits.index_depth:
+            message = f"is more deeply inside other indexes than the limit of {self._limits.index_depth}"
+            self._add("LIM-02", "error", Place(digest), message)
+        else:
+            subject_rule = "IDX-15"
+            for index, entry in enumerate(document.manifests):
+                place = Place(digest, f"/manifests/{index}")
+                self._name(entry, place, step.depth + 1)
+                self._note_platform(entry, place)
+        if document.subject is not None:
+            self._name(document.subject, Place(digest, "/subject"), step.depth, may_be_absent=subject_rule)
+
+    def _note_platform(self, entry: Descriptor, place: Place) -> None:
+        if entry.platform is not None and not is_attestation(entry):
+            self._platforms.append((place, entry.platform, entry.digest))
+
+    def compare(self) -> None:
+        """Hold manifests, configs and platforms against one another."""
+        for digest, manifest in self._images.items():
+            config = self._configs.get(manifest.config.digest)
+            if config is not None and _is_config(manifest.config):
+                self._compare_layers(digest, manifest, config)
+        for place, platform, digest in self._platforms:
+            image = self._images.get(digest)
+            config = None if image is None else self._configs.get(image.config.digest)
+            if image is not None and config is not None and _is_config(image.config):
+                for rule, severity, message in _compare_platforms(platform, config):
+                    where = Place(place.digest, place.field("platform"))
+                    self._add(rule, severity, where, f"{message} of {image.config.digest}")
+
+    def _compare_layers(self, digest: Digest, manifest: Manifest, config: ImageConfig) -> None:
+        diff_ids = config.rootfs.diff_ids
+        whole = Place(manifest.config.digest, "/rootfs/diff_ids")
+        if len(diff_ids) != len(manifest.layers):
+            message = f"has {len(diff_ids)} diff_ids for the {len(manifest.layers)} layers of manifest {digest}"
+            self._add("CFG-20", "error", whole, message)
+            return
+        for index, (layer, diff_id) in enumerate(zip(manifest.layers, diff_ids, strict=True)):
+            row, blob = lookup(layer.media_type), self.found.get(layer.digest)
+            if row is not None and row.role == "layer" and blob is not None:
+                blob.diff_ids.append((Place(whole.digest, f"{whole.pointer}/{index}"), diff_id))
+
+    def weigh_absences(self) -> None:
+        """Tell of the blobs that are not there."""
+        for blob in self.found.values():
+            if blob.missing and blob.needed:
+                self._add("LAY-05", "error", Place(blob.digest), f"is missing; {blob.place} names it")
+            for rule, place in blob.absences if blob.missing else ():
+                self._add(rule, "note", place, f"{blob.digest} is not there, and need not be")
+
+
+def _is_config(descriptor: Descriptor) -> bool:
+    row = lookup(descriptor.media_type)
+    return row is not None and row.role == "config"
+
+
+def _embeds(descriptor: Descriptor) -> bool | None:
+    """Tell whether a descriptor embeds what it names; None if it embeds nothing, or nobody can tell."""
+    data = descriptor.data
+    if data is None:
+        return None
+    try:
+        return len(data) == descriptor.size and Digest.of(data, descriptor.digest.algorithm) == descriptor.digest
+    except UnsupportedError:
+        return None
+
+
+def _compare_platforms(entry: Platform, config: ImageConfig) -> list[tuple[str, Severity, str]]:
+    """Return how the platform of an entry differs from that of the config, where both say something."""
+    said = _normal(entry.os, entry.architecture, entry.variant)
+    found = _normal(config.os, config.architecture, config.variant)
+    if (said.os, said.architecture) != (found.os, found.architecture):
+        return [("IDX-09", "error", f"is {_shown(said)}, but {_shown(found)} in the config")]
+    differences: list[tuple[str, Severity, str]] = []
+    if entry.os_version and config.os_version and entry.os_version != config.os_version:
+        versions = printable(entry.os_version), printable(config.os_version)
+        message = "has os.version {}, but {} in the config".format(*versions)
+        differences.append(("IDX-10", "warning", message))
+    if said.variant and found.variant and said.variant != found.variant:
+        differences.append(("IDX-12", "warning", f"is {_shown(said)}, but {_shown(found)} in the config"))
+    return differences
+
+
+def _shown(platform: Platform) -> str:
+    return printable(str(platform))
+
+
+def _normal(os: str, architecture: str, variant: str | None) -> Platform:
+    """Return a platform in the names that Go uses, so far as they are names."""
+    try:
+        return Platform.parse("/".join(filter(None, (os, architecture, variant))))
+    except NameFormatError:
+        return Platform(os=os, architecture=architecture, variant=variant)

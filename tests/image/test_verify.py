@@ -1,0 +1,555 @@
+"""A whole image against its own digests, and its documents against one another."""
+
+import base64
+import hashlib
+import io
+import json
+
+import pytest
+
+from oci_layers.errors import BlobMissingError
+from oci_layers.image import verify
+from oci_layers.image.verify import Verification, verify_image
+from oci_layers.limits import Limits
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+from oci_layers.spec.platform import Platform
+from oci_layers.spec.rules import RULES
+from tests.support.layers import COMPRESS, MEDIA_TYPES, d, digest, f, tar, wh
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+EMPTY = "application/vnd.oci.empty.v1+json"
+DOCKER = "application/vnd.docker."
+BASE = tar(d("a/"), f("a/x", "one"), f("b", "two"))
+UPPER = tar(wh("b"), f("c", "three"))
+
+
+class Blobs:
+    """A source that tells what was opened."""
+
+    def __init__(self):
+        self.stored = {}
+        self.opened = []
+
+    def open_blob(self, digest):
+        self.opened.append(str(digest))
+        try:
+            return io.BytesIO(self.stored[str(digest)])
+        except KeyError:
+            raise BlobMissingError(str(digest)) from None
+
+    def put(self, data, media_type, **fields):
+        """Store bytes, or a document, and return its descriptor."""
+        raw = data if isinstance(data, bytes) else json.dumps(data).encode()
+        self.stored[digest(raw)] = raw
+        return {"mediaType": media_type, "digest": digest(raw), "size": len(raw), **fields}
+
+
+def descriptor(found, **fields):
+    """The typed form of a JSON descriptor."""
+    return Descriptor(media_type=found["mediaType"], digest=Digest.parse(found["digest"]), size=found["size"], **fields)
+
+
+class Made:
+    """An index with one image of two layers, in which everything can be changed before `verify` puts it together."""
+
+    def __init__(self, *tars, compression="gzip"):
+        self.blobs = Blobs()
+        tars = tars or (BASE, UPPER)
+        self.layers = [self.blobs.put(COMPRESS[compression](plain), MEDIA_TYPES[compression]) for plain in tars]
+        self.config = {
+            "architecture": "amd64",
+            "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [digest(plain) for plain in tars]},
+        }
+        self.config_type = CONFIG
+        self.manifest = {"schemaVersion": 2, "mediaType": MANIFEST}
+        self.entry = {"platform": {"os": "linux", "architecture": "amd64"}}
+        self.index = {"schemaVersion": 2, "mediaType": INDEX}
+
+    def build(self):
+        """Store the documents; remember their digests and return the root."""
+        config = self.blobs.put(self.config, self.config_type)
+        self.manifest = {"config": config, "layers": self.layers} | self.manifest
+        entry = self.blobs.put(self.manifest, self.manifest["mediaType"], **self.entry)
+        self.index = {"manifests": [entry]} | self.index
+        root = self.blobs.put(self.index, self.index["mediaType"])
+        self.ids = {"config": config["digest"], "manifest": entry["digest"], "index": root["digest"]}
+        self.ids |= {f"layer {i}": layer["digest"] for i, layer in enumerate(self.layers)}
+        return descriptor(root)
+
+    def verify(self, **options):
+        root = self.build()
+        self.blobs.opened.clear()
+        return verify_image(self.blobs, [root], **options)
+
+    def named(self, found):
+        """The findings as tuples with names for their digests, in the order of their rules."""
+        names = {value: key for key, value in self.ids.items()}
+        return sorted(
+            (each.rule, each.severity, names.get(str(each.digest), str(each.digest)), each.pointer)
+            for each in found.findings
+        )
+
+
+def test_an_intact_image_has_no_findings_and_every_blob_is_read_once():
+    made = Made()
+    found = made.verify()
+    assert found == Verification(findings=(), blobs=5, bytes=sum(map(len, made.blobs.stored.values())))
+    assert found.ok
+    assert sorted(made.blobs.opened) == sorted(made.blobs.stored)
+
+
+@pytest.mark.parametrize("compression", ["", "gzip", "zstd"])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_an_intact_image_is_intact_however_it_is_compressed_and_read(compression, threads):
+    found = Made(compression=compression).verify(threads=threads)
+    assert [(each.rule, each.severity) for each in found.findings] == [("MAN-15", "note")] * 2 * (compression == "zstd")
+    assert (found.ok, found.blobs) == (True, 5)
+
+
+def test_fast_opens_no_layer():
+    made = Made()
+    made.layers[0]["size"] += 1
+    found = made.verify(fast=True)
+    assert (found.findings, found.blobs) == ((), 3)
+    assert sorted(made.blobs.opened) == sorted(made.ids[name] for name in ("config", "manifest", "index"))
+
+
+def flipped(raw):
+    return raw[:-3] + bytes([raw[-3] ^ 0x10]) + raw[-2:]
+
+
+BLOBS = ["config", "manifest", "index", "layer 0", "layer 1"]
+
+
+@pytest.mark.parametrize("name", BLOBS)
+@pytest.mark.parametrize(
+    ("damage", "rule"),
+    [
+        pytest.param(flipped, "DSC-05", id="flip"),
+        pytest.param(lambda raw: raw[:-1], "DSC-08", id="cut"),
+        pytest.param(lambda _: b"", "DSC-08", id="nothing"),
+        pytest.param(lambda raw: raw + b"\0", "DSC-08", id="extend"),
+        pytest.param(lambda raw: b"!" * len(raw), "DSC-05", id="another of its size"),
+    ],
+)
+def test_a_blob_that_is_not_what_its_digest_says_is_called_that_alone(name, damage, rule):
+    made = Made()
+    root = made.build()
+    made.blobs.stored[made.ids[name]] = damage(made.blobs.stored[made.ids[name]])
+    found = verify_image(made.blobs, [root])
+    assert made.named(found) == [(rule, "error", name, "")]
+    assert not found.ok
+
+
+def test_what_is_wrong_with_a_blob_is_said_with_numbers():
+    made = Made()
+    root = made.build()
+    first, second = (layer["digest"] for layer in made.layers)
+    raw = made.blobs.stored[first]
+    made.blobs.stored |= {first: raw[:-1], second: made.blobs.stored[second] + b"x"}
+    messages = {str(each.digest): each.message for each in verify_image(made.blobs, [root]).findings}
+    place = f"of {made.ids['manifest']} says"
+    assert messages == {
+        first: f"has {len(raw) - 1} bytes, not the {len(raw)} that /layers/0 {place}",
+        second: f"has more bytes than the {made.layers[1]['size']} that /layers/1 {place}",
+    }
+    made.blobs.stored |= {first: flipped(raw), made.ids["index"]: b"short"}
+    (finding,) = verify_image(made.blobs, [root]).findings
+    assert str(finding) == (
+        f"error DSC-08 {root.digest}: has 5 bytes, not the {root.size} that the root's descriptor says"
+    )
+
+
+@pytest.mark.parametrize("name", BLOBS)
+def test_a_blob_that_is_missing_is_named(name):
+    made = Made()
+    root = made.build()
+    del made.blobs.stored[made.ids[name]]
+    assert made.named(verify_image(made.blobs, [root])) == [("LAY-05", "error", name, "")]
+
+
+def test_two_blobs_in_each_others_place_are_both_found():
+    made = Made()
+    root = made.build()
+    first, second = made.ids["layer 0"], made.ids["layer 1"]
+    made.blobs.stored[first], made.blobs.stored[second] = made.blobs.stored[second], made.blobs.stored[first]
+    assert {(rule[:4], name) for rule, _, name, _ in made.named(verify_image(made.blobs, [root]))} == {
+        ("DSC-", "layer 0"),
+        ("DSC-", "layer 1"),
+    }
+
+
+def test_two_layers_in_each_others_place_do_not_have_the_diff_ids():
+    made = Made()
+    made.layers.reverse()
+    found = made.verify()
+    assert [(each.rule, str(each.digest), each.pointer, each.message) for each in found.findings] == [
+        (
+            "CHN-01",
+            made.ids["config"],
+            f"/rootfs/diff_ids/{index}",
+            f"is {digest(said)}, but the plain bytes of layer {made.layers[index]['digest']} are {digest(plain)}",
+        )
+        for index, said, plain in [(0, BASE, UPPER), (1, UPPER, BASE)]
+    ]
+
+
+def test_a_layer_that_stands_twice_is_read_once_and_compared_with_both():
+    made = Made(BASE, BASE)
+    made.config["rootfs"]["diff_ids"][1] = digest(UPPER)
+    assert made.named(made.verify()) == [("CHN-01", "error", "config", "/rootfs/diff_ids/1")]
+    assert made.blobs.opened.count(made.layers[0]["digest"]) == 1
+
+
+def test_diff_ids_may_be_of_several_algorithms_and_of_none_that_is_known():
+    made = Made(BASE, UPPER)
+    made.config["rootfs"]["diff_ids"] = ["sha512:" + hashlib.sha512(BASE).hexdigest(), "unknown:abc"]
+    assert made.named(made.verify(profile="lenient")) == [("DIG-08", "error", "config", "/rootfs/diff_ids/1")]
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_diff_id_that_was_dropped_is_missed(at):
+    made = Made()
+    del made.config["rootfs"]["diff_ids"][at]
+    (finding,) = made.verify().findings
+    assert (finding.rule, finding.pointer) == ("CFG-20", "/rootfs/diff_ids")
+    assert finding.message == f"has 1 diff_ids for the 2 layers of manifest {made.ids['manifest']}"
+
+
+def test_a_history_that_does_not_cover_the_layers_is_a_warning():
+    made = Made()
+    made.config["history"] = [{"created_by": "one"}]
+    found = made.verify()
+    assert made.named(found) == [("CFG-22", "warning", "config", "/history")]
+    assert found.ok
+    assert not made.verify(profile="strict").ok
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param({"os": "linux", "architecture": "x86_64"}, [], id="another name"),
+        pytest.param({"os": "linux", "architecture": "arm64"}, [("IDX-09", "error")], id="architecture"),
+        pytest.param({"os": "windows", "architecture": "amd64"}, [("IDX-09", "error")], id="system"),
+        pytest.param({"os": "linux", "architecture": "amd64", "variant": "v3"}, [("IDX-12", "warning")], id="variant"),
+        pytest.param({"os": "linux", "architecture": "amd64", "os.version": "2"}, [("IDX-10", "warning")], id="build"),
+    ],
+)
+def test_the_platform_of_an_entry_is_that_of_the_config(said, expected):
+    made = Made()
+    made.config |= {"variant": "v2", "os.version": "1"}
+    made.entry["platform"] = said
+    assert made.named(made.verify(profile="lenient")) == [
+        (*each, "index", "/manifests/0/platform") for each in expected
+    ]
+
+
+def test_a_platform_that_is_no_name_is_compared_as_it_stands_and_shown_escaped():
+    made = Made()
+    made.entry["platform"] = {"os": "li\x1bnux", "architecture": "amd64"}
+    messages = [each.message for each in made.verify().findings if each.rule == "IDX-09" and "but" in each.message]
+    assert messages == [f"is li\\x1bnux/amd64, but linux/amd64 in the config of {made.ids['config']}"]
+
+
+def test_an_attestation_has_no_platform_to_compare():
+    made = Made()
+    made.entry["platform"] = {"os": "unknown", "architecture": "unknown"}
+    assert [each for each in made.verify().findings if "in the config" in each.message] == []
+
+
+def test_a_root_is_held_against_its_own_descriptor():
+    made = Made()
+    made.build()
+    manifest = made.index["manifests"][0]
+    root = descriptor(manifest, platform=Platform(os="linux", architecture="arm"), data=b"other")
+    found = verify_image(made.blobs, [root])
+    assert made.named(found) == [("DSC-16", "error", "manifest", ""), ("IDX-09", "error", "manifest", "")]
+
+
+def embed(found, data):
+    return found | {"data": base64.b64encode(data).decode()}
+
+
+def test_embedded_data_that_is_something_else_is_found_beside_a_good_blob():
+    made = Made()
+    made.layers[0] = embed(made.layers[0], b"other")
+    assert made.named(made.verify()) == [("DSC-16", "error", "manifest", "/layers/0/data")]
+
+
+def test_embedded_data_stands_for_a_blob_that_is_not_there():
+    made = Made()
+    raw = made.blobs.stored[made.layers[0]["digest"]]
+    made.layers[0] = embed(made.layers[0], raw)
+    del made.blobs.stored[made.layers[0]["digest"]]
+    assert made.verify().findings == ()
+    made = Made()
+    made.layers = [made.layers[0], embed(made.layers[0], raw)]
+    made.config["rootfs"]["diff_ids"] = [digest(BASE)] * 2
+    del made.blobs.stored[made.layers[0]["digest"]]
+    assert [each.rule for each in made.verify().findings] == ["LAY-05"]
+
+
+def test_a_document_is_found_at_the_place_that_embeds_it_though_another_does_not():
+    made = Made()
+    root = made.build()
+    raw = made.blobs.stored.pop(made.ids["index"])
+    del made.blobs.stored[made.ids["layer 1"]]
+    embedded = Descriptor(media_type=INDEX, digest=root.digest, size=root.size, data=raw)
+    assert made.named(verify_image(made.blobs, [root, embedded])) == [
+        ("LAY-05", "error", "index", ""),
+        ("LAY-05", "error", "layer 1", ""),
+    ]
+
+
+def test_indexes_in_a_circle_have_a_wrong_digest():
+    blobs = Blobs()
+    first = blobs.put({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}, INDEX)
+    second = blobs.put({"schemaVersion": 2, "mediaType": INDEX, "manifests": [first]}, INDEX)
+    circle = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [second]}).encode()
+    blobs.stored[first["digest"]] = circle
+    found = verify_image(blobs, [descriptor(second), descriptor(first)])
+    assert [(each.rule, str(each.digest)) for each in found.findings] == [("DSC-08", first["digest"])]
+    assert len(blobs.opened) == 2
+
+
+def nested(blobs, depth):
+    found = blobs.put({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}, INDEX)
+    for _ in range(depth):
+        found = blobs.put({"schemaVersion": 2, "mediaType": INDEX, "manifests": [found]}, INDEX)
+    return found
+
+
+def test_indexes_are_followed_down_to_a_limit():
+    blobs = Blobs()
+    assert verify_image(blobs, [descriptor(nested(blobs, 15))]).findings == ()
+    (finding,) = verify_image(blobs, [descriptor(nested(blobs, 16))]).findings
+    assert (finding.rule, finding.severity) == ("LIM-02", "error")
+    assert finding.message == "is more deeply inside other indexes than the limit of 16"
+
+
+def test_descriptors_are_counted_and_those_past_the_limit_not_followed():
+    made = Made()
+    (finding,) = (found := made.verify(limits=Limits(descriptors=3))).findings
+    assert (finding.rule, str(finding.digest), finding.pointer) == ("LIM-01", made.ids["manifest"], "/layers/0")
+    assert finding.message == "there are more descriptors than the limit of 3"
+    assert found.blobs == 3
+
+
+def test_a_document_past_its_limit_is_not_read():
+    made = Made()
+    made.config["author"] = "x" * 5000
+    found = made.verify(limits=Limits(config_bytes=4000))
+    assert made.named(found) == [("LIM-01", "error", "config", "")]
+    assert made.ids["config"] not in made.blobs.opened
+
+
+def test_layers_past_the_limit_of_plain_bytes_are_told():
+    made = Made(BASE, compression="gzip")
+    assert made.named(made.verify(limits=Limits(plain_bytes=100))) == [("LIM-01", "error", "layer 0", "")]
+
+
+def test_unknown_types_are_no_error_and_their_blobs_are_checked():
+    made = Made()
+    made.layers.append(made.blobs.put(b"something", "application/x.layer"))
+    made.config_type = "application/x.config"
+    made.config = ["not", "an", "object"]
+    made.index["manifests"] = [
+        made.blobs.put(b"<x/>", "application/xml"),
+        made.blobs.put({"config": made.blobs.put(made.config, made.config_type), "layers": made.layers}, MANIFEST),
+    ]
+    made.build()
+    manifest = descriptor(made.blobs.put(made.manifest, MANIFEST))
+    entry = descriptor(made.index["manifests"][0])
+    found = verify_image(made.blobs, [manifest, entry])
+    assert (found.findings, found.blobs) == ((), 6)
+    damaged = {made.layers[2]["digest"]: b"somethinG", str(entry.digest): b"<y/>", made.ids["config"]: b"["}
+    made.blobs.stored |= damaged
+    found = verify_image(made.blobs, [manifest, entry])
+    assert {(each.rule, str(each.digest)) for each in found.findings} == {
+        ("DSC-05", made.layers[2]["digest"]),
+        ("DSC-05", str(entry.digest)),
+        ("DSC-08", made.ids["config"]),
+    }
+    assert verify_image(made.blobs, [manifest, entry], fast=True).findings == ()
+
+
+def test_a_layer_of_an_unknown_type_below_an_image_config_has_no_diff_id_to_compare():
+    made = Made(BASE)
+    made.layers.append(made.blobs.put(b"sealed", "application/vnd.oci.image.layer.v1.tar+encrypted"))
+    made.config["rootfs"]["diff_ids"].append(digest(UPPER))
+    assert made.verify(profile="lenient").ok
+
+
+def test_an_artifact_with_the_empty_config_is_good_and_its_empty_value_must_be_that():
+    made = Made()
+    made.manifest |= {"artifactType": "application/x.thing", "layers": [made.blobs.put(b"data", "text/plain")]}
+    made.config, made.config_type = {}, EMPTY
+    made.entry = {"artifactType": "application/x.thing"}
+    assert made.verify().findings == ()
+    blobs = Blobs()
+    wrong = blobs.put(b"[]", EMPTY)
+    assert [each.rule for each in verify_image(blobs, [descriptor(wrong)]).findings] == ["CON-04"]
+
+
+def test_dockers_types_are_checked_as_their_twins():
+    made = Made()
+    made.manifest["mediaType"] = DOCKER + "distribution.manifest.v2+json"
+    made.index["mediaType"] = DOCKER + "distribution.manifest.list.v2+json"
+    made.config_type = DOCKER + "container.image.v1+json"
+    made.layers = [layer | {"mediaType": DOCKER + "image.rootfs.diff.tar"} for layer in made.layers]
+    assert made.verify().findings == ()
+    made.config["rootfs"]["diff_ids"].reverse()
+    made.index.pop("manifests")
+    made.manifest.pop("config")
+    assert [each.rule for each in made.verify().findings] == ["CHN-01", "CHN-01"]
+
+
+def test_a_subject_need_not_be_there_and_is_checked_where_it_is():
+    made = Made()
+    subject = Blobs().put({"schemaVersion": 2}, MANIFEST)
+    made.manifest["subject"] = subject
+    found = made.verify()
+    assert made.named(found) == [("MAN-17", "note", "manifest", "/subject")]
+    assert found.findings[0].message == f"{subject['digest']} is not there, and need not be"
+    assert found.ok
+    assert [each.severity for each in made.verify(profile="strict").findings] == ["warning"]
+    assert made.verify(profile="lenient").findings == ()
+    made.blobs.stored[subject["digest"]] = b"x"
+    assert [each.rule for each in made.verify().findings] == ["DSC-08"]
+    made.blobs.put({"schemaVersion": 2}, MANIFEST)
+    assert {str(each.digest) for each in made.verify().findings} == {subject["digest"]}
+
+
+def test_the_subject_of_an_index_may_be_absent_too():
+    made = Made()
+    made.index["subject"] = Blobs().put(b"something", MANIFEST)
+    assert made.named(made.verify()) == [("IDX-15", "note", "index", "/subject")]
+
+
+def test_a_layer_that_is_not_to_be_distributed_need_not_be_there():
+    made = Made()
+    made.layers[0]["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+    del made.blobs.stored[made.layers[0]["digest"]]
+    assert made.named(made.verify()) == [
+        ("NDL-01", "note", "manifest", "/layers/0/mediaType"),
+        ("NDL-03", "note", "manifest", "/layers/0"),
+    ]
+
+
+def test_places_that_do_not_agree_on_the_size_of_a_blob_are_told():
+    made = Made(BASE, BASE)
+    made.layers[1] = made.layers[1] | {"size": 7}
+    found = made.verify()
+    assert made.named(found) == [("DSC-08", "error", "manifest", "/layers/1/size")]
+    said = made.layers[0]["size"]
+    assert found.findings[0].message == f"is 7, but /layers/0 of {made.ids['manifest']} says {said} of the same blob"
+
+
+def test_documents_are_judged_by_their_rules_each_finding_with_its_document():
+    made = Made()
+    made.config["config"] = {"Env": ["novalue"]}
+    made.manifest["annotations"] = {"": "x"}
+    assert made.named(made.verify()) == [
+        ("ANN-02", "note", "manifest", "/annotations/"),
+        ("CFG-11", "error", "config", "/config/Env/0"),
+    ]
+
+
+def test_a_document_that_nothing_can_read_is_an_error_in_every_profile():
+    for profile in ("default", "lenient", "strict"):
+        made = Made()
+        made.manifest["layers"] = "none"
+        found = made.verify(profile=profile)
+        assert made.named(found)[0][1:] == ("error", "manifest", "/layers"), profile
+        assert not found.ok
+
+
+def test_a_document_that_keeps_every_rule_and_cannot_be_read_is_an_error_all_the_same(monkeypatch):
+    monkeypatch.setattr(verify, "validate", lambda *_, **__: ())
+    made = Made()
+    made.config["os"] = made.manifest["subject"] = 7
+    assert made.named(made.verify()) == [("MAN-21", "error", "manifest", "")]
+    made.manifest["subject"] = None
+    made.index["manifests"] = [made.blobs.put(made.manifest, MANIFEST)]
+    (finding,) = made.verify().findings
+    assert (finding.rule, finding.message) == ("CFG-24", f"{CONFIG}: /os: must be a string, not an integer")
+
+
+def test_a_root_of_an_algorithm_that_is_not_known_is_an_error_even_if_it_is_embedded():
+    root = Descriptor(media_type=MANIFEST, digest=Digest.parse("unknown:abc"), size=1, data=b"x")
+    found = verify_image(Blobs(), [root])
+    assert [(each.rule, each.severity, each.digest) for each in found.findings] == [("DIG-08", "error", root.digest)]
+
+
+def test_a_damaged_document_is_read_once_however_often_it_is_named():
+    blobs = Blobs()
+    damaged = blobs.put({"schemaVersion": 2}, MANIFEST)
+    blobs.stored[damaged["digest"]] = b"x"
+    root = blobs.put({"schemaVersion": 2, "mediaType": INDEX, "manifests": [damaged] * 50}, INDEX)
+    found = verify_image(blobs, [descriptor(root)], profile="lenient")
+    assert [each.rule for each in found.findings] == ["DSC-08"]
+    assert blobs.opened == [root["digest"], damaged["digest"]]
+
+
+def test_a_good_document_is_read_once_however_often_it_is_named():
+    made = Made()
+    root = made.build()
+    made.blobs.opened.clear()
+    assert verify_image(made.blobs, [root, root]).findings == ()
+    assert sorted(made.blobs.opened) == sorted(made.blobs.stored)
+
+
+def test_a_layer_that_another_place_calls_a_document_still_has_a_diff_id():
+    made = Made(BASE)
+    made.config["rootfs"]["diff_ids"] = [digest(UPPER)]
+    root = made.build()
+    found = verify_image(made.blobs, [descriptor(made.layers[0] | {"mediaType": CONFIG}), root])
+    assert made.named(found) == [
+        ("CHN-01", "error", "config", "/rootfs/diff_ids/0"),
+        ("CON-04", "error", "layer 0", ""),
+    ]
+
+
+def test_embedded_data_of_another_size_than_its_root_says_is_found():
+    found = verify_image(
+        Blobs(), [Descriptor(media_type="text/plain", digest=Digest.of(b"x"), size=2, data=b"x")], fast=True
+    )
+    assert [each.rule for each in found.findings] == ["DSC-16"]
+
+
+def test_a_document_under_two_types_is_judged_as_both():
+    made = Made()
+    made.build()
+    entry = made.index["manifests"][0]
+    found = verify_image(made.blobs, [descriptor(entry), descriptor(entry | {"mediaType": INDEX})])
+    assert ("MAN-21", "error", "manifest", "/layers") in made.named(found)
+    assert found.blobs == 4
+
+
+def test_nothing_is_good():
+    assert verify_image(Blobs(), []) == Verification()
+
+
+def test_an_error_of_the_place_passes_through():
+    class Denied:
+        def open_blob(self, digest):
+            raise PermissionError(str(digest))
+
+    with pytest.raises(PermissionError):
+        verify_image(Denied(), [Made().build()])
+
+
+def test_findings_come_in_the_order_of_the_document():
+    made = Made(*[BASE] * 12)
+    made.config["rootfs"]["diff_ids"][2:12] = [digest(UPPER)] * 10
+    assert [each.pointer for each in made.verify().findings] == [f"/rootfs/diff_ids/{i}" for i in range(2, 12)]
+
+
+def test_every_rule_that_is_told_is_one_of_the_table():
+    told = {"CFG-20", "CFG-24", "CHN-01", "DIG-08", "DSC-05", "DSC-08", "DSC-16", "IDX-09", "IDX-10", "IDX-12"}
+    told |= {"IDX-15", "LAY-05", "LIM-01", "LIM-02", "LYR-01", "LYR-03", "MAN-17", "MAN-21", "NDL-03"}
+    assert told <= RULES.keys()
