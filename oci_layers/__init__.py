@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from oci_layers.image.image import Image
     from oci_layers.image.layer import Layer
     from oci_layers.image.meter import Progress
+    from oci_layers.image.verify import verify_image
     from oci_layers.image.view import ImagePath
     from oci_layers.layer.apply import apply
     from oci_layers.layer.changeset import decode
@@ -62,6 +63,7 @@ __all__ = [
     "read_tar",
     "scan",
     "validate",
+    "verify_image",
 ]
 
 _HOMES = {
@@ -85,6 +87,7 @@ _HOMES = {
     "read_tar": "tar.reader",
     "scan": "disk.scan",
     "validate": "spec.rules",
+    "verify_image": "image.verify",
 }
 
 

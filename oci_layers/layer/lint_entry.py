@@ -1,0 +1,65 @@
+"""What is odd about one entry by itself: its type, mode, owner, time, device number, attributes.
+
+The constants say what `entry_faults` has nothing to say about: lint looks at every entry, and asks only where it must.
+Names are judged in `lint_names`, hard links in `lint`, which knows the other entries.
+"""
+
+from collections.abc import Iterator
+
+from oci_layers.errors import printable
+from oci_layers.tar.entry import BLOCK, CHARACTER, CONTIGUOUS, DIRECTORY, REGULAR, SYMLINK, Entry
+
+__all__ = ["MAX_OWNER", "ORDINARY", "WATCHED_BITS", "entry_faults"]
+
+MAX_OWNER = 2**32 - 2
+_MAX_DEVICE = 2**32 - 1
+_FILES = frozenset({REGULAR, CONTIGUOUS})
+ORDINARY = frozenset({REGULAR, DIRECTORY})
+WATCHED_BITS = 0o6002
+_OVERLAY = (b"trusted.overlay.", b"user.overlay.")
+
+_Faults = Iterator[tuple[str, str]]
+
+
+def entry_faults(entry: Entry) -> _Faults:
+    """Yield the rule and a detail for all that is odd about `entry`, its name and what it links to left out."""
+    if entry.type in _FILES or entry.type == DIRECTORY:
+        yield from _mode_faults(entry)
+    if entry.mtime_ns < 0:
+        yield "negative-time", ""
+    if not (0 <= entry.uid <= MAX_OWNER and 0 <= entry.gid <= MAX_OWNER):
+        yield "owner-range", f"{entry.uid}:{entry.gid}"
+    for key in entry.xattrs:
+        if key.startswith(_OVERLAY):
+            yield "overlay-xattr", printable(key)
+    if entry.extents is not None:
+        yield "sparse", ""
+    if entry.type == CONTIGUOUS:
+        yield "contiguous", ""
+    elif entry.type == SYMLINK:
+        yield from _target_faults(entry.linkname)
+    elif entry.type in {CHARACTER, BLOCK}:
+        yield from _device_faults(entry)
+
+
+def _mode_faults(entry: Entry) -> _Faults:
+    mode = entry.mode & 0o7777
+    if entry.type != DIRECTORY and mode & 0o6000:
+        yield "set-id", f"{mode:04o}"
+    if mode & 0o002 and not (entry.type == DIRECTORY and mode & 0o1000):
+        yield "world-writable", f"{mode:04o}"
+
+
+def _target_faults(target: bytes) -> _Faults:
+    if not target:
+        yield "empty-link", ""
+    elif b"\0" in target:
+        yield "nul-name", "in the target of the link"
+
+
+def _device_faults(entry: Entry) -> _Faults:
+    major, minor = entry.devmajor, entry.devminor
+    if not (0 <= major <= _MAX_DEVICE and 0 <= minor <= _MAX_DEVICE):
+        yield "device-range", f"{major}:{minor}"
+    elif entry.type == CHARACTER and major == minor == 0:
+        yield "overlay-whiteout", ""

@@ -1,0 +1,26 @@
+import re
+
+import pytest
+
+from oci_layers.layer.lint_rules import LINT_RULES
+
+ENGINE_WORDS = {"aufs", "climbing-link", "duplicate", "file-as-directory", "global-header", "nothing-hidden"}
+ENGINE_WORDS |= {"odd-marker", "unknown-type", "whiteout-of-marker"}
+
+
+@pytest.mark.parametrize("what", LINT_RULES)
+def test_a_rule_is_a_short_word_and_whole_sentences(what):
+    rule = LINT_RULES[what]
+    assert rule.what == what
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+){0,3}", what)
+    assert rule.severity in {"error", "warning", "note"}
+    for sentence in filter(None, [rule.sentence, rule.fix]):
+        assert re.fullmatch(r"[A-Z].*\.", sentence)
+
+
+def test_where_the_engine_reports_the_same_the_word_is_the_same():
+    assert LINT_RULES.keys() >= ENGINE_WORDS
+
+
+def test_what_is_told_once_a_layer_are_habits_of_whoever_wrote_it():
+    assert {rule.what for rule in LINT_RULES.values() if rule.once} == {"owner-name", "extra-time", "fine-time"}
