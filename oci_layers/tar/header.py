@@ -114,6 +114,13 @@ def _expected(field: bytes) -> int:
         return -1
 
 
+def _check_sum(block: bytes, field: bytes) -> None:
+    """Hold a block against its checksum field, both styles; raises TarFormatError."""
+    total = checksum(block)
+    if total != _expected(field):
+        _check_signed(block, total, field)
+
+
 def _check_signed(block: bytes, total: int, field: bytes) -> None:
     """Accept the sum that old programs took: bytes above 127 count as negative, each 256 less."""
     outside = block[:148] + block[156:]
@@ -125,8 +132,7 @@ def _check_signed(block: bytes, total: int, field: bytes) -> None:
 def is_header(block: bytes) -> bool:
     """Tell whether the checksum of a block is right, so that it is a header and not something else."""
     try:
-        if checksum(block) != _expected(block[148:156]):
-            _check_signed(block, checksum(block), block[148:156])
+        _check_sum(block, block[148:156])
     except TarFormatError:
         return False
     return True
@@ -139,9 +145,7 @@ def parse_header(block: bytes, offset: int, content: Content) -> Entry:
         TarFormatError: a wrong checksum, a malformed number, a negative size.
     """
     name, owner, size, mtime, expected, type_flag, linkname, tail = _FIELDS.unpack(block)
-    total = (adler32(block[:256], 0) & 0xFFFF) + (adler32(block[256:], 0) & 0xFFFF)
-    if total != _expected(expected):
-        _check_signed(block, total, expected)
+    _check_sum(block, expected)
     mode, uid, gid = _owner(owner)
     uname, gname, major, minor, prefix = _tail(tail)
     name = name.rstrip(b"\0")
