@@ -6,7 +6,6 @@ stream. Whoever ends a stream drains it: bytes that nobody wanted are part of th
 `compression`, where blobs come from in `cas` and `directory`.
 """
 
-import contextlib
 import queue
 import threading
 from types import TracebackType
@@ -100,14 +99,19 @@ class VerifiedReader:
 class ReadAhead:
     """A stream whose work (reading, inflating, hashing) is done by another thread, a few pieces ahead of the reader.
 
-    Errors come out of `read` where they would have without it. The thread ends with the stream, or with `close`.
+    Errors come out of `read` where they would have without it. The thread ends with the stream, or with `close`. The
+    two threads share nothing but two queues without Python code inside: Ctrl-C may come at any time, and a lock that
+    it interrupts the taking of would never be given back.
     """
 
     _PIECES = 8
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
-        self._pieces: queue.Queue[bytes | BaseException] = queue.Queue(self._PIECES)
+        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._pieces: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
+        for _ in range(self._PIECES):
+            self._room.put(None)
         self._stop = False
         self._rest = b""
         self._error: BaseException | None = None
@@ -116,7 +120,10 @@ class ReadAhead:
 
     def _run(self) -> None:
         try:
-            while not self._stop:
+            while True:
+                self._room.get()
+                if self._stop:
+                    return
                 data = self._stream.read(PIECE)
                 self._pieces.put(data)
                 if not data:
@@ -141,7 +148,9 @@ class ReadAhead:
                 self._error = piece
                 raise piece
             data = piece
-            if not data:
+            if data:
+                self._room.put(None)
+            else:
                 self._pieces.put(b"")
         self._rest = data[size:]
         return data[:size]
@@ -149,9 +158,8 @@ class ReadAhead:
     def stop(self) -> None:
         """Stop the thread and wait for it; the stream below stays open, and may be read on from where it was left."""
         self._stop = True
-        while self._thread.is_alive():
-            with contextlib.suppress(queue.Empty):
-                self._pieces.get(timeout=0.01)
+        self._room.put(None)
+        self._thread.join()
 
     def close(self) -> None:
         """Stop, and close the stream below."""

@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -181,6 +183,52 @@ def test_reading_after_the_stop_is_an_error_and_no_wait():
     ahead.stop()
     with pytest.raises(ValueError, match="stopped"):
         ahead.read(1)
+
+
+INTERRUPTED = """
+import random, signal, sys, threading
+from oci_layers.blob.stream import ReadAhead
+
+class Short:
+    left = 3000
+    def read(self, size):
+        self.left -= 1
+        return b"x" * 1000 if self.left > 0 else b""
+    def close(self):
+        pass
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+def round(seconds):
+    ahead = ReadAhead(Short())
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        while ahead.read(1 << 20):
+            pass
+        return 0
+    except KeyboardInterrupt:
+        return 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        ahead.close()
+
+signal.signal(signal.SIGALRM, interrupt)
+when = random.Random(1)
+hits = 0
+while hits < 300:
+    try:
+        hits += round(when.uniform(1e-4, 5e-3))
+    except KeyboardInterrupt:  # before the reading began, or when it had ended
+        pass
+print(hits)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs timers")
+def test_an_interrupt_at_any_moment_leaves_nothing_that_waits_forever():
+    ran = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=120, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "300\n", "")
 
 
 def test_an_error_of_the_reader_leaves_no_thread(tmp_path):
