@@ -1,67 +1,80 @@
-"""`python -m benchmarks [--small] [--rounds N] [--json FILE] [NAME...]`."""
+"""`python -m benchmarks [--list] [--small] [--rounds N] [--json FILE] [--svg FILE] [NAME...]`."""
 
 import argparse
 import json
-import platform
 import sys
 from pathlib import Path
 
-from benchmarks.inputs import images
-from benchmarks.measure import Result, compare, ram_disk
-from benchmarks.peers import PEERS, layer_files
+from benchmarks.measure import MEMORY, FailedError, compare, compile_package, place_of
+from benchmarks.report import Outcome, heading, panels, record, section
+from benchmarks.suite import Benchmark, choose, suite
+from benchmarks.svg import chart
+
+_TITLE = "Shorter is faster: oci_layers and its peers"
 
 
-def main() -> int:
-    """Measure, print a table for each image, write JSON."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", metavar="NAME", nargs="*", help="only the images of these names")
-    parser.add_argument("--small", action="store_true", help="a small image only, to see that it works")
-    parser.add_argument("--rounds", type=int, default=5)
+def main(arguments: list[str]) -> int:
+    """Measure what is asked for; print one table, write JSON and a picture."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure this library beside its peers.")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="only these benchmarks; see --list")
+    parser.add_argument("--list", action="store_true", help="say what there is, and measure nothing")
+    parser.add_argument("--small", action="store_true", help="small inputs, to see that everything works")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often each is run; 5 by default")
     parser.add_argument("--json", type=Path, default=Path("build/benchmarks.json"), metavar="FILE")
-    options = parser.parse_args()
-    place = ram_disk() or Path.cwd() / "build"
-    place.mkdir(parents=True, exist_ok=True)
-    peers = [peer for peer in PEERS if not peer.missing()]
-    for peer in PEERS:
-        for name in peer.missing():
-            print(f"left out: {peer.name}: {name} is not installed", file=sys.stderr)
-    measured: dict[str, object] = {}
-    for name, layout in images(small=options.small).items():
-        if options.names and name not in options.names:
-            continue
-        results = compare(layout, peers, options.rounds, place)
-        size = sum(layer.stat().st_size for layer in layer_files(layout))
-        print(f"\n{name}: {len(layer_files(layout))} layers, {size / 1e6:.0f} MB compressed, unpacked to {place}\n")
-        _print(results)
-        measured[name] = {"bytes": size, "peers": [_json(result, results[0]) for result in results]}
-    record = {"python": platform.python_version(), "machine": platform.machine(), "images": measured}
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"\nwritten to {options.json}")
+    parser.add_argument("--svg", type=Path, default=Path("build/benchmarks.svg"), metavar="FILE")
+    options = parser.parse_args(arguments)
+    every = suite(small=options.small)
+    if options.list:
+        print(listing(every))
+        return 0
+    if options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    try:
+        chosen = choose(every, options.names)
+    except LookupError as error:
+        parser.error(str(error))
+    try:
+        outcomes = measured(chosen, options.rounds)
+    except FailedError as error:
+        print(f"benchmarks: error: {error}", file=sys.stderr)
+        return 1
+    _write(options.json, json.dumps(record(outcomes, rounds=options.rounds, small=options.small), indent=2) + "\n")
+    shown = panels(outcomes)
+    if shown:
+        _write(options.svg, chart(_TITLE, shown))
     return 0
 
 
-def _print(results: list[Result]) -> None:
-    print(f"{'program':<32}{'verifies':<24}{'seconds':>8}{'CPU s':>8}{'peak MiB':>10}{'times ours':>12}")
-    for result in results:
-        print(
-            f"{result.peer.name:<32}{result.peer.checks:<24}{result.median('seconds'):>8.2f}"
-            f"{result.median('cpu_seconds'):>8.2f}{result.median('peak_kib') / 1024:>10.0f}"
-            f"{result.median('seconds') / results[0].median('seconds'):>12.2f}"
-        )
+def listing(benchmarks: tuple[Benchmark, ...]) -> str:
+    """Return the names of the benchmarks, and what each is."""
+    return "\n".join(
+        f"{each.name:<12}{each.about}{' (only when asked for)' if each.asked else ''}" for each in benchmarks
+    )
 
 
-def _json(result: Result, ours: Result) -> dict[str, object]:
-    return {
-        "name": result.peer.name,
-        "verifies": result.peer.checks,
-        "seconds": [run.seconds for run in result.runs],
-        "median_seconds": result.median("seconds"),
-        "median_cpu_seconds": result.median("cpu_seconds"),
-        "median_peak_kib": result.median("peak_kib"),
-        "times_ours": result.median("seconds") / ours.median("seconds"),
-    }
+def measured(benchmarks: tuple[Benchmark, ...], rounds: int) -> list[Outcome]:
+    """Run the benchmarks, print each as it is done, and name what is left out, once."""
+    outcomes = []
+    named: set[str] = set()
+    compile_package()
+    print(heading())
+    for benchmark in benchmarks:
+        place = place_of(benchmark.mib)
+        results, left_out = compare(benchmark.rows, rounds, place)
+        outcomes.append(Outcome(benchmark, results, left_out, in_memory=place == MEMORY))
+        print(section(outcomes[-1]), flush=True)
+        for line in left_out:
+            if line not in named:
+                print(f"  left out: {line}", flush=True)
+                named.add(line)
+    return outcomes
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    print(f"written to {file}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,125 +1,226 @@
-"""The images that are measured, made once and kept.
+"""The images that are measured: a real one where it can be made, and made-up ones that each ask for one thing.
 
-`debian` is a real Debian root in four layers (base system, a C toolchain, Node.js with npm, then removals), made with
-mmdebstrap, apt and umoci where they are installed and this is root. `synthetic` needs nothing but Python. Sizes differ
-between runs of the archive's packages, so a result says how large its input was.
+A made-up image is a function from numbers to layers of entries, the same each time; its name in the cache has the
+numbers in it. Contents are slices of words and noise that compress 2 to 3 times, as real layers do. How they are
+written is in `layout`.
 """
 
-import gzip
-import hashlib
-import json
-import os
+import functools
+import itertools
 import random
-import shutil
-import subprocess
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from oci_layers.tar import DIRECTORY, REGULAR, Entry, Pieces, write_tar
+import attrs
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "oci-layers-benchmarks"
-_TOOLS = ("mmdebstrap", "umoci", "chroot")
-_STEPS = (
-    "apt-get install -y -q --no-install-recommends build-essential git python3-dev",
-    "apt-get install -y -q --no-install-recommends nodejs npm perl-doc vim",
-    "apt-get purge -y -q vim perl-doc && apt-get autoremove -y -q && rm -rf /usr/share/doc /var/lib/apt/lists/*",
-)
+from benchmarks import debian
+from benchmarks.layout import FAST, USUAL, Gzip, kept, write_layout
+from oci_layers.tar import DIRECTORY, HARDLINK, REGULAR, Entry, Pieces
 
-
-def images(*, small: bool) -> dict[str, Path]:
-    """Return the layouts by name; each has one image, called `b`. Those that cannot be made here are left out."""
-    found = {"synthetic-small": synthetic(2_000, 2)} if small else {"synthetic": synthetic(30_000, 3)}
-    if not small and (layout := debian()) is not None:
-        found["debian"] = layout
-    return found
+_RECIPE = 1
+"""Counts up when what is made changes, so that nothing old is taken for it."""
+_MIB = 1 << 20
+_TIME = 1_700_000_000 * 10**9
 
 
-def debian() -> Path | None:
-    """Return the layout of the Debian image, made at the first call; None where it cannot be made."""
-    layout = CACHE / "debian"
-    if layout.exists():
-        return layout
-    if os.geteuid() != 0 or not all(map(shutil.which, _TOOLS)):
-        return None
-    work = CACHE / "debian.making"
-    subprocess.run(["rm", "-rf", work], check=True)
-    work.mkdir(parents=True)
-    making, bundle = work / "layout", work / "bundle"
-    image = f"{making}:b"
-    _run("umoci", "init", "--layout", str(making))
-    _run("umoci", "new", "--image", image)
-    _run("umoci", "unpack", "--image", image, str(bundle))
-    root = bundle / "rootfs"
-    _run("mmdebstrap", "--variant=apt", "--quiet", "bookworm", str(work / "base"))
-    _run("cp", "-a", f"{work}/base/.", str(root))
-    _repack(image, bundle)
-    for name in ("resolv.conf", "hosts"):
-        shutil.copy(f"/etc/{name}", root / "etc" / name)
-    for step in _STEPS:
-        _run("chroot", str(root), "env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", f"apt-get update -q && {step}")
-        _repack(image, bundle)
-    _run("umoci", "gc", "--layout", str(making))
-    making.rename(layout)
-    subprocess.run(["rm", "-rf", work], check=True)
-    return layout
+@attrs.frozen
+class Input:
+    """An image that is made at the first call of `layout` and kept."""
+
+    name: str
+    about: str
+    gzip: str
+    make: Callable[[Path], None] = attrs.field(repr=False, eq=False)
+
+    def layout(self) -> Path:
+        """Return the layout; its image is called `b`."""
+        return kept(self.name, self.make)
 
 
-def _repack(image: str, bundle: Path) -> None:
-    _run("umoci", "repack", "--refresh-bundle", "--image", image, str(bundle))
+def real_or_mixed(files: int, layers: int) -> Input:
+    """Return the Debian image, or made-up files where it cannot be made."""
+    if debian.missing() is None:
+        return Input(debian.NAME, "a Debian root of four layers", "gzip by umoci", debian.make)
+    return mixed(files, layers)
 
 
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+def mixed(files: int, layers: int) -> Input:
+    """Return files of the sizes that real ones have; each further layer rewrites some and removes some."""
+
+    def every() -> Iterator[Iterable[Entry]]:
+        dice = random.Random(files)
+        for number in range(layers):
+            yield _mixed(dice, files, files if number == 0 else files // 10, removes=number > 0)
+
+    return _input(f"mixed-{files}-{layers}", f"{files:,} made-up files in {layers} layers", every)
 
 
-def synthetic(files: int, layers: int) -> Path:
-    """Return a layout of made-up files of the sizes that real ones have, some rewritten by each further layer."""
-    layout = CACHE / f"synthetic-{files}-{layers}"
-    if layout.exists():
-        return layout
-    making = layout.with_suffix(".making")
-    shutil.rmtree(making, ignore_errors=True)
-    (making / "blobs" / "sha256").mkdir(parents=True)
-    dice = random.Random(files)
-    text = bytes(dice.choices(range(32, 127), k=1 << 20))
-    descriptors, diff_ids = [], []
-    for number in range(layers):
-        plain = b"".join(write_tar(_entries(dice, text, files if number == 0 else files // 10, files)))
-        diff_ids.append("sha256:" + hashlib.sha256(plain).hexdigest())
-        blob = gzip.compress(plain, 6, mtime=0)
-        descriptors.append(_put(making, blob, "application/vnd.oci.image.layer.v1.tar+gzip"))
-    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids}}
-    manifest_type = "application/vnd.oci.image.manifest.v1+json"
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": manifest_type,
-        "config": _put(making, json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"),
-        "layers": descriptors,
-    }
-    entry = _put(making, json.dumps(manifest).encode(), manifest_type)
-    entry["annotations"] = {"org.opencontainers.image.ref.name": "b"}
-    (making / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
-    (making / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    making.rename(layout)
-    return layout
-
-
-def _entries(dice: random.Random, text: bytes, count: int, names: int) -> list[Entry]:
-    entries = {}
+def _mixed(dice: random.Random, names: int, count: int, *, removes: bool) -> Iterator[Entry]:
+    entries: dict[str, Entry] = {}
     for _ in range(count):
         number = dice.randrange(names)
-        size = int(dice.lognormvariate(8, 2)) % (1 << 19)
-        start = dice.randrange(len(text) - size)
-        data = text[start : start + size]
         directory = f"usr/d{number % 97}/d{number % 1009}/"
-        entries[directory] = Entry(directory.encode(), DIRECTORY, mode=0o755)
-        name = f"{directory}f{number}"
-        entries[name] = Entry(
-            name.encode(), REGULAR, mode=0o644, size=size, stored_size=size, content=Pieces([data] if data else [])
-        )
-    return [entries[name] for name in sorted(entries)]
+        entries[directory] = _directory(directory)
+        if removes and number % 50 == 0:
+            entries[f"{directory}f{number}"] = _file(f"{directory}.wh.f{number}", b"")
+        else:
+            entries[f"{directory}f{number}"] = _file(
+                f"{directory}f{number}", _slice(dice, int(dice.lognormvariate(8, 2)) % (1 << 19))
+            )
+    return (entries[name] for name in sorted(entries))
 
 
-def _put(layout: Path, data: bytes, media_type: str) -> dict[str, object]:
-    name = hashlib.sha256(data).hexdigest()
-    (layout / "blobs" / "sha256" / name).write_bytes(data)
-    return {"mediaType": media_type, "digest": f"sha256:{name}", "size": len(data)}
+def big_file(mib: int) -> Input:
+    """Return one file in one layer."""
+
+    def layer() -> Iterator[Entry]:
+        dice = random.Random(mib)
+        pieces = (_slice(dice, _MIB) for _ in range(mib))
+        yield attrs.evolve(_file("big", b""), size=mib * _MIB, content=Pieces(pieces))
+
+    return _input(f"big-file-{mib}", f"one file of {mib} MiB", lambda: [layer()])
+
+
+def tiny_files(count: int) -> Input:
+    """Return files of at most 1,000 bytes in directories of a hundred."""
+
+    def layer() -> Iterator[Entry]:
+        dice = random.Random(count)
+        return _spread(_file(f"{directory}f{number}", _slice(dice, size)) for directory, number, size in rows(dice))
+
+    def rows(dice: random.Random) -> Iterator[tuple[str, int, int]]:
+        for number in range(count):
+            yield f"srv/{number // 10_000}/{number // 100}/", number, dice.randrange(1_001)
+
+    return _input(f"tiny-files-{count}", f"{count:,} files of at most 1,000 bytes in one layer", lambda: [layer()])
+
+
+def names(count: int) -> Input:
+    """Return empty files, so that there is nothing but entries: `count` of them, with the directories."""
+
+    def layer() -> Iterator[Entry]:
+        files = (_file(f"srv/{number // 10_000}/{number // 100}/f{number}", b"") for number in itertools.count())
+        return itertools.islice(_spread(files), count)
+
+    return _input(f"names-{count}", f"{count:,} entries in one layer", lambda: [layer()])
+
+
+def _spread(files: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield entries with their parents before them, each once; files come sorted by directory."""
+    made = ""
+    for file in files:
+        parent = file.name.decode().rpartition("/")[0]
+        if parent != made:
+            parts, before = parent.split("/"), made.split("/")
+            same = sum(
+                1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(parts, before, strict=False))
+            )
+            yield from (_directory("/".join(parts[:depth]) + "/") for depth in range(same + 1, len(parts) + 1))
+            made = parent
+        yield file
+
+
+def deep_paths(chains: int, depth: int) -> Input:
+    """Return directories within directories, a small file in each."""
+
+    def layer() -> Iterator[Entry]:
+        dice = random.Random(chains)
+        for chain in range(chains):
+            path = ""
+            for level in range(depth):
+                path += f"level-{level or chain}/"
+                yield _directory(path)
+                yield _file(f"{path}file", _slice(dice, 200))
+
+    about = f"{chains:,} chains of {depth} directories within one another, a file in each"
+    return _input(f"deep-paths-{chains}-{depth}", about, lambda: [layer()])
+
+
+def hard_links(files: int, links: int) -> Input:
+    """Return files that have many names each."""
+
+    def layer() -> Iterator[Entry]:
+        dice = random.Random(files)
+        for number in range(files):
+            directory = f"srv/{number}/"
+            yield _directory(directory)
+            first = _file(f"{directory}0", _slice(dice, 2_000))
+            yield first
+            for link in range(1, links + 1):
+                yield attrs.evolve(
+                    first,
+                    name=f"{directory}{link}".encode(),
+                    type=HARDLINK,
+                    size=0,
+                    linkname=first.name,
+                    content=_EMPTY,
+                )
+
+    return _input(f"hard-links-{files}-{links}", f"{files:,} files with {links} hard links each", lambda: [layer()])
+
+
+def rewrites(layers: int, mib: int) -> Input:
+    """Return a tree that each layer writes anew: the same names, other contents."""
+    files = mib * 40
+
+    def every() -> Iterator[Iterable[Entry]]:
+        for number in range(layers):
+            yield layer(random.Random(number))
+
+    def layer(dice: random.Random) -> Iterator[Entry]:
+        sizes = random.Random(mib)
+        for file in range(files):
+            if file % 40 == 0:
+                yield _directory(f"d{file // 40}/")
+            # The exponential sizes of a real tree, the same in each layer, with a mean of a fortieth of a MiB.
+            size = min(int(sizes.expovariate(40 / _MIB)), _MIB)
+            yield _file(f"d{file // 40}/f{file}", _slice(dice, size))
+
+    about = f"{layers} layers that each rewrite all of one tree of {mib} MB"
+    return _input(f"rewrites-{layers}-{mib}", about, every, FAST)
+
+
+def zeros(mib: int) -> Input:
+    """Return one file of zeros, which compress to almost nothing."""
+
+    def layer() -> Iterator[Entry]:
+        piece = bytes(_MIB)
+        yield attrs.evolve(_file("zeros", b""), size=mib * _MIB, content=Pieces(itertools.repeat(piece, mib)))
+
+    return _input(f"zeros-{mib}", f"a layer of {mib:,} MiB", lambda: [layer()], FAST)
+
+
+_EMPTY = Pieces()
+
+
+def _input(name: str, about: str, layers: Callable[[], Iterable[Iterable[Entry]]], gzip: Gzip = USUAL) -> Input:
+    return Input(f"{name}.{_RECIPE}", about, gzip.name, lambda layout: write_layout(layout, layers(), gzip))
+
+
+def _directory(name: str) -> Entry:
+    return Entry(name.encode(), DIRECTORY, mode=0o755, mtime_ns=_TIME)
+
+
+def _file(name: str, data: bytes) -> Entry:
+    content = Pieces([data]) if data else _EMPTY
+    return Entry(name.encode(), REGULAR, mode=0o644, mtime_ns=_TIME, size=len(data), content=content)
+
+
+def _slice(dice: random.Random, size: int) -> bytes:
+    """Return made-up content of at most 1 MiB."""
+    text = _text()
+    start = dice.randrange(len(text) - size)
+    return text[start : start + size]
+
+
+@functools.cache
+def _text() -> bytes:
+    """Return 8 MiB of words, the first ones of them the most frequent, with some noise in between."""
+    dice = random.Random(0)
+    letters = b"abcdefghijklmnopqrstuvwxyz_ABC0123456789"
+    words = [bytes(dice.choices(letters, k=dice.randint(2, 11))) for _ in range(6_000)]
+    weights = [1 / (rank + 5) for rank in range(len(words))]
+    text = bytearray()
+    while len(text) < 8 * _MIB:
+        text += b" ".join(dice.choices(words, weights, k=700)) + dice.randbytes(400)
+    return bytes(text)

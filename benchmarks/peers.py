@@ -1,39 +1,86 @@
-"""What is measured: one command line each that makes DEST out of a layout, and what it checks meanwhile."""
+"""The programs that are measured: one command line each, what it needs, and what it checks meanwhile.
 
-import json
+All of them that unpack make a file system out of a layout as root would, owners and all. They do not do the same:
+
+* Programs for tar know no layers: they are called for one after another, and leave whiteouts as files named `.wh.*`
+  instead of removing what these hide.
+* skopeo and buildah unpack into their storage: each layer into a directory of its own, for an overlay mount, after a
+  copy of the blob. So they neither merge nor remove. Both do it with the same library.
+
+What each verifies was found out by giving it damaged images, which tests/test_benchmarks.py does again. It is what the
+versions in Debian 12 do: skopeo 1.9 and buildah 1.28 take a layer whose diff_id is another.
+"""
+
+import importlib.util
+import os
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import attrs
 
+from benchmarks.layout import layer_files
+
+Check = Literal["blob digests", "diff_ids"]
+BOTH: tuple[Check, ...] = ("blob digests", "diff_ids")
+
 
 @attrs.frozen
-class Peer:
-    """A way to unpack an image. `needs` are the commands that must be installed."""
+class Program:
+    """A command line that does one thing with an image."""
 
     name: str
-    checks: str
-    needs: tuple[str, ...]
     shell: str
-    """For `sh -c`, with {layout}, {dest}, {python} and {layers}, the files of the gzip layers from the lowest."""
+    """For `sh -e`, with {layout}, {layers} (the files of the gzip layers from the lowest), {dest} (to be made) and
+    {scratch} (a directory that is there), both thrown away afterwards, {python}, and {probe} (see `probe`)."""
+    verifies: tuple[Check, ...] = ()
+    whiteouts: str = ""
+    """What becomes of whiteouts; empty where that is no question."""
+    commands: tuple[str, ...] = ()
+    """What must be installed."""
+    modules: tuple[str, ...] = ()
+    """The Python modules that must be."""
+    root: bool = False
+    """Whether it needs to be root."""
+    loops: int = 1
+    """How often the command line does the thing."""
 
-    def missing(self) -> list[str]:
-        """Return what is not installed."""
-        return [name for name in self.needs if shutil.which(name) is None]
+    @property
+    def remark(self) -> str:
+        """What it verifies, and what becomes of whiteouts; empty where neither is a question."""
+        verifies = "both digests" if self.verifies == BOTH else " and ".join(self.verifies)
+        if not self.whiteouts:
+            return verifies
+        return f"{verifies or 'nothing'}; {self.whiteouts}"
 
-    def command(self, layout: Path, dest: Path) -> list[str]:
+    def missing(self) -> str | None:
+        """Return why it cannot be run here; None if it can."""
+        absent = [name for name in self.commands if shutil.which(name) is None]
+        absent += [name for name in self.modules if importlib.util.find_spec(name) is None]
+        if absent:
+            return f"{', '.join(absent)} not installed"
+        return "needs root" if self.root and os.geteuid() != 0 else None
+
+    def command(self, layout: Path, scratch: Path) -> list[str]:
         """Return the command line."""
+        python = shlex.quote(sys.executable)
         text = self.shell.format(
             layout=shlex.quote(str(layout)),
-            dest=shlex.quote(str(dest)),
-            python=shlex.quote(sys.executable),
             layers=" ".join(shlex.quote(str(layer)) for layer in layer_files(layout)),
+            dest=shlex.quote(str(scratch / "dest")),
+            scratch=shlex.quote(str(scratch)),
+            python=python,
+            probe=f"{python} -m benchmarks.probe",
         )
         return ["/bin/sh", "-ec", text]
 
 
+_LEFT = "whiteouts stay files"
+_APART = "layers stay apart"
+_POLICY = """echo '{{"default": [{{"type": "insecureAcceptAnything"}}]}}' > {scratch}/policy;"""
 _TARFILE = (
     "import sys, tarfile\n"
     "for layer in sys.argv[2:]:\n"
@@ -41,44 +88,62 @@ _TARFILE = (
     "        archive.extractall(sys.argv[1], filter='fully_trusted', numeric_owner=True)\n"
 )
 
-PEERS = (
-    Peer(
-        "oci-layers", "blob digest, diff_id", (), "{python} -m oci_layers unpack --progress none oci:{layout}:b {dest}"
-    ),
-    Peer("umoci", "blob digest, diff_id", ("umoci",), "umoci raw unpack --image {layout}:b {dest}"),
-    Peer(
-        "bsdtar -x, layer by layer",
-        "nothing",
-        ("bsdtar",),
-        "mkdir {dest}; for l in {layers}; do bsdtar -x -p --numeric-owner -f $l -C {dest}; done",
-    ),
-    Peer(
-        "GNU tar -xz, layer by layer",
-        "nothing",
-        ("tar",),
-        "mkdir {dest}; for l in {layers}; do tar -xzf $l --numeric-owner -p -C {dest}; done",
-    ),
-    Peer(
-        "igzip | tar -x, layer by layer",
-        "nothing",
-        ("igzip", "tar"),
-        "mkdir {dest}; for l in {layers}; do igzip -dc < $l | tar -x --numeric-owner -p -C {dest}; done",
-    ),
-    Peer(
-        "Python tarfile, layer by layer",
-        "nothing",
-        (),
-        "mkdir {dest}; {python} -c " + shlex.quote(_TARFILE).replace("{", "{{").replace("}", "}}") + " {dest} {layers}",
-    ),
+OURS = Program("oci-layers unpack", "{python} -m oci_layers unpack --progress none oci:{layout}:b {dest}", BOTH)
+IGZIP_TAR = Program(
+    "igzip -dc | tar -x",
+    "mkdir {dest}; for l in {layers}; do igzip -dc < $l | tar -x --numeric-owner -p -C {dest}; done",
+    whiteouts=_LEFT,
+    commands=("igzip", "tar"),
+)
+BSDTAR = Program(
+    "bsdtar -x",
+    "mkdir {dest}; for l in {layers}; do bsdtar -x -p --numeric-owner -f $l -C {dest}; done",
+    whiteouts=_LEFT,
+    commands=("bsdtar",),
+)
+GNU_TAR = Program(
+    "GNU tar -xz",
+    "mkdir {dest}; for l in {layers}; do tar -xzf $l --numeric-owner -p -C {dest}; done",
+    whiteouts=_LEFT,
+    commands=("tar", "gzip"),
+)
+TARFILE = Program(
+    "Python's tarfile",
+    "mkdir {dest}; {python} -c " + shlex.quote(_TARFILE).replace("{", "{{").replace("}", "}}") + " {dest} {layers}",
+    whiteouts=_LEFT,
+)
+UMOCI = Program("umoci raw unpack", "umoci raw unpack --image {layout}:b {dest}", BOTH, commands=("umoci",))
+# The mounts that the two leave behind end with a mount namespace of their own.
+SKOPEO = Program(
+    "skopeo copy, into its storage",
+    "unshare -m skopeo --insecure-policy copy -q oci:{layout}:b "
+    "containers-storage:[overlay@{scratch}/root+{scratch}/run]localhost/b",
+    ("blob digests",),
+    whiteouts=_APART,
+    commands=("skopeo", "unshare"),
+    root=True,
+)
+BUILDAH = Program(
+    "buildah pull, into its storage",
+    _POLICY + " ln -s {layout} {scratch}/layout; cd {scratch}; unshare -m buildah --root {scratch}/root "
+    "--runroot {scratch}/run --storage-driver overlay pull -q --policy always --signature-policy policy oci:layout:b",
+    ("blob digests",),
+    whiteouts=_APART,
+    commands=("buildah", "unshare"),
+    root=True,
 )
 
+UNPACKERS = (OURS, IGZIP_TAR, BSDTAR, UMOCI, GNU_TAR, TARFILE, SKOPEO, BUILDAH)
 
-def layer_files(layout: Path) -> list[Path]:
-    """Return the blobs of the layers of a layout's one image, from the lowest."""
-    index = json.loads((layout / "index.json").read_text())
-    manifest = json.loads(_blob(layout, index["manifests"][0]["digest"]).read_text())
-    return [_blob(layout, layer["digest"]) for layer in manifest["layers"]]
+OUR_LIST = Program("oci-layers ls -R", "{python} -m oci_layers ls -R oci:{layout}:b", BOTH)
+IGZIP = Program("igzip -dc, to nowhere", "for l in {layers}; do igzip -dc < $l > /dev/null; done", commands=("igzip",))
 
 
-def _blob(layout: Path, digest: str) -> Path:
-    return layout / "blobs" / digest.replace(":", "/")
+def versions() -> dict[str, str]:
+    """Return what the installed programs say of their versions."""
+    found = {}
+    for name in sorted({name for program in (*UNPACKERS, IGZIP) for name in program.commands}):
+        if shutil.which(name):
+            said = subprocess.run([name, "--version"], capture_output=True, text=True, check=False).stdout
+            found[name] = said.partition("\n")[0]
+    return found
