@@ -1,12 +1,13 @@
 """Whole images: documents and blobs into layers, the merged file system, and a directory that holds it.
 
-`image` is the image, `layer` one of its layers, `view` the merged file system as paths, `contents` and `part` and
-`meter` what these need.
+`image` is the image, `layer` one of its layers, `view` the merged file system as paths, `lint` what is
+doubtful in the layers, `contents` and `part` and `meter` what these need.
 """
 
 from oci_layers.image.image import Image
 from oci_layers.image.layer import Layer
+from oci_layers.image.lint import lint_layers
 from oci_layers.image.meter import Progress
 from oci_layers.image.view import ImagePath
 
-__all__ = ["Image", "ImagePath", "Layer", "Progress"]
+__all__ = ["Image", "ImagePath", "Layer", "Progress", "lint_layers"]

@@ -17,10 +17,12 @@ from oci_layers.disk.owner import Owner
 from oci_layers.errors import DocumentError, Problem, UnsupportedError
 from oci_layers.image.contents import LayerContents, Spool
 from oci_layers.image.layer import Layer
+from oci_layers.image.lint import lint_layers
 from oci_layers.image.meter import Meter, Progress
 from oci_layers.image.part import part_of, write_part
 from oci_layers.image.stack import Placing, merge_layer, merge_layers, place
 from oci_layers.image.view import ImagePath
+from oci_layers.layer.lint_rules import Lint
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.report import Report
@@ -214,6 +216,10 @@ class Image:
                     found = here.get(entry.data_offset) if entry.size else None
                     if found is not None:
                         yield *found, entry
+
+    def lint(self, *, policy: Policy | None = None) -> Iterator[Lint]:
+        """Yield what is wrong, doubtful or worth knowing in the layers; see `lint_layers`, which does it."""
+        yield from lint_layers(self.layers, policy=policy)
 
     def unpack(
         self,

@@ -8,7 +8,7 @@ rules of `lint_rules`, and applies nothing.
 from oci_layers.layer.apply import apply
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.changeset import decode
-from oci_layers.layer.lint import lint
+from oci_layers.layer.lint import Linter, lint
 from oci_layers.layer.lint_rules import LINT_RULES, Lint, LintRule
 from oci_layers.layer.policy import Policy
 
@@ -19,6 +19,7 @@ __all__ = [
     "Link",
     "Lint",
     "LintRule",
+    "Linter",
     "Opaque",
     "Policy",
     "Whiteout",

@@ -26,7 +26,7 @@ from oci_layers.tree.node import Directory, Node, Symlink, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["apply"]
+__all__ = ["Application", "apply"]
 
 
 def apply(
@@ -55,14 +55,14 @@ def apply(
         LimitError: A resolved path that is too long or too deep.
         TarFormatError: The archive ends inside the content of a file; this and limits raise whatever the policy.
     """
-    application = _Application(tree, layer, mirror, policy or Policy(), listen)
+    application = Application(tree, layer, mirror, policy or Policy(), listen)
     for change in changes:
         application.take(change)
     application.end()
 
 
-class _Application:
-    """One layer on its way into a tree.
+class Application:
+    """One layer on its way into a tree, change by change; `apply` has the arguments.
 
     `upper` maps a resolved directory to the names that this layer has written in it, a key for each directory that has
     any; `described` are the directories that had entries of their own; `cleared` those that hold nothing lower any
@@ -93,6 +93,7 @@ class _Application:
         self.deferred: dict[bytes, Link] = {}
 
     def take(self, change: Change) -> None:
+        """Merge the next change; raises as `apply` does."""
         try:
             match change:
                 case Add():
@@ -125,15 +126,18 @@ class _Application:
             self.report("refused", link.path, error.reason)
 
     def report(self, what: str, path: bytes, detail: str = "") -> None:
+        """Tell whoever listens of a finding."""
         if self.listen is not None:
             self.listen(Finding(what, path, self.layer, detail))
 
     def suspect(self, what: str, path: bytes, detail: str) -> None:
+        """Report what is legal and wrong all the same, or refuse it."""
         if self.policy.suspicious == "error":
             raise LayerError(path, detail)
         self.report(what, path, detail)
 
     def add(self, change: Add) -> None:
+        """Put a node of this layer into the tree."""
         path, node = change.path, _fresh(change.node)
         if not path:
             assert isinstance(node, Directory)
@@ -148,6 +152,7 @@ class _Application:
         self.merge.put(place, name, node, change.data)
 
     def link(self, change: Link) -> None:
+        """Give a file another name, now or at the end."""
         self.supersede(change.path)
         target = self.merge.find(change.target)
         self.heed_notes(change.target)
@@ -209,6 +214,7 @@ class _Application:
         return names
 
     def duplicate(self, path: bytes) -> None:
+        """Report a name that the layer has twice, or refuse it."""
         if self.policy.duplicates == "error":
             raise LayerError(path, "the layer has this name twice (LYR-02)")
         self.report("duplicate", path)
@@ -250,11 +256,13 @@ class _Application:
         return False
 
     def rely(self, path: bytes) -> None:
+        """Remember a name that was followed, and its ancestors."""
         while path and path not in self.relied:
             self.relied.add(path)
             path, _ = parent_and_name(path)
 
     def whiteout(self, path: bytes) -> None:
+        """Remove what lower layers have at a path."""
         parent, name = parent_and_name(path)
         place = self.find_lower(parent)
         node = None if place is None else place.directory.children.get(name)
@@ -270,6 +278,7 @@ class _Application:
             self.forget_lower(below)
 
     def opaque(self, path: bytes) -> None:
+        """Remove what lower layers have in a directory."""
         place = self.find_lower(path)
         if place is None:
             self.report("nothing-hidden", path)
@@ -277,6 +286,7 @@ class _Application:
             self.clear(place)
 
     def find_lower(self, path: bytes) -> Place | None:
+        """Return the directory at a path, if there is one, for a marker."""
         place = self.merge.place(path, make=False)
         self.heed_notes(path)
         if path in self.own_ways:
@@ -284,6 +294,7 @@ class _Application:
         return place
 
     def remove(self, place: Place, name: bytes) -> None:
+        """Take a name out of the tree that lower layers have."""
         path = join(place.path, name)
         if path in self.relied:
             self.report("order", path, "followed and then removed: read in tar order")

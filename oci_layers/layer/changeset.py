@@ -42,7 +42,7 @@ from oci_layers.tree.node import (
 )
 from oci_layers.tree.path import check_limits, clean
 
-__all__ = ["decode"]
+__all__ = ["Decoder", "decode"]
 
 _MAX_OWNER = 2**32 - 2
 _MAX_DEVICE = 2**32 - 1
@@ -74,15 +74,17 @@ def decode(
         TarFormatError: An archive cut short, whatever the policy.
         LimitError: A path or a link target that is too long.
     """
-    return _Decoder(layer, policy or Policy(), source, listen or _ignore).decode(entries)
+    return Decoder(layer, policy or Policy(), source, listen).decode(entries)
 
 
 def _ignore(_: Finding) -> None:
     """Take a finding that nobody asked for."""
 
 
-class _Decoder:
-    def __init__(self, layer: int, policy: Policy, source: Source | None, listen: Listen) -> None:
+class Decoder:
+    """One layer on its way into changes; `decode` has the arguments."""
+
+    def __init__(self, layer: int, policy: Policy, source: Source | None, listen: Listen | None) -> None:
         self.layer = layer
         self.policy = policy
         self.limits = policy.limits
@@ -93,10 +95,11 @@ class _Decoder:
             path_bytes=policy.limits.path_bytes + len(PREFIX),
         )
         self.source = source
-        self.listen = listen
+        self.listen = listen or _ignore
         self.clamp = policy.climbing == "clamp"
 
     def decode(self, entries: Iterable[Entry]) -> Iterator[Change]:
+        """Yield what entries do; what the policy skips is reported."""
         for entry in entries:
             try:
                 change = self.change(entry)
@@ -109,9 +112,11 @@ class _Decoder:
                 yield change
 
     def report(self, what: str, path: bytes, detail: str = "") -> None:
+        """Tell whoever listens of a finding."""
         self.listen(Finding(what, path, self.layer, detail))
 
     def change(self, entry: Entry) -> Change | None:
+        """Return what one entry does, if anything; raises as `decode` does under the default policy."""
         kind = entry.type
         if kind == GLOBAL:
             self.report("global-header", entry.name)
@@ -142,6 +147,7 @@ class _Decoder:
         return Add(path, node, _data(entry, node))
 
     def unknown(self, entry: Entry, path: bytes) -> None:
+        """Refuse or report a tar type that is not known."""
         reason = f"no one knows the tar type {entry.type!r}"
         if self.policy.unknown_types == "error":
             raise LayerError(path, reason)
@@ -158,17 +164,20 @@ class _Decoder:
         return target
 
     def suspect(self, what: str, path: bytes, detail: str) -> None:
+        """Report what is legal and wrong all the same, or refuse it."""
         if self.policy.suspicious == "error":
             raise UnsafePathError(path, detail)
         self.report(what, path, detail)
 
     def owner(self, entry: Entry, path: bytes) -> tuple[int, int]:
+        """Return the owner of an entry, which must be one that systems can have."""
         uid, gid = entry.uid, entry.gid
         if not (0 <= uid <= _MAX_OWNER and 0 <= gid <= _MAX_OWNER):
             raise LayerError(path, f"the owner {uid}:{gid} is out of the range 0 to {_MAX_OWNER}")
         return uid, gid
 
     def content(self, entry: Entry) -> Content:
+        """Return the contents of a file, or where they are."""
         if not entry.size:
             return EMPTY
         if self.source is None:
@@ -189,18 +198,18 @@ def _check_nul(entry: Entry, path: bytes) -> None:
         raise UnsafePathError(path, "the link target has a NUL byte")
 
 
-def _file(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
+def _file(decoder: Decoder, entry: Entry, path: bytes) -> Node:
     uid, gid = decoder.owner(entry, path)
     content = decoder.content(entry)
     return File(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer, 0, content)
 
 
-def _directory(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
+def _directory(decoder: Decoder, entry: Entry, path: bytes) -> Node:
     uid, gid = decoder.owner(entry, path)
     return Directory(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer)
 
 
-def _symlink(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
+def _symlink(decoder: Decoder, entry: Entry, path: bytes) -> Node:
     uid, gid = decoder.owner(entry, path)
     if not entry.linkname:
         raise UnsafePathError(path, "a symlink without a target")
@@ -210,7 +219,7 @@ def _symlink(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
     return Symlink(uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer, 0, entry.linkname)
 
 
-def _device(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
+def _device(decoder: Decoder, entry: Entry, path: bytes) -> Node:
     uid, gid = decoder.owner(entry, path)
     major, minor = entry.devmajor, entry.devminor
     if not (0 <= major <= _MAX_DEVICE and 0 <= minor <= _MAX_DEVICE):
@@ -219,12 +228,12 @@ def _device(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
     return Device(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer, 0, kind, major, minor)
 
 
-def _fifo(decoder: _Decoder, entry: Entry, path: bytes) -> Node:
+def _fifo(decoder: Decoder, entry: Entry, path: bytes) -> Node:
     uid, gid = decoder.owner(entry, path)
     return Fifo(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer)
 
 
-_MAKERS: dict[bytes, Callable[[_Decoder, Entry, bytes], Node]] = {
+_MAKERS: dict[bytes, Callable[[Decoder, Entry, bytes], Node]] = {
     REGULAR: _file,
     CONTIGUOUS: _file,
     DIRECTORY: _directory,

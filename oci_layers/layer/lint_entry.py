@@ -1,6 +1,6 @@
 """What is odd about one entry by itself: its type, mode, owner, time, device number, attributes.
 
-The constants say what `entry_faults` has nothing to say about: lint looks at every entry, and asks only where it must.
+`is_ordinary` sorts out most entries at a glance, as lint looks at every one: nothing here has anything to say on them.
 Names are judged in `lint_names`, hard links in `lint`, which knows the other entries.
 """
 
@@ -9,16 +9,29 @@ from collections.abc import Iterator
 from oci_layers.errors import printable
 from oci_layers.tar.entry import BLOCK, CHARACTER, CONTIGUOUS, DIRECTORY, REGULAR, SYMLINK, Entry
 
-__all__ = ["MAX_OWNER", "ORDINARY", "WATCHED_BITS", "entry_faults"]
+__all__ = ["entry_faults", "is_ordinary"]
 
-MAX_OWNER = 2**32 - 2
+_MAX_OWNER = 2**32 - 2
 _MAX_DEVICE = 2**32 - 1
 _FILES = frozenset({REGULAR, CONTIGUOUS})
-ORDINARY = frozenset({REGULAR, DIRECTORY})
-WATCHED_BITS = 0o6002
+_ORDINARY = frozenset({REGULAR, DIRECTORY})
+_WATCHED_BITS = 0o6002
 _OVERLAY = (b"trusted.overlay.", b"user.overlay.")
 
 _Faults = Iterator[tuple[str, str]]
+
+
+def is_ordinary(entry: Entry) -> bool:
+    """Tell whether `entry` is a file, a directory or a symbolic link about which `entry_faults` has nothing to say."""
+    if entry.xattrs or entry.extents is not None or entry.mtime_ns < 0 or not _has_owner(entry):
+        return False
+    if entry.type == SYMLINK:
+        return bool(entry.linkname) and b"\0" not in entry.linkname
+    return entry.type in _ORDINARY and not entry.mode & _WATCHED_BITS
+
+
+def _has_owner(entry: Entry) -> bool:
+    return 0 <= entry.uid <= _MAX_OWNER and 0 <= entry.gid <= _MAX_OWNER
 
 
 def entry_faults(entry: Entry) -> _Faults:
@@ -27,7 +40,7 @@ def entry_faults(entry: Entry) -> _Faults:
         yield from _mode_faults(entry)
     if entry.mtime_ns < 0:
         yield "negative-time", ""
-    if not (0 <= entry.uid <= MAX_OWNER and 0 <= entry.gid <= MAX_OWNER):
+    if not _has_owner(entry):
         yield "owner-range", f"{entry.uid}:{entry.gid}"
     for key in entry.xattrs:
         if key.startswith(_OVERLAY):

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 
 __all__ = ["fold", "is_plain", "is_secret", "name_faults", "same_text"]
 
-_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_-.+~,=@%#^&()[]{}!$;'` "
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-.+~,=@%#^&()[]{}!$;'`")
+_PLAIN_OR_NUL = bytes(byte if byte in _PLAIN else 0 for byte in range(256))
+"""For `translate`, which gives a name of nothing but plain bytes back as it is."""
 _DEVICES = frozenset(
     [b"con", b"prn", b"aux", b"nul", b"conin$", b"conout$"]
     + [device + b"%d" % number for device in (b"com", b"lpt") for number in range(10)]
@@ -29,18 +31,15 @@ _SECRETS = _KEYS | {
 }
 _SECRET_PATHS = (b"/.aws/credentials", b"/.docker/config.json", b"/.kube/config", b"/.config/gh/hosts.yml")
 _KEY_FILE = re.compile(rb".*\.(?:key|p12|pfx|ppk)|(?:.*[._-])?(?:priv|private|priv-?key|private[._-]?key|key)\.pem")
-_STEMS = _DEVICES | _KEYS | {b"", b"credentials", b"config", b"hosts"}
-"""What stands before the first dot of a name that needs a closer look; nothing at all for `.netrc` and for markers."""
-_ENDINGS = (b".", b" ", b".pem", b".key", b".p12", b".pfx", b".ppk")
+_SUSPECTS = _DEVICES | _KEYS | {b"", b"credentials", b"config", b"hosts", b"pem", b"key", b"p12", b"pfx", b"ppk"}
+"""What stands before, between or after the dots of a name that needs a closer look; nothing for `.netrc` and `x.`."""
 _CONTROL = re.compile(rb"[\x01-\x1f\x7f]")
 _FORBIDDEN = re.compile(rb'[:*?"<>|]')
 
 
 def is_plain(name: bytes) -> bool:
     """Tell whether nothing can be odd about `name`: lower-case ASCII, and like nothing that is looked for."""
-    return not (
-        name.translate(None, _PLAIN) or name.partition(b".")[0] in _STEMS or name.endswith(_ENDINGS) or len(name) > 255
-    )
+    return name.translate(_PLAIN_OR_NUL) == name and _SUSPECTS.isdisjoint(name.split(b".")) and len(name) <= 255
 
 
 def name_faults(name: bytes) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ import attrs
 import pytest
 
 from oci_layers.errors import TarFormatError
-from oci_layers.layer import LINT_RULES, Lint, apply, decode, lint
+from oci_layers.layer import LINT_RULES, Lint, Linter, apply, decode, lint
 from oci_layers.tar import CONTIGUOUS, DIRECTORY, GLOBAL, HARDLINK, SYMLINK, read_tar
 from oci_layers.tree import FileTree
 from tests.support.layers import block, char, d, entry, f, fifo, ln, opq, sym, tar, wh
@@ -169,6 +169,12 @@ def told(*entries, **options):
         ([d("a"), f("a/x"), ln("b", "a/y")], NONE, [("no-target", b"b")]),
         ([ln("b", "x\0")], {}, [("nul-name", b"b")]),
         ([sym("b", "x\0")], {}, [("nul-name", b"b")]),
+        # Nothing below has a name that no file system takes.
+        ([f("x" * 256 + "/y")], NONE, [("missing-parent", b"x" * 256), ("long-name", b"x" * 256)]),
+        ([f("./" + "x" * 256 + "/y")], NONE, [("missing-parent", b"x" * 256), ("long-name", b"x" * 256)]),
+        ([wh("x" * 256)], LOWER, [("nothing-hidden", b"x" * 256)]),
+        ([ln("b", "x" * 256)], LOWER, [("no-target", b"b")]),
+        ([sym("a", "/"), ln("b", "a/" + "x/" * 4096)], LOWER, [("no-target", b"b")]),
         # Twins.
         ([f("x"), f("X")], {}, [("case-twin", b"X"), ("unsorted", b"X")]),
         ([f("X"), f("X")], {}, [("duplicate", b"X")]),
@@ -176,6 +182,7 @@ def told(*entries, **options):
         ([f(NFC), f(NFD)], {}, [("unicode-twin", NFD.encode()), ("unsorted", NFD.encode())]),
         ([f("A/x"), d("a")], {}, [("missing-parent", b"A"), ("case-twin", b"a")]),
         ([f("a/x"), d("A")], {}, [("missing-parent", b"a"), ("case-twin", b"A"), ("unsorted", b"A")]),
+        ([f("A"), f("a/x")], NONE, [("missing-parent", b"a"), ("case-twin", b"a")]),
         # The rest.
         ([sym("x", "y"), d("y", mode=0o755)], {}, []),
         ([f("x", mode=0o6757)], {}, [("set-id", b"x"), ("world-writable", b"x")]),
@@ -217,6 +224,18 @@ def test_findings_come_while_the_layer_is_read():
     assert next(found).what == "duplicate"
     with pytest.raises(TarFormatError):
         next(found)
+
+
+def test_entries_may_be_looked_at_one_by_one():
+    linter = Linter(lower=BASE, layer=2)
+    found = [
+        [one.what for one in linter.look(each)] for each in whole(f("x"), f("x"), ln("y", "z"), f("z", uname=b"u"))
+    ]
+    assert found == [[], ["duplicate"], [], []]
+    assert [(one.what, one.layer, one.index) for one in linter.end()] == [
+        ("forward-link", 2, 2),
+        ("owner-name", 2, 3),
+    ]
 
 
 def test_offsets_are_those_of_the_archive():

@@ -1,6 +1,6 @@
 import pytest
 
-from oci_layers.layer.lint_entry import entry_faults
+from oci_layers.layer.lint_entry import entry_faults, is_ordinary
 from tests.support.layers import block, char, d, f, fifo, sym
 
 OVERLAY = "overlay-xattr"
@@ -35,8 +35,10 @@ NAMESPACES = {b"user.overlay.opaque": b"y", b"user.x": b"", b"trusted.overlay.\n
 )
 def test_what_is_odd_about_an_entry(given, expected):
     assert list(entry_faults(given)) == expected
+    assert not (expected and is_ordinary(given))
 
 
-@pytest.mark.parametrize("given", [f("x"), d("x", mode=0o1755), f("x", uid=2**32 - 2, mtime_ns=0)])
+@pytest.mark.parametrize("given", [f("x"), d("x", mode=0o1755), f("x", uid=2**32 - 2, mtime_ns=0), sym("x", "y")])
 def test_nothing_is_odd_about_ordinary_entries(given):
+    assert is_ordinary(given)
     assert list(entry_faults(given)) == []

@@ -1,0 +1,80 @@
+"""The layers of an image into what is wrong or doubtful in them, each judged over the tree of those below it.
+
+The rules are in `layer.lint`. Here the same entries go past them and, one by one, into the merged tree, so that each
+layer is read, checked and parsed once. Contents are not read.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from oci_layers.errors import LayerError, LimitError
+from oci_layers.image.contents import LayerContents, Spool
+from oci_layers.image.layer import Layer
+from oci_layers.image.meter import Meter
+from oci_layers.layer.apply import Application
+from oci_layers.layer.changeset import Decoder
+from oci_layers.layer.lint import Linter
+from oci_layers.layer.lint_rules import Lint
+from oci_layers.layer.policy import Policy
+from oci_layers.limits import Limits
+from oci_layers.tar.entry import Entry
+from oci_layers.tar.reader import read_tar
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["lint_layers"]
+
+
+def lint_layers(layers: Sequence[Layer], *, policy: Policy | None = None) -> Iterator[Lint]:
+    """Yield what the rules find in the layers of an image, layer by layer, as it is found.
+
+    Findings come before their layer has been checked to its end; if it is damaged, the error comes after them. What the
+    policy refuses is left out of the tree and the rest applied, so that every layer is judged over what can be made of
+    those below. Memory held: the merged tree without contents, and the names of one layer.
+    Close the generator to stop early.
+
+    Args:
+        layers: The layers, the base first, over an empty file system.
+        policy: How each layer is applied for those above it; `lenient` by default.
+
+    Raises:
+        OCIError: A layer is missing, damaged, no tar archive, or past a limit on all of them; a note names it.
+    """
+    limits = layers[0].limits if layers else Limits()
+    policy = policy or Policy.preset("lenient", limits=limits)
+    meter = Meter(limits, layers)
+    lower = FileTree()
+    for place, layer in enumerate(layers, 1):
+        linter = Linter(lower=lower, layer=layer.index)
+        merging = _Merging(layer, lower.fork(), policy) if place < len(layers) else None
+        with layer.open_plain(watch=meter.watch(layer)) as plain:
+            for entry in meter.count(read_tar(plain, limits=layer.limits)):
+                yield from linter.look(entry)
+                if merging is not None:
+                    merging.take(entry)
+        yield from linter.end()
+        if merging is not None:
+            lower = merging.end()
+
+
+class _Merging:
+    """A layer on its way into the tree that the next one is judged over; what cannot be applied is left out."""
+
+    def __init__(self, layer: Layer, tree: FileTree, policy: Policy) -> None:
+        policy = attrs.evolve(policy, refused="skip")
+        contents = LayerContents(layer, Spool(None, layer.limits.temporary_bytes))
+        self.tree = tree
+        self.decoder = Decoder(layer.index, policy, contents, None)
+        self.application = Application(tree, layer.index, None, policy, None)
+
+    def take(self, entry: Entry) -> None:
+        with contextlib.suppress(LayerError, LimitError):
+            change = self.decoder.change(entry)
+            if change is not None:
+                self.application.take(change)
+
+    def end(self) -> FileTree:
+        with contextlib.suppress(LimitError):
+            self.application.end()
+        return self.tree
