@@ -73,6 +73,8 @@ class Problem:
 
     pointer: str
     message: str
+    offset: int | None = attrs.field(default=None, eq=False)
+    """The byte at which it was found, where that is known."""
 
     def __str__(self) -> str:
         return f"{printable(self.pointer or '/')}: {self.message}"

@@ -1,7 +1,8 @@
 """A whole image to all that is wrong with it: every document and every blob that can be reached from some descriptors.
 
 Rules within a document are in `spec.rules`, those of one blob in `verify_blob`; here are the rules between documents:
-as many layers as diff_ids, an entry's platform and the config's, a subject that need not be there. The walk has no
+as many layers as diff_ids, an entry's platform and the config's or those of the index that it names, what an entry says
+of an artifact and what the artifact says, a subject that need not be there. The walk has no
 recursion, judges each document once, and believes none whose digest does not hold; so documents in a circle, which
 cannot all have the digests that they name each other by, end as a wrong digest.
 
@@ -9,27 +10,29 @@ What is of an unknown type is never an error (MAN-08, MAN-16, IDX-07, LAY-10): i
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
 from oci_layers.blob.cas import BlobSource
-from oci_layers.errors import NameFormatError, OCIError, UnsupportedError, printable
+from oci_layers.errors import UnsupportedError, printable
+from oci_layers.image.judge import judge
+from oci_layers.image.meter import Progress
 from oci_layers.image.verify_blob import Blob, Flaw, Place, check_blobs, read_document
+from oci_layers.image.verify_platform import Pair, compare_with_config, compare_with_several, normal, pair, platform_of
 from oci_layers.limits import Limits
 from oci_layers.spec.config import ImageConfig
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
-from oci_layers.spec.document import parse_any, parse_config
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import MediaType, lookup
 from oci_layers.spec.platform import Platform, is_attestation
-from oci_layers.spec.rules import Profile, Severity, validate
+from oci_layers.spec.rules import Profile, Severity
+from oci_layers.spec.rules_check import weigh
 
 __all__ = ["Verification", "verify_image"]
 
 _DOCUMENTS = frozenset({"index", "manifest", "config", "empty"})
-_STRICTER: dict[Severity, Severity] = {"error": "error", "warning": "error", "note": "warning"}
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +45,12 @@ class Verification:
     """How many blobs, documents among them, were found to be what size and digest say."""
     bytes: int = 0
     """How many bytes these have."""
+    documents: int = 0
+    """How many of the blobs are documents."""
+    layers: int = 0
+    """How many of the blobs are layers."""
+    files: int = 0
+    """How many documents that are no blobs, such as `index.json`, were looked at; `bytes` has theirs too."""
 
     @property
     def ok(self) -> bool:
@@ -53,10 +62,12 @@ def verify_image(
     blobs: BlobSource,
     roots: Sequence[Descriptor],
     *,
+    places: Sequence[Place] = (),
     fast: bool = False,
     profile: Profile = "default",
     limits: Limits | None = None,
     threads: int = 2,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Verification:
     """Check everything that can be reached from `roots`, each blob once; what is wrong is in the result.
 
@@ -65,25 +76,33 @@ def verify_image(
     Args:
         blobs: Where everything is; read by several threads at once.
         roots: What to begin with: manifests, indexes, or anything else.
+        places: Where each of the roots stands, if in a document; its own rules are for the caller to judge.
         fast: Read documents alone; layers and what is of an unknown type are not even opened.
         profile: How what is found is weighed; see `spec.rules`.
-        limits: `index_depth`, `descriptors`, `plain_bytes` of each layer, and the sizes of documents are held.
+        limits: `index_depth`, `descriptors`, `plain_bytes` of all layers together, each counted once, and the sizes of
+            documents are held.
         threads: How many layers are read at the same time.
+        progress: Called in the caller's thread as the blobs besides the documents are read, with how many of them are
+            done, and of their bytes; what it raises stops everything and comes out of here.
 
     Raises:
         OSError: The place where the blobs are cannot be read.
     """
     limits = limits or Limits()
     walk = _Walk(blobs, profile, limits)
-    walk.documents(roots)
+    walk.documents(roots, places)
     walk.compare()
     if not fast:
         todo = [blob for blob in walk.found.values() if blob.layers or not blob.tried]
-        walk.flaws.update(check_blobs(blobs, todo, limits=limits, threads=threads))
+        walk.flaws.update(check_blobs(blobs, todo, limits=limits, threads=threads, progress=progress))
     walk.weigh_absences()
     good = [blob for blob in walk.found.values() if blob.good]
     return Verification(
-        findings=tuple(sorted(walk.flaws, key=_order)), blobs=len(good), bytes=sum(blob.size for blob in good)
+        findings=tuple(map(walk.named, sorted(walk.flaws, key=_order))),
+        blobs=len(good),
+        bytes=sum(blob.size for blob in good),
+        documents=sum(not blob.layers and _role(blob.media_type) in _DOCUMENTS for blob in good),
+        layers=sum(bool(blob.layers) for blob in good),
     )
 
 
@@ -115,19 +134,27 @@ class _Walk:
         self._judged: set[tuple[Digest, str]] = set()
         self._images: dict[Digest, Manifest] = {}
         self._configs: dict[Digest, ImageConfig] = {}
+        self._indexes: dict[Digest, Index] = {}
         self._platforms: list[tuple[Place, Platform, Digest]] = []
+        self._artifacts: list[tuple[Place, str, Digest]] = []
 
     def _add(self, rule: str, severity: Severity, place: Place, message: str) -> None:
-        if self._profile == "strict":
-            severity = _STRICTER[severity]
-        if severity != "note" or self._profile != "lenient":
-            self.flaws.add(Flaw(rule, severity, place.digest, place.pointer, message))
+        weighed = weigh(severity, self._profile)
+        if weighed is not None:
+            self.flaws.add(Flaw(rule, weighed, place.digest, place.pointer, message))
 
-    def documents(self, roots: Sequence[Descriptor]) -> None:
+    def named(self, flaw: Flaw) -> Flaw:
+        """Return a finding with what is known of the blob that it is in."""
+        blob = self.found.get(flaw.digest)
+        if blob is None:
+            return flaw
+        named = str(blob.place) if blob.place.pointer else ""
+        return attrs.evolve(flaw, media_type=blob.media_type, named=named)
+
+    def documents(self, roots: Sequence[Descriptor], places: Sequence[Place] = ()) -> None:
         """Judge every document that can be reached; gather what is said of all other blobs."""
-        for root in roots:
-            place = Place(root.digest)
-            if _embeds(root) is False:
+        for root, place in zip(roots, places or [Place(root.digest) for root in roots], strict=True):
+            if not place.pointer and _embeds(root) is False:
                 self._add("DSC-16", "error", place, "the embedded data is something else")
             self._name(root, place, 0)
             self._note_platform(root, place)
@@ -145,10 +172,14 @@ class _Walk:
                 message = f"there are more descriptors than the limit of {self._limits.descriptors}"
                 self._add("LIM-01", "error", place, message)
             return
-        blob = self.found.setdefault(descriptor.digest, Blob(descriptor.digest, descriptor.size, place))
+        blob = self.found.setdefault(
+            descriptor.digest, Blob(descriptor.digest, descriptor.size, place, descriptor.media_type)
+        )
         if descriptor.size != blob.size:
             message = f"is {descriptor.size}, but {blob.place} says {blob.size} of the same blob"
             self._add("DSC-08", "error", Place(place.digest, place.field("size")), message)
+        if descriptor.artifact_type is not None:
+            self._artifacts.append((place, descriptor.artifact_type, descriptor.digest))
         row = lookup(descriptor.media_type)
         if row is not None and not row.distributable:
             may_be_absent = "NDL-03"
@@ -176,21 +207,12 @@ class _Walk:
         if raw is None:
             return  # Another place may embed it, so it is looked for again there.
         self._judged.add((descriptor.digest, descriptor.media_type))
-        breaches = validate(raw, descriptor.media_type, profile=self._profile, limits=limits)
-        for breach in breaches:
-            self.flaws.add(Flaw(breach.rule, breach.severity, descriptor.digest, breach.pointer, breach.message))
-        if step.row.role == "empty":
-            return
-        try:
-            if step.row.role == "config":
-                self._configs[descriptor.digest] = parse_config(raw, descriptor, limits).value
-            else:
-                self._follow(parse_any(raw, descriptor, limits).value, step)
-        except OCIError as error:
-            # What no program can read is an error, even where the profile calls its single faults warnings.
-            if all(breach.severity != "error" for breach in breaches):
-                rule = "CFG-24" if step.row.role == "config" else "MAN-21"
-                self.flaws.add(Flaw(rule, "error", descriptor.digest, "", str(error)))
+        flaws, value = judge(raw, descriptor, profile=self._profile, limits=limits)
+        self.flaws.update(flaws)
+        if isinstance(value, ImageConfig):
+            self._configs[descriptor.digest] = value
+        elif isinstance(value, Manifest | Index):
+            self._follow(value, step)
 
     def _follow(self, document: Manifest | Index, step: _Step) -> None:
         """Take note of everything that a manifest or an index names."""
@@ -206,6 +228,7 @@ class _Walk:
             self._add("LIM-02", "error", Place(digest), message)
         else:
             subject_rule = "IDX-15"
+            self._indexes[digest] = document
             for index, entry in enumerate(document.manifests):
                 place = Place(digest, f"/manifests/{index}")
                 self._name(entry, place, step.depth + 1)
@@ -223,13 +246,42 @@ class _Walk:
             config = self._configs.get(manifest.config.digest)
             if config is not None and _is_config(manifest.config):
                 self._compare_layers(digest, manifest, config)
-        for place, platform, digest in self._platforms:
+        self._compare_platforms()
+        for place, artifact_type, digest in self._artifacts:
             image = self._images.get(digest)
-            config = None if image is None else self._configs.get(image.config.digest)
-            if image is not None and config is not None and _is_config(image.config):
-                for rule, severity, message in _compare_platforms(platform, config):
-                    where = Place(place.digest, place.field("platform"))
-                    self._add(rule, severity, where, f"{message} of {image.config.digest}")
+            actual = artifact_type if image is None else image.artifact_type or image.config.media_type
+            if actual != artifact_type:
+                message = f"is {printable(artifact_type)}, but {digest} is of the type {printable(actual)}"
+                self._add("DSC-21", "warning", Place(place.digest, place.field("artifactType")), message)
+
+    def _compare_platforms(self) -> None:
+        inside = {digest: self._platforms_in(index) for digest, index in self._indexes.items()}
+        for place, platform, digest in self._platforms:
+            found = self._config_of(digest)
+            if found is None:
+                differences, what = compare_with_several(platform, inside.get(digest, {})), str(digest)
+            else:
+                differences, what = compare_with_config(platform, found[1]), str(found[0])
+            for rule, severity, message in differences:
+                self._add(rule, severity, Place(place.digest, place.field("platform")), f"{message} {what}")
+
+    def _config_of(self, digest: Digest) -> tuple[Digest, ImageConfig] | None:
+        """Return the config of a manifest, if it is an image's and has been read."""
+        image = self._images.get(digest)
+        config = None if image is None or not _is_config(image.config) else self._configs.get(image.config.digest)
+        return None if image is None or config is None else (image.config.digest, config)
+
+    def _platforms_in(self, index: Index) -> dict[Pair, Platform]:
+        """Return what the images of an index run on, as far as is known."""
+        found: dict[Pair, Platform] = {}
+        for entry in index.manifests:
+            config, platform = self._config_of(entry.digest), entry.platform
+            if config is not None:
+                platform = platform_of(config[1])
+            if platform is not None and not is_attestation(entry):
+                platform = normal(platform)
+                found.setdefault(pair(platform), platform)
+        return found
 
     def _compare_layers(self, digest: Digest, manifest: Manifest, config: ImageConfig) -> None:
         diff_ids = config.rootfs.diff_ids
@@ -252,9 +304,13 @@ class _Walk:
                 self._add(rule, "note", place, f"{blob.digest} is not there, and need not be")
 
 
+def _role(media_type: str) -> str:
+    row = lookup(media_type)
+    return "" if row is None else row.role
+
+
 def _is_config(descriptor: Descriptor) -> bool:
-    row = lookup(descriptor.media_type)
-    return row is not None and row.role == "config"
+    return _role(descriptor.media_type) == "config"
 
 
 def _embeds(descriptor: Descriptor) -> bool | None:
@@ -266,31 +322,3 @@ def _embeds(descriptor: Descriptor) -> bool | None:
         return len(data) == descriptor.size and Digest.of(data, descriptor.digest.algorithm) == descriptor.digest
     except UnsupportedError:
         return None
-
-
-def _compare_platforms(entry: Platform, config: ImageConfig) -> list[tuple[str, Severity, str]]:
-    """Return how the platform of an entry differs from that of the config, where both say something."""
-    said = _normal(entry.os, entry.architecture, entry.variant)
-    found = _normal(config.os, config.architecture, config.variant)
-    if (said.os, said.architecture) != (found.os, found.architecture):
-        return [("IDX-09", "error", f"is {_shown(said)}, but {_shown(found)} in the config")]
-    differences: list[tuple[str, Severity, str]] = []
-    if entry.os_version and config.os_version and entry.os_version != config.os_version:
-        versions = printable(entry.os_version), printable(config.os_version)
-        message = "has os.version {}, but {} in the config".format(*versions)
-        differences.append(("IDX-10", "warning", message))
-    if said.variant and found.variant and said.variant != found.variant:
-        differences.append(("IDX-12", "warning", f"is {_shown(said)}, but {_shown(found)} in the config"))
-    return differences
-
-
-def _shown(platform: Platform) -> str:
-    return printable(str(platform))
-
-
-def _normal(os: str, architecture: str, variant: str | None) -> Platform:
-    """Return a platform in the names that Go uses, so far as they are names."""
-    try:
-        return Platform.parse("/".join(filter(None, (os, architecture, variant))))
-    except NameFormatError:
-        return Platform(os=os, architecture=architecture, variant=variant)

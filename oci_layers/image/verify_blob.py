@@ -6,10 +6,11 @@ what documents say of one another, is in `verify`.
 """
 
 import contextlib
+import functools
 import io
-import threading
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
@@ -26,6 +27,8 @@ from oci_layers.errors import (
     UnsupportedError,
     printable,
 )
+from oci_layers.image.crew import Say, work_through
+from oci_layers.image.meter import Progress
 from oci_layers.limits import Limits
 from oci_layers.spec.digest import Digest, Hasher
 from oci_layers.spec.mediatype import MediaType
@@ -48,9 +51,24 @@ class Flaw:
     """The JSON pointer (RFC 6901) to the place in the document; empty for a blob as a whole."""
     message: str
     """What is wrong there."""
+    media_type: str = attrs.field(default="", kw_only=True)
+    """What the blob is, as the first place says that names it."""
+    named: str = attrs.field(default="", kw_only=True)
+    """That place, for a message; empty if nothing names it."""
+    document: str = attrs.field(default="", kw_only=True)
+    """The name of the file that it is in, where it has another than its digest: `index.json`."""
+    value: str | None = attrs.field(default=None, kw_only=True)
+    """The JSON text at the place, shortened; it may have any characters. This and what follows is for `check_image`."""
+    line: int | None = attrs.field(default=None, kw_only=True)
+    """The line of the place in the document, from 1."""
+    column: int | None = attrs.field(default=None, kw_only=True)
+    """The column, from 1, in characters."""
+    offset: int | None = attrs.field(default=None, kw_only=True, eq=False)
+    """The byte of the document, from 0."""
 
     def __str__(self) -> str:
-        return f"{self.severity} {self.rule} {self.digest}{printable(self.pointer)}: {self.message}"
+        where = printable(self.document) or self.digest
+        return f"{self.severity} {self.rule} {where}{printable(self.pointer)}: {self.message}"
 
 
 @attrs.frozen
@@ -59,9 +77,13 @@ class Place:
 
     digest: Digest
     pointer: str = ""
+    document: str = ""
+    """The name of the document, where it has another than its digest."""
 
     def __str__(self) -> str:
-        return f"{printable(self.pointer)} of {self.digest}" if self.pointer else "the root's descriptor"
+        if not self.pointer:
+            return "the root's descriptor"
+        return f"{printable(self.pointer)} of {printable(self.document) or self.digest}"
 
     def field(self, name: str) -> str:
         """Return the pointer to a field of the descriptor."""
@@ -77,6 +99,8 @@ class Blob:
     """Its size, as the first place says that names it."""
     place: Place
     """The first place that names it."""
+    media_type: str = ""
+    """What that place says it is."""
     data: bytes | None = None
     """Its bytes, where a descriptor embeds them; they have been compared with the digest."""
     needed: bool = False
@@ -95,18 +119,61 @@ class Blob:
     """Whether its bytes are what size and digest say."""
 
 
+class _Account:
+    """How much of a blob is done, as it is told: in pieces of some size, and its whole size in the end."""
+
+    def __init__(self, say: Say, size: int) -> None:
+        self._say = say
+        self._left = size
+        self._untold = 0
+
+    def add(self, count: int) -> bool:
+        """Count bytes; returns whether to go on."""
+        self._untold += count
+        due = min(self._untold, self._left) if self._untold >= PIECE else 0
+        if due:
+            self._left -= due
+            self._untold = 0
+        return self._say(due)
+
+    def close(self) -> None:
+        """Tell of all that is left, whatever has become of it."""
+        self._say(self._left)
+
+
 class _Stoppable:
     """A stream that ends early when all shall stop; what is made of it then is thrown away."""
 
-    def __init__(self, stream: ByteStream, stop: threading.Event) -> None:
+    def __init__(self, stream: ByteStream, account: _Account) -> None:
         self._stream = stream
-        self._stop = stop
+        self._account = account
 
     def read(self, size: int, /) -> bytes:
-        return b"" if self._stop.is_set() else self._stream.read(size)
+        data = self._stream.read(size)
+        return data if self._account.add(len(data)) else b""
 
     def close(self) -> None:
         self._stream.close()
+
+
+class _PlainBytes:
+    """The plain bytes of all layers together, held to the limit, whatever the order in which they are read."""
+
+    def __init__(self, allowed: int, layers: int) -> None:
+        self.allowed = allowed
+        self._counts = [0] * layers
+
+    def add(self, layer: int, count: int) -> None:
+        """Count bytes of a layer; raises LimitError when those of this layer and all before are too many."""
+        self._counts[layer] += count
+        seen = sum(self._counts[: layer + 1])
+        if seen > self.allowed:
+            raise LimitError("plain_bytes", self.allowed, seen)
+
+    def first_past(self) -> int | None:
+        """Return the first layer that is too much, with all before it."""
+        sums = itertools.accumulate(self._counts)
+        return next((layer for layer, seen in enumerate(sums) if seen > self.allowed), None)
 
 
 def read_document(blobs: BlobSource, blob: Blob, *, limit: str, allowed: int) -> tuple[bytes | None, list[Flaw]]:
@@ -116,7 +183,7 @@ def read_document(blobs: BlobSource, blob: Blob, *, limit: str, allowed: int) ->
     try:
         if blob.size > allowed:
             raise LimitError(limit, allowed, blob.size)
-        with _open(blobs, blob, threading.Event()) as stream:
+        with _open(blobs, blob) as stream:
             while part := stream.read(1 << 16):
                 parts.append(part)
     except OCIError as error:
@@ -125,32 +192,71 @@ def read_document(blobs: BlobSource, blob: Blob, *, limit: str, allowed: int) ->
     return b"".join(parts), []
 
 
-def check_blobs(blobs: BlobSource, todo: Iterable[Blob], *, limits: Limits, threads: int) -> list[Flaw]:
+def check_blobs(
+    blobs: BlobSource,
+    todo: Iterable[Blob],
+    *,
+    limits: Limits,
+    threads: int,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[Flaw]:
     """Return what is wrong with blobs, the largest read first, by several threads at once.
+
+    Args:
+        blobs: Where they are.
+        todo: What to check.
+        limits: `plain_bytes` of all layers together, and those of decompression.
+        threads: How many blobs are read at the same time.
+        progress: Called in the caller's thread with how much was read; stops everything when it raises.
 
     Raises:
         OSError: The place where the blobs are cannot be read.
     """
     ordered = sorted(todo, key=lambda blob: (-blob.size, blob.digest))
-    stop = threading.Event()
-    if threads < 2 or len(ordered) < 2:
-        return [flaw for blob in ordered for flaw in _check(blobs, blob, limits, stop)]
-    with ThreadPoolExecutor(threads, thread_name_prefix="oci-layers-verify") as pool:
-        futures = [pool.submit(_check, blobs, blob, limits, stop) for blob in ordered]
-        try:
-            return [flaw for future in futures for flaw in future.result()]
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    plain = _PlainBytes(limits.plain_bytes, len(ordered))
+    limits = attrs.evolve(limits, plain_bytes=sys.maxsize)  # Counted by `plain` from here.
+    ended: list[Blob] = []
+
+    def work(item: tuple[int, Blob], say: Say) -> list[Flaw]:
+        at, blob = item
+        with contextlib.closing(_Account(say, blob.size)) as account:
+            flaws = _check(blobs, blob, limits, account, functools.partial(plain.add, at))
+            ended.append(blob)
+        return flaws
+
+    hear = None if progress is None else _listener(progress, ordered, ended)
+    found = work_through(list(enumerate(ordered)), work, threads=threads, hear=hear)
+    flaws = [flaw for each in found for flaw in each]
+    past = plain.first_past()
+    if past is not None:
+        message = f"limit plain_bytes is {plain.allowed}, the layers down to this one, largest first, have more"
+        flaws.append(Flaw("LIM-01", "error", ordered[past].digest, "", message))
+    return flaws
 
 
-def _check(blobs: BlobSource, blob: Blob, limits: Limits, stop: threading.Event) -> list[Flaw]:
+def _listener(
+    progress: Callable[[Progress], None], ordered: Sequence[Blob], ended: Sequence[Blob]
+) -> Callable[[int], None]:
+    """Return what takes each number of bytes that are done, and tells `progress` of their sum."""
+    total, done = sum(blob.size for blob in ordered), 0
+
+    def hear(count: int) -> None:
+        nonlocal done
+        done += count
+        now = min(len(ended), len(ordered) - 1)
+        progress(Progress(layer=now, layers=len(ordered), done=done, total=total))
+
+    return hear
+
+
+def _check(
+    blobs: BlobSource, blob: Blob, limits: Limits, account: _Account, count: Callable[[int], None]
+) -> list[Flaw]:
     blob.tried = True
     try:
-        with contextlib.closing(_open(blobs, blob, stop)) as raw:
+        with contextlib.closing(_open(blobs, blob, account)) as raw:
             if blob.layers:
-                return _check_layer(raw, blob, limits)
+                return _check_layer(raw, blob, limits, account, count)
             drain(raw)
     except OCIError as error:
         return _flaws_of(error, blob)
@@ -158,7 +264,7 @@ def _check(blobs: BlobSource, blob: Blob, limits: Limits, stop: threading.Event)
     return []
 
 
-def _open(blobs: BlobSource, blob: Blob, stop: threading.Event) -> VerifiedReader:
+def _open(blobs: BlobSource, blob: Blob, account: _Account | None = None) -> VerifiedReader:
     blob.digest.hasher()  # An algorithm that is not known is no missing blob.
     stream: ByteStream
     try:
@@ -168,10 +274,12 @@ def _open(blobs: BlobSource, blob: Blob, stop: threading.Event) -> VerifiedReade
         if blob.data is None:
             raise
         stream = io.BytesIO(blob.data)
-    return VerifiedReader(_Stoppable(stream, stop), blob.digest, blob.size)
+    return VerifiedReader(stream if account is None else _Stoppable(stream, account), blob.digest, blob.size)
 
 
-def _check_layer(raw: VerifiedReader, blob: Blob, limits: Limits) -> list[Flaw]:
+def _check_layer(
+    raw: VerifiedReader, blob: Blob, limits: Limits, account: _Account, count: Callable[[int], None]
+) -> list[Flaw]:
     """Return what is wrong with a layer; raises IntegrityError where it is not even the blob that it should be."""
     flaws: list[Flaw] = []
     hashers: dict[str, Hasher] = {}
@@ -182,14 +290,18 @@ def _check_layer(raw: VerifiedReader, blob: Blob, limits: Limits) -> list[Flaw]:
             flaws.append(Flaw("DIG-08", "error", place.digest, place.pointer, str(error)))
     try:
         plain = decompressed(raw, None, limits)
-        while piece := plain.read(PIECE):
+        # Few bytes may be many plain ones, so it may be long until `raw` is read again, and finds that it shall stop.
+        while account.add(0) and (piece := plain.read(PIECE)):
+            count(len(piece))
             for hasher in hashers.values():
                 hasher.update(piece)
         drain(raw)
     except (CompressionError, LimitError) as error:
         drain(raw)
         blob.good = True
-        return [*flaws, *_flaws_of(error, blob)]
+        # Which layer is the one too much is told when all have been read.
+        past = isinstance(error, LimitError) and error.limit == "plain_bytes"
+        return flaws if past else [*flaws, *_flaws_of(error, blob)]
     blob.good = True
     for place, row in blob.layers:
         if row.family != "docker" and row.compression != plain.compression:

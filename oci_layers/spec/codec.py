@@ -6,10 +6,10 @@ as sizes. All that is wrong is reported at once, with JSON pointers. Fields of a
 and so are other spellings of a known key, which Go would take for it: two programs must not read two images from one
 document.
 
-A model keeps in `extra` what it has no attribute for, and also nulls and explicit empty values of optional fields,
-under their JSON names: `unstructure` writes them back unless the attribute has been set since. So reading and writing
-loses nothing but order. The attributes of the models and the tables below say it all once. Rules beyond types
-(grammars of names, URIs, dates) are in `spec/rules`.
+A model keeps in `extra` what it has no attribute for, and also nulls and explicit empty values of optional fields, and
+Docker's own fields of a type that is not Docker's, under their JSON names: `unstructure` writes them back unless the
+attribute has been set since. So reading and writing loses nothing but order. The attributes of the models and the
+tables below say it all once. Rules beyond types (grammars of names, URIs, dates) are in `spec/rules`.
 """
 
 import base64
@@ -107,6 +107,13 @@ _SPELLING: Mapping[type, Callable[[str], str]] = {
 
 # Required in JSON, and only valid with the value that is the default of the constructor.
 _FIXED = frozenset({"schema_version", "image_layout_version", "type"})
+
+# Docker's own: to the spec these are unknown fields, which must not be an error, whatever they are. One that is not of
+# Docker's type is kept in `extra`, as if it were of no name known here.
+_DOCKERS: Mapping[type, frozenset[str]] = {
+    ContainerConfig: frozenset({"on_build", "stop_timeout", "shell", "hostname", "domainname"}),
+    Healthcheck: frozenset(each.name for each in attrs.fields(Healthcheck)),
+}
 
 # Nothing here decides which blobs are read, and users write these keys by hand, so another spelling is only unknown.
 _ANY_CASE = frozenset({ContainerConfig, Healthcheck, History})
@@ -299,6 +306,7 @@ def _model_reader(model: Any, converter: "Converter") -> _Hook:  # Any: one of t
     fields = _fields(model, converter)
     required = [name for name, field in fields.items() if field.required]
     refused = dict(_FOREIGN.get(model, {}))
+    dockers = _DOCKERS.get(model, frozenset())
     if model not in _ANY_CASE:
         refused |= {name.casefold(): f"must be spelled {name}" for name in fields}
 
@@ -316,7 +324,10 @@ def _model_reader(model: Any, converter: "Converter") -> _Hook:  # Any: one of t
                 try:
                     found[field.attribute] = field.read(item, field.kind)
                 except _InvalidError as error:
-                    problems.extend(error.below(key))
+                    if field.attribute in dockers:
+                        extra[key] = item
+                    else:
+                        problems.extend(error.below(key))
         problems.extend(((name,), "is required") for name in required if name not in value)
         if problems:
             raise _InvalidError(*problems)

@@ -16,7 +16,7 @@ notes are left out. What is not JSON, or past a limit, is an error in all three.
 import functools
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, assert_never
+from typing import Any
 
 import attrs
 
@@ -34,7 +34,7 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
 )
 from oci_layers.spec.rules_annotations import ANNOTATION_RULES
-from oci_layers.spec.rules_check import Check, Level, Rule, Severity
+from oci_layers.spec.rules_check import Check, Level, Profile, Rule, Severity, weigh
 from oci_layers.spec.rules_config import CONFIG_RULES
 from oci_layers.spec.rules_descriptor import DESCRIPTOR_RULES
 from oci_layers.spec.rules_elsewhere import ELSEWHERE_RULES
@@ -43,8 +43,6 @@ from oci_layers.spec.rules_platform import PLATFORM_RULES
 from oci_layers.spec.strict_json import load_json, pointer
 
 __all__ = ["RULES", "Breach", "Check", "Level", "Profile", "Rule", "Severity", "validate"]
-
-Profile = Literal["strict", "default", "lenient"]
 
 RULES: Mapping[str, Rule] = {
     rule.id: rule
@@ -112,6 +110,8 @@ class Breach:
     """The JSON pointer (RFC 6901) to the place, or to where something that is missing would be."""
     message: str
     """What is wrong there."""
+    offset: int | None = attrs.field(default=None, eq=False)
+    """The byte at which it was found, where no pointer tells; `spec.locate` finds the places of pointers."""
 
     def __str__(self) -> str:
         return f"{self.severity} {self.rule} {printable(self.pointer) or '/'}: {self.message}"
@@ -139,7 +139,7 @@ def validate(
             limit="config_bytes" if kinds == "config" else "document_bytes",
         )
     except DocumentError as error:
-        return tuple(Breach("CON-04", "error", problem.pointer, problem.message) for problem in error.problems)
+        return tuple(Breach("CON-04", "error", each.pointer, each.message, each.offset) for each in error.problems)
     except LimitError as error:
         return (_past_limit(raw, error),)
     if kinds is None:
@@ -148,26 +148,13 @@ def validate(
     found: _Found = []
     _visit(loaded, _kind(kinds), (), found, lenient=profile == "lenient")
     found.sort(key=lambda fault: (fault[0], fault[1].id))
-    weighed = ((path, rule, _weigh(rule, check, profile), message) for path, rule, check, message in found)
+    weighed = (
+        (path, rule, weigh(check.severity or rule.severity, profile, tolerated=check.tolerated), message)
+        for path, rule, check, message in found
+    )
     return tuple(
         Breach(rule.id, severity, pointer(path), message) for path, rule, severity, message in weighed if severity
     )
-
-
-def _weigh(rule: Rule, check: Check, profile: Profile) -> Severity | None:
-    """Return how bad a fault is in a profile, or None if it is not to be told."""
-    severity = check.severity or rule.severity
-    match profile:
-        case "default":
-            return severity
-        case "strict":
-            return "warning" if severity == "note" else "error"
-        case "lenient":
-            if severity == "note":
-                return None
-            return "warning" if check.tolerated else severity
-        case _:
-            assert_never(profile)
 
 
 def _past_limit(raw: bytes, error: LimitError) -> Breach:
@@ -176,7 +163,7 @@ def _past_limit(raw: bytes, error: LimitError) -> Breach:
     depth = 0
     tokens = _TOKEN.finditer(raw)
     at = next(token.start() for token in tokens if (depth := depth + _DEEPER.get(token[0], 0)) > error.allowed)
-    return Breach("LIM-02", "error", "", f"is nested more deeply than the limit of {error.allowed} at byte {at}")
+    return Breach("LIM-02", "error", "", f"is nested more deeply than the limit of {error.allowed} at byte {at}", at)
 
 
 @attrs.frozen

@@ -60,11 +60,11 @@ def _reserved(key: str, _value: object) -> str | None:
 
 def _form(key: str, value: object) -> str | None:
     form = _FORMS.get(key)
-    return f"{shown(value)} {form[1]}" if form and type(value) is str and not form[0](value) else None
+    return f"{shown(value)} {form[1]}" if form and type(value) is str and value and not form[0](value) else None
 
 
 def _base_name(key: str, value: object) -> str | None:
-    if key != keys.BASE_NAME or type(value) is not str:
+    if key != keys.BASE_NAME or type(value) is not str or not value:
         return None
     try:
         whole = str(Reference.parse(value)).startswith(value)
@@ -128,7 +128,7 @@ ANNOTATION_RULES = (
         "ANN-06",
         "INFO",
         "warning",
-        "The predefined annotations have the form that the spec gives them.",
+        "The predefined annotations have the form that the spec gives them, or are empty.",
         (Check("annotations", _each_item(_form)),),
     ),
     Rule(
@@ -159,7 +159,7 @@ ANNOTATION_RULES = (
         "ANN-09",
         "SHOULD",
         "warning",
-        "`base.name` is a full reference, with its registry.",
+        "`base.name` is a full reference, with its registry, or is empty.",
         (Check("annotations", _each_item(_base_name)),),
     ),
     unchecked(

@@ -10,7 +10,7 @@ well. It takes values of any type: another rule says which type is right.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import attrs
 
@@ -22,6 +22,7 @@ __all__ = [
     "Check",
     "Fault",
     "Level",
+    "Profile",
     "Rule",
     "Severity",
     "array_of",
@@ -32,10 +33,12 @@ __all__ = [
     "needs",
     "shown",
     "unchecked",
+    "weigh",
     "wrong",
 ]
 
 Severity = Literal["error", "warning", "note"]
+Profile = Literal["strict", "default", "lenient"]
 Level = Literal["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "INFO"]
 Fault = tuple[tuple[str | int, ...], str]
 """What is wrong: the way to it from the value that was looked at, and a message."""
@@ -76,6 +79,21 @@ class Rule:
     """Where it is checked; empty if no program can check it in a document by itself."""
     reason: str = ""
     """Why there is no check."""
+
+
+def weigh(severity: Severity, profile: Profile, *, tolerated: bool = False) -> Severity | None:
+    """Return how bad a fault is in a profile, or None if it is not to be told; `spec/rules` says why."""
+    match profile:
+        case "default":
+            return severity
+        case "strict":
+            return "warning" if severity == "note" else "error"
+        case "lenient":
+            if severity == "note":
+                return None
+            return "warning" if tolerated else severity
+        case _:
+            assert_never(profile)
 
 
 def unchecked(rule: str, level: Level, sentence: str, reason: str) -> Rule:

@@ -1,7 +1,7 @@
 """The rules of the image config, as a table (config.md, and the fields that Docker adds to it).
 
 Every optional field may be null, which is the same as leaving it out; the walk in `spec/rules` knows that. Docker's
-own fields in `config` have its types, because that is how they are read here, in a config of either media type.
+own fields in `config` are unknown ones to the spec, so that another type than Docker's is a warning and no error.
 Whether the layers are those of `diff_ids` is decided in `image`.
 """
 
@@ -25,7 +25,7 @@ from oci_layers.spec.rules_check import (
     wrong,
 )
 from oci_layers.spec.rules_grammar import is_date_time
-from oci_layers.spec.rules_platform import fits_platform, known_names
+from oci_layers.spec.rules_platform import fits_platform, known_names, windows_features
 
 __all__ = ["CONFIG_RULES"]
 
@@ -111,6 +111,7 @@ CONFIG_RULES = (
             array_of("config.os.features", str),
             is_a("config.variant", str),
             Check("config", fits_platform, "note"),
+            Check("config", windows_features, "note"),
         ),
     ),
     Rule("CFG-08", "MUST", "error", "`config` is an object.", (is_a("config.config", dict),)),
@@ -217,7 +218,12 @@ CONFIG_RULES = (
         "A rootfs has `diff_ids`, an array of strings, which are digests.",
         (needs("rootfs", "diff_ids"), array_of("rootfs.diff_ids", str)),
     ),
-    unchecked("CFG-20", "MUST", "There are as many diff_ids as layers.", "The layers are in another document."),
+    unchecked(
+        "CFG-20",
+        "MUST",
+        "There are as many diff_ids as layers.",
+        "The layers are in another document; `image/verify` compares the two.",
+    ),
     Rule(
         "CFG-21",
         "MUST",
@@ -243,7 +249,7 @@ CONFIG_RULES = (
     Rule(
         "DCF-02",
         "INFO",
-        "error",
+        "warning",
         "The fields that Docker adds to `config`, and that are read here, have Docker's types.",
         (
             array_of("container.OnBuild", str),
@@ -256,7 +262,7 @@ CONFIG_RULES = (
     Rule(
         "DCF-03",
         "INFO",
-        "error",
+        "warning",
         "The fields of `Healthcheck` have Docker's types: an array of strings, and integers.",
         (
             array_of("healthcheck.Test", str),

@@ -30,7 +30,7 @@ __all__ = ["DESCRIPTOR_RULES"]
 
 _INT64_MAX = (1 << 63) - 1
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
-_IN_CONTENT = "It is about content, which no document holds; the readers of blobs check it."
+_IN_CONTENT = "It is about content, which no document holds; `blob/stream` and `image/verify` check it."
 _PROGRAMS = "It is about what programs do, not about what a document says."
 
 

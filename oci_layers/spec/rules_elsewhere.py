@@ -55,8 +55,11 @@ ELSEWHERE_RULES = (
         reason="It is checked before the bytes are parsed.",
     ),
     *_all(
-        "It is about a layout as a whole; `store/layout` looks after it.",
+        "A directory without files is no document; `image/verify` misses each blob that would be in it.",
         ("LAY-01", "MUST", "There is a directory `blobs`."),
+    ),
+    *_all(
+        "It is about a layout as a whole; `store/layout` and `image/verify` look after it.",
         ("LAY-03", "MUST", "There is an `index.json`, an image index."),
         ("LAY-04", "INFO", "Other files are not an error."),
         ("LAY-05", "MUST", "A blob is at blobs/ALGORITHM/ENCODED, and its content has that digest."),

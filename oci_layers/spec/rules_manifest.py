@@ -128,6 +128,13 @@ def _artifact_config(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     )
 
 
+def _portable_config(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
+    media_type = _config_type(node)
+    if media_type == OCI_CONFIG or not _is_image(media_type):
+        return GOOD
+    return wrong(f"{shown(media_type)} is not a type that every implementation supports", "config", "mediaType")
+
+
 def _artifact_content(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     if _is_image(_config_type(node)):
         return GOOD
@@ -200,7 +207,13 @@ MANIFEST_RULES = (
     ),
     unchecked("MAN-07", "MUST NOT", "A config of unknown type is not parsed.", _PROGRAMS),
     unchecked("MAN-08", "MUST NOT", "An unknown type of config is not an error.", _PROGRAMS),
-    unchecked("MAN-09", "MUST", "Implementations support the image config.", _PROGRAMS),
+    Rule(
+        "MAN-09",
+        "SHOULD",
+        "note",
+        "The config of a portable container image is of the spec's own type, which every implementation supports.",
+        (Check("oci-manifest", _portable_config),),
+    ),
     unchecked("MAN-10", "MUST", "Other types of config follow RFC 6838.", "DSC-02 checks it."),
     unchecked("MAN-11", "INFO", "A config should make the id of its image unique.", "It takes all other images."),
     Rule(

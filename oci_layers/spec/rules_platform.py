@@ -10,7 +10,7 @@ from typing import Any
 
 from oci_layers.spec.rules_check import GOOD, Check, Fault, Rule, array_of, is_a, matches, needs, shown
 
-__all__ = ["PLATFORM_RULES", "fits_platform", "known_names"]
+__all__ = ["PLATFORM_RULES", "fits_platform", "known_names", "windows_features"]
 
 # What Go's compiler knows: `go tool dist list`, and names that are set aside.
 _SYSTEMS = frozenset(
@@ -74,7 +74,7 @@ _UNKNOWN = "unknown"  # Written by those who mark an entry of an index as no ima
 
 
 def fits_platform(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
-    """Return what is unusual in a variant or in features, for what the object says of its system and architecture."""
+    """Return what is unusual in a variant, for what the object says of its architecture."""
     found: list[Fault] = []
     architecture, variant = node.get("architecture"), node.get("variant")
     table = _VARIANTS.get(architecture) if type(architecture) is str else None
@@ -83,7 +83,8 @@ def fits_platform(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     return found
 
 
-def _windows_features(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
+def windows_features(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
+    """Return the features of an object that the spec does not list for windows, where that is its system."""
     features = node.get("os.features")
     if node.get("os") != "windows" or type(features) is not list:
         return GOOD
@@ -128,7 +129,7 @@ PLATFORM_RULES = (
         "MUST",
         "error",
         "`os.features` of a platform is an array of strings; for windows there is win32k.",
-        (array_of("platform.os.features", str), Check("platform", _windows_features, "note")),
+        (array_of("platform.os.features", str), Check("platform", windows_features, "note")),
     ),
     Rule(
         "IDX-12",

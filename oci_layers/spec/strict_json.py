@@ -62,11 +62,11 @@ def load_json(
     if len(raw) > allowed:
         raise LimitError(limit, allowed, len(raw))
     if raw.startswith(b"\xef\xbb\xbf"):
-        raise _document_error(media_type, "begins with a byte order mark")
+        raise _document_error(media_type, "begins with a byte order mark", 0)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _document_error(media_type, f"is not UTF-8 at byte {error.start}") from None
+        raise _document_error(media_type, f"is not UTF-8 at byte {error.start}", error.start) from None
     _check_depth(raw, limits.json_depth)
     marked: list[_Wrong] = []
     try:
@@ -74,7 +74,7 @@ def load_json(
         wrong = list(_wrongs(loaded, ())) if marked or _SURROGATE_ESCAPE.search(raw) else []
     except json.JSONDecodeError as error:
         message = f"is not JSON at line {error.lineno} column {error.colno}: {error.msg}"
-        raise _document_error(media_type, message) from None
+        raise _document_error(media_type, message, len(text[: error.pos].encode())) from None
     except RecursionError:
         raise _document_error(media_type, "is nested more deeply than this interpreter can follow") from None
     if wrong:
@@ -94,8 +94,8 @@ def pointer(path: tuple[str | int, ...]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
-def _document_error(media_type: str, message: str) -> DocumentError:
-    return DocumentError(media_type, (Problem("", message),))
+def _document_error(media_type: str, message: str, offset: int | None = None) -> DocumentError:
+    return DocumentError(media_type, (Problem("", message, offset),))
 
 
 def _check_depth(raw: bytes, allowed: int) -> None:

@@ -17,6 +17,7 @@ from tests.support.layers import d, f, tar
 PLAIN = tar(d("a/"), f("a/x", "one"))
 MANIFEST = Digest.of(b"manifest")
 CONFIG = Digest.of(b"config")
+PAST = "limit plain_bytes is {}, the layers down to this one, largest first, have more"
 
 
 class Source:
@@ -91,9 +92,12 @@ def test_a_layer_that_is_badly_compressed_is_called_that_only_if_it_is_the_right
 
 def test_a_bomb_stops_at_the_limit():
     data = gzip.compress(bytes(5_000_000))
-    (flaw,) = check(Source(data), layer_of(data), limits=Limits(plain_bytes=1_000_000))
+    assert check(Source(data), layer_of(data), limits=Limits(plain_bytes=1_000_000)) == [
+        Flaw("LIM-01", "error", Digest.of(data), "", PAST.format(1_000_000))
+    ]
+    (flaw,) = check(Source(data), layer_of(data), limits=Limits(ratio=10))
     assert (flaw.rule, flaw.digest) == ("LIM-01", Digest.of(data))
-    assert flaw.message.startswith("limit plain_bytes is 1000000, the input has ")
+    assert flaw.message.startswith("limit ratio is 10, the input has ")
 
 
 def test_a_digest_that_cannot_be_computed_is_told_and_not_taken_for_good():

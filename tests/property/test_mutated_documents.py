@@ -1,19 +1,28 @@
 """The laws of bad documents: a change of a required part is found at its place, and every input has an answer soon."""
 
 import copy
+import functools
 import json
 import time
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from oci_layers.limits import Limits
-from oci_layers.spec.mediatype import OCI_DESCRIPTOR, OCI_INDEX, OCI_MANIFEST
+from oci_layers.spec.mediatype import (
+    DOCKER_MANIFEST,
+    DOCKER_MANIFEST_LIST,
+    OCI_CONFIG,
+    OCI_DESCRIPTOR,
+    OCI_INDEX,
+    OCI_LAYOUT,
+    OCI_MANIFEST,
+)
 from oci_layers.spec.rules import RULES, validate
 from oci_layers.spec.strict_json import pointer
 from tests.spec.rule_documents import GOOD, MANIFEST, MISSING, REQUIRED, changed, dumped, steps
-from tests.spec.rule_strategies import BY_TYPE, anything, good, ways
+from tests.spec.rule_strategies import anything, good, ways
 
 REQUIRED_PARTS = [(media_type, way) for media_type, every in REQUIRED.items() for way in every]
 ENUMERATED = {"schemaVersion": [1, 3, -2], "imageLayoutVersion": ["1.0.1", ""], "type": ["", "layer"]}
@@ -71,32 +80,104 @@ def test_a_required_part_that_stands_twice_is_found_at_its_place(media_type, way
     assert [(breach.rule, breach.pointer) for breach in validate(raw.encode(), media_type)] == [("CON-04", place(way))]
 
 
+# What must be there in each kind of object; the values that are of the right type and still wrong are above.
+NEEDED = {
+    "descriptor": {"mediaType", "digest", "size"},
+    "platform": {"architecture", "os"},
+    "manifest": {"schemaVersion", "config", "layers"},
+    "index": {"schemaVersion", "manifests"},
+    "config": {"architecture", "os", "rootfs"},
+    "rootfs": {"type", "diff_ids"},
+    "layout": {"imageLayoutVersion"},
+}
+HELD = {
+    "manifest": {"config": "descriptor", "layers": "descriptor", "subject": "descriptor"},
+    "index": {"manifests": "descriptor", "subject": "descriptor"},
+    "descriptor": {"platform": "platform"},
+    "config": {"rootfs": "rootfs"},
+}
+KINDS = {
+    OCI_DESCRIPTOR: "descriptor",
+    OCI_MANIFEST: "manifest",
+    DOCKER_MANIFEST: "manifest",
+    OCI_INDEX: "index",
+    DOCKER_MANIFEST_LIST: "index",
+    OCI_CONFIG: "config",
+    OCI_LAYOUT: "layout",
+}
+
+
+def required_ways(node, kind, before=()):
+    """Yield the way to every required part of a document, in whatever object it stands."""
+    yield from ((*before, name) for name in sorted(NEEDED[kind]))
+    for name, inner in HELD.get(kind, {}).items():
+        value = node.get(name)
+        for step, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if isinstance(item, dict):
+                yield from required_ways(item, inner, (*before, name) if step is None else (*before, name, step))
+
+
+def value_at(document, way):
+    return functools.reduce(lambda node, step: node[step], way, document)
+
+
 @st.composite
-def with_a_part_taken_away(draw):
-    media_type = draw(st.sampled_from([OCI_DESCRIPTOR, OCI_MANIFEST, OCI_INDEX]))
-    document = copy.deepcopy(draw(BY_TYPE[media_type]))
-    needed = {"mediaType", "digest", "size"}
-    descriptors = [()] if media_type == OCI_DESCRIPTOR else []
-    for way in ways(document):
-        if (way[0] in {"config", "subject"} and len(way) == 1) or (way[0] in {"layers", "manifests"} and len(way) == 2):
-            descriptors.append(way)
-    way = draw(st.sampled_from(descriptors or [None]))
-    if way is None:
-        del document["manifests"]
-        return media_type, document, "/manifests"
-    node = document
-    for step in way:
-        node = node[step]
-    name = draw(st.sampled_from(sorted(needed)))
-    del node[name]
-    return media_type, document, pointer((*way, name))
+def with_a_required_part(draw):
+    """Draw a good document of any kind, and the way to one of its required parts."""
+    media_type, document = draw(good)
+    way = draw(st.sampled_from(list(required_ways(document, KINDS[media_type]))))
+    return media_type, copy.deepcopy(document), way
 
 
-@given(with_a_part_taken_away())
-def test_any_descriptor_of_a_generated_document_without_a_required_part_is_found(case):
-    media_type, document, where = case
+def written_twice(node, way):
+    """Return the text of a document with the member at a way standing in its object two times."""
+    if not way:
+        return json.dumps(node)
+    first, *rest = way
+    if isinstance(node, list):
+        items = [written_twice(item, rest) if step == first else json.dumps(item) for step, item in enumerate(node)]
+        return f"[{','.join(items)}]"
+    members = []
+    for key, item in node.items():
+        member = f"{json.dumps(key)}:{written_twice(item, rest) if key == first else json.dumps(item)}"
+        members.extend([member] * (2 if key == first and not rest else 1))
+    return f"{{{','.join(members)}}}"
 
-    assert where in errors(json.dumps(document).encode(), media_type)
+
+@given(with_a_required_part())
+def test_any_required_part_of_any_document_is_missed_where_it_should_be(case):
+    media_type, document, way = case
+    del value_at(document, way[:-1])[way[-1]]
+
+    for profile in ("strict", "default", "lenient"):
+        assert pointer(way) in errors(json.dumps(document).encode(), media_type, profile=profile)
+
+
+@given(with_a_required_part(), anything)
+def test_any_required_part_of_any_document_is_found_if_it_is_of_another_type(case, value):
+    media_type, document, way = case
+    assume(type(value) is not type(value_at(document, way)))
+    value_at(document, way[:-1])[way[-1]] = value
+
+    assert pointer(way) in errors(json.dumps(document).encode(), media_type)
+
+
+@given(with_a_required_part(), st.data())
+def test_any_required_part_of_any_document_is_found_if_it_is_out_of_range(case, data):
+    media_type, document, way = case
+    assume(way[-1] in OUT_OF_RANGE)
+    value_at(document, way[:-1])[way[-1]] = data.draw(st.sampled_from(OUT_OF_RANGE[way[-1]]))
+
+    assert pointer(way) in errors(json.dumps(document).encode(), media_type)
+
+
+@given(with_a_required_part())
+def test_any_required_part_of_any_document_is_found_if_it_stands_twice(case):
+    media_type, document, way = case
+    raw = written_twice(document, way).encode()
+
+    assert json.loads(raw) == document
+    assert [(breach.rule, breach.pointer) for breach in validate(raw, media_type)] == [("CON-04", pointer(way))]
 
 
 @given(good, st.data())

@@ -6,6 +6,7 @@ A row changes one place of the smallest good document of a kind, or some places,
 from typing import NamedTuple
 
 from oci_layers.spec.mediatype import (
+    DOCKER_CONFIG,
     DOCKER_FOREIGN_LAYER_GZIP,
     DOCKER_MANIFEST,
     DOCKER_MANIFEST_LIST,
@@ -177,6 +178,7 @@ ROWS = [
     ),
     Row("MAN-04", M, "", {"config": EMPTY}, {"config": EMPTY, "artifactType": "a/b"}, "/artifactType"),
     *rows("MAN-06", M, "config", [MISSING, None, [], "a", 1], [EMPTY | {"mediaType": "a/b"}]),
+    *rows("MAN-09", M, "config/mediaType", [DOCKER_CONFIG], [OCI_CONFIG, "a/b"]),
     *rows("MAN-12", M, "layers", [MISSING, None, {}, "a"], [[DESCRIPTOR]]),
     *rows("MAN-12", M, "layers/1", [None, 7, "x", [], True], [DESCRIPTOR]),
     Row("MAN-13", M, "layers", [], [DESCRIPTOR]),
@@ -308,11 +310,12 @@ ROWS = [
             ("created", "yesterday", "2015-10-31T22:22:56Z"),
             ("url", "example.com", "https://example.com"),
             ("source", "git@github.com:a/b", "https://github.com/a/b"),
-            ("documentation", "", "a:"),
+            ("documentation", "x", ""),
+            ("documentation", "/x", "a:"),
             ("base.digest", "sha256:abc", SHA),
             *(
                 ("licenses", broken, "MIT")
-                for broken in ["", "Apache 2.0", "A AND", "OR B", "(A", "A)", "()", "A_B", "A,B"]
+                for broken in [" ", "Apache 2.0", "A AND", "OR B", "(A", "A)", "()", "A_B", "A,B"]
             ),
             (
                 "licenses",
@@ -351,7 +354,12 @@ ROWS = [
             {KEY + "base.name": kept},
             f"/annotations/{KEY}base.name",
         )
-        for broken, kept in [("alpine", "docker.io/library/alpine"), ("a b", "quay.io/a/b:c"), ("", "localhost/a")]
+        for broken, kept in [
+            ("alpine", "docker.io/library/alpine"),
+            ("a b", "quay.io/a/b:c"),
+            (" ", "localhost/a"),
+            ("a/b", ""),
+        ]
     ],
     *rows("CFG-04", C, "created", [7, True, [], *BAD_DATES], [None, MISSING, *GOOD_DATES]),
     *optional_string("CFG-05", C, "author", ""),
@@ -363,6 +371,14 @@ ROWS = [
     *rows("CFG-07", C, "os.features", ["x", {}, 1], [None, [], ["a"]]),
     Row("CFG-07", C, "os.features", [None], ["a"], "/os.features/0"),
     Row("CFG-07", C, "variant", "8", "v3"),
+    Row(
+        "CFG-07",
+        C,
+        "",
+        {"os": "windows", "os.features": ["win32k", "x"]},
+        {"os": "windows", "os.features": ["win32k"]},
+        "/os.features/1",
+    ),
     *rows("CFG-08", C, "config", [[], "x", 1], [None, {}, MISSING]),
     *optional_string("CFG-09", C, "config/User", "", "0", "a:b", "1:2"),
     *rows("CFG-09", C, "config/User", ["a:b:c", ":a", "a:", ":"], ["a:1", "DOMAIN\\a"]),

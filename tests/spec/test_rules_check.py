@@ -15,6 +15,7 @@ from oci_layers.spec.rules_check import (
     needs,
     shown,
     unchecked,
+    weigh,
     wrong,
 )
 
@@ -23,6 +24,24 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
+
+
+@pytest.mark.parametrize(
+    ("severity", "profile", "tolerated", "expected"),
+    [
+        ("error", "default", True, "error"),
+        ("note", "default", False, "note"),
+        ("error", "strict", True, "error"),
+        ("warning", "strict", False, "error"),
+        ("note", "strict", False, "warning"),
+        ("error", "lenient", False, "error"),
+        ("error", "lenient", True, "warning"),
+        ("warning", "lenient", False, "warning"),
+        ("note", "lenient", True, None),
+    ],
+)
+def test_profiles_weigh(severity, profile, tolerated, expected):
+    assert weigh(severity, profile, tolerated=tolerated) == expected
 
 
 def test_a_fault_has_a_way_and_a_message():

@@ -65,6 +65,21 @@ def test_what_is_not_one_strict_json_object_is_refused(raw, where, message):
     assert problems(raw) == (Problem(where, message),)
 
 
+@pytest.mark.parametrize(
+    ("raw", "offset"),
+    [
+        (b"\xef\xbb\xbf{}", 0),
+        (b'{"a":"\xff"}', 6),
+        ('{"é":\n1 2}'.encode(), 9),
+        (b"", 0),
+        (b"[]", None),
+        (b'{"a":NaN}', None),
+    ],
+)
+def test_where_the_bytes_stop_being_json_is_known(raw, offset):
+    assert [problem.offset for problem in problems(raw)] == [offset]
+
+
 def test_half_a_surrogate_pair_in_a_key_is_refused_in_one_printable_line():
     with pytest.raises(DocumentError) as caught:
         load_json(b'{"\\ud800":1}', media_type=TYPE)
