@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from oci_layers.spec.digest import Digest
     from oci_layers.spec.platform import Platform
     from oci_layers.spec.rules import validate
+    from oci_layers.store.check import check_image
     from oci_layers.store.open import open_image
     from oci_layers.tar.reader import read_tar
     from oci_layers.tree.tree import FileTree
@@ -58,6 +59,7 @@ __all__ = [
     "Report",
     "__version__",
     "apply",
+    "check_image",
     "decode",
     "open_image",
     "read_tar",
@@ -82,6 +84,7 @@ _HOMES = {
     "Report": "report",
     "__version__": "_version",
     "apply": "layer.apply",
+    "check_image": "store.check",
     "decode": "layer.changeset",
     "open_image": "store.open",
     "read_tar": "tar.reader",

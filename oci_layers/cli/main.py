@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from oci_layers._version import __version__
-from oci_layers.cli import inspect, look, unpack
+from oci_layers.cli import inspect, lint, look, unpack, validate
 from oci_layers.errors import (
     IntegrityError,
     LimitError,
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--version", action="version", version=f"oci-layers {__version__}")
     verbs = command.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Verb)
-    for module in (unpack, look, inspect):
+    for module in (unpack, look, inspect, validate, lint):
         module.add(verbs)
     return command
 

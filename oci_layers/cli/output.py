@@ -15,7 +15,17 @@ from oci_layers.errors import printable
 from oci_layers.report import Finding, Listing, Report, Skipped
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 
-__all__ = ["counted", "human_bytes", "json_text", "long_line", "node_json", "path_json", "print_json", "report_json"]
+__all__ = [
+    "counted",
+    "human_bytes",
+    "json_text",
+    "long_line",
+    "node_json",
+    "one_line",
+    "path_json",
+    "print_json",
+    "report_json",
+]
 
 _NANO = 10**9
 
@@ -36,6 +46,11 @@ def path_json(path: bytes, key: str = "path") -> dict[str, str]:
         return {key: path.decode()}
     except UnicodeDecodeError:
         return {key: printable(path), f"{key}_base64": base64.b64encode(path).decode()}
+
+
+def one_line(text: str) -> str:
+    """Return text, in which a backslash may stand for itself, as one line that a terminal cannot act on."""
+    return "".join(char if char.isprintable() else printable(char) for char in text)
 
 
 def human_bytes(count: int) -> str:

@@ -12,7 +12,7 @@ from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.store.open import open_image
 
-__all__ = ["image_arguments", "limits_of", "opened"]
+__all__ = ["choice_arguments", "image_arguments", "limits_of", "opened"]
 
 
 def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) -> None:
@@ -22,17 +22,7 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
         metavar="IMAGE",
         help="oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:NAME:TAG], or the path of one of these",
     )
-    parser.add_argument("--ref", help="the reference, where IMAGE does not give one")
-    parser.add_argument(
-        "--platform", metavar="OS/ARCH[/VARIANT]", help="which of several images; this machine's if left out"
-    )
-    parser.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="NAME=NUMBER",
-        help="change a limit, such as plain_bytes=1000000",
-    )
+    choice_arguments(parser, "which of several images; this machine's if left out")
     if policy:
         parser.add_argument(
             "--policy",
@@ -45,6 +35,19 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
             choices=("follow", "replace"),
             help="links in the parents of a name: follow them, or replace them as an overlay mount shows",
         )
+
+
+def choice_arguments(parser: argparse.ArgumentParser, platform: str) -> None:
+    """Add what says which image is meant, and how much of it is taken; `platform` is help."""
+    parser.add_argument("--ref", help="the reference, where IMAGE does not give one")
+    parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help=platform)
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="change a limit, such as plain_bytes=1000000",
+    )
 
 
 def limits_of(options: argparse.Namespace) -> Limits:

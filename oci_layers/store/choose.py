@@ -25,7 +25,7 @@ from oci_layers.spec.mediatype import lookup
 from oci_layers.spec.platform import Platform, is_attestation, select
 from oci_layers.store.name import normal_name
 
-__all__ = ["choose", "host_platform", "require_platform"]
+__all__ = ["choose", "entries_called", "host_platform", "require_platform"]
 
 
 def host_platform() -> Platform:
@@ -49,7 +49,7 @@ def choose(
         ReferenceMissingError: No such image, or several and no name, or none for the platform; lists those there are.
         OCIError: A document on the way is missing, damaged or malformed.
     """
-    entries = _named(index.manifests, ref)
+    entries = entries_called(index.manifests, ref)
     search = _Search(blobs, limits)
     found = [each for each in search.manifests(entries, None, 0) if not is_attestation(each)]
     if not found:
@@ -101,8 +101,12 @@ def _is_called(descriptor: Descriptor, ref: str) -> bool:
     return ref == known.get(annotations.REF_NAME) or (full is not None and normal_name(ref) == normal_name(full))
 
 
-def _named(descriptors: Sequence[Descriptor], ref: str | None) -> list[Descriptor]:
-    """Return the entries of one image: several where each is for another platform."""
+def entries_called(descriptors: Sequence[Descriptor], ref: str | None) -> list[Descriptor]:
+    """Return the entries of the one image called `ref`: several where each is for another platform.
+
+    Raises:
+        ReferenceMissingError: There is no such image, or there are several; lists those there are.
+    """
     images = [each for each in descriptors if _is_image(each)]
     found = images
     if ref is not None:

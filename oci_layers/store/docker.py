@@ -90,6 +90,24 @@ class DockerArchive:
         raw = dumps(unstructure(manifest))
         return Document(raw=raw, descriptor=Descriptor.of(raw, media_type=DOCKER_MANIFEST), value=manifest)
 
+    def __len__(self) -> int:
+        """How many images there are."""
+        return len(self._items)
+
+    def read_config(self, ref: str | None) -> tuple[str, bytes]:
+        """Return the name of an image's config in the archive, and its bytes, as they are.
+
+        Raises:
+            ReferenceMissingError: As `choose`.
+            StoreError: It is not in the archive.
+        """
+        item = self._find(ref)
+        return item.config, self._read_config(item)
+
+    def name_of(self, digest: Digest) -> str | None:
+        """Return what a blob of a chosen image is called in the archive."""
+        return self._names.get(digest)
+
     def _find(self, ref: str | None) -> _Item:
         known = tuple(name for number, item in enumerate(self._items) for name in item.repo_tags or (f"@{number}",))
         if ref is None:
@@ -109,10 +127,14 @@ class DockerArchive:
             raise StoreError(self._files.place, f"the image lists {printable(name)}, which is not in the archive")
         return found
 
-    def _config(self, item: _Item) -> Document[ImageConfig]:
+    def _read_config(self, item: _Item) -> bytes:
         self._range(item.config)
         raw = read_file(self._files, item.config, limit="config_bytes", allowed=self._limits.config_bytes)
         assert raw is not None
+        return raw
+
+    def _config(self, item: _Item) -> Document[ImageConfig]:
+        raw = self._read_config(item)
         descriptor = Descriptor.of(raw, media_type=DOCKER_CONFIG)
         named = _CONFIG_NAME.fullmatch(item.config)
         if named and named[1] != descriptor.digest.encoded:

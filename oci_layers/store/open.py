@@ -16,7 +16,7 @@ from oci_layers.store.docker import MANIFEST, DockerArchive
 from oci_layers.store.layout import Files, LayoutDirectory, read_layout_index
 from oci_layers.store.name import ImageName
 
-__all__ = ["open_image"]
+__all__ = ["is_docker", "open_files", "open_image", "place_of"]
 
 
 def open_image(
@@ -44,15 +44,13 @@ def open_image(
         ReferenceMissingError: No image of that reference or platform; lists those there are.
         OCIError: A document of the image is missing, damaged or malformed.
     """
-    where = ImageName("", os.fspath(name)) if not isinstance(name, str) else ImageName.parse(name)
-    if ref is not None and where.ref not in {None, ref}:
-        raise NameFormatError("reference", ref, f"the image name has another one, {where.ref}")
+    where, ref = place_of(name, ref)
     limits = limits or Limits()
     wanted = Platform.parse(platform) if isinstance(platform, str) else platform
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
-    files = _open_files(where, limits, temporary)
+    files = open_files(where, limits, temporary)
     try:
-        manifest, blobs = _choose(where, files, ref or where.ref, wanted, limits)
+        manifest, blobs = _choose(where, files, ref, wanted, limits)
         image = Image(manifest, blobs, name=str(where), limits=limits, temporary_directory=temporary, close=files.close)
         if wanted is not None and manifest.descriptor.platform is None:
             require_platform(image.config, wanted)
@@ -64,7 +62,26 @@ def open_image(
     return image
 
 
-def _open_files(where: ImageName, limits: Limits, temporary: str | None) -> Files:
+def place_of(name: str | os.PathLike[str], ref: str | None) -> tuple[ImageName, str | None]:
+    """Return where an image is, and its reference, which the name or `ref` gives.
+
+    Raises:
+        NameFormatError: The name is malformed, or it and `ref` do not agree.
+        UnsupportedError: The transport is not known.
+    """
+    where = ImageName("", os.fspath(name)) if not isinstance(name, str) else ImageName.parse(name)
+    if ref is not None and where.ref not in {None, ref}:
+        raise NameFormatError("reference", ref, f"the image name has another one, {where.ref}")
+    return where, ref or where.ref
+
+
+def open_files(where: ImageName, limits: Limits, temporary: str | None) -> Files:
+    """Open the directory or the archive of a name; a bare path is told by what is there.
+
+    Raises:
+        PlaceMissingError: There is nothing.
+        TarFormatError: It is neither a directory nor a tar file.
+    """
     if where.transport == "oci" or (not where.transport and system.is_existing_directory(where.place)):
         return LayoutDirectory(where.place)
     if not where.transport and not system.exists(where.place):
@@ -75,14 +92,14 @@ def _open_files(where: ImageName, limits: Limits, temporary: str | None) -> File
 def _choose(
     where: ImageName, files: Files, ref: str | None, platform: Platform | None, limits: Limits
 ) -> tuple[Document[Manifest], BlobSource]:
-    if isinstance(files, TarFiles) and _is_docker(where, files):
+    if isinstance(files, TarFiles) and is_docker(where, files):
         archive = DockerArchive(files, limits)
         return archive.choose(ref), archive
     index = read_layout_index(files, limits)
     return choose(index, files.blobs, ref=ref, platform=platform, limits=limits), files.blobs
 
 
-def _is_docker(where: ImageName, files: TarFiles) -> bool:
+def is_docker(where: ImageName, files: TarFiles) -> bool:
     """Tell a Docker archive: by its transport, or, told by content, where there is no layout in it (DSV-08)."""
     if where.transport:
         return where.transport == "docker-archive"

@@ -12,7 +12,7 @@ from oci_layers.cli.main import main
 from tests.support.layers import f, tar
 from tests.support.layers import image as make_image
 
-VERBS = ["unpack", "ls", "cat", "tree", "inspect"]
+VERBS = ["unpack", "ls", "cat", "tree", "inspect", "validate", "lint"]
 MODULE = [sys.executable, "-m", "oci_layers"]
 
 

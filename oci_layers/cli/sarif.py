@@ -1,0 +1,119 @@
+"""Findings as a SARIF 2.1.0 log (OASIS), the form in which CI systems take what a checker has found.
+
+Files are named by URIs, relative to the working directory where they are below it. Places in JSON documents that are
+files have line and column; what is inside an archive or a compressed layer has a logical location, since no region of
+the file is it. A finding keeps its fingerprint when lines, digests and offsets change.
+"""
+
+import hashlib
+import os
+import urllib.parse
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+import attrs
+
+from oci_layers._version import __version__
+from oci_layers.spec.rules import Severity
+
+__all__ = ["Result", "SarifRule", "file_uri", "sarif_log"]
+
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_FINGERPRINT = "finding/v1"
+
+
+@attrs.frozen(kw_only=True)
+class SarifRule:
+    """A rule that results are of."""
+
+    id: str
+    severity: Severity
+    """In the profile `default`."""
+    sentence: str
+    fix: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Result:
+    """One finding."""
+
+    rule: SarifRule
+    severity: Severity
+    message: str
+    uri: str
+    """Of the file."""
+    line: int | None = None
+    column: int | None = None
+    name: str = ""
+    """What it is about inside the file, if not the whole of it."""
+    kind: str = "value"
+    """What `name` names, in the words of SARIF."""
+    identity: tuple[str, ...] = ()
+    """What makes it the same finding in the next run."""
+    properties: Mapping[str, Any] = attrs.field(factory=dict)  # Any: JSON
+
+
+def file_uri(path: str) -> str:
+    """Return the URI of a file: relative to the working directory if it is below it, or else absolute."""
+    absolute, here = os.path.abspath(path), os.getcwd()
+    if absolute.startswith(os.path.join(here, "")):
+        return urllib.parse.quote(
+            PurePath(os.path.relpath(absolute, here)).as_posix().encode("utf-8", "surrogateescape")
+        )
+    return "file://" + urllib.parse.quote(PurePath(absolute).as_posix().encode("utf-8", "surrogateescape"))
+
+
+def sarif_log(results: Iterable[Result]) -> dict[str, Any]:  # Any: JSON
+    """Return the log of one run."""
+    rules: dict[str, int] = {}
+    descriptions: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    seen: Counter[str] = Counter()
+    for result in results:
+        if result.rule.id not in rules:
+            rules[result.rule.id] = len(rules)
+            descriptions.append(_description(result.rule))
+        rows.append(_row(result, rules[result.rule.id], seen))
+    driver = {"name": "oci-layers", "version": __version__, "semanticVersion": __version__, "rules": descriptions}
+    run = {
+        "tool": {"driver": driver},
+        "invocations": [{"executionSuccessful": True}],
+        "columnKind": "unicodeCodePoints",
+        "results": rows,
+    }
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _description(rule: SarifRule) -> dict[str, Any]:  # Any: JSON
+    found: dict[str, Any] = {
+        "id": rule.id,
+        "shortDescription": {"text": rule.sentence},
+        "defaultConfiguration": {"level": rule.severity},
+    }
+    if rule.fix:
+        found["help"] = {"text": rule.fix}
+    return found
+
+
+def _row(result: Result, index: int, seen: Counter[str]) -> dict[str, Any]:  # Any: JSON
+    physical: dict[str, Any] = {"artifactLocation": {"uri": result.uri}}
+    if result.line is not None:
+        physical["region"] = {"startLine": result.line, "startColumn": result.column}
+    location: dict[str, Any] = {"physicalLocation": physical}
+    if result.name:
+        location["logicalLocations"] = [{"fullyQualifiedName": result.name, "kind": result.kind}]
+    identity = "\0".join((result.rule.id, *result.identity)).encode("utf-8", "surrogateescape")
+    key = hashlib.sha256(identity).hexdigest()
+    seen[key] += 1
+    row = {
+        "ruleId": result.rule.id,
+        "ruleIndex": index,
+        "level": result.severity,
+        "message": {"text": result.message},
+        "locations": [location],
+        # Two findings that are alike are told apart by which comes first.
+        "partialFingerprints": {_FINGERPRINT: f"{key}:{seen[key]}"},
+    }
+    return row | {"properties": dict(result.properties)} if result.properties else row

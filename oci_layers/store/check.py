@@ -1,0 +1,236 @@
+"""A name into all that is wrong with the image there: `check_image`, the sibling of `open_image`.
+
+The blobs and what documents say of one another are verified in `image.verify`; here is what a place has besides: the
+marker and the index of a layout, which are judged as documents, and Docker's list of images, for each of which a
+manifest is made (`docker`). Findings get their place in the document, line and column, and the text that stands there.
+A blob that nothing names is no error (LAY-07).
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TypedDict
+
+import attrs
+
+from oci_layers.blob.cas import BlobSource
+from oci_layers.errors import DigestMismatchError, DocumentError, OCIError, ReferenceMissingError, StoreError
+from oci_layers.image.image import Image
+from oci_layers.image.judge import judge, pinpoint
+from oci_layers.image.meter import Progress
+from oci_layers.image.verify import Verification, verify_image
+from oci_layers.image.verify_blob import Flaw, Place
+from oci_layers.limits import Limits
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+from oci_layers.spec.manifest import Index
+from oci_layers.spec.mediatype import DOCKER_CONFIG, OCI_INDEX, OCI_LAYOUT
+from oci_layers.spec.platform import Platform
+from oci_layers.spec.rules import Profile
+from oci_layers.store.archive import TarFiles
+from oci_layers.store.choose import choose, entries_called, require_platform
+from oci_layers.store.docker import MANIFEST, DockerArchive
+from oci_layers.store.layout import Files, read_file
+from oci_layers.store.open import is_docker, open_files, place_of
+
+__all__ = ["check_image"]
+
+_MARKER, _INDEX = "oci-layout", "index.json"
+_NOTHING = Digest.of(b"")
+
+
+class _Options(TypedDict):
+    """What is handed on to `verify_image`."""
+
+    fast: bool
+    profile: Profile
+    limits: Limits
+    threads: int
+    progress: Callable[[Progress], None] | None
+
+
+def check_image(
+    name: str | os.PathLike[str],
+    *,
+    ref: str | None = None,
+    platform: str | Platform | None = None,
+    fast: bool = False,
+    profile: Profile = "default",
+    limits: Limits | None = None,
+    threads: int = 2,
+    temporary_directory: str | os.PathLike[str] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Verification:
+    """Check a place that holds images: its own files, and all that can be reached from them, each blob once.
+
+    Args:
+        name: As for `open_image`.
+        ref: Only what is called so; all images if neither this nor `name` gives a reference.
+        platform: Only the image for that platform; all of them if None.
+        fast: Read documents alone.
+        profile: How what is found is weighed; see `spec.rules`.
+        limits: As for `open_image` and `verify_image`.
+        threads: How many layers are read at the same time.
+        temporary_directory: Where temporary files go; the system's place if None.
+        progress: As for `verify_image`.
+
+    Returns:
+        What was looked at, and what is wrong with it. What is wrong does not raise, damage least of all.
+
+    Raises:
+        NameFormatError: `name` or `platform` is malformed, or `name` and `ref` do not agree.
+        StoreError: There is nothing that is an image.
+        ReferenceMissingError: No image of that reference or platform.
+        LimitError: A file beside the blobs is past `document_bytes`.
+        OSError: The place cannot be read.
+    """
+    where, ref = place_of(name, ref)
+    wanted = Platform.parse(platform) if isinstance(platform, str) else platform
+    options = _Options(fast=fast, profile=profile, limits=limits or Limits(), threads=threads, progress=progress)
+    temporary = None if temporary_directory is None else os.fspath(temporary_directory)
+    files = open_files(where, options["limits"], temporary)
+    try:
+        if isinstance(files, TarFiles) and is_docker(where, files):
+            return _check_archive(DockerArchive(files, options["limits"]), ref, wanted, options)
+        return _check_layout(files, ref, wanted, options)
+    except OCIError as error:
+        if not isinstance(error, StoreError):
+            error.add_note(where.place)
+        raise
+    finally:
+        files.close()
+
+
+def _check_layout(files: Files, ref: str | None, platform: Platform | None, options: _Options) -> Verification:
+    limits = options["limits"]
+    own: dict[str, bytes] = {}
+    flaws: list[Flaw] = []
+    index: object = None
+    for name, media_type, rule in ((_MARKER, OCI_LAYOUT, "LAY-02"), (_INDEX, OCI_INDEX, "LAY-03")):
+        raw = read_file(files, name, limit="document_bytes", allowed=limits.document_bytes)
+        if raw is None:
+            flaws.append(Flaw(rule, "error", _NOTHING, "", "is missing", media_type=media_type, document=name))
+            continue
+        own[name] = raw
+        found, index = judge(raw, Descriptor.of(raw, media_type=media_type), profile=options["profile"], limits=limits)
+        flaws += pinpoint((attrs.evolve(flaw, document=name) for flaw in found), raw)
+    if not own:
+        raise StoreError(files.place, f"not an OCI image layout: there is no file {_MARKER}")
+    below = Verification()
+    if isinstance(index, Index):
+        whole = Digest.of(own[_INDEX])
+        pointers = {id(entry): f"/manifests/{at}" for at, entry in enumerate(index.manifests)}
+        roots = _roots(index, files.blobs, ref, platform, limits)
+        places = [
+            Place(whole, pointers[id(each)], _INDEX) if id(each) in pointers else Place(each.digest) for each in roots
+        ]
+        below = verify_image(files.blobs, roots, places=places, **options)
+        of_index = [
+            attrs.evolve(flaw, document=_INDEX, media_type=OCI_INDEX) for flaw in below.findings if flaw.digest == whole
+        ]
+        flaws += pinpoint(of_index, own[_INDEX])
+        flaws += _place([flaw for flaw in below.findings if flaw.digest != whole], files.blobs, limits)
+    return attrs.evolve(
+        below,
+        findings=tuple(flaws),
+        files=len(own),
+        bytes=below.bytes + sum(map(len, own.values())),
+    )
+
+
+def _roots(
+    index: Index, blobs: BlobSource, ref: str | None, platform: Platform | None, limits: Limits
+) -> Sequence[Descriptor]:
+    """Return what to verify: the entries that are meant or, for one platform, the one manifest."""
+    entries = index.manifests if ref is None else tuple(entries_called(index.manifests, ref))
+    if platform is None:
+        return entries
+    try:
+        manifest = choose(index, blobs, ref=ref, platform=platform, limits=limits)
+        if manifest.descriptor.platform is None:
+            require_platform(Image(manifest, blobs, limits=limits).config, platform)
+    except ReferenceMissingError:
+        raise
+    except OCIError:
+        # A damaged document does not tell what is for which platform; that it is damaged will be told of all entries.
+        return entries
+    return [next((each for each in entries if each.digest == manifest.descriptor.digest), manifest.descriptor)]
+
+
+def _place(flaws: Sequence[Flaw], blobs: BlobSource, limits: Limits) -> list[Flaw]:
+    """Return findings with their place in the document; each document is read once more for it."""
+    groups: dict[Digest, list[Flaw]] = {}
+    for flaw in flaws:
+        groups.setdefault(flaw.digest, []).append(flaw)
+    placed = []
+    for digest, group in groups.items():
+        raw = None
+        if any(flaw.pointer or flaw.offset is not None for flaw in group):
+            raw = _read_again(blobs, digest, max(limits.document_bytes, limits.config_bytes))
+        placed += group if raw is None else pinpoint(group, raw)
+    return placed
+
+
+def _read_again(blobs: BlobSource, digest: Digest, allowed: int) -> bytes | None:
+    """Return the bytes of a document that has been read before, or None if it is not the same any more."""
+    parts = []
+    try:
+        stream = blobs.open_blob(digest)
+        try:
+            while allowed >= 0 and (part := stream.read(1 << 16)):
+                parts.append(part)
+                allowed -= len(part)
+        finally:
+            stream.close()
+        raw = b"".join(parts)
+        return raw if allowed >= 0 and Digest.of(raw, digest.algorithm) == digest else None
+    except OCIError:
+        return None  # It was embedded.
+
+
+def _check_archive(
+    archive: DockerArchive, ref: str | None, platform: Platform | None, options: _Options
+) -> Verification:
+    flaws: list[Flaw] = []
+    roots, made = [], set()
+    for each in [f"@{number}" for number in range(len(archive))] if ref is None else [ref]:
+        config, raw = "", b""
+        try:
+            config, raw = archive.read_config(each)
+            manifest = archive.choose(each)
+        except ReferenceMissingError:
+            raise
+        except (DigestMismatchError, DocumentError, StoreError) as error:
+            flaws += _flaws_of(error, config, raw, options)
+            continue
+        if platform is not None:
+            require_platform(Image(manifest, archive, limits=options["limits"]).config, platform)
+        roots.append(attrs.evolve(manifest.descriptor, data=manifest.raw))
+        made.add(manifest.descriptor.digest)
+    found = verify_image(archive, roots, **options)
+    named = [
+        attrs.evolve(flaw, document=MANIFEST if flaw.digest in made else archive.name_of(flaw.digest) or "")
+        for flaw in found.findings
+    ]
+    # A manifest that was made is nowhere to be read, and has no places.
+    placed = _place([flaw for flaw in named if flaw.digest not in made], archive, options["limits"])
+    whole = [flaw for flaw in named if flaw.digest in made]
+    return attrs.evolve(found, findings=(*flaws, *whole, *placed))
+
+
+def _flaws_of(
+    error: DigestMismatchError | DocumentError | StoreError, config: str, raw: bytes, options: _Options
+) -> list[Flaw]:
+    """Return what keeps a manifest from being made for an image of Docker's list."""
+    if isinstance(error, StoreError):
+        return [Flaw("LAY-05", "error", _NOTHING, "", error.reason, document=MANIFEST)]
+    if isinstance(error, DigestMismatchError):
+        digest, message = Digest.parse(str(error.expected)), f"has the digest {error.actual}"
+        return [Flaw("DSC-05", "error", digest, "", message, media_type=DOCKER_CONFIG, document=config)]
+    descriptor = Descriptor.of(raw, media_type=DOCKER_CONFIG)
+    flaws, value = judge(raw, descriptor, profile=options["profile"], limits=options["limits"])
+    if value is not None:
+        flaws += [
+            Flaw("CFG-20", "error", descriptor.digest, each.pointer, each.message, media_type=DOCKER_CONFIG)
+            for each in error.problems
+        ]
+    return pinpoint((attrs.evolve(flaw, document=config) for flaw in flaws), raw)

@@ -1,0 +1,303 @@
+"""A place that holds images, against itself: its files, its documents, its blobs."""
+
+import base64
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from oci_layers import Limits, Platform, check_image
+from oci_layers.errors import (
+    LimitError,
+    NameFormatError,
+    PlaceMissingError,
+    ReferenceMissingError,
+    StoreError,
+    UnsupportedError,
+)
+from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_LAYOUT
+from oci_layers.spec.rules import Breach
+from tests.support import docker
+from tests.support.layers import Built, d, digest, f, tar, wh
+
+LAYERS = tar(d("a/"), f("a/x", "one"), f("b", "two")), tar(wh("b"), f("c", "three"))
+
+
+def found(name, **options):
+    """The errors, as tuples."""
+    checked = check_image(name, **options)
+    return [
+        (flaw.rule, flaw.document or str(flaw.digest), flaw.pointer)
+        for flaw in checked.findings
+        if flaw.severity == "error"
+    ]
+
+
+@pytest.fixture
+def built(tmp_path):
+    return Built.of(tmp_path / "image", *LAYERS)
+
+
+def several(directory, *names, platforms=()):
+    """Some images in one layout; each is for the platform at its place, if there is one."""
+    entries = []
+    for number, name in enumerate(names):
+        built = Built.of(directory, tar(f(f"{name}{number}")), ref=name)
+        if number < len(platforms):
+            built.config["os"], built.config["architecture"] = platforms[number].split("/")
+        built.write()
+        entry = json.loads((Path(directory) / "index.json").read_text())["manifests"][0]
+        if number < len(platforms):
+            entry["platform"] = {key: built.config[key] for key in ("os", "architecture")}
+        entries.append(entry)
+    rewrite(directory, "index.json", lambda index: index.update(manifests=entries))
+    return str(directory), entries
+
+
+def rewrite(directory, name, change):
+    file = Path(directory) / name
+    document = json.loads(file.read_text())
+    change(document)
+    file.write_text(json.dumps(document))
+
+
+def damage(directory, name, change=lambda raw: raw[:-1] + bytes([raw[-1] ^ 1])):
+    file = Path(directory, "blobs", *name.split(":"))
+    file.write_bytes(change(file.read_bytes()))
+
+
+def test_a_good_image_is_ok_however_it_is_named(built, tmp_path):
+    directory = built.write()
+    with tarfile.open(tmp_path / "image.tar", "w") as archive:
+        archive.add(directory, ".")
+    sizes = [os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(directory) for name in names]
+    for name in (
+        directory,
+        Path(directory),
+        f"oci:{directory}",
+        f"oci:{directory}:t",
+        f"oci-archive:{tmp_path}/image.tar",
+    ):
+        checked = check_image(name)
+        assert checked.ok
+        assert (checked.blobs, checked.documents, checked.layers, checked.files) == (4, 2, 2, 2)
+        assert checked.bytes == sum(sizes)
+
+
+def test_fast_reads_no_layer(built):
+    directory = built.write()
+    damage(directory, built.layers[0]["descriptor"]["digest"])
+    checked = check_image(directory, fast=True)
+    assert (checked.ok, checked.blobs, checked.layers) == (True, 2, 0)
+
+
+def test_the_marker_and_the_index_are_judged_as_documents(built):
+    directory = built.write()
+    Path(directory, "oci-layout").write_text('{\n"imageLayoutVersion": "2"}')
+    rewrite(directory, "index.json", lambda index: index.update(schemaVersion=1, config={}))
+    flaws = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
+    assert [(each.rule, each.document, each.media_type, each.pointer, each.line, each.value) for each in flaws] == [
+        ("LAY-02", "oci-layout", OCI_LAYOUT, "/imageLayoutVersion", 2, '"2"'),
+        ("MAN-21", "index.json", OCI_INDEX, "/config", 1, "{}"),
+        ("IDX-02", "index.json", OCI_INDEX, "/schemaVersion", 1, "1"),
+    ]
+
+
+def test_below_an_index_that_cannot_be_read_nothing_is_looked_for(built):
+    directory = built.write()
+    Path(directory, "index.json").write_text('{"schemaVersion": 2,\n')
+    checked = check_image(directory)
+    (flaw,) = checked.findings
+    assert (flaw.rule, flaw.document, flaw.line, checked.blobs, checked.files) == ("CON-04", "index.json", 2, 0, 2)
+
+
+@pytest.mark.parametrize(("name", "rule", "blobs"), [("oci-layout", "LAY-02", 4), ("index.json", "LAY-03", 0)])
+def test_a_file_of_the_layout_that_is_missing_is_a_finding(built, name, rule, blobs):
+    directory = built.write()
+    Path(directory, name).unlink()
+    checked = check_image(directory)
+    (flaw,) = [flaw for flaw in checked.findings if flaw.severity == "error"]
+    assert (flaw.rule, flaw.document, flaw.message) == (rule, name, "is missing")
+    assert (checked.blobs, checked.files) == (blobs, 1)
+
+
+def test_what_is_no_image_at_all_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x" * 600)
+    for name, error in [
+        (tmp_path, StoreError),
+        (tmp_path / "none", PlaceMissingError),
+        ("docker-archive:" + docker.archive(tmp_path / "a.tar", [f("x")]), StoreError),
+        ("ftp:x", UnsupportedError),
+        ("", NameFormatError),
+    ]:
+        with pytest.raises(error):
+            check_image(name)
+
+
+def test_an_error_names_the_place(built):
+    directory = built.write()
+    with pytest.raises(LimitError) as raised:
+        check_image(directory, limits=Limits(document_bytes=5))
+    assert (raised.value.limit, raised.value.__notes__) == ("document_bytes", [directory])
+
+
+def test_a_blob_that_nothing_names_is_no_error(built):
+    directory = built.write()
+    Path(directory, "blobs", "sha256", "0" * 64).write_text("junk")
+    assert found(directory) == []
+
+
+def test_findings_between_documents_have_places_too(built):
+    built.config["rootfs"]["diff_ids"].reverse()
+    directory = built.write()
+    config = built.manifest["config"]["digest"]
+    flaws = {flaw.pointer: flaw for flaw in check_image(directory).findings if flaw.rule == "CHN-01"}
+    raw = Path(directory, "blobs", *config.split(":")).read_text()
+    for number, said in enumerate(built.config["rootfs"]["diff_ids"]):
+        flaw = flaws[f"/rootfs/diff_ids/{number}"]
+        assert (flaw.line, flaw.column, flaw.media_type) == (1, raw.index(said), OCI_CONFIG)
+        assert flaw.value == f'"{said}"'[:57] + "..."
+        assert flaw.named == f"/config of {digest(json.dumps(built.manifest).encode())}"
+
+
+def test_a_finding_in_a_document_that_is_embedded_has_no_place(built):
+    built.config["os"] = 7
+    raw = json.dumps(built.config).encode()
+    descriptor = built.put(raw, OCI_CONFIG)
+    built.manifest["config"] = descriptor | {"data": base64.b64encode(raw).decode()}
+    directory = built.write()
+    Path(directory, "blobs", *descriptor["digest"].split(":")).unlink()
+    (flaw,) = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
+    assert (flaw.pointer, str(flaw.digest), flaw.line) == ("/os", descriptor["digest"], None)
+
+
+def test_the_platform_of_an_entry_is_a_place_in_the_index(tmp_path):
+    directory, _ = several(tmp_path, "a", platforms=["linux/arm64"])
+    rewrite(directory, "index.json", lambda index: index["manifests"][0]["platform"].update(architecture="amd64"))
+    (flaw,) = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
+    assert (flaw.rule, flaw.document, flaw.pointer) == ("IDX-09", "index.json", "/manifests/0/platform")
+    raw = Path(directory, "index.json").read_text()
+    assert (flaw.line, flaw.column) == (1, raw.index('{"os"') + 1)
+    rewrite(directory, "index.json", lambda index: index["manifests"][0].update(size=7))
+    (flaw,) = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
+    assert (flaw.rule, flaw.message) == ("DSC-08", "has more bytes than the 7 that /manifests/0 of index.json says")
+
+
+def test_without_a_reference_all_images_are_checked_and_with_one_only_those(tmp_path):
+    directory, entries = several(tmp_path, "a", "b", "c")
+    damage(directory, entries[1]["digest"])
+    wrong = [("DSC-05", entries[1]["digest"], "")]
+    assert found(directory) == found(directory, ref="b") == found(f"oci:{directory}:b") == wrong
+    assert found(directory, ref="a") == found(f"oci:{directory}:c") == []
+    assert check_image(directory, ref="a").blobs == 3
+    with pytest.raises(ReferenceMissingError) as raised:
+        check_image(directory, ref="d")
+    assert raised.value.known == ("a", "b", "c")
+    with pytest.raises(NameFormatError):
+        check_image(f"oci:{directory}:a", ref="b")
+
+
+def test_with_a_platform_only_that_image_is_checked(tmp_path):
+    directory, entries = several(tmp_path, "a", "a", platforms=["linux/amd64", "linux/arm64"])
+    damage(directory, entries[1]["digest"])
+    assert found(directory, platform="linux/amd64") == []
+    wrong = [("DSC-05", entries[1]["digest"], "")]
+    assert found(directory, platform=Platform.parse("linux/arm64"), ref="a") == wrong
+    with pytest.raises(ReferenceMissingError):
+        check_image(directory, platform="linux/s390x")
+
+
+def test_a_platform_that_the_index_leaves_out_is_that_of_the_config(built):
+    directory = built.write()
+    assert found(directory, platform="linux/amd64") == []
+    with pytest.raises(ReferenceMissingError):
+        check_image(directory, platform="linux/arm64")
+
+
+def test_an_image_in_an_index_in_the_index_can_be_chosen_by_its_platform(tmp_path):
+    directory, entries = several(tmp_path, "a", "b", platforms=["linux/amd64", "linux/arm64"])
+    nested = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+    Path(tmp_path, "blobs", "sha256", digest(nested)[7:]).write_bytes(nested)
+    entry = {"mediaType": OCI_INDEX, "digest": digest(nested), "size": len(nested)}
+    rewrite(directory, "index.json", lambda index: index.update(manifests=[entry]))
+    damage(directory, entries[1]["digest"])
+    assert check_image(directory, platform="linux/amd64").blobs == 3
+    assert found(directory) == [("DSC-05", entries[1]["digest"], "")]
+    damage(directory, digest(nested))
+    assert found(directory, platform="linux/amd64") == [("DSC-05", digest(nested), "")]
+
+
+@pytest.mark.parametrize("make", [docker.classic, docker.skopeo, docker.crane])
+def test_an_archive_of_dockers_is_checked(tmp_path, make):
+    file = docker.archive(tmp_path / "a.tar", make(*LAYERS))
+    for name in (file, f"docker-archive:{file}", f"docker-archive:{file}:app:1"):
+        checked = check_image(name)
+        assert checked.ok
+        assert (checked.blobs, checked.documents, checked.layers) == (4, 2, 2)
+    assert check_image(file, platform="linux/amd64").ok
+    with pytest.raises(ReferenceMissingError):
+        check_image(file, platform="linux/arm64")
+    with pytest.raises(ReferenceMissingError):
+        check_image(file, ref="other")
+
+
+def test_all_images_of_an_archive_are_checked(tmp_path):
+    configs = [docker.config(layer) for layer in LAYERS]
+    names = [docker.hexdigest(raw) + ".json" for raw in configs]
+    listing = docker.listing((names[0], ["one:1"], ["0.tar"]), (names[1], ["other:1"], ["1.tar"]))
+    entries = [f(names[0], configs[0]), f(names[1], configs[1]), f("0.tar", LAYERS[0]), f("1.tar", LAYERS[0]), listing]
+    file = docker.archive(tmp_path / "a.tar", entries)
+    assert found(file, ref="one:1") == []
+    assert found(file) == found(file, ref="other:1")
+    assert {(rule[:3], document) for rule, document, _ in found(file)} == {("DSC", "1.tar")}
+
+
+CONFIG = docker.config(*LAYERS)
+NAME = docker.hexdigest(CONFIG) + ".json"
+
+
+def by_hand(tmp_path, config=CONFIG, name=NAME, layers=LAYERS, listed=("0.tar", "1.tar")):
+    files = [f(f"{number}.tar", data) for number, data in enumerate(layers)]
+    return docker.archive(
+        tmp_path / "a.tar", [f(name, config), *files, docker.listing((name, ["app:1"], list(listed)))]
+    )
+
+
+def test_what_keeps_an_image_of_dockers_from_being_one_is_a_finding(tmp_path):
+    changed = CONFIG.replace(b"amd64", b"arm64")
+    assert found(by_hand(tmp_path, changed)) == [("DSC-05", NAME, "")]
+    assert found(by_hand(tmp_path, layers=LAYERS[:1])) == [("LAY-05", "manifest.json", "")]
+    assert found(by_hand(tmp_path, listed=("0.tar",))) == [("CFG-20", NAME, "/rootfs/diff_ids")]
+    broken = CONFIG.replace(b'"os": "linux"', b'"os": 7')
+    name = docker.hexdigest(broken) + ".json"
+    assert found(by_hand(tmp_path, broken, name)) == [("CFG-06", name, "/os")]
+    assert found(by_hand(tmp_path, CONFIG[:-1], "config.json")) == [("CON-04", "config.json", "")]
+    swapped = by_hand(tmp_path, layers=LAYERS[::-1])
+    assert {(rule, document) for rule, document, _ in found(swapped)} <= {
+        (rule, name) for rule in ("DSC-05", "DSC-08") for name in ("0.tar", "1.tar")
+    }
+    assert len(found(swapped)) == 2
+
+
+def test_what_is_said_of_a_manifest_that_was_made_has_no_place(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "oci_layers.image.judge.validate", lambda raw, *_, **__: (Breach("X", "note", "/layers", "odd"),)
+    )
+    flaws = check_image(by_hand(tmp_path)).findings
+    assert [(flaw.document, flaw.line) for flaw in flaws] == [("manifest.json", None), (NAME, 1)]
+
+
+def test_layers_and_configs_are_named_with_their_media_types(built):
+    directory = built.write()
+    damage(directory, built.layers[1]["descriptor"]["digest"], lambda raw: raw + b"x")
+    (flaw,) = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
+    assert (flaw.media_type, flaw.line) == (OCI_LAYER_GZIP, None)
+    assert flaw.named.startswith("/layers/1 of sha256:")
+
+
+def test_progress_is_told(built):
+    seen = []
+    check_image(built.write(), progress=seen.append)
+    assert seen[-1].done == seen[-1].total
