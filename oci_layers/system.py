@@ -54,6 +54,7 @@ __all__ = [
     "pin",
     "pread",
     "proc_path",
+    "processors",
     "read_link",
     "rename",
     "resolve",
@@ -106,6 +107,11 @@ def open_root(directory: str) -> int:
 def open_surroundings(directory: str) -> int:
     """Open a directory that the user named to reach what is in it; it need not be readable, and is not listed."""
     return os.open(directory, getattr(os, "O_PATH", 0) | _DIRECTORY)
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def open_file_limit() -> int:

@@ -11,7 +11,7 @@ from typing import Protocol
 from oci_layers.blob.stream import ByteStream, VerifiedReader
 from oci_layers.errors import BlobMissingError, LimitError
 from oci_layers.spec.descriptor import Descriptor
-from oci_layers.spec.digest import Digest
+from oci_layers.spec.digest import Digest, Hasher
 
 __all__ = ["BlobSource", "BlobStore", "MemoryBlobs", "open_verified", "read_verified"]
 
@@ -78,8 +78,8 @@ class MemoryBlobs:
         yield from sorted(self._blobs)
 
 
-def open_verified(blobs: BlobSource, descriptor: Descriptor) -> VerifiedReader:
-    """Open what a descriptor names, to be checked as it is read.
+def open_verified(blobs: BlobSource, descriptor: Descriptor, *, hasher: Hasher | None = None) -> VerifiedReader:
+    """Open what a descriptor names, to be checked as it is read; `hasher` is as for `VerifiedReader`.
 
     Raises:
         BlobMissingError: There is no such blob, nor is it embedded.
@@ -87,7 +87,8 @@ def open_verified(blobs: BlobSource, descriptor: Descriptor) -> VerifiedReader:
     """
     stream = io.BytesIO(descriptor.data) if descriptor.data is not None else blobs.open_blob(descriptor.digest)
     try:
-        return VerifiedReader(stream, descriptor.digest, descriptor.size, what=f"blob {descriptor.digest}")
+        what = f"blob {descriptor.digest}"
+        return VerifiedReader(stream, descriptor.digest, descriptor.size, what=what, hasher=hasher)
     except BaseException:
         stream.close()
         raise

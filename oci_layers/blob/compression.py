@@ -34,7 +34,8 @@ __all__ = ["Compression", "Decompressor", "decompressed", "sniff"]
 
 Compression = Literal["", "gzip", "zstd", "bz2", "xz"]
 
-_INPUT = 1 << 18
+_FREE = 1 << 20
+"""How many plain bytes there may be before their ratio to the compressed ones is looked at."""
 _HEAD = 18
 _ISAL_FLAGS = frozenset({b"\x00", b"\x01", b"\x08"})
 """The gzip headers for isal: without fields, or with a name alone."""
@@ -184,7 +185,7 @@ class Decompressor:
         if self._given > self._limits.plain_bytes:
             raise LimitError("plain_bytes", self._limits.plain_bytes, self._given)
         ratio = self._limits.ratio
-        if ratio is not None and self._given > PIECE and self._given > ratio * self._taken:
+        if ratio is not None and self._given > _FREE and self._given > ratio * self._taken:
             raise LimitError("ratio", ratio, self._given // max(1, self._taken))
         return data
 
@@ -193,7 +194,7 @@ class Decompressor:
         self._pending = self._pending[size:]
         return data or self._more(size)
 
-    def _more(self, size: int = _INPUT) -> bytes:
+    def _more(self, size: int = PIECE) -> bytes:
         data = self._stream.read(size)
         self._taken += len(data)
         return data

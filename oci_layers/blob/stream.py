@@ -6,17 +6,16 @@ stream. Whoever ends a stream drains it: bytes that nobody wanted are part of th
 `compression`, where blobs come from in `cas` and `directory`.
 """
 
-import queue
-import threading
 from types import TracebackType
 from typing import Protocol, Self
 
 from oci_layers.errors import DigestMismatchError, SizeMismatchError
-from oci_layers.spec.digest import Digest
+from oci_layers.spec.digest import Digest, Hasher
 
-__all__ = ["ByteStream", "ReadAhead", "VerifiedReader", "drain"]
+__all__ = ["ByteStream", "VerifiedReader", "drain"]
 
-PIECE = 1 << 20
+PIECE = 1 << 18
+"""How many bytes are moved at a time: some that stay in a processor's cache between one step and the next."""
 
 
 class ByteStream(Protocol):
@@ -43,10 +42,30 @@ class VerifiedReader:
     Leaving it as a context manager reads to the end and checks; leaving by an exception only closes.
     """
 
-    def __init__(self, stream: ByteStream, digest: Digest, size: int | None = None, *, what: str = "") -> None:
+    def __init__(
+        self,
+        stream: ByteStream,
+        digest: Digest,
+        size: int | None = None,
+        *,
+        what: str = "",
+        hasher: Hasher | None = None,
+    ) -> None:
+        """Take a stream and what its bytes should be.
+
+        Args:
+            stream: The bytes; closed with this.
+            digest: Their digest.
+            size: How many there should be, if that is known.
+            what: What errors call them; the digest if left out.
+            hasher: A fresh one of the digest's own, to hash somewhere else; the caller ends it.
+
+        Raises:
+            UnsupportedError: The digest is of an algorithm that cannot be computed here.
+        """
         self._stream = stream
         self._digest = digest
-        self._hasher = digest.hasher()
+        self._hasher = hasher or digest.hasher()
         self._size = size
         self.seen = 0
         """How many bytes have passed."""
@@ -94,74 +113,3 @@ class VerifiedReader:
                 drain(self)
         finally:
             self.close()
-
-
-class ReadAhead:
-    """A stream whose work (reading, inflating, hashing) is done by another thread, a few pieces ahead of the reader.
-
-    Errors come out of `read` where they would have without it. The thread ends with the stream, or with `close`. The
-    two threads share nothing but two queues without Python code inside: Ctrl-C may come at any time, and a lock that
-    it interrupts the taking of would never be given back.
-    """
-
-    _PIECES = 8
-
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._pieces: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
-        for _ in range(self._PIECES):
-            self._room.put(None)
-        self._stop = False
-        self._rest = b""
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="oci-layers-read-ahead", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            while True:
-                self._room.get()
-                if self._stop:
-                    return
-                data = self._stream.read(PIECE)
-                self._pieces.put(data)
-                if not data:
-                    return
-        except BaseException as error:  # noqa: BLE001  # handed over, whatever it is, and raised by the reader
-            self._pieces.put(error)
-
-    def read(self, size: int, /) -> bytes:
-        """Return between 1 and `size` bytes, or none at the end.
-
-        Raises:
-            ValueError: The thread was stopped before the end.
-        """
-        if self._error is not None:
-            raise self._error
-        if self._stop:
-            raise ValueError("this stream was stopped, and cannot be read any more")
-        data = self._rest
-        if not data:
-            piece = self._pieces.get()
-            if isinstance(piece, BaseException):
-                self._error = piece
-                raise piece
-            data = piece
-            if data:
-                self._room.put(None)
-            else:
-                self._pieces.put(b"")
-        self._rest = data[size:]
-        return data[:size]
-
-    def stop(self) -> None:
-        """Stop the thread and wait for it; the stream below stays open, and may be read on from where it was left."""
-        self._stop = True
-        self._room.put(None)
-        self._thread.join()
-
-    def close(self) -> None:
-        """Stop, and close the stream below."""
-        self.stop()
-        self._stream.close()

@@ -11,6 +11,7 @@ from os import PathLike
 from types import TracebackType
 from typing import Self
 
+from oci_layers import system
 from oci_layers.blob.cas import BlobSource, read_verified
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
@@ -20,7 +21,7 @@ from oci_layers.image.layer import Layer
 from oci_layers.image.lint import lint_layers
 from oci_layers.image.meter import Meter, Progress
 from oci_layers.image.part import part_of, write_part
-from oci_layers.image.stack import Placing, merge_layer, merge_layers, place
+from oci_layers.image.stack import Placing, merge_layers, place
 from oci_layers.image.view import ImagePath
 from oci_layers.layer.lint_rules import Lint
 from oci_layers.layer.policy import Policy
@@ -53,6 +54,7 @@ class Image:
         name: str = "image",
         limits: Limits | None = None,
         temporary_directory: str | None = None,
+        threads: int | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
         """Take the documents of an image.
@@ -63,12 +65,14 @@ class Image:
             name: What messages call the image.
             limits: How much is taken before it is refused.
             temporary_directory: Where contents of compressed layers go while they are read; the system's if None.
+            threads: How many threads may work on a layer at once, up to four; as fits this machine if None.
             close: Called when the image is closed.
         """
         self.name = name
         self.manifest_document = manifest
         self.blobs = blobs
         self.limits = limits or Limits()
+        self._threads = min(4, 2 * system.processors()) if threads is None else threads
         self._spool = Spool(temporary_directory, self.limits.temporary_bytes)
         self._close = close
         self._config: Document[ImageConfig] | None = None
@@ -140,6 +144,7 @@ class Image:
                 history=history,
                 blobs=self.blobs,
                 limits=self.limits,
+                threads=self._threads,
             )
             for index, (descriptor, diff_id, chain_id, history) in enumerate(rows)
         )
@@ -163,13 +168,15 @@ class Image:
             tree = self._trees[known, policy].fork() if known else FileTree()
             if known < count:
                 meter = Meter(self.limits, self.layers)
-                for layer in self.layers[known:count]:
-                    merge_layer(layer, tree, meter, policy, source=self._source(layer))
+                merge_layers(self._sources(known, count), tree, meter, policy)
                 self._trees[count, policy] = tree.fork()
         return tree
 
-    def _source(self, layer: Layer) -> LayerContents:
-        return self._contents.setdefault(layer.index, LayerContents(layer, self._spool))
+    def _sources(self, first: int, end: int) -> list[tuple[Layer, LayerContents]]:
+        return [
+            (layer, self._contents.setdefault(layer.index, LayerContents(layer, self._spool)))
+            for layer in self.layers[first:end]
+        ]
 
     @property
     def root(self) -> ImagePath:
@@ -257,12 +264,11 @@ class Image:
         wanted = [to_bytes(path) for path in paths]
         meter = Meter(self.limits, self.layers, progress)
         placing = Placing(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
-        if not wanted:
-            layers = ((layer, self._source(layer)) for layer in self.layers)
-            return place(dest, merge_layers(layers, meter, policy), meter.report, placing)
-        part = part_of(self.tree(policy=policy), wanted)
+        part = part_of(self.tree(policy=policy), wanted) if wanted else None
 
         def fill(mirror: DirectoryMirror) -> FileTree:
+            if part is None:
+                return merge_layers(self._sources(0, len(self.layers)), FileTree(), meter, policy, mirror=mirror)
             write_part(part, mirror, self._stored(part, meter))
             return part
 

@@ -10,12 +10,13 @@ from os import PathLike
 
 import attrs
 
-from oci_layers.blob.cas import BlobSource, open_verified
-from oci_layers.blob.compression import Compression, decompressed
-from oci_layers.blob.stream import ByteStream, ReadAhead, VerifiedReader, drain
+from oci_layers.blob.cas import BlobSource
+from oci_layers.blob.stream import ByteStream, drain
+from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import CompressionError, LayerError, LimitError, OCIError, UnsupportedError
 from oci_layers.image.meter import Meter, Progress, Watch
+from oci_layers.image.plain import PlainBytes
 from oci_layers.image.stack import Placing, merge_layer, merge_layers, place
 from oci_layers.layer.change import Change
 from oci_layers.layer.changeset import decode
@@ -50,21 +51,42 @@ class Layer:
     """How it was made, where the config says so for every layer."""
     blobs: BlobSource = attrs.field(repr=False)
     limits: Limits = attrs.field(repr=False)
+    threads: int = attrs.field(default=1, repr=False)
+    """How many threads may work on it at once; with 1, all is done by the one that reads."""
 
     @property
     def name(self) -> str:
         """What errors call it."""
         return f"layer {self.index} ({self.descriptor.digest})"
 
+    def start(self) -> PlainBytes:
+        """Begin to read, inflate and hash the layer, for `open_plain`; raises as that."""
+        row = lookup(self.descriptor.media_type)
+        if row is None or row.role != "layer":
+            raise UnsupportedError("layer media type", self.descriptor.media_type)
+        compression = None if row.family == "docker" else row.compression
+        return PlainBytes(
+            self.blobs,
+            self.descriptor,
+            self.diff_id,
+            compression=compression,
+            limits=self.limits,
+            what=self.name,
+            threads=self.threads,
+        )
+
     @contextlib.contextmanager
-    def open_plain(self, *, watch: Watch | None = None) -> Iterator[ByteStream]:
-        """Give the plain bytes of the layer, checked; another thread reads ahead.
+    def open_plain(
+        self, *, watch: Watch | None = None, start: Callable[[], PlainBytes] | None = None
+    ) -> Iterator[ByteStream]:
+        """Give the plain bytes of the layer, checked; other threads read ahead.
 
         When the block ends well, what is left is read and every digest has been compared. When the block finds that
         this is no layer, or one past a limit, the blob's own digest is compared first: a damaged blob is called that.
 
         Args:
             watch: Called after each piece; what it raises ends the reading.
+            start: What gives the bytes, if they were begun with earlier; `self.start` by default.
 
         Raises:
             BlobMissingError: The blob is not there.
@@ -73,32 +95,18 @@ class Layer:
             UnsupportedError: The media type is not that of a layer.
             LimitError: More plain bytes than allowed.
         """
-        compression = self._compression()
         try:
-            raw = open_verified(self.blobs, self.descriptor)
-            with contextlib.closing(raw):
+            with contextlib.closing((start or self.start)()) as plain:
+                stream = plain if watch is None else _Watched(plain, watch)
                 try:
-                    plain = decompressed(raw, compression, self.limits, what=self.name)
-                    checked = VerifiedReader(plain, self.diff_id, what=f"{self.name}: diff_id of the plain layer")
-                    ahead = ReadAhead(checked)
-                    try:
-                        stream = ahead if watch is None else _Watched(ahead, raw, watch)
-                        yield stream
-                        drain(stream)
-                    finally:
-                        ahead.stop()
+                    yield stream
+                    drain(stream)
                 except (LayerError, CompressionError, LimitError):
-                    drain(raw)
+                    plain.check_blob()
                     raise
         except OCIError as error:
             error.add_note(self.name)
             raise
-
-    def _compression(self) -> Compression | None:
-        row = lookup(self.descriptor.media_type)
-        if row is None or row.role != "layer":
-            raise UnsupportedError("layer media type", self.descriptor.media_type)
-        return None if row.family == "docker" else row.compression
 
     def entries(self, *, watch: Watch | None = None) -> Generator[Entry, None, None]:
         """Yield the layer's tar entries; each one's content can be read until the next is asked for.
@@ -153,23 +161,25 @@ class Layer:
             OCIError: As `tree`.
         """
         meter = Meter(self.limits, (self,), progress)
-        fill = merge_layers([(self, None)], meter, policy or Policy(limits=self.limits))
+
+        def fill(mirror: DirectoryMirror) -> FileTree:
+            return merge_layers([(self, None)], FileTree(), meter, policy or Policy(limits=self.limits), mirror=mirror)
+
         placing = Placing(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
         return place(dest, fill, meter.report, placing)
 
 
 class _Watched:
-    """A stream that tells how far it has come."""
+    """Plain bytes that tell how far they have come."""
 
-    def __init__(self, stream: ByteStream, raw: VerifiedReader, watch: Watch) -> None:
-        self._stream = stream
-        self._raw = raw
+    def __init__(self, plain: PlainBytes, watch: Watch) -> None:
+        self._plain = plain
         self._watch = watch
 
     def read(self, size: int, /) -> bytes:
-        data = self._stream.read(size)
-        self._watch(len(data), self._raw.seen)
+        data = self._plain.read(size)
+        self._watch(len(data), self._plain.blob_bytes)
         return data
 
     def close(self) -> None:
-        self._stream.close()
+        self._plain.close()

@@ -6,6 +6,7 @@ its changes do in `layer.apply`, what a directory becomes in `disk`, how far it 
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import MetadataError
 from oci_layers.image.meter import Meter
+from oci_layers.image.plain import Opening, PlainBytes
 from oci_layers.layer.apply import apply
 from oci_layers.layer.changeset import decode
 from oci_layers.layer.policy import Policy
@@ -43,7 +45,14 @@ class Placing:
 
 
 def merge_layer(
-    layer: "Layer", tree: FileTree, meter: Meter, policy: Policy, *, source: Source | None, mirror: Mirror | None = None
+    layer: "Layer",
+    tree: FileTree,
+    meter: Meter,
+    policy: Policy,
+    *,
+    source: Source | None,
+    mirror: Mirror | None = None,
+    start: Callable[[], PlainBytes] | None = None,
 ) -> None:
     """Merge one layer into `tree`, checked to its last byte, and repeat each step on `mirror`.
 
@@ -54,13 +63,14 @@ def merge_layer(
         policy: What to do where the spec leaves a choice.
         source: What contents can be read from later; they are held in memory without one.
         mirror: Whatever shall follow the tree.
+        start: As for `Layer.open_plain`.
 
     Raises:
         OCIError: The layer is missing, damaged, or refused by the policy; a note names it.
     """
     started = time.monotonic()
     listen = meter.report.findings.add
-    with layer.open_plain(watch=meter.watch(layer)) as plain:
+    with layer.open_plain(watch=meter.watch(layer), start=start) as plain:
         entries = meter.count(read_tar(plain, limits=layer.limits))
         changes = decode(entries, layer=layer.index, policy=policy, source=source, listen=listen)
         apply(changes, tree, layer=layer.index, mirror=mirror, policy=policy, listen=listen)
@@ -68,17 +78,29 @@ def merge_layer(
 
 
 def merge_layers(
-    layers: "Iterable[tuple[Layer, Source | None]]", meter: Meter, policy: Policy
-) -> Callable[[DirectoryMirror], FileTree]:
-    """Return what fills a directory with layers, the lowest first, for `place`."""
+    layers: "Iterable[tuple[Layer, Source | None]]",
+    tree: FileTree,
+    meter: Meter,
+    policy: Policy,
+    *,
+    mirror: Mirror | None = None,
+) -> FileTree:
+    """Merge layers into `tree`, the lowest first, and return it; for the rest as `merge_layer`.
 
-    def fill(mirror: DirectoryMirror) -> FileTree:
-        tree = FileTree()
-        for layer, source in layers:
-            merge_layer(layer, tree, meter, policy, source=source, mirror=mirror)
-        return tree
-
-    return fill
+    Where threads may be used, each layer is begun with before its turn, so that nobody waits for its first bytes.
+    """
+    waiting: deque[Opening] = deque()
+    todo = list(layers)
+    try:
+        for number, (layer, source) in enumerate(todo):
+            for following, _ in todo[number + len(waiting) : number + min(layer.threads, 2)]:
+                waiting.append(Opening(following.start))
+            start = waiting.popleft().take
+            merge_layer(layer, tree, meter, policy, source=source, mirror=mirror, start=start)
+    finally:
+        for opening in waiting:
+            opening.close()
+    return tree
 
 
 def place(

@@ -26,6 +26,7 @@ def open_image(
     platform: str | Platform | None = None,
     limits: Limits | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
 ) -> Image:
     """Open an image. Only its documents are read; close it, or use it as a context manager.
 
@@ -36,6 +37,8 @@ def open_image(
         platform: `OS/ARCHITECTURE[/VARIANT]`, to choose among several; this machine's, with Linux, if None.
         limits: How much is taken before it is refused.
         temporary_directory: Where temporary files go; the system's place if None.
+        threads: How many threads may work on a layer at once, up to four; as fits this machine if None. The result
+            does not depend on it.
 
     Raises:
         NameFormatError: `name` or `platform` is malformed, or `name` and `ref` do not agree.
@@ -51,7 +54,15 @@ def open_image(
     files = open_files(where, limits, temporary)
     try:
         manifest, blobs = _choose(where, files, ref, wanted, limits)
-        image = Image(manifest, blobs, name=str(where), limits=limits, temporary_directory=temporary, close=files.close)
+        image = Image(
+            manifest,
+            blobs,
+            name=str(where),
+            limits=limits,
+            temporary_directory=temporary,
+            threads=threads,
+            close=files.close,
+        )
         if wanted is not None and manifest.descriptor.platform is None:
             require_platform(image.config, wanted)
     except BaseException as error:

@@ -45,23 +45,20 @@ class Source:
     def take(self, count: int) -> bytes:
         """Return the next `count` bytes; fewer only where the stream ends."""
         start = self.position
-        end = start + count
-        if end > len(self.buffer):
-            end = self._gather(count)
-            start = 0
-        self.position = end
-        return self.buffer[start:end]
+        self.position = end = start + count
+        if end <= len(self.buffer):
+            return self.buffer[start:end]
+        return self._gather(start, count)
 
-    def _gather(self, count: int) -> int:
-        """Begin the buffer at the next byte and fill it with `count` bytes or more; return how many of these it has."""
-        parts = [self.buffer[self.position :]]
-        self.base += self.position
+    def _gather(self, start: int, count: int) -> bytes:
+        """Return `count` bytes from `start` in the buffer and from those that follow it."""
+        parts = [self.buffer[start:]]
         missing = count - len(parts[0])
-        while missing > 0 and (part := self._stream.read(_PIECE_BYTES)):
-            parts.append(part)
-            missing -= len(part)
-        self.buffer = b"".join(parts)
-        return min(count, len(self.buffer))
+        while missing and self._refill():
+            parts.append(self.buffer[:missing])
+            missing -= len(parts[-1])
+            self.position = len(parts[-1])
+        return b"".join(parts)
 
     def _refill(self) -> bool:
         """Drop the buffer, read another; return whether there was anything."""

@@ -1,0 +1,123 @@
+"""A layer's blob into its plain bytes, every digest checked, on as many threads as there may be.
+
+Size and digest of the blob, inflating within limits, the digest of the plain bytes (the diff_id, over every one of
+them): three works for three threads, and a fourth for whoever reads. What is small is not worth two more of them.
+"""
+
+import contextlib
+from collections.abc import Callable
+
+from oci_layers.blob.ahead import HashingThread, ReadAhead
+from oci_layers.blob.cas import BlobSource, open_verified
+from oci_layers.blob.compression import Compression, decompressed
+from oci_layers.blob.stream import ByteStream, VerifiedReader, drain
+from oci_layers.errors import CompressionError, OCIError
+from oci_layers.limits import Limits
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest, Hasher
+
+__all__ = ["Opening", "PlainBytes"]
+
+_SMALL = 1 << 20
+
+
+class PlainBytes:
+    """The plain bytes of one layer, to be read once. Close it; that they ended well is for the reader to see."""
+
+    def __init__(
+        self,
+        blobs: BlobSource,
+        descriptor: Descriptor,
+        diff_id: Digest,
+        *,
+        compression: Compression | None,
+        limits: Limits,
+        what: str,
+        threads: int,
+    ) -> None:
+        """Open the blob and begin.
+
+        Args:
+            blobs: Where the blob is.
+            descriptor: The blob.
+            diff_id: The digest of the plain bytes.
+            compression: What the media type promises; None to look at the bytes.
+            limits: What is held while inflating.
+            what: What errors call the layer.
+            threads: 1 to do all in the reader's thread; 2 to read ahead in another; with 3 the plain bytes are hashed
+                in one of their own, with 4 those of the blob, too.
+
+        Raises:
+            OCIError: The blob is missing, or not what it should be, as far as its beginning shows.
+        """
+        self._ahead: ReadAhead | None = None
+        with contextlib.ExitStack() as opened:
+
+            def hasher(digest: Digest, needed: int) -> Hasher:
+                if threads < needed or descriptor.size < _SMALL:
+                    return digest.hasher()
+                return opened.enter_context(contextlib.closing(HashingThread(digest.hasher())))
+
+            self._raw = open_verified(blobs, descriptor, hasher=hasher(descriptor.digest, 4))
+            opened.enter_context(contextlib.closing(self._raw))
+            try:
+                plain = decompressed(self._raw, compression, limits, what=what)
+            except CompressionError:
+                self.check_blob()
+                raise
+            self._plain: ByteStream = VerifiedReader(
+                plain, diff_id, what=f"{what}: diff_id of the plain layer", hasher=hasher(diff_id, 3)
+            )
+            if threads > 1:
+                self._plain = self._ahead = ReadAhead(self._plain)
+            self._opened = opened.pop_all()
+
+    def read(self, size: int, /) -> bytes:
+        """Return between 1 and `size` plain bytes; none at the end, once every digest has been found right."""
+        return self._plain.read(size)
+
+    @property
+    def blob_bytes(self) -> int:
+        """How many bytes of the blob were read."""
+        return self._raw.seen
+
+    def check_blob(self) -> None:
+        """Read the rest of the blob, nothing of it inflated; raises IntegrityError where it is damaged."""
+        self._stop()
+        drain(self._raw)
+
+    def _stop(self) -> None:
+        if self._ahead is not None:
+            self._ahead.stop()
+
+    def close(self) -> None:
+        """End the threads and close the blob."""
+        try:
+            self._stop()
+        finally:
+            self._opened.close()
+
+
+class Opening:
+    """A layer that was begun with before its turn; what went wrong then is raised when it comes."""
+
+    def __init__(self, start: Callable[[], PlainBytes]) -> None:
+        self._plain: PlainBytes | None = None
+        self._error: OCIError | OSError | None = None
+        try:
+            self._plain = start()
+        except (OCIError, OSError) as error:
+            self._error = error
+
+    def take(self) -> PlainBytes:
+        """Hand it over, to be closed by whoever asks."""
+        if self._error is not None:
+            raise self._error
+        plain, self._plain = self._plain, None
+        assert plain is not None
+        return plain
+
+    def close(self) -> None:
+        """End it, unless it was handed over."""
+        if self._plain is not None:
+            self._plain.close()
