@@ -21,7 +21,7 @@ from oci_layers.errors import UnsafePathError
 from oci_layers.report import Report, Skipped
 from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join, parent_and_name
-from oci_layers.tree.tree import FileTree
+from oci_layers.tree.tree import FileTree, leaves
 
 __all__ = ["DirectoryMirror"]
 
@@ -118,7 +118,7 @@ class DirectoryMirror:
             self._handles.forget(path)
             remove_tree(name, at)
             if self._absent:
-                self._absent.difference_update(_leaves(path, node))
+                self._absent.difference_update(leaves(path, node))
         elif path in self._absent:
             self._absent.remove(path)
         else:
@@ -270,18 +270,6 @@ class DirectoryMirror:
 
     def _skip(self, what: str, path: bytes, node: Node, number: int | None, detail: str = "") -> None:
         self.report.skipped.add(Skipped(what, path, node.layer, number, detail))
-
-
-def _leaves(path: bytes, node: Directory) -> Iterator[bytes]:
-    """Yield the paths of what is no directory below `path`."""
-    stack = [(path, node)]
-    while stack:
-        here, directory = stack.pop()
-        for name, child in directory.children.items():
-            if isinstance(child, Directory):
-                stack.append((join(here, name), child))
-            else:
-                yield join(here, name)
 
 
 def _write_sparse(fd: int, extents: tuple[tuple[int, int], ...], data: Iterator[memoryview]) -> None:

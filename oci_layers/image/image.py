@@ -17,6 +17,7 @@ from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import DocumentError, Problem, UnsupportedError
 from oci_layers.image.contents import LayerContents, Spool
+from oci_layers.image.foresight import Hides, Postponed, foresee, in_tree
 from oci_layers.image.layer import Layer
 from oci_layers.image.lint import lint_layers
 from oci_layers.image.meter import Meter, Progress
@@ -201,16 +202,18 @@ class Image:
         tree = self.tree()
         if paths is not None:
             tree = part_of(tree, map(to_bytes, paths))
-        for path, node, entry in self._stored(tree):
+        for path, node, entry in self._stored(_files(tree)):
             yield path, node, iter(()) if entry is None else map(bytes, entry.chunks())
 
-    def _stored(self, tree: FileTree, meter: Meter | None = None) -> Iterator[tuple[bytes, File, Entry | None]]:
-        """Yield each file of a tree of this image with the entry that holds its content, in the order of the layers."""
+    def _stored(
+        self, files: Iterable[tuple[bytes, File]], meter: Meter | None = None
+    ) -> Iterator[tuple[bytes, File, Entry | None]]:
+        """Yield each of the image's files, once, with the entry that holds its content, in the order of the layers."""
         meter = meter or Meter(self.limits, self.layers)
         wanted: dict[int, dict[int, tuple[bytes, File]]] = {}
         seen: set[int] = set()
-        for path, node in tree.walk():
-            if isinstance(node, File) and node.inode not in seen:
+        for path, node in files:
+            if node.inode not in seen:
                 seen.add(node.inode)
                 if isinstance(node.content, Stored):
                     wanted.setdefault(node.layer, {})[node.content.offset] = path, node
@@ -267,12 +270,22 @@ class Image:
         part = part_of(self.tree(policy=policy), wanted) if wanted else None
 
         def fill(mirror: DirectoryMirror) -> FileTree:
-            if part is None:
-                return merge_layers(self._sources(0, len(self.layers)), FileTree(), meter, policy, mirror=mirror)
-            write_part(part, mirror, self._stored(part, meter))
-            return part
+            if part is not None:
+                write_part(part, mirror, lambda files: self._stored(files, meter))
+                return part
+            hides = self._hides(policy)
+            postponed = None if hides is None else Postponed(mirror, hides)
+            sources = self._sources(0, len(self.layers))
+            tree = merge_layers(sources, FileTree(), meter, policy, mirror=postponed or mirror)
+            if postponed is not None:
+                postponed.complete(self._stored)
+            return tree
 
         return place(dest, fill, meter.report, placing)
+
+    def _hides(self, policy: Policy) -> Hides | None:
+        known = self._trees.get((len(self.layers), policy))
+        return foresee(self.layers) if known is None else in_tree(known)
 
     def close(self) -> None:
         """Let go of all that is open. Trees stay; reading their contents is an error from now on."""
@@ -292,3 +305,9 @@ class Image:
 
     def __repr__(self) -> str:
         return f"<Image {self.name} {self.descriptor.digest}>"
+
+
+def _files(tree: FileTree) -> Iterator[tuple[bytes, File]]:
+    for path, node in tree.walk():
+        if isinstance(node, File):
+            yield path, node

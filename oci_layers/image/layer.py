@@ -11,6 +11,7 @@ from os import PathLike
 import attrs
 
 from oci_layers.blob.cas import BlobSource
+from oci_layers.blob.compression import Compression, decompressed
 from oci_layers.blob.stream import ByteStream, drain
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
@@ -61,19 +62,30 @@ class Layer:
 
     def start(self) -> PlainBytes:
         """Begin to read, inflate and hash the layer, for `open_plain`; raises as that."""
-        row = lookup(self.descriptor.media_type)
-        if row is None or row.role != "layer":
-            raise UnsupportedError("layer media type", self.descriptor.media_type)
-        compression = None if row.family == "docker" else row.compression
         return PlainBytes(
             self.blobs,
             self.descriptor,
             self.diff_id,
-            compression=compression,
+            compression=self._compression(),
             limits=self.limits,
             what=self.name,
             threads=self.threads,
         )
+
+    def peek(self, most: int) -> ByteStream:
+        """Open the plain bytes with nothing checked, for whoever can do with a guess; `most` is a limit on them.
+
+        Raises:
+            OCIError: The blob is missing, or not what its media type says.
+        """
+        compression = self._compression()
+        limits = attrs.evolve(self.limits, plain_bytes=min(most, self.limits.plain_bytes))
+        stream = self.blobs.open_blob(self.descriptor.digest)
+        try:
+            return decompressed(stream, compression, limits, what=self.name)
+        except BaseException:
+            stream.close()
+            raise
 
     @contextlib.contextmanager
     def open_plain(
@@ -107,6 +119,12 @@ class Layer:
         except OCIError as error:
             error.add_note(self.name)
             raise
+
+    def _compression(self) -> Compression | None:
+        row = lookup(self.descriptor.media_type)
+        if row is None or row.role != "layer":
+            raise UnsupportedError("layer media type", self.descriptor.media_type)
+        return None if row.family == "docker" else row.compression
 
     def entries(self, *, watch: Watch | None = None) -> Generator[Entry, None, None]:
         """Yield the layer's tar entries; each one's content can be read until the next is asked for.

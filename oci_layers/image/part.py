@@ -1,18 +1,20 @@
 """A part of a tree: some paths with all below them, and the directories that lead there."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 
-from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.errors import PathMissingError
 from oci_layers.tar.entry import Entry
-from oci_layers.tree.merge import Merge
+from oci_layers.tree.merge import Merge, Mirror
 from oci_layers.tree.node import Directory, File
 from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["part_of", "write_part"]
+__all__ = ["Contents", "part_of", "write_files", "write_part"]
+
+Contents = Callable[[Iterable[tuple[bytes, File]]], Iterator[tuple[bytes, File, Entry | None]]]
+"""Takes files and yields each of them once, by one of its names, while the entry that holds its content passes by."""
 
 
 def part_of(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
@@ -55,21 +57,36 @@ def part_of(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
     return part
 
 
-def write_part(tree: FileTree, mirror: DirectoryMirror, contents: Iterator[tuple[bytes, File, Entry | None]]) -> None:
-    """Make all of `tree` in the mirror's empty directory; its files as their contents come by, their links after."""
+def write_part(tree: FileTree, mirror: Mirror, contents: Contents) -> None:
+    """Make all of `tree` in the mirror's empty directory."""
+    files = []
     first: dict[int, bytes] = {}
     links = []
     for path, node in tree.walk():
         parent, name = parent_and_name(path)
-        if isinstance(node, Directory):
+        if isinstance(node, File):
+            files.append((path, node))
+        elif isinstance(node, Directory):
             if path:
                 mirror.make(parent, name, node, None)
         elif first.setdefault(node.inode, path) != path:
             links.append((first[node.inode], parent, name, node))
-        elif not isinstance(node, File):
+        else:
             mirror.make(parent, name, node, None)
-    for path, file, entry in contents:
-        parent, name = parent_and_name(path)
-        mirror.make(parent, name, file, None if entry is None else entry.pieces())
+    write_files(files, mirror, contents)
     for link in links:
         mirror.link(*link)
+
+
+def write_files(files: Sequence[tuple[bytes, File]], mirror: Mirror, contents: Contents) -> None:
+    """Make files in directories that are there, as their contents come by; those that are one file are linked."""
+    names: dict[int, list[bytes]] = {}
+    for path, file in files:
+        names.setdefault(file.inode, []).append(path)
+    for path, file, entry in contents(files):
+        parent, name = parent_and_name(path)
+        mirror.make(parent, name, file, None if entry is None else entry.pieces())
+        for other in names[file.inode]:
+            if other != path:
+                parent, name = parent_and_name(other)
+                mirror.link(path, parent, name, file)

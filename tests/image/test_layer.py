@@ -29,8 +29,19 @@ BASE = tar(d("a/"), f("a/x", "one"), f("b", "two"))
 UPPER = tar(wh("b"), f("c", "three"), ln("d", "c"))
 
 
+@pytest.fixture(autouse=True)
+def close_all():
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
+OPENED = []
+
+
 def only_layer(built):
-    return open_image(built.write()).layers[0]
+    OPENED.append(open_image(built.write()))
+    return OPENED[-1].layers[0]
 
 
 def test_a_layer_says_what_names_it_and_how_it_was_made(tmp_path):
