@@ -104,11 +104,15 @@ class DirectoryMirror:
             self._skip("link", path, node, None, "its target is not there")
             return
         target_parent, target_name = parent_and_name(target)
-        with self._handles.held(target_parent) as source:
-            try:
+        try:
+            if target_parent == parent:
+                at = self._handles.directory(parent)
+                system.link(target_name, at, name, at)
+                return
+            with self._handles.held(target_parent) as source:
                 system.link(target_name, source, name, self._handles.directory(parent))
-            except FileExistsError as error:
-                raise UnsafePathError(path, _TAKEN) from error
+        except FileExistsError as error:
+            raise UnsafePathError(path, _TAKEN) from error
 
     def remove(self, parent: bytes, name: bytes, node: Node) -> None:
         """Remove `name` from the directory `parent`, with all that is below it."""

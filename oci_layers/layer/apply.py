@@ -138,7 +138,9 @@ class Application:
 
     def add(self, change: Add) -> None:
         """Put a node of this layer into the tree."""
-        path, node = change.path, _fresh(change.node)
+        path, node = change.path, change.node
+        if isinstance(node, Directory) or node.inode:
+            node = _fresh(node)
         if not path:
             assert isinstance(node, Directory)
             if path in self.described:
@@ -146,7 +148,8 @@ class Application:
             self.described.add(path)
             self.merge.describe_root(node)
             return
-        self.supersede(path)
+        if self.deferred:
+            self.supersede(path)
         place, name = self.enter(path)
         self.claim(place, name, described=isinstance(node, Directory))
         self.merge.put(place, name, node, change.data)
@@ -330,7 +333,7 @@ def _fresh(node: Node) -> Node:
     """Return a node that no tree has yet, so that changes may be applied to more than one."""
     if isinstance(node, Directory):
         return Directory(node.mode, node.uid, node.gid, node.mtime_ns, node.xattrs, node.layer)
-    return attrs.evolve(node) if node.inode else node
+    return attrs.evolve(node)
 
 
 def _no_target(link: Link) -> LinkError:

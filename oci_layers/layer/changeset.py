@@ -144,7 +144,10 @@ class Decoder:
             self.unknown(entry, path)
             return None
         node = make(self, entry, path)
-        return Add(path, node, _data(entry, node))
+        if not entry.size or not isinstance(node, File):
+            return Add(path, node)
+        content = node.content
+        return Add(path, node, iter((memoryview(content.data),)) if isinstance(content, Inline) else entry.pieces())
 
     def unknown(self, entry: Entry, path: bytes) -> None:
         """Refuse or report a tar type that is not known."""
@@ -157,10 +160,11 @@ class Decoder:
         """Return where a hard link leads: cleaned like a name, and held at the root (EDGE-14c, EDGE-14d)."""
         _check_nul(entry, path)
         target = clean(entry.linkname, clamp=True, limits=self.limits)
-        try:
-            clean(entry.linkname, limits=self.limits)
-        except UnsafePathError:
-            self.suspect("climbing-link", path, "the target climbs above the root")
+        if b".." in entry.linkname:
+            try:
+                clean(entry.linkname, limits=self.limits)
+            except UnsafePathError:
+                self.suspect("climbing-link", path, "the target climbs above the root")
         return target
 
     def suspect(self, what: str, path: bytes, detail: str) -> None:
@@ -183,14 +187,6 @@ class Decoder:
         if self.source is None:
             return Inline(entry.read())
         return Stored(self.source, entry.data_offset, entry.size, entry.extents)
-
-
-def _data(entry: Entry, node: Node) -> Iterator[memoryview] | None:
-    if not isinstance(node, File) or not node.content.size:
-        return None
-    if isinstance(node.content, Inline):
-        return map(memoryview, node.content.chunks())
-    return entry.pieces()
 
 
 def _check_nul(entry: Entry, path: bytes) -> None:

@@ -93,12 +93,14 @@ class Merge:
             LinkError: A loop of links.
             LimitError: The resolved path is too long or too deep.
         """
-        if self._mark is not self.tree.mark:
-            self._places.clear()
-            self._mark = self.tree.mark
-        known = self._places.get(path)
+        known = self._known(path)
         if known is not None:
             return known
+        parent, name = parent_and_name(path)
+        above = self._known(parent)
+        if above is not None and above.path == parent and isinstance(above.directory.children.get(name), Directory):
+            place = self._places[path] = Place(path, self.tree.own_child(above.directory, name))
+            return place
         found = self._resolve(path, follow_last=self._follow)
         if found.rest and not make:
             return None
@@ -111,12 +113,21 @@ class Merge:
         self._places[path] = place
         return place
 
+    def _known(self, path: bytes) -> Place | None:
+        """Return the place at `path` if it was asked for before and nothing has changed on the way since."""
+        if self._mark is not self.tree.mark:
+            self._places.clear()
+            self._mark = self.tree.mark
+        return self._places.get(path)
+
     def obstacle(self, path: bytes) -> bytes | None:
         """Return the resolved path of what is no directory and would give way to one for `place`; None for nothing.
 
         Raises:
             LinkError: A loop of links.
         """
+        if self._known(path) is not None:
+            return None
         found = self._resolve(path, follow_last=self._follow)
         return None if found.node is None or not found.rest else b"/".join([*found.names, found.rest[-1]])
 
@@ -175,13 +186,20 @@ class Merge:
         Raises:
             LinkError: `target` is a directory, or a loop of links.
         """
-        found = self._resolve(target, follow_last=False)
-        if found.node is None or len(found.rest) > 1:
+        parent, name = parent_and_name(target)
+        known = self._known(parent)
+        if name and known is not None and known.path == parent:
+            found, path, node = None, target, known.directory.children.get(name)
+        else:
+            found = self._resolve(target, follow_last=False)
+            path, node = found.path, found.node if len(found.rest) <= 1 else None
+        if node is None:
             return None
-        if isinstance(found.node, Directory):
+        if isinstance(node, Directory):
             raise LinkError(target, "a hard link to a directory")
-        self._note(found)
-        return found.path, found.node
+        if found is not None:
+            self._note(found)
+        return path, node
 
     def link(self, target: tuple[bytes, Leaf], place: Place, name: bytes) -> None:
         """Make `name` in `place` one more name of what `find` found.

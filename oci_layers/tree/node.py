@@ -115,7 +115,7 @@ class Digested:
         raise UnsupportedError("reading of contents known by their digest only", self.sha256)
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Stored:
     """Contents that lie in a source: the pieces of `extents` one after another from `offset`, or all of `size`."""
 
