@@ -13,6 +13,7 @@ RANKS = {
     "errors": -1,
     "limits": 0,
     "report": 0,
+    "threads": 0,
     "system": 1,
     "spec": 1,
     "tar": 1,

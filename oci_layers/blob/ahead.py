@@ -7,10 +7,10 @@ interrupts the taking of would never be given back.
 """
 
 import queue
-import threading
 
 from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.spec.digest import Hasher
+from oci_layers.threads import begin
 
 __all__ = ["HashingThread", "ReadAhead"]
 
@@ -39,8 +39,11 @@ class ReadAhead:
         self._stop = False
         self._rest = b""
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="oci-layers-read-ahead", daemon=True)
-        self._thread.start()
+        try:
+            self._thread = begin(self._run, "oci-layers-read-ahead")
+        except BaseException:
+            self._stop = True
+            raise
 
     def _run(self) -> None:
         try:
@@ -99,8 +102,11 @@ class HashingThread:
         self._room = _room()
         self._pieces: queue.SimpleQueue[bytes | bytearray | memoryview | None] = queue.SimpleQueue()
         self._stop = False
-        self._thread = threading.Thread(target=self._run, name="oci-layers-hashing", daemon=True)
-        self._thread.start()
+        try:
+            self._thread = begin(self._run, "oci-layers-hashing")
+        except BaseException:
+            self._pieces.put(None)
+            raise
 
     def _run(self) -> None:
         while (piece := self._pieces.get()) is not None:

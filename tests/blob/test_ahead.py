@@ -1,7 +1,6 @@
 """Threads that read ahead and hash behind: no byte changes, no error is lost, nothing waits forever."""
 
 import hashlib
-import subprocess
 import sys
 import threading
 
@@ -11,6 +10,7 @@ from oci_layers.blob.ahead import HashingThread, ReadAhead
 from oci_layers.blob.stream import PIECE
 from oci_layers.errors import DigestMismatchError
 from tests.blob.test_stream import DATA, Source, everything
+from tests.support.scripts import run_script
 
 
 def ours():
@@ -131,8 +131,7 @@ print(hits)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs timers")
 def test_an_interrupt_at_any_moment_leaves_nothing_that_waits_forever():
-    ran = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=120, check=False)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "300\n", "")
+    assert run_script(INTERRUPTED) == (0, "300\n", "")
 
 
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 200])

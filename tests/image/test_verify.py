@@ -6,7 +6,6 @@ import io
 import itertools
 import json
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -23,6 +22,7 @@ from oci_layers.spec.digest import Digest
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.rules import RULES
 from tests.support.layers import COMPRESS, MEDIA_TYPES, d, digest, f, tar, wh
+from tests.support.scripts import run_script
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -759,11 +759,7 @@ print(hits, threading.active_count())
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs timers")
 def test_an_interrupt_at_any_moment_ends_it_promptly_and_leaves_no_thread():
-    # Not measured: an interrupt of what measures the coverage leaves a lock of its own locked.
-    quiet = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    command = [sys.executable, "-c", INTERRUPTED]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=quiet)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "150 1\n", "")
+    assert run_script(INTERRUPTED) == (0, "150 1\n", "")
 
 
 def test_every_rule_that_is_told_is_one_of_the_table():

@@ -1,0 +1,19 @@
+"""Programs of a few lines that run in a process of their own, to be interrupted at any moment."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def run_script(text):
+    """Run Python text and return its exit code, what it printed, and its errors; two minutes are enough.
+
+    It is not measured: an interrupt of what measures the coverage leaves a lock of its own locked.
+    """
+    quiet = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    command = [sys.executable, "-c", text]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=quiet)
+    return ran.returncode, ran.stdout, ran.stderr

@@ -1,0 +1,71 @@
+"""Threads are begun whole or not at all, whatever interrupts."""
+
+import queue
+import sys
+import threading
+
+import pytest
+
+from oci_layers.threads import begin
+from tests.support.scripts import run_script
+
+
+def test_a_thread_runs_under_its_name_and_is_a_daemon():
+    said = queue.SimpleQueue()
+    leave = threading.Event()
+
+    def run():
+        said.put(threading.current_thread())
+        leave.wait(60)
+
+    thread = begin(run, "oci-layers-test")
+    assert said.get(timeout=60) is thread
+    assert (thread.name, thread.daemon, thread.is_alive()) == ("oci-layers-test", True, True)
+    leave.set()
+    thread.join()
+    assert threading.active_count() == len([each for each in threading.enumerate() if each.is_alive()])
+
+
+def test_no_room_for_another_is_raised_where_it_was_asked_for(monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        begin(lambda: None, "oci-layers-test")
+
+
+INTERRUPTED = """
+import random, signal
+from oci_layers.threads import begin
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+def round(seconds):
+    threads = []
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        while True:
+            threads.append(begin(int, "oci-layers-test"))
+            threads[-1].join(0.001)
+    except KeyboardInterrupt:
+        return 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+signal.signal(signal.SIGALRM, interrupt)
+when = random.Random(3)
+hits = 0
+while hits < 200:
+    try:
+        hits += round(when.uniform(1e-4, 3e-3))
+    except KeyboardInterrupt:
+        pass
+print(hits)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs timers")
+def test_an_interrupt_at_any_moment_leaves_no_lock_behind():
+    assert run_script(INTERRUPTED) == (0, "200\n", "")
