@@ -16,8 +16,9 @@ The rooms, in the order in which bytes pass through them:
 Each room may import only rooms of a lower rank; `errors`, `limits` and `report` are below them all.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from oci_layers._lazy import lazy
 
 if TYPE_CHECKING:
     from oci_layers._version import __version__
@@ -93,15 +94,7 @@ _HOMES = {
     "verify_image": "image.verify",
 }
 
-
-def __getattr__(name: str) -> Any:  # Any: whichever of the names above
-    """Import a name's home when it is first asked for."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "oci_layers"
 
 RANKS = {
+    "_lazy": 0,
     "_version": 0,
     "errors": -1,
     "limits": 0,

@@ -6,13 +6,13 @@ Ctrl-C.
 
 import argparse
 import errno
+import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 
 from oci_layers._version import __version__
-from oci_layers.cli import inspect, lint, look, unpack, validate
 from oci_layers.errors import (
     IntegrityError,
     LimitError,
@@ -24,6 +24,17 @@ from oci_layers.errors import (
 )
 
 __all__ = ["main", "parser", "run"]
+
+_VERBS = {
+    "unpack": "unpack",
+    "ls": "look",
+    "cat": "look",
+    "tree": "look",
+    "inspect": "inspect",
+    "validate": "validate",
+    "lint": "lint",
+}
+"""The verbs, in the order of the help, and the modules that they are in."""
 
 _NOT_PERMITTED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -45,15 +56,36 @@ class _Verb(argparse.ArgumentParser):
             self._mixing = False
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+class _Completion(argparse.Action):
+    """Print a script for a shell, made by shtab."""
+
+    def __call__(
+        self,
+        command: argparse.ArgumentParser,
+        namespace: argparse.Namespace,  # noqa: ARG002  # a method of argparse
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        try:
+            import shtab
+        except ImportError:
+            command.error(f"{option_string} needs shtab: pip install oci-layers[cli]")
+        print(shtab.complete(command, str(values)))
+        command.exit()
+
+
+def parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; of one verb alone, where it is known, which costs less to make."""
     command = argparse.ArgumentParser(
         prog="oci-layers", description="Open OCI images: look inside, verify, and unpack them exactly as the spec says."
     )
     command.add_argument("--version", action="version", version=f"oci-layers {__version__}")
+    command.add_argument(
+        "--print-completion", choices=("bash", "zsh", "tcsh"), action=_Completion, help="print a script for a shell"
+    )
     verbs = command.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Verb)
-    for module in (unpack, look, inspect, validate, lint):
-        module.add(verbs)
+    for module in [_VERBS[verb]] if verb in _VERBS else dict.fromkeys(_VERBS.values()):
+        importlib.import_module(f"oci_layers.cli.{module}").add(verbs)
     return command
 
 
@@ -67,15 +99,9 @@ def run() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
-    command = parser()
+    first = next((each for each in arguments if not each.startswith("-")), None)
     try:
-        import shtab  # for completion, where it is installed
-    except ImportError:
-        pass
-    else:
-        shtab.add_argument_to(command, ["--print-completion"])
-    try:
-        options = command.parse_args(arguments)
+        options = parser(first).parse_args(arguments)
         code: int = options.run(options)
         sys.stdout.flush()
     except SystemExit as stop:

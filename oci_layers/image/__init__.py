@@ -4,10 +4,17 @@
 doubtful in the layers, `contents` and `part` and `meter` what these need.
 """
 
+from typing import TYPE_CHECKING
+
+from oci_layers._lazy import lazy
 from oci_layers.image.image import Image
 from oci_layers.image.layer import Layer
-from oci_layers.image.lint import lint_layers
 from oci_layers.image.meter import Progress
 from oci_layers.image.view import ImagePath
 
+if TYPE_CHECKING:
+    from oci_layers.image.lint import lint_layers
+
 __all__ = ["Image", "ImagePath", "Layer", "Progress", "lint_layers"]
+
+__getattr__ = lazy(__name__, {"lint_layers": "lint"})

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from oci_layers import system
 from oci_layers.blob.cas import BlobSource, read_verified
@@ -19,12 +19,10 @@ from oci_layers.errors import DocumentError, Problem, UnsupportedError
 from oci_layers.image.contents import LayerContents, Spool
 from oci_layers.image.foresight import Hides, Postponed, foresee, in_tree
 from oci_layers.image.layer import Layer
-from oci_layers.image.lint import lint_layers
 from oci_layers.image.meter import Meter, Progress
 from oci_layers.image.part import part_of, write_part
 from oci_layers.image.stack import Placing, merge_layers, place
 from oci_layers.image.view import ImagePath
-from oci_layers.layer.lint_rules import Lint
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.report import Report
@@ -37,6 +35,9 @@ from oci_layers.tar.entry import Entry
 from oci_layers.tree.node import File, Stored
 from oci_layers.tree.path import AnyPath, to_bytes
 from oci_layers.tree.tree import FileTree
+
+if TYPE_CHECKING:
+    from oci_layers.layer.lint_rules import Lint
 
 __all__ = ["Image"]
 
@@ -227,8 +228,10 @@ class Image:
                     if found is not None:
                         yield *found, entry
 
-    def lint(self, *, policy: Policy | None = None) -> Iterator[Lint]:
+    def lint(self, *, policy: Policy | None = None) -> "Iterator[Lint]":
         """Yield what is wrong, doubtful or worth knowing in the layers; see `lint_layers`, which does it."""
+        from oci_layers.image.lint import lint_layers
+
         yield from lint_layers(self.layers, policy=policy)
 
     def unpack(

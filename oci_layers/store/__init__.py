@@ -4,8 +4,15 @@
 kinds of place, `choose` finds one image among several.
 """
 
-from oci_layers.store.check import check_image
+from typing import TYPE_CHECKING
+
+from oci_layers._lazy import lazy
 from oci_layers.store.name import ImageName
 from oci_layers.store.open import open_image
 
+if TYPE_CHECKING:
+    from oci_layers.store.check import check_image
+
 __all__ = ["ImageName", "check_image", "open_image"]
+
+__getattr__ = lazy(__name__, {"check_image": "check"})

@@ -162,3 +162,18 @@ def test_what_the_system_did_not_permit_is_exit_4_through_an_error_of_ours_too(c
     monkeypatch.setattr("oci_layers.cli.places.open_image", Verbs(error))
     assert main(["ls", image]) == 4
     assert capsys.readouterr().err == "oci-layers: error: refused\n"
+
+
+def test_completion_without_shtab_says_what_is_missing(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    ran = run("--print-completion", "bash")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.endswith("error: --print-completion needs shtab: pip install oci-layers[cli]\n")
+
+
+def test_a_verb_loads_no_other_one():
+    script = "import sys; from oci_layers.cli.main import main; main(['ls', '--help']); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    loaded = ran.stdout.split()
+    assert "oci_layers.cli.look" in loaded
+    assert not {"oci_layers.cli.validate", "oci_layers.spec.rules", "oci_layers.cli.sarif", "shtab"} & set(loaded)
