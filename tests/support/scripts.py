@@ -8,12 +8,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 
 
-def run_script(text):
-    """Run Python text and return its exit code, what it printed, and its errors; two minutes are enough.
+def unmeasured():
+    """The environment of a process that will be interrupted: measuring coverage takes locks of its own for good."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
-    It is not measured: an interrupt of what measures the coverage leaves a lock of its own locked.
-    """
-    quiet = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+
+def run_script(text):
+    """Run Python text and return its exit code, what it printed, and its errors; two minutes are enough."""
     command = [sys.executable, "-c", text]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=quiet)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=unmeasured())
     return ran.returncode, ran.stdout, ran.stderr
