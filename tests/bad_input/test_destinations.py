@@ -15,6 +15,7 @@ from oci_layers.cli.main import main
 from oci_layers.errors import MetadataError
 from tests.support.layers import char, d, f, image, tar, wh
 from tests.support.place import USER, as_user, in_child, mounted, outcome
+from tests.support.scripts import unmeasured
 
 LAYERS = (
     tar(d("a", 0o555), f("a/file", "text " * 100, mode=0o444), f("b", "x" * 3000)),
@@ -175,7 +176,10 @@ def test_the_command_itself_ends_so(place, name):
 def test_ctrl_c_ends_it_quietly_with_nothing_left(place):
     name = "oci:" + image(place / "image", tar(*(f(f"d{n % 97}/f{n}", "x") for n in range(20_000))))
     command = subprocess.Popen(
-        [sys.executable, "-m", "oci_layers", "unpack", name, place / "dest"], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "oci_layers", "unpack", name, place / "dest"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=unmeasured(),
     )
     while len(os.listdir(place)) < 2:
         time.sleep(0.001)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from oci_layers.blob.ahead import HashingThread, ReadAhead
+from oci_layers.blob.ahead import _PIECES, HashingThread, ReadAhead
 from oci_layers.blob.stream import PIECE
 from oci_layers.errors import DigestMismatchError
 from tests.blob.test_stream import DATA, Source, everything
@@ -44,13 +44,13 @@ def test_errors_come_where_they_would_have_come(error):
 
 
 def test_it_reads_only_so_far_ahead():
-    source = Source(b"x" * (100 * PIECE))
+    source = Source(b"x" * (40 * PIECE))
     ahead = ReadAhead(source)
     ahead.read(1)
-    while source.tell() < 64 * PIECE:
+    while source.tell() < _PIECES * PIECE:
         pass
     ahead.stop()
-    assert source.tell() <= 67 * PIECE
+    assert source.tell() <= (_PIECES + 3) * PIECE
 
 
 class Endless:
@@ -134,7 +134,7 @@ def test_an_interrupt_at_any_moment_leaves_nothing_that_waits_forever():
     assert run_script(INTERRUPTED) == (0, "300\n", "")
 
 
-@pytest.mark.parametrize("count", [0, 1, 63, 64, 200])
+@pytest.mark.parametrize("count", [0, 1, _PIECES - 1, _PIECES, 200])
 def test_hashing_in_another_thread_gives_the_same_digest(count):
     pieces = [bytes([number]) * (number * 100) for number in range(count)]
     hashing = HashingThread(hashlib.sha256())
@@ -172,10 +172,10 @@ def test_hashing_takes_only_so_much_ahead():
 
     sender = threading.Thread(target=send)
     sender.start()
-    while len(sent) < 64:
+    while len(sent) < _PIECES:
         pass
     sender.join(0.05)
-    assert len(sent) == 64
+    assert len(sent) == _PIECES
     slow.leave.set()
     sender.join()
     assert hashing.hexdigest() == "100"
@@ -184,7 +184,7 @@ def test_hashing_takes_only_so_much_ahead():
 def test_closing_ends_hashing_without_what_is_left():
     slow = Slow()
     hashing = HashingThread(slow)
-    for _ in range(50):
+    for _ in range(_PIECES):
         hashing.update(b"x")
     threading.Timer(0.02, slow.leave.set).start()
     hashing._stop = True
