@@ -40,6 +40,12 @@ class FileRange:
         self._at += len(data)
         return data
 
+    def skip(self, size: int) -> int:
+        """Go on by `size` bytes, or to the end; return how many these were."""
+        size = min(size, self.size - self._at)
+        self._at += size
+        return size
+
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset` in the range."""
         return system.pread(self._fd, max(0, min(size, self.size - offset)), self._start + offset)

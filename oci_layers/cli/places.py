@@ -25,6 +25,12 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
     choice_arguments(parser, "which of several images; this machine's if left out")
     if policy:
         parser.add_argument(
+            "--threads",
+            type=_threads,
+            metavar="N",
+            help="how many may work on a layer at once, 1 to 4; as fits this machine if left out",
+        )
+        parser.add_argument(
             "--policy",
             choices=("default", "strict", "lenient"),
             default="default",
@@ -48,6 +54,12 @@ def choice_arguments(parser: argparse.ArgumentParser, platform: str) -> None:
         metavar="NAME=NUMBER",
         help="change a limit, such as plain_bytes=1000000",
     )
+
+
+def _threads(text: str) -> int:
+    if text not in {"1", "2", "3", "4"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 4")
+    return int(text)
 
 
 def limits_of(options: argparse.Namespace) -> Limits:
@@ -75,5 +87,6 @@ def opened(options: argparse.Namespace) -> Iterator[tuple[Image, Policy]]:
     policy = Policy.preset(getattr(options, "policy", "default"), limits=limits)
     if getattr(options, "parents", None):
         policy = attrs.evolve(policy, parents=options.parents)
-    with open_image(options.image, ref=options.ref, platform=options.platform, limits=limits) as image:
+    threads = getattr(options, "threads", None)
+    with open_image(options.image, ref=options.ref, platform=options.platform, limits=limits, threads=threads) as image:
         yield image, policy

@@ -69,11 +69,16 @@ class Image:
             temporary_directory: Where contents of compressed layers go while they are read; the system's if None.
             threads: How many threads may work on a layer at once, up to four; as fits this machine if None.
             close: Called when the image is closed.
+
+        Raises:
+            ValueError: `threads` is less than 1.
         """
         self.name = name
         self.manifest_document = manifest
         self.blobs = blobs
         self.limits = limits or Limits()
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads is {threads}, and there is at least the one that asks")
         self._threads = min(4, 2 * system.processors()) if threads is None else threads
         self._spool = Spool(temporary_directory, self.limits.temporary_bytes)
         self._close = close

@@ -46,6 +46,8 @@ __all__ = ["Decoder", "decode"]
 
 _MAX_OWNER = 2**32 - 2
 _MAX_DEVICE = 2**32 - 1
+_MODES = tuple(range(0o10000))
+"""Each mode as one object, which all nodes share that have it."""
 _FILES = frozenset({REGULAR, CONTIGUOUS})
 
 Listen = Callable[[Finding], None]
@@ -197,12 +199,12 @@ def _check_nul(entry: Entry, path: bytes) -> None:
 def _file(decoder: Decoder, entry: Entry, path: bytes) -> Node:
     uid, gid = decoder.owner(entry, path)
     content = decoder.content(entry)
-    return File(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer, 0, content)
+    return File(_MODES[entry.mode & 0o7777], uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer, 0, content)
 
 
 def _directory(decoder: Decoder, entry: Entry, path: bytes) -> Node:
     uid, gid = decoder.owner(entry, path)
-    return Directory(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer)
+    return Directory(_MODES[entry.mode & 0o7777], uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer)
 
 
 def _symlink(decoder: Decoder, entry: Entry, path: bytes) -> Node:
@@ -221,12 +223,14 @@ def _device(decoder: Decoder, entry: Entry, path: bytes) -> Node:
     if not (0 <= major <= _MAX_DEVICE and 0 <= minor <= _MAX_DEVICE):
         raise LayerError(path, f"the device number {major}:{minor} is out of range")
     kind: Literal["char", "block"] = "char" if entry.type == CHARACTER else "block"
-    return Device(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer, 0, kind, major, minor)
+    return Device(
+        _MODES[entry.mode & 0o7777], uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer, 0, kind, major, minor
+    )
 
 
 def _fifo(decoder: Decoder, entry: Entry, path: bytes) -> Node:
     uid, gid = decoder.owner(entry, path)
-    return Fifo(entry.mode & 0o7777, uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer)
+    return Fifo(_MODES[entry.mode & 0o7777], uid, gid, entry.mtime_ns, entry.xattrs, decoder.layer)
 
 
 _MAKERS: dict[bytes, Callable[[Decoder, Entry, bytes], Node]] = {

@@ -20,7 +20,11 @@ _PIECE_BYTES = 1 << 20
 
 
 class Stream(Protocol):
-    """What an archive is read from: any binary file, and anything else with this one method."""
+    """What an archive is read from: any binary file, and anything else with this one method.
+
+    One that has a method `skip`, too, is not asked for what nobody reads: it takes a number of bytes, goes on by so
+    many, or to its end, and returns how many these were.
+    """
 
     def read(self, size: int, /) -> bytes:
         """Return between 1 and `size` bytes, or none at the end."""
@@ -107,7 +111,13 @@ class Source:
         self.position = following - self.base
 
     def _skip_to(self, offset: int) -> int:
-        """Read on to `offset`, or to the end of the stream; return which of the two was reached."""
+        """Go on to `offset`, or to the end of the stream; return which of the two was reached."""
+        skip = getattr(self._stream, "skip", None)
+        if skip is not None:
+            self.base += len(self.buffer)
+            self.buffer = b""
+            self.base += skip(offset - self.base)
+            return self.base
         while self.base + len(self.buffer) < offset and self._refill():
             pass
         return min(offset, self.base + len(self.buffer))

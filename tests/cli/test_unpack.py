@@ -15,7 +15,7 @@ import pytest
 from oci_layers import open_image, scan
 from oci_layers.cli.main import main
 from oci_layers.image.part import part_of
-from tests.support.layers import Built, d, digest, f, tar
+from tests.support.layers import Built, d, digest, f, tar, wh
 from tests.support.layers import image as make_image
 from tests.support.listing import listing
 from tests.support.place import as_user, shared_directory
@@ -217,3 +217,17 @@ def test_ctrl_c_is_exit_130_and_dest_is_as_it_was(tmp_path, in_place):
     assert (process.returncode, *printed) == (130, b"", b"")
     assert listing(out) == before
     assert sorted(os.listdir(tmp_path)) == ["image", "out"]
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "3", "4"])
+def test_the_number_of_threads_changes_nothing(run, tmp_path, threads):
+    directory = make_image(tmp_path / "image", tar(f("a", "1"), f("b", "2")), tar(wh("a")))
+    ran = run("unpack", directory, tmp_path / "out", "--threads", threads)
+    assert (ran.code, ran.out) == (0, "2 layers, 1 file, 1 B, every digest verified\n")
+
+
+@pytest.mark.parametrize("threads", ["0", "5", "-1", "two", ""])
+def test_another_number_of_threads_is_a_usage_error(run, tmp_path, threads):
+    ran = run("unpack", "image", tmp_path / "out", f"--threads={threads}")
+    assert ran.code == 2
+    assert f"{threads!r} is not a number from 1 to 4" in ran.err

@@ -114,3 +114,9 @@ def test_a_blob_of_another_compression_is_refused_and_closed(tmp_path, threads):
     ):
         opened.tree()
     assert ours() == []
+
+
+def test_no_thread_at_all_is_an_error(whole):
+    with pytest.raises(ValueError, match="threads is 0"):
+        oci_layers.open_image(whole, threads=0)
+    assert ours() == []

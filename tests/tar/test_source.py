@@ -73,3 +73,44 @@ def test_everything_behind_the_end_is_read_however_long():
     stream = Drip(member(b"a", b"x") + END + bytes(5 * MIB))
     assert [entry.name for entry in read_tar(stream)] == [b"a"]
     assert stream.stream.read() == b""
+
+
+class Skipping(io.BytesIO):
+    """A stream that can go on without reading, and counts what was read all the same."""
+
+    read_bytes = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.read_bytes += len(data)
+        return data
+
+    def skip(self, size):
+        before = self.tell()
+        return min(self.seek(size, 1), len(self.getvalue())) - before
+
+
+def test_what_nobody_reads_is_not_asked_for_where_the_stream_can_skip():
+    data = member(b"a", bytes(30 * MIB)) + member(b"b", b"y" * 700) + member(b"c", bytes(9 * MIB)) + END
+    stream, everything = Skipping(data), list(read_tar(io.BytesIO(data)))
+    found = [(entry.name, entry.data_offset, entry.read() if entry.name == b"b" else b"") for entry in read_tar(stream)]
+    assert found == [(entry.name, entry.data_offset, b"y" * entry.size * (entry.name == b"b")) for entry in everything]
+    assert stream.read_bytes <= 4 * MIB
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, MIB - 512, MIB, 2 * MIB + 1])
+@pytest.mark.parametrize("cut", [0, 1, 511, 513, 1024, 1500, MIB])
+def test_skipping_finds_and_refuses_the_same(size, cut):
+    data = member(b"a", b"x" * size) + member(b"b", b"y" * size) + END
+    data = data[: len(data) - cut]
+
+    def outcome(stream):
+        seen = []
+        try:
+            for entry in read_tar(stream):
+                seen.append((entry.name, entry.data_offset))
+        except TarFormatError as error:
+            seen.append(str(error))
+        return seen
+
+    assert outcome(Skipping(data)) == outcome(io.BytesIO(data))
