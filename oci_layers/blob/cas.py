@@ -5,7 +5,7 @@ digest, and `data` embedded in the descriptor instead of the blob where there is
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from oci_layers.blob.stream import ByteStream, VerifiedReader
@@ -78,7 +78,9 @@ class MemoryBlobs:
         yield from sorted(self._blobs)
 
 
-def open_verified(blobs: BlobSource, descriptor: Descriptor, *, hasher: Hasher | None = None) -> VerifiedReader:
+def open_verified(
+    blobs: BlobSource, descriptor: Descriptor, *, hasher: Callable[[Digest], Hasher] | None = None
+) -> VerifiedReader:
     """Open what a descriptor names, to be checked as it is read; `hasher` is as for `VerifiedReader`.
 
     Raises:

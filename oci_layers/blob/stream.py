@@ -6,6 +6,7 @@ stream. Whoever ends a stream drains it: bytes that nobody wanted are part of th
 `compression`, where blobs come from in `cas` and `directory`.
 """
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -49,7 +50,7 @@ class VerifiedReader:
         size: int | None = None,
         *,
         what: str = "",
-        hasher: Hasher | None = None,
+        hasher: Callable[[Digest], Hasher] | None = None,
     ) -> None:
         """Take a stream and what its bytes should be.
 
@@ -58,14 +59,14 @@ class VerifiedReader:
             digest: Their digest.
             size: How many there should be, if that is known.
             what: What errors call them; the digest if left out.
-            hasher: A fresh one of the digest's own, to hash somewhere else; the caller ends it.
+            hasher: Makes what hashes, perhaps somewhere else; the caller ends that.
 
         Raises:
             UnsupportedError: The digest is of an algorithm that cannot be computed here.
         """
         self._stream = stream
         self._digest = digest
-        self._hasher = hasher or digest.hasher()
+        self._hasher = digest.hasher() if hasher is None else hasher(digest)
         self._size = size
         self.seen = 0
         """How many bytes have passed."""

@@ -53,12 +53,11 @@ class PlainBytes:
         self._ahead: ReadAhead | None = None
         with contextlib.ExitStack() as opened:
 
-            def hasher(digest: Digest, needed: int) -> Hasher:
-                if threads < needed or descriptor.size < _SMALL:
-                    return digest.hasher()
+            def aside(digest: Digest) -> Hasher:
                 return opened.enter_context(contextlib.closing(HashingThread(digest.hasher())))
 
-            self._raw = open_verified(blobs, descriptor, hasher=hasher(descriptor.digest, 4))
+            large = descriptor.size >= _SMALL
+            self._raw = open_verified(blobs, descriptor, hasher=aside if large and threads > 3 else None)
             opened.enter_context(contextlib.closing(self._raw))
             try:
                 plain = decompressed(self._raw, compression, limits, what=what)
@@ -66,7 +65,10 @@ class PlainBytes:
                 self.check_blob()
                 raise
             self._plain: ByteStream = VerifiedReader(
-                plain, diff_id, what=f"{what}: diff_id of the plain layer", hasher=hasher(diff_id, 3)
+                plain,
+                diff_id,
+                what=f"{what}: diff_id of the plain layer",
+                hasher=aside if large and threads > 2 else None,
             )
             if threads > 1:
                 self._plain = self._ahead = ReadAhead(self._plain)
