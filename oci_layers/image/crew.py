@@ -86,18 +86,9 @@ class _Crew(Generic[T, R]):
 
     def wait(self, hear: Callable[[int], None]) -> list[R]:
         """Begin, hear everything, and return when all threads have ended."""
-        results: dict[int, R] = {}
         try:
-            _thread.start_new_thread(self._begin, ())
-            while len(results) < len(self._items):
-                said = self._said.get()
-                if isinstance(said, BaseException):
-                    raise said
-                if isinstance(said, int):
-                    hear(said)
-                    self._heard.put(None)
-                elif said is not None:
-                    results[said[0]] = said[1]
+            # The loop is in a frame of its own: Python 3.13.0 has no handler for what interrupts the end of a round.
+            results = self._hear(hear)
         finally:
             self._stopped = True
             for _ in range(self._count):
@@ -108,6 +99,20 @@ class _Crew(Generic[T, R]):
             for thread in self._threads:
                 thread.join()
         return [results[index] for index in range(len(self._items))]
+
+    def _hear(self, hear: Callable[[int], None]) -> dict[int, R]:
+        results: dict[int, R] = {}
+        _thread.start_new_thread(self._begin, ())
+        while len(results) < len(self._items):
+            said = self._said.get()
+            if isinstance(said, BaseException):
+                raise said
+            if isinstance(said, int):
+                hear(said)
+                self._heard.put(None)
+            elif said is not None:
+                results[said[0]] = said[1]
+        return results
 
     def _begin(self) -> None:
         self._beginning = True

@@ -90,13 +90,17 @@ def merge_layers(
     Where threads may be used, each layer is begun with before its turn, so that nobody waits for its first bytes.
     """
     waiting: deque[Opening] = deque()
-    todo = list(layers)
-    try:
+
+    def each() -> None:
+        todo = list(layers)
         for number, (layer, source) in enumerate(todo):
             for following, _ in todo[number + len(waiting) : number + min(layer.threads, 2)]:
                 waiting.append(Opening(following.start))
             start = waiting.popleft().take
             merge_layer(layer, tree, meter, policy, source=source, mirror=mirror, start=start)
+
+    try:
+        each()
     finally:
         for opening in waiting:
             opening.close()
