@@ -96,4 +96,5 @@ class Report:
     """Bytes of their contents, holes counted, a file with several names once."""
     layers: list[LayerTime] = attrs.field(factory=list)
     skipped: Listing[Skipped] = attrs.field(factory=Listing)
+    """What could not be set of what there is in the end, not of what a higher layer took away again."""
     findings: Listing[Finding] = attrs.field(factory=Listing)

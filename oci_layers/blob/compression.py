@@ -171,7 +171,8 @@ class Decompressor:
         self._member: _Member | None = None
         self._pending = head
         self._taken = len(head)
-        self._given = 0
+        self.given = 0
+        """How many plain bytes have passed."""
 
     def read(self, size: int, /) -> bytes:
         """Return between 1 and `size` plain bytes; none at the end.
@@ -181,12 +182,12 @@ class Decompressor:
             LimitError: More plain bytes than the limits allow.
         """
         data = self._plain(size) if self._start is None else self._inflate(self._start, size)
-        self._given += len(data)
-        if self._given > self._limits.plain_bytes:
-            raise LimitError("plain_bytes", self._limits.plain_bytes, self._given)
+        self.given += len(data)
+        if self.given > self._limits.plain_bytes:
+            raise LimitError("plain_bytes", self._limits.plain_bytes, self.given)
         ratio = self._limits.ratio
-        if ratio is not None and self._given > _FREE and self._given > ratio * self._taken:
-            raise LimitError("ratio", ratio, self._given // max(1, self._taken))
+        if ratio is not None and self.given > _FREE and self.given > ratio * self._taken:
+            raise LimitError("ratio", ratio, self.given // max(1, self._taken))
         return data
 
     def _plain(self, size: int) -> bytes:

@@ -99,9 +99,8 @@ def run() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
-    first = next((each for each in arguments if not each.startswith("-")), None)
     try:
-        options = parser(first).parse_args(arguments)
+        options = parser(arguments[0] if arguments else None).parse_args(arguments)
         code: int = options.run(options)
         sys.stdout.flush()
     except SystemExit as stop:

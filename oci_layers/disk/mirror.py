@@ -33,6 +33,8 @@ _ON_PURPOSE = frozenset({"overlay-xattr", "set-id"})
 _OVERLAY = (b"trusted.overlay.", b"user.overlay.")
 _SET_ID = 0o6000
 _NO_PROC = "there is no /proc to set it through"
+_Skip = tuple[str, int | None, str]
+"""What was skipped, the errno, and what there is to say about it."""
 _TAKEN = "something is there already: the file system takes two names of the image for one"
 
 
@@ -50,6 +52,8 @@ class DirectoryMirror:
         self._own = self._new_owner()
         self._absent: set[bytes] = set()
         self._counted: set[int] = set()
+        self._skips: dict[int, tuple[_Skip, ...]] = {}
+        self._same: dict[tuple[_Skip, ...], tuple[_Skip, ...]] = {}
 
     def _new_owner(self) -> tuple[int, int] | None:
         """Make the root our own, and return whose new files are; None where that is not known.
@@ -96,12 +100,11 @@ class DirectoryMirror:
         except FileExistsError as error:
             raise UnsafePathError(join(parent, name), _TAKEN) from error
 
-    def link(self, target: bytes, parent: bytes, name: bytes, node: Leaf) -> None:
+    def link(self, target: bytes, parent: bytes, name: bytes, node: Leaf) -> None:  # noqa: ARG002  # as all mirrors
         """Make `name` in the directory `parent` one more name of the file at `target`."""
         path = join(parent, name)
         if target in self._absent:
             self._absent.add(path)
-            self._skip("link", path, node, None, "its target is not there")
             return
         target_parent, target_name = parent_and_name(target)
         try:
@@ -129,7 +132,7 @@ class DirectoryMirror:
             system.unlink(name, at)
 
     def finish(self, tree: FileTree) -> None:
-        """Give every directory of the finished tree its attributes, children before parents, and count the files."""
+        """Give every directory of the finished tree its attributes, children before parents; report what there is."""
         stack: list[tuple[bytes, Directory, bool]] = [(b"", tree.root, False)]
         while stack:
             path, directory, done = stack.pop()
@@ -138,8 +141,11 @@ class DirectoryMirror:
                 for name, child in directory.children.items():
                     if isinstance(child, Directory):
                         stack.append((join(path, name), child, False))
-                    elif isinstance(child, File):
+                        continue
+                    if isinstance(child, File):
                         self._count(child)
+                    if self._skips or self._absent:
+                        self._list(join(path, name), child)
                 continue
             fd = self._handles.directory(path)
             self._describe(fd, path, directory)
@@ -152,6 +158,14 @@ class DirectoryMirror:
         if node.inode not in self._counted:
             self._counted.add(node.inode)
             self.report.bytes += node.content.size
+
+    def _list(self, path: bytes, node: Leaf) -> None:
+        """List what was skipped of a file, at the first of its names, and of those that could not be linked to it."""
+        skips = self._skips.pop(node.inode, ())
+        for what, number, detail in skips:
+            self.report.skipped.add(Skipped(what, path, node.layer, number, detail))
+        if not skips and path in self._absent:
+            self.report.skipped.add(Skipped("link", path, node.layer, None, "its target is not there"))
 
     def missed(self) -> dict[str, int]:
         """Count what the system refused, by kind; what is left out on purpose is not counted."""
@@ -273,7 +287,12 @@ class DirectoryMirror:
         self._skip(what, path, node, error.errno)
 
     def _skip(self, what: str, path: bytes, node: Node, number: int | None, detail: str = "") -> None:
-        self.report.skipped.add(Skipped(what, path, node.layer, number, detail))
+        """List what was skipped of a directory; of a file when all is done, since until then it may go again."""
+        if isinstance(node, Directory):
+            self.report.skipped.add(Skipped(what, path, node.layer, number, detail))
+        else:
+            skips = (*self._skips.get(node.inode, ()), (what, number, detail))
+            self._skips[node.inode] = self._same.setdefault(skips, skips)
 
 
 def _write_sparse(fd: int, extents: tuple[tuple[int, int], ...], data: Iterator[memoryview]) -> None:

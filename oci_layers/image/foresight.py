@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from oci_layers.errors import OCIError
+from oci_layers.image.meter import Meter
 from oci_layers.image.part import Contents, write_files
 from oci_layers.layer.change import Add, Change, Opaque
 from oci_layers.layer.changeset import decode
@@ -20,7 +21,7 @@ from oci_layers.tar.reader import read_tar
 from oci_layers.tree.merge import Mirror
 from oci_layers.tree.node import Directory, File, Leaf, Node
 from oci_layers.tree.path import join, parent_and_name
-from oci_layers.tree.tree import FileTree, leaves
+from oci_layers.tree.tree import FileTree, leaves, resolve
 
 if TYPE_CHECKING:
     from oci_layers.image.layer import Layer  # which is merged with this
@@ -79,18 +80,25 @@ class Foresight:
 def foresee(layers: "Sequence[Layer]") -> Hides | None:
     """Read the uppermost layers ahead, as far as they are small; return what they hide, None where nothing is known.
 
-    Nothing is checked: what is wrong with a layer is found in its turn.
+    Nothing is checked: what is wrong with a layer is found in its turn. However much the layers inflate to, no more of
+    that is read than there are bytes in all blobs.
     """
     foresight = Foresight()
+    if not layers:
+        return None
     whole = sum(layer.descriptor.size for layer in layers)
     left = whole // _SHARE
+    meter, most = Meter(layers[0].limits, layers), whole
     for layer in reversed(layers[1:]):
         left -= layer.descriptor.size
         if left < 0:
             break
-        with contextlib.suppress(OCIError, OSError), contextlib.closing(layer.peek(whole)) as plain:
-            entries = read_tar(plain, limits=layer.limits)
-            foresight.look(layer.index, decode(entries, policy=Policy.preset("lenient"), source=_NOWHERE))
+        with contextlib.suppress(OCIError, OSError), contextlib.closing(layer.peek(most)) as plain:
+            try:
+                entries = meter.count(read_tar(plain, limits=layer.limits))
+                foresight.look(layer.index, decode(entries, policy=Policy.preset("lenient"), source=_NOWHERE))
+            finally:
+                most -= plain.given
     return foresight.hides if foresight else None
 
 
@@ -98,8 +106,8 @@ def in_tree(tree: FileTree) -> Hides:
     """Return what is hidden in an image whose merged tree is known."""
 
     def hides(path: bytes, layer: int) -> bool:
-        node = tree.get(path)
-        return not isinstance(node, File) or node.layer != layer
+        found = resolve(tree.root, path, follow=False, follow_last=False, limit=0)
+        return len(found.rest) != 1 or not isinstance(found.node, File) or found.node.layer != layer
 
     return hides
 

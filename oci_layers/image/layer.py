@@ -11,7 +11,7 @@ from os import PathLike
 import attrs
 
 from oci_layers.blob.cas import BlobSource
-from oci_layers.blob.compression import Compression, decompressed
+from oci_layers.blob.compression import Compression, Decompressor, decompressed
 from oci_layers.blob.stream import ByteStream, drain
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
@@ -72,7 +72,7 @@ class Layer:
             threads=self.threads,
         )
 
-    def peek(self, most: int) -> ByteStream:
+    def peek(self, most: int) -> Decompressor:
         """Open the plain bytes with nothing checked, for whoever can do with a guess; `most` is a limit on them.
 
         Raises:

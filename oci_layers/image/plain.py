@@ -45,7 +45,7 @@ class PlainBytes:
             limits: What is held while inflating.
             what: What errors call the layer.
             threads: 1 to do all in the reader's thread; 2 to read ahead in another; with 3 the plain bytes are hashed
-                in one of their own, with 4 those of the blob, too.
+                in one of their own, with 4 those of the blob, too. Fewer where the system has no more.
 
         Raises:
             OCIError: The blob is missing, or not what it should be, as far as its beginning shows.
@@ -54,7 +54,10 @@ class PlainBytes:
         with contextlib.ExitStack() as opened:
 
             def aside(digest: Digest) -> Hasher:
-                return opened.enter_context(contextlib.closing(HashingThread(digest.hasher())))
+                hasher = digest.hasher()
+                with contextlib.suppress(RuntimeError):  # There can be no more threads.
+                    return opened.enter_context(contextlib.closing(HashingThread(hasher)))
+                return hasher
 
             large = descriptor.size >= _SMALL
             self._raw = open_verified(blobs, descriptor, hasher=aside if large and threads > 3 else None)
@@ -71,7 +74,8 @@ class PlainBytes:
                 hasher=aside if large and threads > 2 else None,
             )
             if threads > 1:
-                self._plain = self._ahead = ReadAhead(self._plain)
+                with contextlib.suppress(RuntimeError):
+                    self._plain = self._ahead = ReadAhead(self._plain)
             self._opened = opened.pop_all()
 
     def read(self, size: int, /) -> bytes:

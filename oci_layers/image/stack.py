@@ -96,8 +96,8 @@ def merge_layers(
         for number, (layer, source) in enumerate(todo):
             for following, _ in todo[number + len(waiting) : number + min(layer.threads, 2)]:
                 waiting.append(Opening(following.start))
-            start = waiting.popleft().take
-            merge_layer(layer, tree, meter, policy, source=source, mirror=mirror, start=start)
+            merge_layer(layer, tree, meter, policy, source=source, mirror=mirror, start=waiting[0].take)
+            waiting.popleft()
 
     try:
         each()

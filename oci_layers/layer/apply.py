@@ -133,6 +133,7 @@ class Application:
     def suspect(self, what: str, path: bytes, detail: str) -> None:
         """Report what is legal and wrong all the same, or refuse it."""
         if self.policy.suspicious == "error":
+            self.merge.forget()  # Whatever comes the same way is refused, too.
             raise LayerError(path, detail)
         self.report(what, path, detail)
 

@@ -110,15 +110,24 @@ class Merge:
         place = self._own(found)
         for name in reversed(found.rest):
             place = self._imply(place, name)
-        self._places[path] = place
+        if not found.taken_back:
+            self._places[path] = place
         return place
 
     def _known(self, path: bytes) -> Place | None:
-        """Return the place at `path` if it was asked for before and nothing has changed on the way since."""
+        """Return the place at `path` if it was asked for before and nothing has changed on the way since.
+
+        What is made where nothing or a file stood can change no way but one on which `..` took that back, and such
+        ways are not kept.
+        """
         if self._mark is not self.tree.mark:
             self._places.clear()
             self._mark = self.tree.mark
         return self._places.get(path)
+
+    def forget(self) -> None:
+        """Go every way anew, and note again what happens on it."""
+        self._places.clear()
 
     def obstacle(self, path: bytes) -> bytes | None:
         """Return the resolved path of what is no directory and would give way to one for `place`; None for nothing.

@@ -27,7 +27,8 @@ class Resolution:
     `names` and `directories` are the directories passed (`directories` begins with the root). `rest` holds, last
     component first, what was not passed: it is empty for a directory; else it ends with the name of `node`, which is
     None where nothing stands. `followed` are the resolved paths of the links taken, `climbed` is the first after which
-    the way led above the root and was held there.
+    the way led above the root and was held there. `taken_back` tells that `..` took back names that are missing or no
+    directories: a link that comes there leads elsewhere.
     """
 
     names: list[bytes]
@@ -36,6 +37,7 @@ class Resolution:
     node: Node | None
     followed: list[bytes]
     climbed: bytes | None
+    taken_back: bool
 
     @property
     def path(self) -> bytes:
@@ -64,6 +66,7 @@ def resolve(
     directories = [root]
     followed: list[bytes] = []
     climbed: bytes | None = None
+    taken_back = False
     rest = path.split(b"/")[::-1]
     while rest:
         part = rest[-1]
@@ -84,9 +87,11 @@ def resolve(
             directories.append(child)
             continue
         if not isinstance(child, Symlink) or not (follow if len(rest) > 1 else follow_last):
-            if lexical and _take_back(rest):
-                continue
-            return Resolution(names, directories, rest, child, followed, climbed)
+            if lexical:
+                taken_back = taken_back or b".." in rest
+                if _take_back(rest):
+                    continue
+            return Resolution(names, directories, rest, child, followed, climbed, taken_back)
         rest.pop()
         followed.append(b"/".join([*names, part]))
         if len(followed) > limit:
@@ -94,7 +99,7 @@ def resolve(
         if child.target.startswith(b"/"):
             names, directories = [], [root]
         rest.extend(child.target.split(b"/")[::-1])
-    return Resolution(names, directories, rest, directories[-1], followed, climbed)
+    return Resolution(names, directories, rest, directories[-1], followed, climbed, taken_back)
 
 
 def _take_back(rest: list[bytes]) -> bool:

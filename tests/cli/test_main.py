@@ -35,6 +35,7 @@ def test_help_lists_the_verbs(run):
     assert (ran.code, ran.err) == (0, "")
     listed = [line.split()[0] for line in ran.out.partition("  VERB\n")[2].splitlines()]
     assert listed == VERBS
+    assert run("--help", "unpack").out == ran.out
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -104,7 +104,7 @@ def test_on_disk_as_a_user(row, directory):
         assert lines(scan(directory)) == wanted
         assert findings == row.outcome.found
         if any(entry.type == HARDLINK for layer in row.layers for entry in read_tar(io.BytesIO(layer))):
-            missed, skipped = kinds(missed), kinds(skipped)  # the report has the name that a file was made with
+            missed, skipped = kinds(missed), kinds(skipped)  # the report has one name of each file
         assert missed <= skipped
     else:
         kind, path, sentence = outcome

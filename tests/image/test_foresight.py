@@ -1,6 +1,7 @@
 """What small upper layers show of files that lower ones need not write, and what happens when the guess was wrong."""
 
 import os
+import random
 
 import pytest
 
@@ -8,6 +9,8 @@ import oci_layers
 from oci_layers import open_image, scan
 from oci_layers.image import foresight
 from oci_layers.image.foresight import Postponed, foresee, in_tree
+from oci_layers.layer import Policy
+from oci_layers.limits import Limits
 from oci_layers.tree import File
 from tests.support.layers import Built, d, f, image, ln, opq, sym, tar, wh
 from tests.support.trees import merged
@@ -35,8 +38,8 @@ def all_layers(monkeypatch):
     monkeypatch.setattr(foresight, "_SHARE", 1)
 
 
-def hides(*tars, tmp_path):
-    with open_image(image(tmp_path / "image", *tars, compression="")) as opened:
+def hides(*tars, tmp_path, compression=""):
+    with open_image(image(tmp_path / "image", *tars, compression=compression)) as opened:
         return foresee(opened.layers)
 
 
@@ -152,3 +155,56 @@ def test_a_tree_that_is_known_says_which_files_stay(tmp_path):
         assert known(b"a", 0)
         opened.unpack(tmp_path / "out")
         assert scan(tmp_path / "out") == tree
+
+
+LOOP = tar(wh("c"), sym("c", "k"), sym("k", "c"))
+
+
+@pytest.mark.parametrize("policy", [None, Policy.preset("lenient")])
+def test_a_file_whose_directory_became_a_loop_of_links_is_hidden_and_nothing_else(tmp_path, policy):
+    with open_image(image(tmp_path / "image", BASE, LOOP)) as opened:
+        tree = opened.tree(policy=policy)
+        assert in_tree(tree)(b"c/d", 0)
+        report = opened.unpack(tmp_path / "out", policy=policy)
+        assert list(report.findings) == []
+        assert scan(tmp_path / "out") == tree
+
+
+def test_a_known_tree_is_asked_within_no_limits_but_its_own(tmp_path):
+    deep = "/".join(["d"] * 300)
+    name = image(tmp_path / "image", tar(f(deep, "x")), tar(f("a")))
+    with open_image(name, limits=Limits(path_depth=300)) as opened:
+        assert not in_tree(opened.tree())(deep.encode(), 0)
+
+
+def test_all_layers_together_are_inflated_only_so_far(tmp_path):
+    noise = random.Random(1).randbytes(3_000_000)
+    uppers = [tar(f("zeros", bytes(2_000_000)), wh(f"w{number}")) for number in range(4)]
+    found = hides(tar(f("noise", noise)), *uppers, tmp_path=tmp_path, compression="gzip")
+    assert [found(b"w%d" % number, 0) for number in range(4)] == [False, False, False, True]
+
+
+def test_no_more_entries_are_read_ahead_than_an_image_may_have(tmp_path):
+    uppers = [tar(*(wh(f"{name}{number}") for number in range(10))) for name in "xy"]
+    name = image(tmp_path / "image", BASE, *uppers, compression="")
+    with open_image(name, limits=Limits(entries=15)) as opened:
+        found = foresee(opened.layers)
+    assert [found(b"x%d" % number, 0) for number in range(10)] == [True] * 5 + [False] * 5
+    assert all(found(b"y%d" % number, 0) for number in range(10))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_only_of_what_is_there_in_the_end_it_is_said_what_was_not_set(tmp_path, monkeypatch, known):
+    xattrs = {b"user.overlay.k": b"v"}
+    layers = (
+        tar(f("a", "1", xattrs=xattrs), f("b", "2", xattrs=xattrs), f("d/e", "3", xattrs=xattrs)),
+        tar(ln("c", "b")),
+        tar(wh("a"), wh("b"), f("d", "4")),
+    )
+    if not known:
+        monkeypatch.setattr("oci_layers.image.image.foresee", lambda _: None)
+    with open_image(image(tmp_path / "image", *layers)) as opened:
+        if known:
+            opened.tree()
+        report = opened.unpack(tmp_path / "out")
+    assert [(item.what, item.path, item.layer) for item in report.skipped] == [("overlay-xattr", b"c", 0)]

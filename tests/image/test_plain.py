@@ -120,3 +120,18 @@ def test_no_thread_at_all_is_an_error(whole):
     with pytest.raises(ValueError, match="threads is 0"):
         oci_layers.open_image(whole, threads=0)
     assert ours() == []
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_where_the_system_has_no_more_threads_fewer_do(whole, monkeypatch, tmp_path, room):
+    start = threading.Thread.start
+
+    def few(thread):
+        if len(ours()) >= room:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", few)
+    with oci_layers.open_image(whole, threads=4) as opened, oci_layers.open_image(whole, threads=1) as alone:
+        assert opened.tree() == alone.tree()
+    assert ours() == []

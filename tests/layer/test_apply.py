@@ -458,3 +458,19 @@ def test_merging_from_archives_is_merging_their_entries():
     layers = [[d("a/"), f("a/x", "1")], [wh("a/x"), f("b", "2")]]
     assert merged(*(tar(*layer) for layer in layers)) == laid(*layers)[0]
     assert laid(*layers)[0] != parse("/a dir 0755 0:0 0")
+
+
+@pytest.mark.parametrize("there", [[], [f("x")]])
+def test_a_link_that_comes_where_dots_took_a_name_back_leads_elsewhere_from_then_on(there):
+    tree = merged(
+        tar(sym("l", "x/../b"), *there, f("l/first"), d("q/"), d("q/r/"), sym("x", "q/r"), f("l/second")),
+    )
+    assert {path for path, node in tree.walk() if isinstance(node, File)} == {b"b/first", b"q/b/second"}
+
+
+def test_a_way_that_was_refused_is_refused_again():
+    policy = Policy(refused="skip", suspicious="error")
+    findings = []
+    tree = merged(tar(sym("l", "../x"), f("l/a"), f("l/b")), policy=policy, listen=findings.append)
+    assert [(each.what, each.path) for each in findings] == [("refused", b"l/a"), ("refused", b"l/b")]
+    assert not any(isinstance(node, File) for _, node in tree.walk())
