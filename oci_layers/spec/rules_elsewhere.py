@@ -55,11 +55,8 @@ ELSEWHERE_RULES = (
         reason="It is checked before the bytes are parsed.",
     ),
     *_all(
-        "A directory without files is no document; `image/verify` misses each blob that would be in it.",
+        "It is about a layout as a whole; `store/check` and `image/verify` look after it.",
         ("LAY-01", "MUST", "There is a directory `blobs`."),
-    ),
-    *_all(
-        "It is about a layout as a whole; `store/layout` and `image/verify` look after it.",
         ("LAY-03", "MUST", "There is an `index.json`, an image index."),
         ("LAY-04", "INFO", "Other files are not an error."),
         ("LAY-05", "MUST", "A blob is at blobs/ALGORITHM/ENCODED, and its content has that digest."),

@@ -24,7 +24,7 @@ from oci_layers.errors import (
 )
 from oci_layers.limits import Limits
 from oci_layers.spec.digest import Digest
-from oci_layers.tar.entry import CONTIGUOUS, HARDLINK, REGULAR, SYMLINK, Entry
+from oci_layers.tar.entry import CONTIGUOUS, DIRECTORY, HARDLINK, REGULAR, SYMLINK, Entry
 from oci_layers.tar.reader import read_tar
 from oci_layers.tree.path import clean, join, parent_and_name
 
@@ -50,6 +50,7 @@ class TarFiles:
         self._limits = limits or Limits()
         self._members: dict[bytes, tuple[int, int]] = {}
         self._links: dict[bytes, bytes] = {}
+        self._directories: set[bytes] = set()
         self._closing = contextlib.ExitStack()
         with contextlib.ExitStack() as undo:
             undo.callback(self._closing.close)
@@ -88,6 +89,8 @@ class TarFiles:
             parent, _ = parent_and_name(name)
             self._members.pop(name, None)
             self._links.pop(name, None)
+            if entry.type == DIRECTORY or b"/" in name:
+                self._directories.add(name.partition(b"/")[0])
             if entry.type == SYMLINK:
                 target = entry.linkname
                 self._links[name] = clean(target if target.startswith(b"/") else join(parent, target))
@@ -114,6 +117,10 @@ class TarFiles:
     def open_file(self, name: str) -> ByteStream | None:
         """Return the bytes of a member, or None where there is none."""
         return self.find(name)
+
+    def has_directory(self, name: str) -> bool:
+        """Tell whether there is a directory of that name at the top, a member of its own or not."""
+        return name.encode() in self._directories
 
     def open_blob(self, digest: Digest) -> ByteStream:
         """Return the bytes of a blob of the layout in the archive."""

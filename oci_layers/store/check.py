@@ -34,7 +34,7 @@ from oci_layers.store.open import is_docker, open_files, place_of
 
 __all__ = ["check_image"]
 
-_MARKER, _INDEX = "oci-layout", "index.json"
+_MARKER, _INDEX, _BLOBS = "oci-layout", "index.json", "blobs"
 _NOTHING = Digest.of(b"")
 
 
@@ -115,6 +115,8 @@ def _check_layout(files: Files, ref: str | None, platform: Platform | None, opti
         flaws += pinpoint((attrs.evolve(flaw, document=name) for flaw in found), raw)
     if not own:
         raise StoreError(files.place, f"not an OCI image layout: there is no file {_MARKER}")
+    if not files.has_directory(_BLOBS):
+        flaws.append(Flaw("LAY-01", "error", _NOTHING, "", "is missing", document=_BLOBS))
     below = Verification()
     if isinstance(index, Index):
         whole = Digest.of(own[_INDEX])

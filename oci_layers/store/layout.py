@@ -33,6 +33,10 @@ class Files(Protocol):
         """Return the bytes of a file at the top, or None where there is none."""
         ...
 
+    def has_directory(self, name: str) -> bool:
+        """Tell whether there is a directory of that name at the top."""
+        ...
+
     def close(self) -> None:
         """Let go of what is open."""
         ...
@@ -69,6 +73,16 @@ class LayoutDirectory:
                 raise StoreError(self.place, f"{name} is not a regular file") from error
             raise
         return FileRange(fd, 0, system.fstat(fd).st_size)
+
+    def has_directory(self, name: str) -> bool:
+        """Tell whether there is a directory of that name at the top, and no link."""
+        try:
+            system.close(system.open_directory(name.encode(), self._open_root()))
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                return False
+            raise
+        return True
 
     def open_blob(self, digest: Digest) -> ByteStream:
         """Return the bytes of a blob."""

@@ -123,6 +123,46 @@ def test_a_file_of_the_layout_that_is_missing_is_a_finding(built, name, rule, bl
     assert (checked.blobs, checked.files) == (blobs, 1)
 
 
+MARKER, EMPTY_INDEX = '{"imageLayoutVersion":"1.0.0"}', '{"schemaVersion":2,"manifests":[]}'
+
+
+@pytest.mark.parametrize(
+    ("blobs", "errors"),
+    [
+        ("directory", []),
+        ("file", [("LAY-01", "blobs", "")]),
+        ("link", [("LAY-01", "blobs", "")]),
+        ("", [("LAY-01", "blobs", "")]),
+    ],
+)
+@pytest.mark.parametrize("archive", [False, True])
+def test_a_layout_has_a_directory_of_blobs_that_may_be_empty(tmp_path, blobs, errors, archive):
+    layout = tmp_path / "layout"
+    layout.mkdir()
+    (layout / "oci-layout").write_text(MARKER)
+    (layout / "index.json").write_text(EMPTY_INDEX)
+    if blobs == "directory":
+        (layout / "blobs").mkdir()
+    elif blobs == "file":
+        (layout / "blobs").write_text("")
+    elif blobs == "link":
+        (layout / "blobs").symlink_to(tmp_path)
+    if archive:
+        with tarfile.open(tmp_path / "archive", "w") as writer:
+            for path in sorted(layout.iterdir()):
+                writer.add(path, path.name)
+    assert found(tmp_path / ("archive" if archive else "layout")) == errors
+
+
+def test_blobs_of_an_archive_need_no_directory_of_their_own(built, tmp_path):
+    directory = built.write()
+    with tarfile.open(tmp_path / "archive", "w") as writer:
+        for path in sorted(Path(directory).rglob("*")):
+            if path.is_file():
+                writer.add(path, path.relative_to(directory))
+    assert found(tmp_path / "archive") == []
+
+
 def test_what_is_no_image_at_all_is_refused(tmp_path):
     (tmp_path / "file").write_text("x" * 600)
     for name, error in [
