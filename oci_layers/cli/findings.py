@@ -6,9 +6,10 @@ from collections import Counter
 from oci_layers.cli.output import counted
 from oci_layers.spec.rules import Severity
 
-__all__ = ["Tally", "finding_arguments"]
+__all__ = ["SEVERITIES", "Tally", "finding_arguments"]
 
-_ORDER: tuple[Severity, ...] = ("error", "warning", "note")
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""From the worst down."""
 
 
 def finding_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +47,8 @@ class Tally:
 
     def json(self) -> dict[str, int]:
         """Return the numbers under stable keys."""
-        return {f"{severity}s": self._counts[severity] for severity in _ORDER}
+        return {f"{severity}s": self._counts[severity] for severity in SEVERITIES}
 
     def __str__(self) -> str:
-        found = [counted(self._counts[each], each) for each in _ORDER if self._counts[each]]
+        found = [counted(self._counts[each], each) for each in SEVERITIES if self._counts[each]]
         return ", ".join(found) or "nothing is wrong"

@@ -14,7 +14,7 @@ import attrs
 
 from oci_layers.blob.compression import decompressed
 from oci_layers.blob.stream import ByteStream
-from oci_layers.cli.findings import Tally, finding_arguments
+from oci_layers.cli.findings import SEVERITIES, Tally, finding_arguments
 from oci_layers.cli.output import counted, one_line, path_json, print_json
 from oci_layers.cli.places import choice_arguments, limits_of
 from oci_layers.cli.sarif import Result, SarifRule, file_uri, sarif_log
@@ -35,7 +35,6 @@ __all__ = ["add"]
 
 _SHOWN = 10
 _MARKS = frozenset({b"oci-layout", b"manifest.json"})
-_ORDER: tuple[Severity, ...] = ("error", "warning", "note")
 # The path of these is the name as the entry has it, which no clean path could be.
 _AS_STORED = frozenset({"climbing-name", "nul-name", "global-header"})
 
@@ -228,7 +227,7 @@ def _print(found: Iterator[_Found], layers: list[_Layer], tally: Tally, *, every
 
 def _print_layer(layer: _Layer, kept: dict[str, list[_Found]], counts: Counter[str]) -> None:
     sys.stdout.write(f"{layer.title}\n")
-    for what in sorted(kept, key=lambda what: _ORDER.index(kept[what][0].severity)):
+    for what in sorted(kept, key=lambda what: SEVERITIES.index(kept[what][0].severity)):
         sys.stdout.writelines(_lines(kept[what], counts[what]))
     sys.stdout.write("\n")
 

@@ -25,7 +25,7 @@ from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.guess import guess_media_type
-from oci_layers.spec.mediatype import OCI_CONFIG, lookup
+from oci_layers.spec.mediatype import OCI_CONFIG, role_of
 from oci_layers.spec.rules import RULES
 from oci_layers.store.check import check_image
 from oci_layers.store.name import ImageName
@@ -120,9 +120,9 @@ def _document(options: argparse.Namespace, limits: Limits) -> Verification:
         options.refuse("--ref and --platform are for images, not for documents")
     if options.what != "-" and ImageName.parse(options.what).transport:
         options.refuse("--media-type is for documents, not for images")
-    if media_type is not None and _role(media_type) not in _DOCUMENTS:
+    if media_type is not None and role_of(media_type) not in _DOCUMENTS:
         options.refuse(f"--media-type: no document is of the type {printable(media_type)}, as far as is known here")
-    of_config = _role(media_type) == "config" if media_type else limits.config_bytes >= limits.document_bytes
+    of_config = role_of(media_type) == "config" if media_type else limits.config_bytes >= limits.document_bytes
     limit = "config_bytes" if of_config else "document_bytes"
     allowed: int = getattr(limits, limit)
     raw = _read(options.what, allowed)
@@ -170,11 +170,6 @@ def _read(what: str, allowed: int) -> bytes:
     return b"".join(parts)
 
 
-def _role(media_type: str) -> str:
-    row = lookup(media_type)
-    return "" if row is None else row.role
-
-
 def _print(found: Verification, tally: Tally, options: argparse.Namespace) -> None:
     for (document, digest), group in itertools.groupby(found.findings, lambda flaw: (flaw.document, flaw.digest)):
         flaws = list(group)
@@ -193,7 +188,7 @@ def _print(found: Verification, tally: Tally, options: argparse.Namespace) -> No
 
 def _about(flaw: Flaw) -> str:
     """Return what a document is, and where it is named."""
-    kind = _KINDS.get(_role(flaw.media_type)) or _role(flaw.media_type) or printable(flaw.media_type)
+    kind = _KINDS.get(role_of(flaw.media_type)) or role_of(flaw.media_type) or printable(flaw.media_type)
     # The document that names it is named in full elsewhere, or is good.
     about = ", ".join(filter(None, (kind, _DIGEST.sub(r"\1", flaw.named))))
     return f" ({about})" if about else ""

@@ -19,7 +19,7 @@ from oci_layers.spec.document import parse_any, parse_config, parse_layout
 from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.locate import Spot, locate, positions
 from oci_layers.spec.manifest import Index, Manifest
-from oci_layers.spec.mediatype import lookup
+from oci_layers.spec.mediatype import role_of
 from oci_layers.spec.rules import Profile, validate
 from oci_layers.spec.strict_json import load_json
 
@@ -44,8 +44,7 @@ def judge(raw: bytes, descriptor: Descriptor, *, profile: Profile, limits: Limit
         Flaw(each.rule, each.severity, digest, each.pointer, each.message, media_type=media_type, offset=each.offset)
         for each in breaches
     ]
-    row = lookup(media_type)
-    role = "" if row is None else row.role
+    role = role_of(media_type)
     try:
         return flaws, _parse(raw, descriptor, role, limits)
     except OCIError as error:

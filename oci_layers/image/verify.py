@@ -19,13 +19,13 @@ from oci_layers.errors import UnsupportedError, printable
 from oci_layers.image.judge import judge
 from oci_layers.image.meter import Progress
 from oci_layers.image.verify_blob import Blob, Flaw, Place, check_blobs, read_document
-from oci_layers.image.verify_platform import Pair, compare_with_config, compare_with_several, normal, pair, platform_of
+from oci_layers.image.verify_platform import Pair, compare_with_config, compare_with_several, normal, pair
 from oci_layers.limits import Limits
-from oci_layers.spec.config import ImageConfig
+from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.manifest import Index, Manifest
-from oci_layers.spec.mediatype import MediaType, lookup
+from oci_layers.spec.mediatype import MediaType, lookup, role_of
 from oci_layers.spec.platform import Platform, is_attestation
 from oci_layers.spec.rules import Profile, Severity
 from oci_layers.spec.rules_check import weigh
@@ -101,7 +101,7 @@ def verify_image(
         findings=tuple(map(walk.named, sorted(walk.flaws, key=_order))),
         blobs=len(good),
         bytes=sum(blob.size for blob in good),
-        documents=sum(not blob.layers and _role(blob.media_type) in _DOCUMENTS for blob in good),
+        documents=sum(not blob.layers and role_of(blob.media_type) in _DOCUMENTS for blob in good),
         layers=sum(bool(blob.layers) for blob in good),
     )
 
@@ -304,13 +304,8 @@ class _Walk:
                 self._add(rule, "note", place, f"{blob.digest} is not there, and need not be")
 
 
-def _role(media_type: str) -> str:
-    row = lookup(media_type)
-    return "" if row is None else row.role
-
-
 def _is_config(descriptor: Descriptor) -> bool:
-    return _role(descriptor.media_type) == "config"
+    return role_of(descriptor.media_type) == "config"
 
 
 def _embeds(descriptor: Descriptor) -> bool | None:

@@ -8,28 +8,17 @@ so that x86_64 is amd64; what either leaves out is no difference. Which places t
 from collections.abc import Mapping
 
 from oci_layers.errors import NameFormatError, printable
-from oci_layers.spec.config import ImageConfig
+from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.rules import Severity
 
-__all__ = ["Difference", "Pair", "compare_with_config", "compare_with_several", "normal", "pair", "platform_of"]
+__all__ = ["Difference", "Pair", "compare_with_config", "compare_with_several", "normal", "pair"]
 
 Pair = tuple[str, str]
 """A system and an architecture."""
 
 Difference = tuple[str, Severity, str]
 """The id of a rule, how bad it is that it is not kept, and a message to which the digest of the target belongs."""
-
-
-def platform_of(config: ImageConfig) -> Platform:
-    """Return what the image of a config runs on."""
-    return Platform(
-        os=config.os,
-        architecture=config.architecture,
-        variant=config.variant,
-        os_version=config.os_version,
-        os_features=config.os_features,
-    )
 
 
 def normal(platform: Platform) -> Platform:

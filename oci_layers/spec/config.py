@@ -12,8 +12,9 @@ from typing import Any
 import attrs
 
 from oci_layers.spec.digest import Digest
+from oci_layers.spec.platform import Platform
 
-__all__ = ["ContainerConfig", "Healthcheck", "History", "ImageConfig", "RootFS", "chain_ids"]
+__all__ = ["ContainerConfig", "Healthcheck", "History", "ImageConfig", "RootFS", "chain_ids", "platform_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -147,3 +148,14 @@ def chain_ids(diff_ids: Iterable[Digest]) -> tuple[Digest, ...]:
     for diff_id in diff_ids:
         chain.append(Digest.of(f"{chain[-1]} {diff_id}".encode()) if chain else diff_id)
     return tuple(chain)
+
+
+def platform_of(config: ImageConfig) -> Platform:
+    """Return what the image of a config runs on."""
+    return Platform(
+        os=config.os,
+        architecture=config.architecture,
+        variant=config.variant,
+        os_version=config.os_version,
+        os_features=config.os_features,
+    )

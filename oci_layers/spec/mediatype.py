@@ -36,6 +36,7 @@ __all__ = [
     "MediaType",
     "check_media_type",
     "lookup",
+    "role_of",
 ]
 
 _SIDE = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
@@ -164,6 +165,12 @@ _BY_NAME = {row.name: row for row in _TABLE}
 def lookup(media_type: str) -> MediaType | None:
     """Return what is known about a media type, or None."""
     return _BY_NAME.get(media_type)
+
+
+def role_of(media_type: str) -> str:
+    """Return what a media type names, such as "layer"; empty for one that is not known."""
+    row = lookup(media_type)
+    return "" if row is None else row.role
 
 
 def check_media_type(text: str) -> None:

@@ -14,7 +14,7 @@ import attrs
 
 from oci_layers.errors import NameFormatError, ReferenceMissingError
 from oci_layers.spec.annotations import DOCKER_REFERENCE_TYPE
-from oci_layers.spec.mediatype import lookup
+from oci_layers.spec.mediatype import role_of
 
 if TYPE_CHECKING:
     from oci_layers.spec.descriptor import Descriptor
@@ -134,8 +134,7 @@ def is_attestation(descriptor: "Descriptor") -> bool:
 
 
 def _may_be_image(descriptor: "Descriptor") -> bool:
-    row = lookup(descriptor.media_type)
-    return row is not None and row.role in {"manifest", "index"}
+    return role_of(descriptor.media_type) in {"manifest", "index"}
 
 
 def _normal(os: str, architecture: str, variant: str | None) -> tuple[str, str, str]:

@@ -19,6 +19,7 @@ from oci_layers.spec.mediatype import (
     OCI_NONDISTRIBUTABLE_LAYER,
     OCI_NONDISTRIBUTABLE_LAYER_GZIP,
     lookup,
+    role_of,
 )
 from oci_layers.spec.rules_annotations import annotated
 from oci_layers.spec.rules_check import (
@@ -105,8 +106,7 @@ def _config_type(node: Mapping[str, Any]) -> str:  # Any: JSON.
 
 
 def _is_image(media_type: str) -> bool:
-    row = lookup(media_type)
-    return row is not None and row.role == "config"
+    return role_of(media_type) == "config"
 
 
 def _layers(node: Mapping[str, Any]) -> Iterable[tuple[int, dict[str, Any]]]:  # Any: JSON.

@@ -16,12 +16,12 @@ from oci_layers.blob.cas import BlobSource, read_verified
 from oci_layers.errors import LimitError, ReferenceMissingError
 from oci_layers.limits import Limits
 from oci_layers.spec import annotations
-from oci_layers.spec.config import ImageConfig
+from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import Document, parse_index, parse_manifest
 from oci_layers.spec.manifest import Index, Manifest
-from oci_layers.spec.mediatype import lookup
+from oci_layers.spec.mediatype import lookup, role_of
 from oci_layers.spec.platform import Platform, is_attestation, select
 from oci_layers.store.name import normal_name
 
@@ -67,20 +67,12 @@ def require_platform(config: ImageConfig, platform: Platform) -> None:
     Raises:
         ReferenceMissingError: It is for another.
     """
-    has = Platform(
-        os=config.os,
-        architecture=config.architecture,
-        variant=config.variant,
-        os_version=config.os_version,
-        os_features=config.os_features or (),
-    )
-    stand_in = Descriptor(media_type="", digest=Digest.of(b""), size=0, platform=has)
+    stand_in = Descriptor(media_type="", digest=Digest.of(b""), size=0, platform=platform_of(config))
     select([stand_in], platform)
 
 
 def _is_image(descriptor: Descriptor) -> bool:
-    row = lookup(descriptor.media_type)
-    return row is not None and row.role in {"manifest", "index"}
+    return role_of(descriptor.media_type) in {"manifest", "index"}
 
 
 def _own_name(descriptor: Descriptor) -> str | None:
