@@ -44,6 +44,8 @@ def printable(text: bytes | str) -> str:
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
+    if text.isprintable() and "\\" not in text:
+        return text
     return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in text)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Foresight", "Postponed", "foresee", "in_tree"]
 
 _SHARE = 8
-"""What is read ahead is at most this part of all bytes: an eighth."""
+"""What is read ahead is at most this part of all bytes: an eighth; and an eighth of that may tell nothing new."""
 
 Hides = Callable[[bytes, int], bool]
 """Tells of a path and a layer whether a file that the layer has there will be gone in the end."""
@@ -43,13 +43,15 @@ class Foresight:
         self._gone: dict[bytes, int] = {}
         self._highest: dict[bytes, int] = {}
 
-    def look(self, layer: int, changes: Iterable[Change]) -> None:
-        """Take what a layer does. All layers come before the first question."""
+    def look(self, layer: int, changes: Iterable[Change]) -> bool:
+        """Take what a layer does; tell whether any of it was new. All layers come before the first question."""
+        before = len(self._over) + len(self._gone)
         for change in changes:
             if not isinstance(change, Opaque):
                 self._note(self._over, change.path, layer)
             if not isinstance(change, Add) or not isinstance(change.node, Directory):
                 self._note(self._gone, change.path, layer)
+        return len(self._over) + len(self._gone) > before
 
     def _note(self, where: dict[bytes, int], path: bytes, layer: int) -> None:
         where[path] = max(layer, where.get(path, layer))
@@ -80,8 +82,9 @@ class Foresight:
 def foresee(layers: "Sequence[Layer]") -> Hides | None:
     """Read the uppermost layers ahead, as far as they are small; return what they hide, None where nothing is known.
 
-    Nothing is checked: what is wrong with a layer is found in its turn. However much the layers inflate to, no more of
-    that is read than there are bytes in all blobs.
+    Of layers that have no names but those that layers above them have, less is read: however often they rewrite one
+    tree, they hide no more together than the last of them. Nothing is checked: what is wrong with a layer is found in
+    its turn. However much the layers inflate to, no more of that is read than there are bytes in all blobs.
     """
     foresight = Foresight()
     if not layers:
@@ -89,14 +92,17 @@ def foresee(layers: "Sequence[Layer]") -> Hides | None:
     whole = sum(layer.descriptor.size for layer in layers)
     left = whole // _SHARE
     meter, most = Meter(layers[0].limits, layers), whole
+    stale = left // _SHARE
     for layer in reversed(layers[1:]):
         left -= layer.descriptor.size
-        if left < 0:
+        if left < 0 or stale < 0:
             break
+        stale -= layer.descriptor.size
         with contextlib.suppress(OCIError, OSError), contextlib.closing(layer.peek(most)) as plain:
             try:
                 entries = meter.count(read_tar(plain, limits=layer.limits))
-                foresight.look(layer.index, decode(entries, policy=Policy.preset("lenient"), source=_NOWHERE))
+                if foresight.look(layer.index, decode(entries, policy=Policy.preset("lenient"), source=_NOWHERE)):
+                    stale += layer.descriptor.size
             finally:
                 most -= plain.given
     return foresight.hides if foresight else None

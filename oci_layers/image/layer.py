@@ -1,12 +1,13 @@
 """One layer of an image: its blob as verified plain bytes, as entries, as changes, as a tree of its own.
 
-The whole way from untrusted bytes to changes is in `open_plain`, `entries` and `changes`: size and digest of the blob,
+The whole way from untrusted bytes to changes is in `start`, `open_entries` and `changes`: size and digest of the blob,
 inflating within limits, the digest of the plain bytes (the diff_id, over every one of them), tar, meaning.
 """
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator
 from os import PathLike
+from typing import TypeVar
 
 import attrs
 
@@ -16,8 +17,9 @@ from oci_layers.blob.stream import ByteStream, drain
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import CompressionError, LayerError, LimitError, OCIError, UnsupportedError
+from oci_layers.image.headers import Headers
 from oci_layers.image.meter import Meter, Progress, Watch
-from oci_layers.image.plain import PlainBytes
+from oci_layers.image.plain import PlainBytes, Watched
 from oci_layers.image.stack import Placing, merge_layer, merge_layers, place
 from oci_layers.layer.change import Change
 from oci_layers.layer.changeset import decode
@@ -34,6 +36,8 @@ from oci_layers.tree.node import Source
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Layer"]
+
+R = TypeVar("R", PlainBytes, PlainBytes | Headers)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -60,8 +64,12 @@ class Layer:
         """What errors call it."""
         return f"layer {self.index} ({self.descriptor.digest})"
 
-    def start(self) -> PlainBytes:
-        """Begin to read, inflate and hash the layer, for `open_plain`; raises as that."""
+    def start(self, *, ahead: bool = True) -> PlainBytes:
+        """Begin to read, inflate and hash the layer, for `open_entries`; raises as that.
+
+        Args:
+            ahead: Whether to do so ahead of the reader, where there may be threads.
+        """
         return PlainBytes(
             self.blobs,
             self.descriptor,
@@ -70,7 +78,21 @@ class Layer:
             limits=self.limits,
             what=self.name,
             threads=self.threads,
+            ahead=ahead,
         )
+
+    def start_headers(self) -> PlainBytes | Headers:
+        """Begin to read the layer for entries without contents, all of it in other threads where there may be any."""
+        if self.threads > 1:
+            plain = self.start(ahead=False)
+            try:
+                return Headers(plain, self.limits)
+            except RuntimeError:  # There can be no more threads.
+                return plain
+            except BaseException:
+                plain.close()
+                raise
+        return self.start()
 
     def peek(self, most: int) -> Decompressor:
         """Open the plain bytes with nothing checked, for whoever can do with a guess; `most` is a limit on them.
@@ -88,17 +110,24 @@ class Layer:
             raise
 
     @contextlib.contextmanager
-    def open_plain(
-        self, *, watch: Watch | None = None, start: Callable[[], PlainBytes] | None = None
-    ) -> Iterator[ByteStream]:
+    def _reading(self, start: Callable[[], R]) -> Iterator[R]:
+        try:
+            with contextlib.closing(start()) as begun:
+                try:
+                    yield begun
+                except (LayerError, CompressionError, LimitError):
+                    begun.check_blob()
+                    raise
+        except OCIError as error:
+            error.add_note(self.name)
+            raise
+
+    @contextlib.contextmanager
+    def open_plain(self) -> Iterator[ByteStream]:
         """Give the plain bytes of the layer, checked; other threads read ahead.
 
         When the block ends well, what is left is read and every digest has been compared. When the block finds that
         this is no layer, or one past a limit, the blob's own digest is compared first: a damaged blob is called that.
-
-        Args:
-            watch: Called after each piece; what it raises ends the reading.
-            start: What gives the bytes, if they were begun with earlier; `self.start` by default.
 
         Raises:
             BlobMissingError: The blob is not there.
@@ -107,18 +136,32 @@ class Layer:
             UnsupportedError: The media type is not that of a layer.
             LimitError: More plain bytes than allowed.
         """
-        try:
-            with contextlib.closing((start or self.start)()) as plain:
-                stream = plain if watch is None else _Watched(plain, watch)
-                try:
-                    yield stream
-                    drain(stream)
-                except (LayerError, CompressionError, LimitError):
-                    plain.check_blob()
-                    raise
-        except OCIError as error:
-            error.add_note(self.name)
-            raise
+        with self._reading(self.start) as plain:
+            yield plain
+            drain(plain)
+
+    @contextlib.contextmanager
+    def open_entries(
+        self, watch: Watch, *, start: Callable[[], PlainBytes | Headers] | None = None
+    ) -> Iterator[Iterator[Entry]]:
+        """Give the layer's tar entries, checked as `open_plain` does it.
+
+        Args:
+            watch: Called after each piece; what it raises ends the reading.
+            start: What gives the bytes, if they were begun with earlier, or the entries without contents; `self.start`
+                by default.
+
+        Raises:
+            TarFormatError: The plain bytes are not a tar archive.
+            OCIError: As `open_plain`.
+        """
+        with self._reading(start or self.start) as begun:
+            if isinstance(begun, Headers):
+                entries = begun.entries(watch)
+            else:
+                entries = read_tar(Watched(begun, watch), limits=self.limits)
+            yield entries
+            _exhaust(entries)
 
     def _compression(self) -> Compression | None:
         row = lookup(self.descriptor.media_type)
@@ -135,8 +178,8 @@ class Layer:
             TarFormatError: The plain bytes are not a tar archive.
             OCIError: As `open_plain`.
         """
-        with self.open_plain(watch=watch) as plain:
-            yield from read_tar(plain, limits=self.limits)
+        with self.open_entries(watch or _unwatched) as entries:
+            yield from entries
 
     def changes(
         self,
@@ -147,8 +190,7 @@ class Layer:
         watch: Watch | None = None,
     ) -> Generator[Change, None, None]:
         """Yield what the entries of the layer do; see `layer.decode` for the arguments and `entries` for the end."""
-        with self.open_plain(watch=watch) as plain:
-            entries = read_tar(plain, limits=self.limits)
+        with self.open_entries(watch or _unwatched) as entries:
             yield from decode(entries, layer=self.index, policy=policy, source=source, listen=listen)
 
     def tree(self, *, policy: Policy | None = None) -> FileTree:
@@ -187,17 +229,11 @@ class Layer:
         return place(dest, fill, meter.report, placing)
 
 
-class _Watched:
-    """Plain bytes that tell how far they have come."""
+def _exhaust(entries: Iterator[Entry]) -> None:
+    # A loop in a frame of its own: Python 3.13.0 has no handler for what interrupts the end of a round.
+    for _ in entries:
+        pass
 
-    def __init__(self, plain: PlainBytes, watch: Watch) -> None:
-        self._plain = plain
-        self._watch = watch
 
-    def read(self, size: int, /) -> bytes:
-        data = self._plain.read(size)
-        self._watch(len(data), self._plain.blob_bytes)
-        return data
-
-    def close(self) -> None:
-        self._plain.close()
+def _unwatched(_: int, __: int) -> None:
+    """Take word of progress that nobody asked for."""

@@ -13,6 +13,7 @@ from oci_layers.errors import LayerError, LimitError
 from oci_layers.image.contents import LayerContents, Spool
 from oci_layers.image.layer import Layer
 from oci_layers.image.meter import Meter
+from oci_layers.image.turns import Turns
 from oci_layers.layer.apply import Application
 from oci_layers.layer.changeset import Decoder
 from oci_layers.layer.lint import Linter
@@ -20,7 +21,6 @@ from oci_layers.layer.lint_rules import Lint
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.tar.entry import Entry
-from oci_layers.tar.reader import read_tar
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["lint_layers"]
@@ -44,12 +44,17 @@ def lint_layers(layers: Sequence[Layer], *, policy: Policy | None = None) -> Ite
     limits = layers[0].limits if layers else Limits()
     policy = policy or Policy.preset("lenient", limits=limits)
     meter = Meter(limits, layers)
+    with contextlib.closing(Turns(layers, contents=False)) as turns:
+        yield from _each(layers, policy, meter, turns)
+
+
+def _each(layers: Sequence[Layer], policy: Policy, meter: Meter, turns: Turns) -> Iterator[Lint]:
     lower = FileTree()
     for place, layer in enumerate(layers, 1):
         linter = Linter(lower=lower, layer=layer.index)
         merging = _Merging(layer, lower.fork(), policy) if place < len(layers) else None
-        with layer.open_plain(watch=meter.watch(layer)) as plain:
-            for entry in meter.count(read_tar(plain, limits=layer.limits)):
+        with layer.open_entries(meter.watch(layer), start=turns.next) as entries:
+            for entry in meter.count(entries):
                 yield from linter.look(entry)
                 if merging is not None:
                     merging.take(entry)

@@ -5,18 +5,18 @@ them): three works for three threads, and a fourth for whoever reads. What is sm
 """
 
 import contextlib
-from collections.abc import Callable
 
 from oci_layers.blob.ahead import HashingThread, ReadAhead
 from oci_layers.blob.cas import BlobSource, open_verified
 from oci_layers.blob.compression import Compression, decompressed
 from oci_layers.blob.stream import ByteStream, VerifiedReader, drain
-from oci_layers.errors import CompressionError, OCIError
+from oci_layers.errors import CompressionError
+from oci_layers.image.meter import Watch
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest, Hasher
 
-__all__ = ["Opening", "PlainBytes"]
+__all__ = ["PlainBytes", "Watched"]
 
 _SMALL = 1 << 20
 
@@ -34,6 +34,7 @@ class PlainBytes:
         limits: Limits,
         what: str,
         threads: int,
+        ahead: bool = True,
     ) -> None:
         """Open the blob and begin.
 
@@ -46,6 +47,7 @@ class PlainBytes:
             what: What errors call the layer.
             threads: 1 to do all in the reader's thread; 2 to read ahead in another; with 3 the plain bytes are hashed
                 in one of their own, with 4 those of the blob, too. Fewer where the system has no more.
+            ahead: Whether to read ahead; False where the reader has a thread of its own already.
 
         Raises:
             OCIError: The blob is missing, or not what it should be, as far as its beginning shows.
@@ -73,7 +75,7 @@ class PlainBytes:
                 what=f"{what}: diff_id of the plain layer",
                 hasher=aside if large and threads > 2 else None,
             )
-            if threads > 1:
+            if ahead and threads > 1:
                 with contextlib.suppress(RuntimeError):
                     self._plain = self._ahead = ReadAhead(self._plain)
             self._opened = opened.pop_all()
@@ -104,26 +106,19 @@ class PlainBytes:
             self._opened.close()
 
 
-class Opening:
-    """A layer that was begun with before its turn; what went wrong then is raised when it comes."""
+class Watched:
+    """Plain bytes that tell how far they have come."""
 
-    def __init__(self, start: Callable[[], PlainBytes]) -> None:
-        self._plain: PlainBytes | None = None
-        self._error: OCIError | OSError | None = None
-        try:
-            self._plain = start()
-        except (OCIError, OSError) as error:
-            self._error = error
+    def __init__(self, plain: PlainBytes, watch: Watch) -> None:
+        self._plain = plain
+        self._watch = watch
 
-    def take(self) -> PlainBytes:
-        """Hand it over, to be closed by whoever asks."""
-        if self._error is not None:
-            raise self._error
-        plain, self._plain = self._plain, None
-        assert plain is not None
-        return plain
+    def read(self, size: int, /) -> bytes:
+        """Return between 1 and `size` plain bytes, having told of them; none at the end."""
+        data = self._plain.read(size)
+        self._watch(len(data), self._plain.blob_bytes)
+        return data
 
     def close(self) -> None:
-        """End it, unless it was handed over."""
-        if self._plain is not None:
-            self._plain.close()
+        """Close the bytes below."""
+        self._plain.close()

@@ -6,7 +6,6 @@ its changes do in `layer.apply`, what a directory becomes in `disk`, how far it 
 
 import contextlib
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -17,13 +16,14 @@ from oci_layers.disk.destination import destination
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import MetadataError
+from oci_layers.image.headers import Headers
 from oci_layers.image.meter import Meter
-from oci_layers.image.plain import Opening, PlainBytes
+from oci_layers.image.plain import PlainBytes
+from oci_layers.image.turns import Turns
 from oci_layers.layer.apply import apply
 from oci_layers.layer.changeset import decode
 from oci_layers.layer.policy import Policy
 from oci_layers.report import LayerTime, Report
-from oci_layers.tar.reader import read_tar
 from oci_layers.tree.merge import Mirror
 from oci_layers.tree.node import Source
 from oci_layers.tree.tree import FileTree
@@ -52,7 +52,7 @@ def merge_layer(
     *,
     source: Source | None,
     mirror: Mirror | None = None,
-    start: Callable[[], PlainBytes] | None = None,
+    start: Callable[[], PlainBytes | Headers] | None = None,
 ) -> None:
     """Merge one layer into `tree`, checked to its last byte, and repeat each step on `mirror`.
 
@@ -63,16 +63,15 @@ def merge_layer(
         policy: What to do where the spec leaves a choice.
         source: What contents can be read from later; they are held in memory without one.
         mirror: Whatever shall follow the tree.
-        start: As for `Layer.open_plain`.
+        start: As for `Layer.open_entries`; contents have to be there for a mirror, and without a source.
 
     Raises:
         OCIError: The layer is missing, damaged, or refused by the policy; a note names it.
     """
     started = time.monotonic()
     listen = meter.report.findings.add
-    with layer.open_plain(watch=meter.watch(layer), start=start) as plain:
-        entries = meter.count(read_tar(plain, limits=layer.limits))
-        changes = decode(entries, layer=layer.index, policy=policy, source=source, listen=listen)
+    with layer.open_entries(meter.watch(layer), start=start) as entries:
+        changes = decode(meter.count(entries), layer=layer.index, policy=policy, source=source, listen=listen)
         apply(changes, tree, layer=layer.index, mirror=mirror, policy=policy, listen=listen)
     meter.report.layers.append(LayerTime(str(layer.diff_id), time.monotonic() - started))
 
@@ -87,23 +86,17 @@ def merge_layers(
 ) -> FileTree:
     """Merge layers into `tree`, the lowest first, and return it; for the rest as `merge_layer`.
 
-    Where threads may be used, each layer is begun with before its turn, so that nobody waits for its first bytes.
+    Where threads may be used, each layer is begun with before its turn, and parsed too where no contents are needed.
     """
-    waiting: deque[Opening] = deque()
+    todo = list(layers)
+    contents = mirror is not None or any(source is None for _, source in todo)
 
-    def each() -> None:
-        todo = list(layers)
-        for number, (layer, source) in enumerate(todo):
-            for following, _ in todo[number + len(waiting) : number + min(layer.threads, 2)]:
-                waiting.append(Opening(following.start))
-            merge_layer(layer, tree, meter, policy, source=source, mirror=mirror, start=waiting[0].take)
-            waiting.popleft()
+    def each(turns: Turns) -> None:
+        for layer, source in todo:
+            merge_layer(layer, tree, meter, policy, source=source, mirror=mirror, start=turns.next)
 
-    try:
-        each()
-    finally:
-        for opening in waiting:
-            opening.close()
+    with contextlib.closing(Turns([layer for layer, _ in todo], contents=contents)) as turns:
+        each(turns)
     return tree
 
 

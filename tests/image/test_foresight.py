@@ -9,6 +9,7 @@ import oci_layers
 from oci_layers import open_image, scan
 from oci_layers.image import foresight
 from oci_layers.image.foresight import Postponed, foresee, in_tree
+from oci_layers.image.layer import Layer
 from oci_layers.layer import Policy
 from oci_layers.limits import Limits
 from oci_layers.tree import File
@@ -70,6 +71,22 @@ def test_only_layers_that_are_small_beside_the_whole_are_read(tmp_path, monkeypa
     assert found(b"a", 0)
     with open_image(image(tmp_path / "even", TOP, BASE, compression="")) as opened:
         assert foresee(opened.layers) is None
+
+
+def test_of_layers_that_tell_nothing_new_few_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(foresight, "_SHARE", 4)
+    peeked = []
+    peek = Layer.peek
+    monkeypatch.setattr(Layer, "peek", lambda self, most: peeked.append(self.index) or peek(self, most))
+    rewrites = [tar(f("a", BIG), f("b", BIG)) for _ in range(40)]
+    found = hides(BASE, *rewrites, tmp_path=tmp_path)
+    assert 40 in peeked
+    assert 2 <= len(peeked) < 6
+    assert [found(path, 0) for path in (b"a", b"b", b"kept")] == [True, True, False]
+    peeked.clear()
+    news = [tar(f(f"a{number}", BIG), f("b", BIG)) for number in range(40)]
+    hides(BASE, *news, tmp_path=tmp_path)
+    assert len(peeked) > 8
 
 
 def test_one_layer_and_layers_that_hide_nothing_show_nothing(tmp_path):

@@ -13,8 +13,8 @@ def unmeasured():
     return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
 
-def run_script(text):
+def run_script(text, *arguments):
     """Run Python text and return its exit code, what it printed, and its errors; two minutes are enough."""
-    command = [sys.executable, "-c", text]
+    command = [sys.executable, "-c", text, *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=unmeasured())
     return ran.returncode, ran.stdout, ran.stderr
