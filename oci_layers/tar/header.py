@@ -114,28 +114,16 @@ def _expected(field: bytes) -> int:
         return -1
 
 
-def _check_sum(block: bytes, field: bytes) -> None:
-    """Hold a block against its checksum field, both styles; raises TarFormatError."""
-    total = checksum(block)
-    if total != _expected(field):
-        _check_signed(block, total, field)
-
-
-def _check_signed(block: bytes, total: int, field: bytes) -> None:
-    """Accept the sum that old programs took: bytes above 127 count as negative, each 256 less."""
+def _signed(block: bytes, total: int) -> int:
+    """Return the sum that old programs took: bytes above 127 count as negative, each 256 less than in `total`."""
     outside = block[:148] + block[156:]
-    signed = total - 256 * sum(byte > 127 for byte in outside)
-    if signed != _expected(field):
-        raise malformed("the checksum of the header is wrong", 148)
+    return total - 256 * sum(byte > 127 for byte in outside)
 
 
 def is_header(block: bytes) -> bool:
     """Tell whether the checksum of a block is right, so that it is a header and not something else."""
-    try:
-        _check_sum(block, block[148:156])
-    except TarFormatError:
-        return False
-    return True
+    total, right = checksum(block), _expected(block[148:156])
+    return right in {total, _signed(block, total)}
 
 
 def parse_header(block: bytes, offset: int, content: Content) -> Entry:
@@ -145,12 +133,12 @@ def parse_header(block: bytes, offset: int, content: Content) -> Entry:
         TarFormatError: a wrong checksum, a malformed number, a negative size.
     """
     name, owner, size, mtime, expected, type_flag, linkname, tail = _FIELDS.unpack(block)
-    _check_sum(block, expected)
+    total, right = checksum(block), _expected(expected)
+    if total != right and _signed(block, total) != right:
+        raise malformed("the checksum of the header is wrong", 148)
     mode, uid, gid = _owner(owner)
     uname, gname, major, minor, prefix = _tail(tail)
-    name = name.rstrip(b"\0")
-    if b"\0" in name:
-        name = string(name)
+    name = string(name)
     if prefix:
         name = prefix + b"/" + name
     length = number(size)

@@ -5,6 +5,7 @@ one slash, no `.`, no `..`, no slash at either end; the root itself is the empty
 (`x/../y` is `y`) before anything else looks at them. What the operating system makes of a path is not known here.
 """
 
+import re
 from typing import Protocol
 
 from oci_layers.errors import LimitError, UnsafePathError
@@ -13,6 +14,9 @@ from oci_layers.limits import Limits
 __all__ = ["AnyPath", "FSPath", "check_limits", "clean", "join", "parent_and_name", "to_bytes"]
 
 _LIMITS = Limits()
+_PART = rb"(?:[^/.\0]|\.(?!\.?(?:/|\Z)))[^/\0]*"
+_is_clean = re.compile(_PART + rb"(?:/" + _PART + rb")*").fullmatch
+"""Matches clean paths, but for the root's, and nothing else: parts without NUL that are neither `.` nor `..`."""
 
 
 class FSPath(Protocol):
@@ -51,10 +55,10 @@ def clean(path: bytes, *, clamp: bool = False, limits: Limits = _LIMITS) -> byte
     result = path[2:] if path.startswith(b"./") else path
     if result.endswith(b"/"):
         result = result.rstrip(b"/")
-    if not result or result[0] in b"./" or b"//" in result or b"/." in result:
+    if not _is_clean(result):
         result = _clean_slowly(path, clamp=clamp)
-    if b"\0" in result:
-        raise UnsafePathError(path, "the name has a NUL byte")
+        if b"\0" in result:
+            raise UnsafePathError(path, "the name has a NUL byte")
     size = len(result)
     if size > limits.component_bytes or size > limits.path_bytes or result.count(b"/") >= limits.path_depth:
         check_limits(result, limits)

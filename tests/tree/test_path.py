@@ -1,3 +1,4 @@
+import itertools
 import pathlib
 
 import pytest
@@ -127,3 +128,29 @@ def test_text_that_is_no_unicode_is_refused():
 def test_a_path_is_split_and_joined(path, parts):
     assert parent_and_name(path) == parts
     assert join(*parts) == path
+
+
+def model(spelled):
+    """Component by component, as the rules are written; None where the name is refused."""
+    parts = []
+    for part in spelled.split(b"/"):
+        if part == b"..":
+            if not parts:
+                return None
+            parts.pop()
+        elif part not in {b"", b"."}:
+            parts.append(part)
+    return None if any(b"\0" in part for part in parts) else b"/".join(parts)
+
+
+def cleaned(spelled):
+    try:
+        return clean(spelled)
+    except UnsafePathError:
+        return None
+
+
+def test_every_short_spelling_is_cleaned_as_the_rules_are_written():
+    for size in range(8):
+        for letters in itertools.product(b"./a\0", repeat=size):
+            assert cleaned(bytes(letters)) == model(bytes(letters)), bytes(letters)
