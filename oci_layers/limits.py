@@ -48,7 +48,7 @@ class Limits:
     file_bytes: int = 256 << 30
     """Bytes of one file, its holes counted."""
     entries: int = 20_000_000
-    """Tar entries of all layers of an image."""
+    """Tar entries of all layers of an image; and, counted apart, the directories that they imply."""
     ratio: int | None = None
     """Plain bytes for each compressed byte (checked past the first MiB); None is off."""
     temporary_bytes: int = 64 << 30

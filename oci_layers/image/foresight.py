@@ -62,17 +62,17 @@ class Foresight:
 
     def _clears(self, directory: bytes) -> int:
         """Return the highest layer that leaves nothing of what lower ones have in a directory; -1 for none."""
-        ways = []
         found = self._highest.get(directory)
-        while found is None:
-            ways.append(directory)
-            if not directory:
-                found = -1
-                break
-            directory, _ = parent_and_name(directory)
-            found = self._highest.get(directory)
-        for path in reversed(ways):
-            found = self._highest[path] = max(found, self._gone.get(path, -1))
+        if found is None:
+            above, found = directory, self._gone.get(b"", -1)
+            while above:
+                known = self._highest.get(above)
+                if known is not None:
+                    found = max(found, known)
+                    break
+                found = max(found, self._gone.get(above, -1))
+                above, _ = parent_and_name(above)
+            self._highest[directory] = found
         return found
 
     def __bool__(self) -> bool:

@@ -22,6 +22,7 @@ from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.policy import Policy
 from oci_layers.report import Finding
 from oci_layers.tree.merge import Merge, Mirror, Place, check_link, describe
+from oci_layers.tree.names import Names
 from oci_layers.tree.node import Directory, Node, Symlink, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
 from oci_layers.tree.tree import FileTree
@@ -52,7 +53,7 @@ def apply(
     Raises:
         LinkError: A hard link without a target, a loop of links.
         LayerError: Another change that the policy refuses.
-        LimitError: A resolved path that is too long or too deep.
+        LimitError: A resolved path that is too long or too deep; too many directories that paths imply.
         TarFormatError: The archive ends inside the content of a file; this and limits raise whatever the policy.
     """
     application = Application(tree, layer, mirror, policy or Policy(), listen)
@@ -64,11 +65,10 @@ def apply(
 class Application:
     """One layer on its way into a tree, change by change; `apply` has the arguments.
 
-    `upper` maps a resolved directory to the names that this layer has written in it, a key for each directory that has
-    any; `described` are the directories that had entries of their own; `cleared` those that hold nothing lower any
-    more; `relied` the names that were followed, with their ancestors; `own_ways` the paths that led through links of
-    this layer; `removed` the links and directories that markers took away; `deferred` the hard links, by their names,
-    that wait for their targets.
+    `upper` has the names that this layer has written, resolved; `described` are the directories that had entries of
+    their own; `cleared` those that hold nothing lower any more; `relied` has the names that were followed; `own_ways`
+    are the paths that led through links of this layer; `removed` the links and directories that markers took away;
+    `deferred` the hard links, by their names, that wait for their targets.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class Application:
         self.policy = policy
         self.listen = listen
         self.merge = Merge(tree, mirror=mirror, layer=layer, follow=policy.parents == "follow", limits=policy.limits)
-        self.upper: dict[bytes, set[bytes]] = {}
+        self.upper = Names()
         self.described: set[bytes] = set()
-        self.cleared: set[bytes] = set()
-        self.relied: set[bytes] = set()
+        self.cleared: set[Directory] = set()
+        self.relied = Names()
         self.own_ways: set[bytes] = set()
         self.removed: dict[bytes, Symlink | Directory] = {}
         self.deferred: dict[bytes, Link] = {}
@@ -170,7 +170,7 @@ class Application:
             raise LinkError(change.path, "a hard link to a file that it uses as a directory")
         place, name = self.enter(change.path)
         check_link(target[0], join(place.path, name))
-        self.rely(target[0])
+        self.relied.add(target[0])
         self.claim(place, name)
         self.merge.link(target, place, name)
 
@@ -192,7 +192,7 @@ class Application:
 
     def claim(self, place: Place, name: bytes, *, described: bool = False) -> None:
         """Put a name into the upper set."""
-        names = self.names(place.path)
+        names = self.upper.enter(place.path)
         old = place.directory.children.get(name)
         if isinstance(old, Symlink) and join(place.path, name) in self.relied:
             self.report("order", join(place.path, name), "followed and then replaced: read in tar order")
@@ -202,20 +202,7 @@ class Application:
                 self.duplicate(path)
             if described:
                 self.described.add(path)
-        names.add(name)
-
-    def names(self, directory: bytes) -> set[bytes]:
-        """Return the upper names in the directory at a resolved path; its own ancestors become upper with it."""
-        names = self.upper.get(directory)
-        if names is None:
-            names = self.upper[directory] = set()
-            while directory:
-                directory, name = parent_and_name(directory)
-                above = self.upper.setdefault(directory, set())
-                if name in above:
-                    break
-                above.add(name)
-        return names
+        names.setdefault(name, None)
 
     def duplicate(self, path: bytes) -> None:
         """Report a name that the layer has twice, or refuse it."""
@@ -230,9 +217,8 @@ class Application:
         for note in notes:
             match note.what:
                 case "followed":
-                    self.rely(note.path)
-                    parent, name = parent_and_name(note.path)
-                    if name in self.upper.get(parent, ()):
+                    self.relied.add(note.path)
+                    if note.path in self.upper:
                         self.own_ways.add(path)
                 case "climbed":
                     self.suspect("climbing-link", note.path, "the link leads above the root")
@@ -259,12 +245,6 @@ class Application:
             below.append(name)
         return False
 
-    def rely(self, path: bytes) -> None:
-        """Remember a name that was followed, and its ancestors."""
-        while path and path not in self.relied:
-            self.relied.add(path)
-            path, _ = parent_and_name(path)
-
     def whiteout(self, path: bytes) -> None:
         """Remove what lower layers have at a path."""
         parent, name = parent_and_name(path)
@@ -274,7 +254,7 @@ class Application:
             self.report("nothing-hidden", path)
             return
         resolved = join(place.path, name)
-        if name not in self.upper.get(place.path, ()):
+        if name not in (self.upper.within(place.path) or ()):
             self.remove(place, name)
         elif isinstance(node, Directory):
             below = Place(resolved, self.tree.own_child(place.directory, name))
@@ -312,10 +292,10 @@ class Application:
         stack = [place]
         while stack:
             here = stack.pop()
-            if here.path in self.cleared:
+            if here.directory in self.cleared:
                 continue
-            self.cleared.add(here.path)
-            names = self.upper.get(here.path, set())
+            self.cleared.add(here.directory)
+            names = self.upper.within(here.path) or ()
             for name in sorted(here.directory.children):
                 if name not in names:
                     self.remove(here, name)

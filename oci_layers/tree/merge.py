@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
-from oci_layers.errors import LinkError, PathMissingError
+from oci_layers.errors import LimitError, LinkError, PathMissingError
 from oci_layers.limits import Limits
 from oci_layers.tree.node import Directory, File, Leaf, Node, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
@@ -91,7 +91,7 @@ class Merge:
 
         Raises:
             LinkError: A loop of links.
-            LimitError: The resolved path is too long or too deep.
+            LimitError: The resolved path is too long or too deep, or too many directories are implied.
         """
         known = self._known(path)
         if known is not None:
@@ -157,6 +157,9 @@ class Merge:
 
     def _imply(self, place: Place, name: bytes) -> Place:
         path = join(place.path, name)
+        self.tree.implied += 1
+        if self.tree.implied > self._limits.entries:
+            raise LimitError("entries", self._limits.entries, self.tree.implied)
         if name in place.directory.children:
             self.notes.append(Note("replaced", path))
             self.drop(place, name)

@@ -123,9 +123,11 @@ class FileTree:
     May be read from several threads; is written by one, through `merge.Merge`.
     """
 
-    __slots__ = ("_inodes", "_links", "_links_mark", "_mark", "_own_links", "root")
+    __slots__ = ("_inodes", "_links", "_links_mark", "_mark", "_own_links", "implied", "root")
 
     root: Directory
+    implied: int
+    """How many directories were ever made because a path below them implied them."""
     _links: dict[int, dict[bytes, None]]
 
     __hash__ = None  # type: ignore[assignment]  # a tree changes, so it is no key
@@ -136,12 +138,14 @@ class FileTree:
         self._links = {}
         self._own_links: set[int] = set()
         self._inodes = 0
+        self.implied = 0
         self.root = implicit_directory(0, self._mark)
 
     def fork(self) -> "FileTree":
         """Return a tree that is equal now and changes on its own, in constant time."""
         other = FileTree()
         other.root, other._links, other._inodes = self.root, self._links, self._inodes
+        other.implied = self.implied
         self._mark = object()
         other._links_mark = self._links_mark
         return other

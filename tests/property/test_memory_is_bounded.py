@@ -98,6 +98,22 @@ def test_links_and_markers_take_little(make):
     assert peak(lambda: apply(decode(read_tar(Made([layer]))), tree)) < 12 * MIB
 
 
+def deep(number):
+    """A path of 256 components of its own, almost as long as may be."""
+    return "/".join([f"{number:04}xxxxxxxxxxx"] * 256)[:4095]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [lambda n: [f(deep(n))], lambda n: [f(deep(n)), ln(f"h{n}", deep(n))], lambda n: [f(deep(n)), opq()]],
+    ids=["files", "links to them", "and markers over all"],
+)
+def test_directories_that_a_long_path_implies_take_little_each(entries):
+    layer = tar(*(entry for number in range(40) for entry in entries(number)))
+    tree = FileTree()
+    assert peak(lambda: apply(decode(read_tar(Made([layer]))), tree)) < 40 * 256 * 1200 + 4 * MIB
+
+
 @pytest.mark.parametrize(
     "head",
     [

@@ -350,3 +350,20 @@ def test_a_new_merge_begins_without_notes():
     merge = Merge(tree)
     assert merge.tree is tree
     assert merge.notes == []
+
+
+def test_directories_that_paths_imply_are_counted_over_all_merges_of_a_tree():
+    tree = FileTree()
+    limits = Limits(entries=5)
+    Merge(tree, limits=limits).place(b"a/b/c", make=True)
+    Merge(tree.fork(), limits=limits).place(b"a/x/y", make=True)
+    tree = tree.fork()
+    Merge(tree, limits=limits).place(b"a/b/c", make=True)
+    Merge(tree, limits=limits).place(b"a/x/y", make=True)
+    assert tree.implied == 5
+    merge = Merge(tree, limits=limits)
+    with pytest.raises(LimitError) as caught:
+        merge.place(b"z", make=True)
+    assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("entries", 5, 6)
+    assert tree.get(b"z") is None
+    merge.put(merge.place(b"", make=True), b"z", directory())

@@ -1,0 +1,55 @@
+"""Names with all that is above them, kept component by component.
+
+A plain set that has every ancestor of each of its paths takes half a MiB for one path of 4 KiB, as each of its 256
+components stands in up to 256 keys. Here each stands once, so that what is remembered of an archive grows with its
+bytes.
+"""
+
+from typing import TypeAlias
+
+__all__ = ["Branch", "Names"]
+
+Branch: TypeAlias = dict[bytes, "Branch | None"]
+"""The names in one directory; each has those within it, or None where there are none."""
+
+
+class Names:
+    """A set of clean paths, in which every path has its ancestors, too."""
+
+    def __init__(self) -> None:
+        self._root: Branch = {}
+        self._known: dict[bytes, Branch] = {b"": self._root}
+
+    def within(self, directory: bytes) -> Branch | None:
+        """Return the names in the directory at a clean path, which nobody may change; None where there are none."""
+        known = self._known.get(directory)
+        if known is not None:
+            return known
+        branch: Branch | None = self._root
+        for name in directory.split(b"/"):
+            if branch is None:
+                break
+            branch = branch.get(name)
+        return branch
+
+    def enter(self, directory: bytes) -> Branch:
+        """Return the names in the directory at a clean path, which is added; `setdefault(name, None)` adds one."""
+        branch = self._known.get(directory)
+        if branch is None:
+            branch = self._root
+            for name in directory.split(b"/"):
+                below = branch.get(name)
+                if below is None:
+                    below = branch[name] = {}
+                branch = below
+            self._known[directory] = branch
+        return branch
+
+    def add(self, path: bytes) -> None:
+        """Add a clean path and all that is above it."""
+        parent, _, name = path.rpartition(b"/")
+        self.enter(parent).setdefault(name, None)
+
+    def __contains__(self, path: bytes) -> bool:
+        parent, _, name = path.rpartition(b"/")
+        return name in (self.within(parent) or ())
