@@ -57,6 +57,7 @@ class Ahead(Generic[T]):
             self._thread = begin(self._run, "oci-layers-ahead")
         except BaseException:
             self._stop = True
+            self._took.put(None)
             raise
 
     def _run(self) -> None:

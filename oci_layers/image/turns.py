@@ -46,9 +46,11 @@ class Turns:
 
     def close(self) -> None:
         """End what was begun with and not handed over."""
-        with contextlib.ExitStack() as stack:
-            for opening in self._waiting:
-                stack.callback(opening.close)
+        # The loop is not within the block: Python 3.13.0 has no handler for what interrupts the end of a round.
+        closing = contextlib.ExitStack()
+        for opening in self._waiting:
+            closing.callback(opening.close)
+        closing.close()
 
 
 class _Opening:
