@@ -63,7 +63,8 @@ class Ahead(Generic[T]):
     def _run(self) -> None:
         end = None
         try:
-            self._work(self._give)
+            if not self._stop:
+                self._work(self._give)
         except BaseException as error:  # noqa: BLE001  # handed over, whatever it is, and raised by whoever takes
             end = error
         self._given.put(end)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import attrs
 
 from oci_layers.blob.ahead import Ahead, Give
-from oci_layers.errors import OCIError
 from oci_layers.image.meter import Watch
 from oci_layers.image.plain import PlainBytes, Watched
 from oci_layers.limits import Limits
@@ -18,7 +17,11 @@ from oci_layers.tar.reader import read_tar
 __all__ = ["Headers"]
 
 _MOST = 32 << 20
-"""How many bytes of headers may wait to be merged: 65,536 of the usual size, which take about as much as entries."""
+"""How much may wait to be merged, in bytes of headers: 65,536 of the usual size, which as entries take about that."""
+_BLOCK = 512
+"""What a word of progress weighs."""
+_PAIR = 128
+"""What a record, an attribute or an extent of an entry weighs, however few bytes it has in the archive."""
 
 
 @attrs.frozen
@@ -43,6 +46,11 @@ def _refuse(entry: Entry) -> memoryview:
 _UNREAD = _Unread()
 
 
+def _weight(entry: Entry) -> int:
+    pairs = len(entry.pax) + len(entry.xattrs) + (0 if entry.extents is None else len(entry.extents))
+    return entry.data_offset - entry.offset + _PAIR * pairs
+
+
 class Headers:
     """The entries of one layer without their contents, to be iterated once. Close it."""
 
@@ -63,17 +71,17 @@ class Headers:
             nonlocal waiting
             given, waiting = waiting, []
             if given:
-                give(given, sum(entry.data_offset - entry.offset for entry in given))
+                give(given, sum(map(_weight, given)))
 
         def watch(plain: int, blob: int) -> None:
             give_waiting()
-            give(_Progress(plain, blob), 0)
+            give(_Progress(plain, blob), _BLOCK)
 
         try:
             for entry in read_tar(Watched(self._plain, watch), limits=self._limits):
                 entry.content = _UNREAD
                 waiting.append(entry)
-        except (OCIError, OSError):
+        except Exception:  # whatever a source of blobs may raise comes after the entries before it
             give_waiting()
             raise
         give_waiting()

@@ -54,13 +54,18 @@ def _each(layers: Sequence[Layer], policy: Policy, meter: Meter, turns: Turns) -
         linter = Linter(lower=lower, layer=layer.index)
         merging = _Merging(layer, lower.fork(), policy) if place < len(layers) else None
         with layer.open_entries(meter.watch(layer), start=turns.next) as entries:
-            for entry in meter.count(entries):
-                yield from linter.look(entry)
-                if merging is not None:
-                    merging.take(entry)
+            yield from _looked(meter.count(entries), linter, merging)
         yield from linter.end()
         if merging is not None:
             lower = merging.end()
+
+
+def _looked(entries: Iterator[Entry], linter: Linter, merging: "_Merging | None") -> Iterator[Lint]:
+    # A loop in a frame of its own: Python 3.13.0 has no handler for what interrupts the end of a round.
+    for entry in entries:
+        yield from linter.look(entry)
+        if merging is not None:
+            merging.take(entry)
 
 
 class _Merging:
@@ -74,12 +79,22 @@ class _Merging:
         self.application = Application(tree, layer.index, None, policy, None)
 
     def take(self, entry: Entry) -> None:
-        with contextlib.suppress(LayerError, LimitError):
+        try:
             change = self.decoder.change(entry)
             if change is not None:
                 self.application.take(change)
+        except (LayerError, LimitError) as error:
+            _leave_out(error)
 
     def end(self) -> FileTree:
-        with contextlib.suppress(LimitError):
+        try:
             self.application.end()
+        except LimitError as error:
+            _leave_out(error)
         return self.tree
+
+
+def _leave_out(error: LayerError | LimitError) -> None:
+    """Pass over what cannot be applied, unless there is too much of everything."""
+    if isinstance(error, LimitError) and error.limit == "entries":
+        raise error

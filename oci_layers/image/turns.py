@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from oci_layers.errors import OCIError
 from oci_layers.image.headers import Headers
 from oci_layers.image.plain import PlainBytes
 
@@ -58,10 +57,10 @@ class _Opening:
 
     def __init__(self, start: Callable[[], PlainBytes | Headers]) -> None:
         self._begun: PlainBytes | Headers | None = None
-        self._error: OCIError | OSError | None = None
+        self._error: Exception | None = None
         try:
             self._begun = start()
-        except (OCIError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever a source of blobs may raise comes when it is its turn
             self._error = error
 
     def take(self) -> PlainBytes | Headers:

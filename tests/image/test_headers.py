@@ -2,8 +2,10 @@
 
 import sys
 import threading
+import time
 from itertools import islice
 
+import attrs
 import pytest
 
 from oci_layers import Limits, Policy, open_image
@@ -16,6 +18,7 @@ from oci_layers.layer import decode
 from oci_layers.tree import FileTree, dump
 from tests.support.layers import Built, d, digest, f, image, ln, opq, sym, tar, wh
 from tests.support.scripts import run_script
+from tests.tar import blocks
 
 BIG = bytes(3 << 20)
 BASE = tar(d("a/"), f("a/x", "1"), sym("l", "a"), *(f(f"a/n{number}", str(number)) for number in range(3000)))
@@ -171,6 +174,75 @@ def test_only_so_many_headers_wait(monkeypatch):
     assert len(list(entries)) == 1981
     ahead.close()
     assert plain.closed
+
+
+def test_records_weigh_what_they_take_and_progress_weighs_too(monkeypatch):
+    monkeypatch.setattr(headers, "_MOST", 100_000)
+    records = blocks.extended(*((b"k%d" % number, b"1") for number in range(300)))
+    plain = Plain((records + blocks.header()) * 100)
+    ahead = Headers(plain, Limits())
+    next(ahead.entries(unwatched))
+    while plain.at < 20_000:
+        pass
+    time.sleep(0.05)
+    assert plain.at < 60_000
+    ahead.close()
+    plain = Plain(blocks.header(size=50_000_000) + bytes(50_000_000))
+    ahead = Headers(plain, Limits())
+    time.sleep(0.2)
+    assert plain.at < 3_000_000
+    ahead.close()
+
+
+class Failing(Plain):
+    """A stream of a source that fails in a way of its own."""
+
+    def read(self, size):
+        data = super().read(size)
+        if not data:
+            raise EOFError("the other end is gone")
+        return data
+
+
+class FailingBlobs:
+    """A source of two blobs: one is whole, the other fails when it is opened, or after a while."""
+
+    def __init__(self, blobs, digest, when):
+        self.blobs = blobs
+        self.digest = digest
+        self.when = when
+
+    def open_blob(self, digest):
+        stream = self.blobs.open_blob(digest)
+        if digest != self.digest:
+            return stream
+        data = stream.read(100_000)
+        stream.close()
+        return Failing(data if self.when == "read" else b"")
+
+
+def before_failure(name, threads, when):
+    with open_image(name, threads=threads) as opened:
+        layers = [
+            attrs.evolve(layer, blobs=FailingBlobs(layer.blobs, opened.layers[1].descriptor.digest, when))
+            for layer in opened.layers
+        ]
+        tree, meter = FileTree(), Meter(opened.limits, layers)
+        with pytest.raises(EOFError):
+            merge_layers([(layer, object()) for layer in layers], tree, meter, Policy())
+        return dump_names(tree), meter.report.entries
+
+
+def dump_names(tree):
+    return [path for path, _ in tree.walk()]
+
+
+@pytest.mark.parametrize("when", ["opened", "read"])
+def test_any_error_of_a_source_comes_after_what_was_before_it(tmp_path, when):
+    name = image(tmp_path / "image", TOP, BASE, compression="")
+    found = before_failure(name, 4, when)
+    assert found == before_failure(name, 1, when)
+    assert (found[1] > 10) == (when == "read")
 
 
 def test_closing_early_ends_the_thread(monkeypatch):

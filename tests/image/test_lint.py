@@ -176,6 +176,14 @@ def test_limits_hold_over_all_layers(tmp_path, limits, limit, seen):
     assert raised.value.__notes__[-1].startswith("layer 1 (")
 
 
+def test_directories_that_are_implied_are_limited_and_never_left_out(tmp_path):
+    deep = layer(f("a/b/c/d", 0), f("e/f/g", 0))
+    assert "nothing-hidden" not in {found[0] for found in told(tmp_path / "one", deep, layer(wh("e")))}
+    with pytest.raises(LimitError) as raised:
+        linted(tmp_path / "two", deep, layer(wh("e")), limits=Limits(entries=4))
+    assert (raised.value.limit, raised.value.seen) == ("entries", 5)
+
+
 def test_lint_that_is_closed_early_leaves_no_thread(tmp_path):
     before = threading.active_count()
     with open_image(image(tmp_path, layer(wh("a"), f("b" * 5000)), BASE)) as opened:
