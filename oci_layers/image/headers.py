@@ -81,10 +81,8 @@ class Headers:
             for entry in read_tar(Watched(self._plain, watch), limits=self._limits):
                 entry.content = _UNREAD
                 waiting.append(entry)
-        except Exception:  # whatever a source of blobs may raise comes after the entries before it
+        finally:  # Whatever a source of blobs may raise comes after the entries before it.
             give_waiting()
-            raise
-        give_waiting()
 
     def entries(self, watch: Watch) -> Iterator[Entry]:
         """Yield the entries in their order; the end comes only after every digest has been compared.

@@ -118,7 +118,3 @@ class Watched:
         data = self._plain.read(size)
         self._watch(len(data), self._plain.blob_bytes)
         return data
-
-    def close(self) -> None:
-        """Close the bytes below."""
-        self._plain.close()

@@ -254,7 +254,7 @@ class Application:
             self.report("nothing-hidden", path)
             return
         resolved = join(place.path, name)
-        if name not in (self.upper.within(place.path) or ()):
+        if resolved not in self.upper:
             self.remove(place, name)
         elif isinstance(node, Directory):
             below = Place(resolved, self.tree.own_child(place.directory, name))

@@ -114,16 +114,13 @@ def _expected(field: bytes) -> int:
         return -1
 
 
-def _signed(block: bytes, total: int) -> int:
-    """Return the sum that old programs took: bytes above 127 count as negative, each 256 less than in `total`."""
-    outside = block[:148] + block[156:]
-    return total - 256 * sum(byte > 127 for byte in outside)
-
-
 def is_header(block: bytes) -> bool:
-    """Tell whether the checksum of a block is right, so that it is a header and not something else."""
-    total, right = checksum(block), _expected(block[148:156])
-    return right in {total, _signed(block, total)}
+    """Tell whether the checksum of a block is right, so that it is a header and not something else.
+
+    The sum that old programs took is right, too: in it, bytes above 127 count as negative, each 256 less.
+    """
+    total, outside = checksum(block), block[:148] + block[156:]
+    return _expected(block[148:156]) in {total, total - 256 * sum(byte > 127 for byte in outside)}
 
 
 def parse_header(block: bytes, offset: int, content: Content) -> Entry:
@@ -133,8 +130,7 @@ def parse_header(block: bytes, offset: int, content: Content) -> Entry:
         TarFormatError: a wrong checksum, a malformed number, a negative size.
     """
     name, owner, size, mtime, expected, type_flag, linkname, tail = _FIELDS.unpack(block)
-    total, right = checksum(block), _expected(expected)
-    if total != right and _signed(block, total) != right:
+    if checksum(block) != _expected(expected) and not is_header(block):
         raise malformed("the checksum of the header is wrong", 148)
     mode, uid, gid = _owner(owner)
     uname, gname, major, minor, prefix = _tail(tail)

@@ -7,6 +7,8 @@ bytes.
 
 from typing import TypeAlias
 
+from oci_layers.tree.path import parent_and_name
+
 __all__ = ["Branch", "Names"]
 
 Branch: TypeAlias = dict[bytes, "Branch | None"]
@@ -47,9 +49,9 @@ class Names:
 
     def add(self, path: bytes) -> None:
         """Add a clean path and all that is above it."""
-        parent, _, name = path.rpartition(b"/")
+        parent, name = parent_and_name(path)
         self.enter(parent).setdefault(name, None)
 
     def __contains__(self, path: bytes) -> bool:
-        parent, _, name = path.rpartition(b"/")
+        parent, name = parent_and_name(path)
         return name in (self.within(parent) or ())
