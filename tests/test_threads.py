@@ -36,33 +36,17 @@ def test_no_room_for_another_is_raised_where_it_was_asked_for(monkeypatch):
 
 
 INTERRUPTED = """
-import random, signal
+import contextlib
 from oci_layers.threads import begin
+from tests.support.interrupts import strike
 
-def interrupt(*_):
-    raise KeyboardInterrupt
-
-def round(seconds):
+def work():
     threads = []
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        while True:
-            threads.append(begin(int, "oci-layers-test"))
-            threads[-1].join(0.001)
-    except KeyboardInterrupt:
-        return 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    while True:
+        threads.append(begin(int, "oci-layers-test"))
+        threads[-1].join(0.001)
 
-signal.signal(signal.SIGALRM, interrupt)
-when = random.Random(3)
-hits = 0
-while hits < 200:
-    try:
-        hits += round(when.uniform(1e-4, 3e-3))
-    except KeyboardInterrupt:
-        pass
-print(hits)
+print(strike(lambda: contextlib.nullcontext(work), 200, 1e-4, 3e-3))
 """
 
 

@@ -88,8 +88,9 @@ def test_reading_after_the_stop_is_an_error_and_no_wait():
 
 
 INTERRUPTED = """
-import hashlib, random, signal
+import contextlib, hashlib
 from oci_layers.blob.ahead import HashingThread, ReadAhead
+from tests.support.interrupts import strike
 
 class Short:
     left = 3000
@@ -99,33 +100,20 @@ class Short:
     def close(self):
         pass
 
-def interrupt(*_):
-    raise KeyboardInterrupt
-
-def round(seconds):
-    ahead, hashing = ReadAhead(Short()), HashingThread(hashlib.sha256())
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
+@contextlib.contextmanager
+def prepare():
+    def work():
         while data := ahead.read(1 << 20):
             hashing.update(data)
         hashing.hexdigest()
-        return 0
-    except KeyboardInterrupt:
-        return 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        ahead.close()
-        hashing.close()
 
-signal.signal(signal.SIGALRM, interrupt)
-when = random.Random(1)
-hits = 0
-while hits < 300:
-    try:
-        hits += round(when.uniform(1e-4, 5e-3))
-    except KeyboardInterrupt:  # before the reading began, or when it had ended
-        pass
-print(hits)
+    with (
+        contextlib.closing(ReadAhead(Short())) as ahead,
+        contextlib.closing(HashingThread(hashlib.sha256())) as hashing,
+    ):
+        yield work
+
+print(strike(prepare, 300, 1e-4, 5e-3))
 """
 
 

@@ -162,43 +162,21 @@ def test_no_room_for_even_the_first_thread(monkeypatch):
 
 
 INTERRUPTED = """
-import random, signal, sys, threading, time
+import contextlib, sys
 from oci_layers.image.crew import work_through
-from tests.support.scripts import run_script
+from tests.support.interrupts import strike, threads_left
 
-def work(item, say):
+def item_work(item, say):
     for _ in range(40):
         if not say(WEIGHT):
             break
     return item
 
-def interrupt(*_):
-    raise KeyboardInterrupt
-
-def round(seconds):
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        assert work_through(range(9), work, threads=3, hear=lambda _: None) == list(range(9))
-        return 0
-    except KeyboardInterrupt:
-        return 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+def work():
+    assert work_through(range(9), item_work, threads=3, hear=lambda _: None) == list(range(9))
 
 sys.unraisablehook = lambda _: None  # an interrupt of what a garbage collector calls is lost, whoever collects
-signal.signal(signal.SIGALRM, interrupt)
-when = random.Random(1)
-hits = 0
-while hits < 300:
-    try:
-        hits += round(when.uniform(5e-5, 3e-3))
-    except KeyboardInterrupt:  # before the work began, or when it had ended
-        pass
-# An interrupt of the waiting itself does not wait; then the threads end on their own.
-late = time.monotonic() + 10
-while threading.active_count() > 1 and time.monotonic() < late:
-    time.sleep(0.01)
-print(hits, threading.active_count())
+print(strike(lambda: contextlib.nullcontext(work), 300, 5e-5, 3e-3), threads_left())
 """
 
 

@@ -290,38 +290,20 @@ def test_where_there_can_be_no_more_threads_none_are_needed(tmp_path, monkeypatc
 
 
 INTERRUPTED = """
-import os, random, signal, sys, threading
+import contextlib, itertools, sys
 from oci_layers import open_image
+from tests.support.interrupts import strike
 
-def interrupt(*_):
-    raise KeyboardInterrupt
+turns = itertools.cycle([False, True])
 
-def round(seconds, lint):
+@contextlib.contextmanager
+def prepare():
     with open_image(sys.argv[1], threads=4) as image:
         image.layers
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        try:
-            if lint:
-                for _ in image.lint():
-                    pass
-            else:
-                image.tree()
-            return 0
-        except KeyboardInterrupt:
-            return 1
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        yield (lambda: list(image.lint())) if next(turns) else image.tree
 
 sys.unraisablehook = lambda _: None  # an interrupt in a callback of a weak reference is lost, and printed
-signal.signal(signal.SIGALRM, interrupt)
-when = random.Random(1)
-hits = 0
-while hits < 150:
-    try:
-        hits += round(when.uniform(1e-4, 3e-2), hits % 2)
-    except KeyboardInterrupt:  # before the reading began, or when it had ended
-        pass
-print(hits)
+print(strike(prepare, 150, 1e-4, 3e-2))
 """
 
 

@@ -719,41 +719,20 @@ def test_what_progress_raises_stops_everything(threads, error):
 
 
 INTERRUPTED = """
-import os, random, signal, sys, threading, time
+import contextlib, os, sys
 from oci_layers import verify_image
 from tests.image.test_verify import Made
+from tests.support.interrupts import strike, threads_left
 from tests.support.layers import f, tar
 
-def interrupt(*_):
-    raise KeyboardInterrupt
-
-def round(seconds):
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        assert verify_image(made.blobs, [root], threads=3, progress=lambda _: None).ok
-        return 0
-    except KeyboardInterrupt:
-        return 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+def work():
+    assert verify_image(made.blobs, [root], threads=3, progress=lambda _: None).ok
 
 made = Made(*[tar(f("x", os.urandom(100_000 * (size + 1)))) for size in range(9)])
 root = made.build()
 verify_image(made.blobs, [root])  # What is imported at first use is by now.
 sys.unraisablehook = lambda _: None  # an interrupt of what a garbage collector calls is lost, whoever collects
-signal.signal(signal.SIGALRM, interrupt)
-when = random.Random(1)
-hits = 0
-while hits < 150:
-    try:
-        hits += round(when.uniform(1e-4, 2e-2))
-    except KeyboardInterrupt:  # before it began, or when it had ended
-        pass
-# An interrupt of the waiting itself does not wait; then the threads end on their own.
-late = time.monotonic() + 10
-while threading.active_count() > 1 and time.monotonic() < late:
-    time.sleep(0.01)
-print(hits, threading.active_count())
+print(strike(lambda: contextlib.nullcontext(work), 150, 1e-4, 2e-2), threads_left())
 """
 
 
