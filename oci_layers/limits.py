@@ -25,6 +25,8 @@ class Limits:
     """Indexes inside one another."""
     descriptors: int = 10_000
     """Descriptors met while looking for one image."""
+    layers: int = 4096
+    """Layers of one image."""
     header_bytes: int = _MIB
     """Bytes of one PAX or GNU extension header."""
     meta_headers: int = 16
@@ -44,11 +46,16 @@ class Limits:
     window_bytes: int = 128 * _MIB
     """Memory that a zstd frame may ask for."""
     plain_bytes: int = 1 << 40
-    """Decompressed bytes of all layers of an image."""
+    """Decompressed bytes of all layers of an image, the holes of sparse files counted as they read."""
     file_bytes: int = 256 << 30
     """Bytes of one file, its holes counted."""
     entries: int = 20_000_000
     """Tar entries of all layers of an image; and, counted apart, the directories that they imply."""
+    metadata_bytes: int = 256 * _MIB
+    """Bytes of names, link targets and extended attributes that all entries of an image bring into memory; a directory
+    that a path implies counts 512."""
+    content_bytes: int = 1 << 30
+    """Bytes of contents held in memory: of one file that is read whole, of all files of a tree that holds its own."""
     ratio: int | None = None
     """Plain bytes for each compressed byte (checked past the first MiB); None is off."""
     temporary_bytes: int = 64 << 30

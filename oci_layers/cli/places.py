@@ -84,7 +84,7 @@ def limits_of(options: argparse.Namespace) -> Limits:
 def opened(options: argparse.Namespace) -> Iterator[tuple[Image, Policy]]:
     """Give the image that the options name, and the policy."""
     limits = limits_of(options)
-    policy = Policy.preset(getattr(options, "policy", "default"), limits=limits)
+    policy = Policy.preset(getattr(options, "policy", "default"))
     if getattr(options, "parents", None):
         policy = attrs.evolve(policy, parents=options.parents)
     threads = getattr(options, "threads", None)

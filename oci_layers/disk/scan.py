@@ -13,6 +13,7 @@ import attrs
 
 from oci_layers import system
 from oci_layers.disk.confine import Handles
+from oci_layers.limits import Limits
 from oci_layers.report import Skipped
 from oci_layers.tree.merge import Merge, Place
 from oci_layers.tree.node import EMPTY, Device, Directory, Extents, Fifo, File, Leaf, Node, Symlink
@@ -56,29 +57,37 @@ class OnDisk:
             system.close(fd)
 
 
-def scan(directory: str | os.PathLike[str], *, skip: Callable[[Skipped], None] | None = None) -> FileTree:
+def scan(
+    directory: str | os.PathLike[str], *, skip: Callable[[Skipped], None] | None = None, limits: Limits | None = None
+) -> FileTree:
     """Return the tree of what is below `directory`, its own attributes on the root.
 
     Args:
         directory: A directory; a link is resolved first.
         skip: Called with each thing that has no place in a tree (sockets).
+        limits: What the tree is held to.
+
+    Raises:
+        LimitError: There is more than `limits` allow.
     """
     place = system.resolve(os.fspath(directory))
     root = system.open_root(place)
     handles = Handles(root)
     try:
-        return _Scan(place, handles, skip).run(root)
+        return _Scan(place, handles, skip, limits).run(root)
     finally:
         handles.close()
         system.close(root)
 
 
 class _Scan:
-    def __init__(self, directory: str, handles: Handles, skip: Callable[[Skipped], None] | None) -> None:
+    def __init__(
+        self, directory: str, handles: Handles, skip: Callable[[Skipped], None] | None, limits: Limits | None
+    ) -> None:
         self.directory = directory
         self.handles = handles
         self.skip = skip
-        self.tree = FileTree()
+        self.tree = FileTree(limits=limits)
         self.merge = Merge(self.tree)
         self.seen: dict[tuple[int, int], tuple[bytes, Leaf]] = {}
 

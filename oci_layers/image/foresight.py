@@ -17,9 +17,11 @@ from oci_layers.image.part import Contents, write_files
 from oci_layers.layer.change import Add, Change, Opaque
 from oci_layers.layer.changeset import decode
 from oci_layers.layer.policy import Policy
+from oci_layers.limits import Limits
+from oci_layers.tar.entry import Entry
 from oci_layers.tar.reader import read_tar
 from oci_layers.tree.merge import Mirror
-from oci_layers.tree.node import Directory, File, Leaf, Node
+from oci_layers.tree.node import NOWHERE, Directory, File, Leaf, Node
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree, leaves, resolve
 
@@ -101,7 +103,7 @@ def foresee(layers: "Sequence[Layer]") -> Hides | None:
         with contextlib.suppress(OCIError, OSError), contextlib.closing(layer.peek(most)) as plain:
             try:
                 entries = meter.count(read_tar(plain, limits=layer.limits))
-                if foresight.look(layer.index, decode(entries, policy=Policy.preset("lenient"), source=_NOWHERE)):
+                if foresight.look(layer.index, _meaning(entries, layer.limits)):
                     stale += layer.descriptor.size
             finally:
                 most -= plain.given
@@ -118,14 +120,8 @@ def in_tree(tree: FileTree) -> Hides:
     return hides
 
 
-class _Nowhere:
-    """Where the contents of files are that nobody reads."""
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        raise NotImplementedError
-
-
-_NOWHERE = _Nowhere()
+def _meaning(entries: Iterable[Entry], limits: Limits) -> Iterator[Change]:
+    return decode(entries, policy=Policy.preset("lenient"), limits=limits, source=NOWHERE)
 
 
 class Postponed:

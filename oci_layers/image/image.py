@@ -15,7 +15,7 @@ from oci_layers import system
 from oci_layers.blob.cas import BlobSource, read_verified
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
-from oci_layers.errors import DocumentError, Problem, UnsupportedError
+from oci_layers.errors import DocumentError, LimitError, Problem, UnsupportedError
 from oci_layers.image.contents import LayerContents, Spool
 from oci_layers.image.foresight import Hides, Postponed, foresee, in_tree
 from oci_layers.image.layer import Layer
@@ -127,13 +127,17 @@ class Image:
 
         Raises:
             DocumentError: Manifest and config do not agree on their number (CFG-20).
+            LimitError: There are more than `Limits.layers`.
         """
         if self._layers is None:
             self._layers = self._stack()
         return self._layers
 
     def _stack(self) -> tuple[Layer, ...]:
-        descriptors, diff_ids = self.manifest.layers, self.config.rootfs.diff_ids
+        descriptors = self.manifest.layers
+        if len(descriptors) > self.limits.layers:
+            raise LimitError("layers", self.limits.layers, len(descriptors))
+        diff_ids = self.config.rootfs.diff_ids
         if len(descriptors) != len(diff_ids):
             problem = Problem(
                 "/rootfs/diff_ids", f"{len(diff_ids)} diff_ids for the manifest's {len(descriptors)} layers"
@@ -169,10 +173,10 @@ class Image:
         if layers is not None and layers < 0:
             raise ValueError(f"layers is {layers}, and there is no such number of layers")
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
-        policy = policy or Policy(limits=self.limits)
+        policy = policy or Policy()
         with self._merging:
             known = max((k for k, p in self._trees if p == policy and k <= count), default=0)
-            tree = self._trees[known, policy].fork() if known else FileTree()
+            tree = self._trees[known, policy].fork() if known else FileTree(limits=self.limits)
             if known < count:
                 meter = Meter(self.limits, self.layers)
                 merge_layers(self._sources(known, count), tree, meter, policy)
@@ -271,7 +275,7 @@ class Image:
             MetadataError: Something could not be set, and `strict_metadata` was asked for.
             OCIError: The image is refused, or part of it is missing or damaged.
         """
-        policy = policy or Policy(limits=self.limits)
+        policy = policy or Policy()
         wanted = [to_bytes(path) for path in paths]
         meter = Meter(self.limits, self.layers, progress)
         placing = Placing(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
@@ -284,7 +288,7 @@ class Image:
             hides = self._hides(policy)
             postponed = None if hides is None else Postponed(mirror, hides)
             sources = self._sources(0, len(self.layers))
-            tree = merge_layers(sources, FileTree(), meter, policy, mirror=postponed or mirror)
+            tree = merge_layers(sources, FileTree(limits=self.limits), meter, policy, mirror=postponed or mirror)
             if postponed is not None:
                 postponed.complete(self._stored)
             return tree

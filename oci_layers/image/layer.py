@@ -32,7 +32,7 @@ from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import lookup
 from oci_layers.tar.entry import Entry
 from oci_layers.tar.reader import read_tar
-from oci_layers.tree.node import Source
+from oci_layers.tree.node import NOWHERE, Source
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Layer"]
@@ -191,7 +191,9 @@ class Layer:
     ) -> Generator[Change, None, None]:
         """Yield what the entries of the layer do; see `layer.decode` for the arguments and `entries` for the end."""
         with self.open_entries(watch or _unwatched) as entries:
-            yield from decode(entries, layer=self.index, policy=policy, source=source, listen=listen)
+            yield from decode(
+                entries, layer=self.index, policy=policy, limits=self.limits, source=source, listen=listen
+            )
 
     def tree(self, *, policy: Policy | None = None) -> FileTree:
         """Return what the layer alone makes of an empty directory, its contents held in memory.
@@ -199,8 +201,8 @@ class Layer:
         Raises:
             OCIError: As `entries`, or the layer is refused by the policy.
         """
-        tree = FileTree()
-        merge_layer(self, tree, Meter(self.limits, (self,)), policy or Policy(limits=self.limits), source=None)
+        tree = FileTree(limits=self.limits)
+        merge_layer(self, tree, Meter(self.limits, (self,)), policy or Policy(), source=None)
         return tree
 
     def unpack(
@@ -223,7 +225,8 @@ class Layer:
         meter = Meter(self.limits, (self,), progress)
 
         def fill(mirror: DirectoryMirror) -> FileTree:
-            return merge_layers([(self, None)], FileTree(), meter, policy or Policy(limits=self.limits), mirror=mirror)
+            tree = FileTree(limits=self.limits)
+            return merge_layers([(self, NOWHERE)], tree, meter, policy or Policy(), mirror=mirror)
 
         placing = Placing(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
         return place(dest, fill, meter.report, placing)

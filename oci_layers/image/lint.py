@@ -42,14 +42,14 @@ def lint_layers(layers: Sequence[Layer], *, policy: Policy | None = None) -> Ite
         OCIError: A layer is missing, damaged, no tar archive, or past a limit on all of them; a note names it.
     """
     limits = layers[0].limits if layers else Limits()
-    policy = policy or Policy.preset("lenient", limits=limits)
+    policy = policy or Policy.preset("lenient")
     meter = Meter(limits, layers)
     with contextlib.closing(Turns(layers, contents=False)) as turns:
         yield from _each(layers, policy, meter, turns)
 
 
 def _each(layers: Sequence[Layer], policy: Policy, meter: Meter, turns: Turns) -> Iterator[Lint]:
-    lower = FileTree()
+    lower = FileTree(limits=layers[0].limits if layers else None)
     for place, layer in enumerate(layers, 1):
         linter = Linter(lower=lower, layer=layer.index)
         merging = _Merging(layer, lower.fork(), policy) if place < len(layers) else None
@@ -75,7 +75,7 @@ class _Merging:
         policy = attrs.evolve(policy, refused="skip")
         contents = LayerContents(layer, Spool(None, layer.limits.temporary_bytes))
         self.tree = tree
-        self.decoder = Decoder(layer.index, policy, contents, None)
+        self.decoder = Decoder(layer.index, policy, layer.limits, contents, None)
         self.application = Application(tree, layer.index, None, policy, None)
 
     def take(self, entry: Entry) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from oci_layers.errors import LimitError
+from oci_layers.errors import LimitError, printable
 from oci_layers.limits import Limits
 from oci_layers.report import Report
 from oci_layers.tar.entry import Entry
@@ -40,27 +40,44 @@ class Meter:
         self._layers = layers
         self._progress = progress
         self._plain = 0
-        self._total = sum(layer.descriptor.size for layer in layers)
+        self._before: dict[int, int] = {}
+        self._total = 0
+        for layer in layers:
+            self._before[layer.index] = self._total
+            self._total += layer.descriptor.size
 
     def watch(self, layer: "Layer") -> Watch:
         """Return what the layer shall call as it is read."""
-        before = sum(each.descriptor.size for each in self._layers if each.index < layer.index)
+        before = self._before[layer.index]
 
         def watch(plain: int, blob: int) -> None:
-            self._plain += plain
-            if self._plain > self._limits.plain_bytes:
-                raise LimitError("plain_bytes", self._limits.plain_bytes, self._plain)
+            self._add(plain)
             if self._progress is not None:
                 count = len(self._layers)
                 self._progress(Progress(layer=layer.index, layers=count, done=before + blob, total=self._total))
 
         return watch
 
+    def _add(self, plain: int) -> None:
+        self._plain += plain
+        if self._plain > self._limits.plain_bytes:
+            raise LimitError("plain_bytes", self._limits.plain_bytes, self._plain)
+
     def count(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """Pass entries on, counted."""
+        """Pass entries on, counted, and the holes of sparse files with the plain bytes."""
         report, allowed = self.report, self._limits.entries
         for entry in entries:
             report.entries += 1
             if report.entries > allowed:
-                raise LimitError("entries", allowed, report.entries)
+                raise _at(entry, LimitError("entries", allowed, report.entries))
+            if entry.extents is not None:
+                try:
+                    self._add(entry.size - entry.stored_size)
+                except LimitError as error:
+                    raise _at(entry, error) from None
             yield entry
+
+
+def _at(entry: Entry, error: LimitError) -> LimitError:
+    error.add_note(f"at the entry {printable(entry.name)}")
+    return error

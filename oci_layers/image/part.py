@@ -33,7 +33,7 @@ def part_of(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
         while parent:
             parent, _ = parent_and_name(parent)
             chosen.add(parent)
-    part = FileTree()
+    part = FileTree(limits=tree.limits)
     merge = Merge(part)
     first: dict[int, bytes] = {}
     for path in sorted(chosen):

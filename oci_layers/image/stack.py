@@ -71,8 +71,9 @@ def merge_layer(
     started = time.monotonic()
     listen = meter.report.findings.add
     with layer.open_entries(meter.watch(layer), start=start) as entries:
-        changes = decode(meter.count(entries), layer=layer.index, policy=policy, source=source, listen=listen)
-        apply(changes, tree, layer=layer.index, mirror=mirror, policy=policy, listen=listen)
+        counted, number = meter.count(entries), layer.index
+        changes = decode(counted, layer=number, policy=policy, limits=layer.limits, source=source, listen=listen)
+        apply(changes, tree, layer=number, mirror=mirror, policy=policy, listen=listen)
     meter.report.layers.append(LayerTime(str(layer.diff_id), time.monotonic() - started))
 
 

@@ -43,8 +43,8 @@ def apply(
 
     Args:
         changes: What `changeset.decode` yields; read once, one at a time.
-        tree: The layers below, merged; changed in place. After an error it holds part of this layer: apply to a
-            `fork()` to keep what was.
+        tree: The layers below, merged; changed in place, within its own limits. After an error it holds part of this
+            layer: apply to a `fork()` to keep what was.
         layer: The number of this layer, for the provenance of directories that it implies.
         mirror: Whatever shall follow the tree, such as a directory on disk.
         policy: What to do where the spec leaves a choice.
@@ -83,7 +83,7 @@ class Application:
         self.layer = layer
         self.policy = policy
         self.listen = listen
-        self.merge = Merge(tree, mirror=mirror, layer=layer, follow=policy.parents == "follow", limits=policy.limits)
+        self.merge = Merge(tree, mirror=mirror, layer=layer, follow=policy.parents == "follow")
         self.upper = Names()
         self.described: set[bytes] = set()
         self.cleared: set[Directory] = set()
@@ -113,7 +113,7 @@ class Application:
 
     def end(self) -> None:
         """Make the links that waited for their targets; one to another that waits, as often as links are followed."""
-        for _ in range(self.policy.limits.links + 1):
+        for _ in range(self.tree.limits.links + 1):
             waiting, self.deferred = self.deferred, {}
             for link in waiting.values():
                 self.take(link)
@@ -187,7 +187,7 @@ class Application:
         if self.merge.notes:
             self.heed_notes(parent)
         if place.path != parent:
-            check_limits(join(place.path, name), self.policy.limits)
+            check_limits(join(place.path, name), self.tree.limits)
         return place, name
 
     def claim(self, place: Place, name: bytes, *, described: bool = False) -> None:

@@ -10,10 +10,11 @@ from typing import Literal
 
 import attrs
 
-from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError
+from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError, printable
 from oci_layers.layer.change import Add, Change, Link
 from oci_layers.layer.policy import Policy
 from oci_layers.layer.whiteout import PREFIX, is_marker, leftover, marker
+from oci_layers.limits import Limits
 from oci_layers.report import Finding
 from oci_layers.tar.entry import (
     BLOCK,
@@ -58,6 +59,7 @@ def decode(
     *,
     layer: int = 0,
     policy: Policy | None = None,
+    limits: Limits | None = None,
     source: Source | None = None,
     listen: Listen | None = None,
 ) -> Iterator[Change]:
@@ -67,6 +69,7 @@ def decode(
         entries: What `tar.read_tar` yields.
         layer: The number of the layer in its image, for provenance and findings.
         policy: What to do with what the rules refuse.
+        limits: What names and targets are held to, and contents that are held in memory.
         source: What the contents can be read from later, by their offsets in the plain tar. Without one, contents are
             held in memory.
         listen: Called with each finding.
@@ -74,9 +77,9 @@ def decode(
     Raises:
         LayerError: An entry that the policy refuses: UnsafePathError, WhiteoutError.
         TarFormatError: An archive cut short, whatever the policy.
-        LimitError: A path or a link target that is too long.
+        LimitError: A path or a link target that is too long; more contents in memory than `content_bytes`.
     """
-    return Decoder(layer, policy or Policy(), source, listen).decode(entries)
+    return Decoder(layer, policy or Policy(), limits or Limits(), source, listen).decode(entries)
 
 
 def _ignore(_: Finding) -> None:
@@ -86,19 +89,22 @@ def _ignore(_: Finding) -> None:
 class Decoder:
     """One layer on its way into changes; `decode` has the arguments."""
 
-    def __init__(self, layer: int, policy: Policy, source: Source | None, listen: Listen | None) -> None:
+    def __init__(
+        self, layer: int, policy: Policy, limits: Limits, source: Source | None, listen: Listen | None
+    ) -> None:
         self.layer = layer
         self.policy = policy
-        self.limits = policy.limits
+        self.limits = limits
         # A marker is as much longer than the name that it removes.
         self.marker_limits = attrs.evolve(
-            policy.limits,
-            component_bytes=policy.limits.component_bytes + len(PREFIX),
-            path_bytes=policy.limits.path_bytes + len(PREFIX),
+            limits,
+            component_bytes=limits.component_bytes + len(PREFIX),
+            path_bytes=limits.path_bytes + len(PREFIX),
         )
         self.source = source
         self.listen = listen or _ignore
         self.clamp = policy.climbing == "clamp"
+        self.held = 0
 
     def decode(self, entries: Iterable[Entry]) -> Iterator[Change]:
         """Yield what entries do; what the policy skips is reported."""
@@ -110,6 +116,9 @@ class Decoder:
                     raise
                 self.report("refused", error.path, error.reason)
                 continue
+            except LimitError as error:
+                error.add_note(f"at the entry {printable(entry.name)}")
+                raise
             if change is not None:
                 yield change
 
@@ -187,6 +196,9 @@ class Decoder:
         if not entry.size:
             return EMPTY
         if self.source is None:
+            self.held += entry.size
+            if self.held > self.limits.content_bytes:
+                raise LimitError("content_bytes", self.limits.content_bytes, self.held)
             return Inline(entry.read())
         return Stored(self.source, entry.data_offset, entry.size, entry.extents)
 

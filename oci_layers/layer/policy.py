@@ -5,7 +5,6 @@ from typing import Literal, get_args
 import attrs
 
 from oci_layers.errors import NameFormatError
-from oci_layers.limits import Limits
 
 __all__ = ["Policy"]
 
@@ -16,7 +15,7 @@ _Preset = Literal["default", "strict", "lenient"]
 class Policy:
     """How layers are applied. The field defaults are the preset `default`.
 
-    None of these lets anything out of the root, changes what a digest must be, or lifts a limit.
+    None of these lets anything out of the root, changes what a digest must be, or lifts a limit (`Limits`).
     """
 
     parents: Literal["follow", "replace"] = "follow"
@@ -33,23 +32,20 @@ class Policy:
     """Any other entry that the rules refuse: an error, or dropped and reported."""
     suspicious: Literal["report", "error"] = "report"
     """What is legal to apply and wrong all the same, such as a file used as a directory: reported, or an error."""
-    limits: Limits = attrs.field(factory=Limits)
-    """How much is taken before an image is refused."""
 
     @classmethod
-    def preset(cls, name: str, *, limits: Limits | None = None) -> "Policy":
+    def preset(cls, name: str) -> "Policy":
         """Return the preset called `name`: `default`, `strict` or `lenient`.
 
         Raises:
             NameFormatError: There is no such preset.
         """
-        limits = limits or Limits()
         match name:
             case "default":
-                return cls(limits=limits)
+                return cls()
             case "strict":
-                return cls(duplicates="error", suspicious="error", limits=limits)
+                return cls(duplicates="error", suspicious="error")
             case "lenient":
-                return cls(climbing="clamp", unknown_types="skip", forward_links="defer", refused="skip", limits=limits)
+                return cls(climbing="clamp", unknown_types="skip", forward_links="defer", refused="skip")
             case _:
                 raise NameFormatError("policy", name, f"there are {', '.join(get_args(_Preset))}")

@@ -37,18 +37,30 @@ def read_tar(stream: Stream, *, limits: Limits = _DEFAULTS) -> Iterator[Entry]:
 
     Raises:
         TarFormatError: the archive is malformed, or cut inside a header or content.
-        LimitError: a limit of `header_bytes`, `meta_headers`, `sparse_pieces`, `xattr_bytes`, `file_bytes`, `entries`.
+        LimitError: a limit of `header_bytes`, `meta_headers`, `sparse_pieces`, `xattr_bytes`, `file_bytes`, `entries`;
+            of `plain_bytes`, for the holes of all sparse files together.
     """
     source = Source(stream)
-    count = 0
+    count = holes = 0
     while (entry := _next_entry(source, limits)) is not None:
         count += 1
-        if count > limits.entries:
-            raise LimitError(limit="entries", allowed=limits.entries, seen=count)
+        if entry.extents is not None:
+            holes += entry.size - entry.stored_size
+        if count > limits.entries or holes > limits.plain_bytes:
+            raise _past_total(entry, count, holes, limits)
         source.current = entry
         yield entry
         source.finish(entry)
     source.drain()
+
+
+def _past_total(entry: Entry, count: int, holes: int, limits: Limits) -> LimitError:
+    if count > limits.entries:
+        error = LimitError(limit="entries", allowed=limits.entries, seen=count)
+    else:
+        error = LimitError(limit="plain_bytes", allowed=limits.plain_bytes, seen=holes)
+    _locate(error, entry.name, entry.offset)
+    return error
 
 
 def _next_entry(source: Source, limits: Limits) -> Entry | None:

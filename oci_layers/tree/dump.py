@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any, assert_never
 
 from oci_layers.errors import NameFormatError
+from oci_layers.limits import Limits
 from oci_layers.tree.merge import Merge
 from oci_layers.tree.node import Content, Device, Digested, Directory, Fifo, File, Inline, Leaf, Node, Symlink, sha256
 from oci_layers.tree.path import clean, parent_and_name
@@ -78,13 +79,14 @@ def _content_fields(content: Content) -> list[str]:
     return [f"text={_escape(b''.join(content.chunks()))}"]
 
 
-def parse(text: str) -> FileTree:
+def parse(text: str, *, limits: Limits | None = None) -> FileTree:
     """Make the tree that `dump` wrote: `parse(dump(tree)) == tree`. Missing parents are implied.
 
     Raises:
         NameFormatError: A line that `dump` could not have written; `reason` names the line.
+        LimitError: The tree is past `limits`, which it is held to from then on.
     """
-    tree = FileTree()
+    tree = FileTree(limits=limits)
     merge = Merge(tree)
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():

@@ -16,12 +16,14 @@ from typing import Any, Literal, Protocol
 import attrs
 
 from oci_layers.errors import LimitError, LinkError, PathMissingError
-from oci_layers.limits import Limits
-from oci_layers.tree.node import Directory, File, Leaf, Node, implicit_directory
+from oci_layers.tree.node import Directory, File, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
 from oci_layers.tree.tree import FileTree, Resolution, resolve
 
 __all__ = ["Merge", "Mirror", "Note", "Place", "check_link", "describe"]
+
+_IMPLIED_BYTES = 512
+"""What a directory that a path implies counts as metadata, as no entry of its own paid for it."""
 
 
 class Mirror(Protocol):
@@ -73,14 +75,13 @@ class Merge:
         mirror: Mirror | None = None,
         layer: int = 0,
         follow: bool = True,
-        limits: Limits | None = None,
     ) -> None:
         self.tree = tree
         self.notes: list[Note] = []
         self._mirror = mirror
         self._layer = layer
         self._follow = follow
-        self._limits = limits or Limits()
+        self._limits = tree.limits
         self._places: dict[bytes, Place] = {}
         self._mark = tree.mark
 
@@ -157,6 +158,7 @@ class Merge:
 
     def _imply(self, place: Place, name: bytes) -> Place:
         path = join(place.path, name)
+        self._count(_IMPLIED_BYTES + len(name))
         self.tree.implied += 1
         if self.tree.implied > self._limits.entries:
             raise LimitError("entries", self._limits.entries, self.tree.implied)
@@ -171,7 +173,16 @@ class Merge:
         return Place(path, node)
 
     def put(self, place: Place, name: bytes, node: Node, data: Iterator[memoryview] | None = None) -> None:
-        """Lay `node`, new and without children, over whatever stands at `name` in `place`."""
+        """Lay `node`, new and without children, over what is at `name` in `place`.
+
+        Raises:
+            LimitError: There is more metadata than `metadata_bytes`.
+        """
+        self._count(len(name))
+        if node.xattrs:
+            self._count_xattrs(node)
+        if isinstance(node, Symlink):
+            self._count(len(node.target))
         old = place.directory.children.get(name)
         if isinstance(node, Directory):
             if isinstance(old, Directory):
@@ -186,8 +197,17 @@ class Merge:
             self._mirror.make(place.path, name, node, data)
         place.directory.children[name] = node
 
+    def _count_xattrs(self, node: Node) -> None:
+        self._count(sum(map(len, node.xattrs)) + sum(map(len, node.xattrs.values())))
+
+    def _count(self, size: int) -> None:
+        self.tree.metadata += size
+        if self.tree.metadata > self._limits.metadata_bytes:
+            raise LimitError("metadata_bytes", self._limits.metadata_bytes, self.tree.metadata)
+
     def describe_root(self, node: Directory) -> None:
         """Give the root of the tree the attributes of `node`."""
+        self._count_xattrs(node)
         describe(self.tree.own_root(), node)
 
     def find(self, target: bytes) -> tuple[bytes, Leaf] | None:
@@ -218,7 +238,9 @@ class Merge:
 
         Raises:
             LinkError: The name is the target's own, or a directory that holds the target.
+            LimitError: There is more metadata than `metadata_bytes`.
         """
+        self._count(len(name))
         target_path, node = target
         path = join(place.path, name)
         check_link(target_path, path)

@@ -19,6 +19,7 @@ from oci_layers.errors import UnsupportedError
 
 __all__ = [
     "EMPTY",
+    "NOWHERE",
     "NO_XATTRS",
     "Content",
     "Device",
@@ -71,6 +72,16 @@ class Source(Protocol):
     def read_at(self, offset: int, size: int) -> bytes:
         """Return exactly `size` bytes from `offset`."""
         ...
+
+
+class _Nowhere:
+    """The source of contents that are written elsewhere as they pass, and read nowhere."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        raise UnsupportedError("reading of contents that were not kept", f"{size} bytes from {offset}")
+
+
+NOWHERE: Source = _Nowhere()
 
 
 @attrs.frozen

@@ -123,29 +123,34 @@ class FileTree:
     May be read from several threads; is written by one, through `merge.Merge`.
     """
 
-    __slots__ = ("_inodes", "_links", "_links_mark", "_mark", "_own_links", "implied", "root")
+    __slots__ = ("_inodes", "_links", "_links_mark", "_mark", "_own_links", "implied", "limits", "metadata", "root")
 
     root: Directory
+    limits: Limits
+    """What paths, links and everything that is laid over the tree are held to; forks have the same."""
     implied: int
     """How many directories were ever made because a path below them implied them."""
+    metadata: int
+    """How many bytes of metadata were ever laid over the tree; `Limits.metadata_bytes` says what counts."""
     _links: dict[int, dict[bytes, None]]
 
     __hash__ = None  # type: ignore[assignment]  # a tree changes, so it is no key
 
-    def __init__(self) -> None:
+    def __init__(self, *, limits: Limits | None = None) -> None:
+        self.limits = limits or _LIMITS
         self._mark = object()
         self._links_mark = self._mark
         self._links = {}
         self._own_links: set[int] = set()
         self._inodes = 0
-        self.implied = 0
+        self.implied = self.metadata = 0
         self.root = implicit_directory(0, self._mark)
 
     def fork(self) -> "FileTree":
         """Return a tree that is equal now and changes on its own, in constant time."""
-        other = FileTree()
+        other = FileTree(limits=self.limits)
         other.root, other._links, other._inodes = self.root, self._links, self._inodes
-        other.implied = self.implied
+        other.implied, other.metadata = self.implied, self.metadata
         self._mark = object()
         other._links_mark = self._links_mark
         return other
@@ -203,13 +208,15 @@ class FileTree:
         Raises:
             UnsafePathError: `path` climbs above the root.
             LinkError: Too many links.
+            LimitError: `path` is too long or too deep.
         """
         found = self.resolve(path, follow=follow)
         return found.node if len(found.rest) <= 1 else None
 
     def resolve(self, path: AnyPath, *, follow: bool = False) -> Resolution:
         """Follow `path` as `get` does and say how far it led."""
-        return resolve(self.root, clean(to_bytes(path)), follow=True, follow_last=follow, limit=_LIMITS.links)
+        path = clean(to_bytes(path), limits=self.limits)
+        return resolve(self.root, path, follow=True, follow_last=follow, limit=self.limits.links)
 
     def require(self, path: AnyPath, *, follow: bool = False) -> Node:
         """Return the node at `path`; raises PathMissingError where `get` gives None."""

@@ -73,9 +73,9 @@ def outcome(work):
 def merged(name, threads, limits):
     """All that there is to see of a merge without contents."""
     with open_image(name, limits=limits, threads=threads) as opened:
-        tree, meter = FileTree(), Meter(opened.limits, opened.layers)
+        tree, meter = FileTree(limits=limits), Meter(opened.limits, opened.layers)
         sources = opened._sources(0, len(opened.layers))
-        what = outcome(lambda: dump(merge_layers(sources, tree, meter, Policy(limits=limits))))
+        what = outcome(lambda: dump(merge_layers(sources, tree, meter, Policy())))
         tree = outcome(lambda: dump(opened.tree()))
         lint = outcome(lambda: [str(found) for found in opened.lint()])
         return what, tree, lint, list(meter.report.findings), meter.report.entries

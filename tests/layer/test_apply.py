@@ -200,8 +200,8 @@ def test_the_last_entry_of_a_name_wins_over_a_link_that_waits():
 @pytest.mark.parametrize(("links", "made"), [(0, 1), (1, 2), (40, 9)])
 def test_links_to_links_that_wait_are_made_as_often_as_links_are_followed(links, made):
     layer = [*(ln(f"h{n}", f"h{n + 1}") for n in range(9)), f("h9")]
-    policy = Policy(forward_links="defer", refused="skip", limits=Limits(links=links))
-    tree, findings = laid(layer, policy=policy)
+    policy = Policy(forward_links="defer", refused="skip")
+    tree, findings = laid(layer, policy=policy, tree=FileTree(limits=Limits(links=links)))
     assert names(tree) == [f"h{n}" for n in range(9 - made, 10)]
     assert [finding.path for finding in findings] == [b"h%d" % n for n in range(9 - made)]
 
@@ -209,30 +209,31 @@ def test_links_to_links_that_wait_are_made_as_often_as_links_are_followed(links,
 def test_resolved_names_are_held_to_the_limits():
     lower = [d("a/b/"), f("f"), sym("l", "a/b")]
     for limits in (Limits(path_depth=3), Limits(path_bytes=6)):
-        tree, _ = laid(lower, [f("l/cc"), ln("l/dd", "f")], policy=Policy(limits=limits))
+        tree, _ = laid(lower, [f("l/cc"), ln("l/dd", "f")], tree=FileTree(limits=limits))
         assert names(tree)[2:4] == ["a/b/cc", "a/b/dd"]
     for limit, allowed, seen in (("path_depth", 2, 3), ("path_bytes", 5, 6)):
         for upper in (f("l/cc"), ln("l/cc", "f")):
-            policy = attrs.evolve(LENIENT, limits=Limits(**{limit: allowed}))
+            tree = FileTree(limits=Limits(**{limit: allowed}))
             with pytest.raises(LimitError) as caught:
-                laid(lower, [upper], policy=policy)
+                laid(lower, [upper], policy=LENIENT, tree=tree)
             assert (caught.value.limit, caught.value.allowed, caught.value.seen) == (limit, allowed, seen)
 
 
 def test_the_links_in_a_path_are_limited():
     lower = [d("d/"), *(sym(f"l{n}", f"l{n + 1}") for n in range(3)), sym("l3", "d")]
     for limit in (4, 5):
-        assert "d/x" in laid(lower, [f("l0/x")], policy=Policy(limits=Limits(links=limit)))[0]
+        assert "d/x" in laid(lower, [f("l0/x")], tree=FileTree(limits=Limits(links=limit)))[0]
     with pytest.raises(LinkError) as caught:
-        laid(lower, [f("l0/x")], policy=Policy(limits=Limits(links=3)))
+        laid(lower, [f("l0/x")], tree=FileTree(limits=Limits(links=3)))
     assert (caught.value.path, caught.value.reason) == (b"l0", "more than 3 links to follow, perhaps a loop")
 
 
 def test_a_deep_path_needs_no_recursion():
     deep = "d/" * 3000
-    tree, policy = FileTree(), Policy(limits=Limits(path_depth=4000, path_bytes=10000))
+    limits = Limits(path_depth=4000, path_bytes=10000)
+    tree = FileTree(limits=limits)
     for layer in ([f(deep + "x")], [f(deep + "y"), opq("d"), wh("d")]):
-        apply(decode(layer, policy=policy), tree, policy=policy)
+        apply(decode(layer, limits=limits), tree)
     assert len(tree) == 3002
     assert [path for path, node in tree.walk() if isinstance(node, File)] == [deep.encode() + b"y"]
 

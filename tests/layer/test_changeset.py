@@ -214,7 +214,7 @@ def test_link_targets_that_climb_are_held_at_the_root_and_reported():
 
 def limited(*entries, policy=LENIENT, **limits):
     with pytest.raises(LimitError) as caught:
-        decoded(*entries, policy=attrs.evolve(policy, limits=Limits(**limits)))
+        decoded(*entries, policy=policy, limits=Limits(**limits))
     return caught.value.limit, caught.value.allowed, caught.value.seen
 
 
@@ -229,15 +229,15 @@ def test_limits_hold_whatever_the_policy(policy):
 
 
 def test_what_is_within_the_limits_is_taken():
-    policy = Policy(limits=Limits(path_depth=2, path_bytes=10, component_bytes=9))
+    limits = Limits(path_depth=2, path_bytes=10, component_bytes=9)
     given = [f("a/b"), f("123456789"), ln("a", "b/c"), sym("a", "x" * 9), f("12345678/a")]
-    assert len(decoded(*given, policy=policy)[0]) == 5
+    assert len(decoded(*given, limits=limits)[0]) == 5
 
 
 def test_a_marker_may_be_as_much_longer_as_the_name_that_it_removes_allows():
-    policy = Policy(limits=Limits(component_bytes=12, path_bytes=14))
+    limits = Limits(component_bytes=12, path_bytes=14)
     given = [wh("123456789012"), wh("a/123456789012"), opq("a")]
-    assert decoded(*given, policy=policy)[0] == [Whiteout(b"123456789012"), Whiteout(b"a/123456789012"), Opaque(b"a")]
+    assert decoded(*given, limits=limits)[0] == [Whiteout(b"123456789012"), Whiteout(b"a/123456789012"), Opaque(b"a")]
 
 
 def test_a_whiteout_may_be_as_much_longer_as_its_prefix_is():
@@ -251,8 +251,8 @@ def test_a_whiteout_may_be_as_much_longer_as_its_prefix_is():
 
 
 def test_a_name_past_the_default_limits_can_have_a_climbing_target():
-    policy = Policy(limits=Limits(path_depth=300))
-    [change], [finding] = decoded(ln("d/" * 299 + "x", "../y"), policy=policy)
+    limits = Limits(path_depth=300)
+    [change], [finding] = decoded(ln("d/" * 299 + "x", "../y"), limits=limits)
     assert change.path == finding.path == b"d/" * 299 + b"x"
 
 

@@ -3,7 +3,6 @@ import pytest
 
 from oci_layers.errors import NameFormatError
 from oci_layers.layer import Policy
-from oci_layers.limits import Limits
 
 
 def test_the_fields_without_a_word_are_the_preset_default():
@@ -16,7 +15,6 @@ def test_the_fields_without_a_word_are_the_preset_default():
         "forward_links": "error",
         "refused": "error",
         "suspicious": "report",
-        "limits": Limits(),
     }
 
 
@@ -27,12 +25,6 @@ def test_strict_also_refuses_what_is_wrong_all_the_same():
 def test_lenient_passes_over_what_the_rules_refuse():
     expected = Policy(climbing="clamp", unknown_types="skip", forward_links="defer", refused="skip")
     assert Policy.preset("lenient") == expected
-
-
-@pytest.mark.parametrize("name", ["default", "strict", "lenient"])
-def test_a_preset_takes_other_limits_and_has_the_defaults_without(name):
-    assert Policy.preset(name, limits=Limits(links=1)).limits == Limits(links=1)
-    assert Policy.preset(name).limits == Limits()
 
 
 def test_there_is_no_other_preset():

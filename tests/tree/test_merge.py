@@ -41,8 +41,8 @@ class Steps:
         self.steps.append(("remove", parent, name, type(node).__name__))
 
 
-def merging(text="", **options):
-    tree = parse(text)
+def merging(text="", limits=None, **options):
+    tree = parse(text, limits=limits)
     return tree, Merge(tree, **options)
 
 
@@ -353,15 +353,14 @@ def test_a_new_merge_begins_without_notes():
 
 
 def test_directories_that_paths_imply_are_counted_over_all_merges_of_a_tree():
-    tree = FileTree()
-    limits = Limits(entries=5)
-    Merge(tree, limits=limits).place(b"a/b/c", make=True)
-    Merge(tree.fork(), limits=limits).place(b"a/x/y", make=True)
+    tree = FileTree(limits=Limits(entries=5))
+    Merge(tree).place(b"a/b/c", make=True)
+    Merge(tree.fork()).place(b"a/x/y", make=True)
     tree = tree.fork()
-    Merge(tree, limits=limits).place(b"a/b/c", make=True)
-    Merge(tree, limits=limits).place(b"a/x/y", make=True)
+    Merge(tree).place(b"a/b/c", make=True)
+    Merge(tree).place(b"a/x/y", make=True)
     assert tree.implied == 5
-    merge = Merge(tree, limits=limits)
+    merge = Merge(tree)
     with pytest.raises(LimitError) as caught:
         merge.place(b"z", make=True)
     assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("entries", 5, 6)
