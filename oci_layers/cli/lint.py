@@ -21,8 +21,8 @@ from oci_layers.cli.sarif import Result, SarifRule, file_uri, sarif_log
 from oci_layers.errors import NameFormatError, OCIError, printable
 from oci_layers.image.image import Image
 from oci_layers.image.lint import lint_layers
-from oci_layers.layer.lint import lint
 from oci_layers.layer.lint_rules import LINT_RULES, Lint, LintRule
+from oci_layers.layer.linter import lint
 from oci_layers.limits import Limits
 from oci_layers.spec.rules import Severity
 from oci_layers.spec.rules_check import weigh
@@ -148,7 +148,8 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterabl
         place = ImageName.parse(options.what).place
         layers = [_named(image, number, place) for number in range(len(image.layers))]
         # What is above the highest layer that is asked for need not be read.
-        yield layers, lint_layers(image.layers[: max(options.layer or [len(layers)]) + 1])
+        chosen = image.layers[: max(options.layer or [len(layers)]) + 1]
+        yield layers, lint_layers(chosen, windows=image.config.os == "windows")
 
 
 def _named(image: Image, number: int, place: str) -> _Layer:
@@ -198,7 +199,7 @@ def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image:
             yield entry
 
     try:
-        found = list(lint(entries()))
+        found = list(lint(entries(), limits=limits))
     except OCIError as error:
         error.add_note(what)
         raise

@@ -241,7 +241,7 @@ class Image:
         """Yield what is wrong, doubtful or worth knowing in the layers; see `lint_layers`, which does it."""
         from oci_layers.image.lint import lint_layers
 
-        yield from lint_layers(self.layers, policy=policy)
+        yield from lint_layers(self.layers, policy=policy, windows=self.config.os == "windows")
 
     def unpack(
         self,

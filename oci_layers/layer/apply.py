@@ -5,8 +5,14 @@ the tar (WHT-06, WHT-07, WHT-11). So the names that this layer has written, with
 *upper set*, and a marker removes only what is not in it. What a marker has once cleared of lower content cannot get any
 back within the layer, so it is not searched again: the work stays linear, however many markers repeat each other.
 
-One case cannot be free of order: a layer that makes, removes or replaces a name which it also follows, as the target of
-a hard link or as a link in a path to what it removes. It is read in tar order, and reported.
+The path of a marker is a path of the lower layers too: it is followed in the tree that they make, `lower`, so that
+neither the links of this layer nor its other markers lead it elsewhere. A marker whose path leads through a lower link
+waits for the end of the layer: where the layer has put something else in the place of the link, such as a directory
+with an opaque marker in it, there is nothing lower in it, and what the link led to stays.
+
+One case is left that depends on order: a layer that removes a lower name which its own entries use, as the target of a
+hard link or as a link in their paths. It is read in tar order. Where something was used and removed, the layer is
+applied twice more, its markers first and its markers last; `order` is reported if that gives another tree.
 
 How one node is laid over another is `tree.merge`; what an entry means is `changeset`. What happens is decided on the
 tree alone, so that a disk never has to know any of this.
@@ -17,13 +23,14 @@ from typing import assert_never
 
 import attrs
 
-from oci_layers.errors import LayerError, LinkError, TarFormatError
+from oci_layers.errors import LayerError, LimitError, LinkError, TarFormatError
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.policy import Policy
+from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
 from oci_layers.report import Finding
 from oci_layers.tree.merge import Merge, Mirror, Place, check_link, describe
 from oci_layers.tree.names import Names
-from oci_layers.tree.node import Directory, Node, Symlink, implicit_directory
+from oci_layers.tree.node import Content, Directory, Inline, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
@@ -65,10 +72,13 @@ def apply(
 class Application:
     """One layer on its way into a tree, change by change; `apply` has the arguments.
 
-    `upper` has the names that this layer has written, resolved; `described` are the directories that had entries of
-    their own; `cleared` those that hold nothing lower any more; `relied` has the names that were followed; `own_ways`
-    are the paths that led through links of this layer; `removed` the links and directories that markers took away;
-    `deferred` the hard links, by their names, that wait for their targets.
+    `lower` is the tree as it was. `upper` has the names that this layer has written, resolved; `described` are the
+    directories that had entries of their own; `cleared` those that hold nothing lower any more; `deferred` the hard
+    links, by their names, that wait for their targets; `late` the markers behind lower links. `used` has the lower
+    names that entries depend on, `markers` are those there were, `marked` the same
+    at resolved paths; `disputed` are the names in both, `doubtful`
+    is the first name that may need more than can be seen, `changes` is what to apply again to settle all that. `turn`
+    is what the caller calls the present change, and that again when what waited is reported in the end.
     """
 
     def __init__(
@@ -79,6 +89,7 @@ class Application:
         policy: Policy,
         listen: Callable[[Finding], None] | None,
     ) -> None:
+        self.lower = tree.fork()
         self.tree = tree
         self.layer = layer
         self.policy = policy
@@ -87,43 +98,87 @@ class Application:
         self.upper = Names()
         self.described: set[bytes] = set()
         self.cleared: set[Directory] = set()
-        self.relied = Names()
-        self.own_ways: set[bytes] = set()
-        self.removed: dict[bytes, Symlink | Directory] = {}
-        self.deferred: dict[bytes, Link] = {}
+        self.deferred: dict[bytes, tuple[object, Link]] = {}
+        self.late: list[tuple[object, Whiteout | Opaque]] = []
+        self.turn: object = None
+        self.used = Names()
+        self.markers = Names()
+        self.marked = Names()
+        self.disputed: dict[bytes, object] = {}
+        self.doubtful: tuple[object, bytes] | None = None
+        self.changes: list[Change] | None = [] if self.lower.root.children else None
 
     def take(self, change: Change) -> None:
         """Merge the next change; raises as `apply` does."""
+        if self.changes is not None:
+            kept = Add(change.path, change.node) if isinstance(change, Add) and change.data is not None else change
+            self.changes.append(kept)
+        self.merge_change(change)
+
+    def merge_change(self, change: Change) -> None:
+        """Merge a change that is known already."""
         try:
             match change:
                 case Add():
                     self.add(change)
                 case Link():
                     self.link(change)
-                case Whiteout():
-                    self.whiteout(change.path)
-                case Opaque():
-                    self.opaque(change.path)
+                case Whiteout() | Opaque():
+                    self.remove(change)
                 case _:
                     assert_never(change)
         except LayerError as error:
             if self.policy.refused == "error" or isinstance(error, TarFormatError):
                 raise
+            self.doubtful = self.doubtful or (self.turn, change.path)
             self.report("refused", change.path, error.reason)
 
     def end(self) -> None:
-        """Make the links that waited for their targets; one to another that waits, as often as links are followed."""
+        """Merge what waited: markers behind links; hard links, one to another as often as links are followed."""
+        for turn, marker in self.late:
+            self.turn = turn
+            self.remove(marker, late=True)
         for _ in range(self.tree.limits.links + 1):
             waiting, self.deferred = self.deferred, {}
-            for link in waiting.values():
-                self.take(link)
+            for turn, link in waiting.values():
+                self.turn = turn
+                self.merge_change(link)
             if len(self.deferred) == len(waiting):
                 break
-        for link in self.deferred.values():
+        for turn, link in self.deferred.values():
+            self.turn = turn
             error = _no_target(link)
             if self.policy.refused == "error":
                 raise error
             self.report("refused", link.path, error.reason)
+        if (self.disputed or self.doubtful is not None) and self.changes and self.depends_on_order(self.changes):
+            for path, turn in self.disputed.items():
+                self.turn = turn
+                self.report("order", path, "the layer uses this and removes it: read in tar order")
+            if not self.disputed and self.doubtful is not None:
+                self.turn, path = self.doubtful
+                self.report("order", path, "the layer removes what this needs: read in tar order")
+
+    def depends_on_order(self, changes: list[Change]) -> bool:
+        """Tell whether the layer gives another tree when its markers come first, or last."""
+        markers: list[Change] = [change for change in changes if isinstance(change, Whiteout | Opaque)]
+        others: list[Change] = [change for change in changes if not isinstance(change, Whiteout | Opaque)]
+        orders = ([*markers, *others], [*others, *markers]) if markers else ()
+        trees = map(self.again, orders)
+        return any(tree is None or not self.tree.is_like(tree, _from_one_entry) for tree in trees)
+
+    def again(self, changes: Iterable[Change]) -> FileTree | None:
+        """Return the tree that `changes` make of the lower layers; None if they are refused."""
+        tree = self.lower.fork()
+        other = Application(tree, self.layer, None, self.policy, None)
+        other.changes = None
+        try:
+            for change in changes:
+                other.merge_change(change)
+            other.end()
+        except (LayerError, LimitError):
+            return None
+        return tree
 
     def report(self, what: str, path: bytes, detail: str = "") -> None:
         """Tell whoever listens of a finding."""
@@ -136,6 +191,10 @@ class Application:
             self.merge.forget()  # Whatever comes the same way is refused, too.
             raise LayerError(path, detail)
         self.report(what, path, detail)
+
+    def suspect_climbing(self, link: bytes) -> None:
+        """Report a link that leads above the root, or refuse it."""
+        self.suspect("climbing-link", link, "the link leads above the root")
 
     def add(self, change: Add) -> None:
         """Put a node of this layer into the tree."""
@@ -158,11 +217,12 @@ class Application:
     def link(self, change: Link) -> None:
         """Give a file another name, now or at the end."""
         self.supersede(change.path)
-        target = self.merge.find(change.target)
-        self.heed_notes(change.target)
+        target = self.find(change)
+        self.heed_notes()
         if target is None:
             if self.policy.forward_links == "defer":
-                self.deferred[change.path] = change
+                self.doubtful = self.doubtful or (self.turn, change.path)
+                self.deferred[change.path] = self.turn, change
                 return
             raise _no_target(change)
         parent, _ = parent_and_name(change.path)
@@ -170,9 +230,17 @@ class Application:
             raise LinkError(change.path, "a hard link to a file that it uses as a directory")
         place, name = self.enter(change.path)
         check_link(target[0], join(place.path, name))
-        self.relied.add(target[0])
+        if target[0] not in self.upper:
+            self.use(target[0])
         self.claim(place, name)
         self.merge.link(target, place, name)
+
+    def find(self, change: Link) -> tuple[bytes, Leaf] | None:
+        """Return the resolved path of the target of a link, and what is there; None if nothing is."""
+        try:
+            return self.merge.find(change.target)
+        except LinkError as error:
+            raise LinkError(change.path, f"{error.reason}: {_shown(change.target)}") from None
 
     def supersede(self, path: bytes) -> None:
         """Forget a link of this name that still waits: the last entry of a name wins."""
@@ -185,7 +253,7 @@ class Application:
         place = self.merge.place(parent, make=True)
         assert place is not None
         if self.merge.notes:
-            self.heed_notes(parent)
+            self.heed_notes()
         if place.path != parent:
             check_limits(join(place.path, name), self.tree.limits)
         return place, name
@@ -193,11 +261,9 @@ class Application:
     def claim(self, place: Place, name: bytes, *, described: bool = False) -> None:
         """Put a name into the upper set."""
         names = self.upper.enter(place.path)
-        old = place.directory.children.get(name)
-        if isinstance(old, Symlink) and join(place.path, name) in self.relied:
-            self.report("order", join(place.path, name), "followed and then replaced: read in tar order")
         if described or name in names:
             path = join(place.path, name)
+            old = place.directory.children.get(name)
             if path in self.described or (name in names and not (described and isinstance(old, Directory))):
                 self.duplicate(path)
             if described:
@@ -210,82 +276,91 @@ class Application:
             raise LayerError(path, "the layer has this name twice (LYR-02)")
         self.report("duplicate", path)
 
-    def heed_notes(self, path: bytes) -> None:
-        """Take up what the merge met on its way to `path`."""
+    def heed_notes(self) -> None:
+        """Take up what the merge met on its way to a place."""
         notes = self.merge.notes.copy()
         self.merge.notes.clear()
         for note in notes:
             match note.what:
                 case "followed":
-                    self.relied.add(note.path)
-                    if note.path in self.upper:
-                        self.own_ways.add(path)
+                    if note.path not in self.upper:
+                        self.use(note.path)
+                case "passed":
+                    self.doubtful = self.doubtful or (self.turn, note.path)
                 case "climbed":
-                    self.suspect("climbing-link", note.path, "the link leads above the root")
+                    self.suspect_climbing(note.path)
                 case "replaced":
                     self.suspect("file-as-directory", note.path, "a file is used as a directory, and gave way to one")
                 case "implied":
-                    if self.policy.parents == "follow" and self.was_link(note.path):
-                        self.report("order", note.path, "removed and then followed: read in tar order")
+                    if self.policy.parents == "follow" and isinstance(self.lower.at(note.path), Symlink):
+                        self.use(note.path)
                 case _:
                     assert_never(note.what)
 
-    def was_link(self, path: bytes) -> bool:
-        """Tell whether a marker of this layer took a link away that stood at `path`."""
-        below: list[bytes] = []
-        while self.removed:
-            node: Node | None = self.removed.get(path)
-            if node is not None:
-                while below and isinstance(node, Directory):
-                    node = node.children.get(below.pop())
-                return isinstance(node, Symlink) and not below
-            if not path:
-                break
-            path, name = parent_and_name(path)
-            below.append(name)
-        return False
+    def use(self, path: bytes) -> None:
+        """Remember that an entry depends on what lower layers have at a resolved path."""
+        self.used.add(path)
+        above = path
+        while above:
+            above, name = parent_and_name(above)
+            markers = self.marked.within(above) or ()
+            if PREFIX + name in markers or OPAQUE_NAME in markers:
+                self.disputed[path] = self.turn
+                return
 
-    def whiteout(self, path: bytes) -> None:
-        """Remove what lower layers have at a path."""
-        parent, name = parent_and_name(path)
-        place = self.find_lower(parent)
+    def mark(self, parent: bytes, marker: bytes, removed: bytes) -> None:
+        """Remember a marker in a resolved directory, and what it removes."""
+        self.marked.add(join(parent, marker))
+        if self.used.within(removed) or (marker != OPAQUE_NAME and removed in self.used):
+            self.disputed[removed] = self.turn
+
+    def remove(self, marker: Whiteout | Opaque, *, late: bool = False) -> None:
+        """Remove what a marker names, unless it has to wait and is not `late`."""
+        path, name = parent_and_name(marker.path) if isinstance(marker, Whiteout) else (marker.path, b"")
+        if not late:
+            self.note_marker(join(path, PREFIX + name if name else OPAQUE_NAME))
+        found = self.merge.resolve(path, self.lower.root)
+        if found.followed and not late:
+            if found.climbed is not None:
+                self.suspect_climbing(found.climbed)
+            self.late.append((self.turn, marker))
+            return
+        if found.rest or (name and name not in found.directories[-1].children):
+            self.report("nothing-hidden", marker.path)
+        elif not any(link in self.upper for link in found.followed):
+            directory = b"/".join(found.names)
+            if isinstance(marker, Whiteout):
+                self.whiteout(directory, name)
+            else:
+                self.opaque(directory)
+
+    def note_marker(self, path: bytes) -> None:
+        """Report a marker that the layer has twice, or refuse it."""
+        if path in self.markers:
+            self.duplicate(path)
+        self.markers.add(path)
+
+    def whiteout(self, parent: bytes, name: bytes) -> None:
+        """Remove what lower layers have at a name in a resolved directory."""
+        resolved = join(parent, name)
+        self.mark(parent, PREFIX + name, resolved)
+        place = self.merge.known_directory(parent)
         node = None if place is None else place.directory.children.get(name)
         if place is None or node is None:
-            self.report("nothing-hidden", path)
-            return
-        resolved = join(place.path, name)
+            return  # What was there has gone already.
         if resolved not in self.upper:
-            self.remove(place, name)
+            self.merge.drop(place, name)
         elif isinstance(node, Directory):
             below = Place(resolved, self.tree.own_child(place.directory, name))
             self.clear(below)
             self.forget_lower(below)
 
-    def opaque(self, path: bytes) -> None:
-        """Remove what lower layers have in a directory."""
-        place = self.find_lower(path)
-        if place is None:
-            self.report("nothing-hidden", path)
-        else:
+    def opaque(self, directory: bytes) -> None:
+        """Remove what lower layers have in a resolved directory."""
+        self.mark(directory, OPAQUE_NAME, directory)
+        place = self.merge.known_directory(directory)
+        if place is not None:
             self.clear(place)
-
-    def find_lower(self, path: bytes) -> Place | None:
-        """Return the directory at a path, if there is one, for a marker."""
-        place = self.merge.place(path, make=False)
-        self.heed_notes(path)
-        if path in self.own_ways:
-            self.report("order", path, "a marker behind a link of its own layer: read in tar order")
-        return place
-
-    def remove(self, place: Place, name: bytes) -> None:
-        """Take a name out of the tree that lower layers have."""
-        path = join(place.path, name)
-        if path in self.relied:
-            self.report("order", path, "followed and then removed: read in tar order")
-        node = place.directory.children[name]
-        self.merge.drop(place, name)
-        if isinstance(node, Symlink | Directory):
-            self.removed[path] = node
 
     def clear(self, place: Place) -> None:
         """Remove everything lower from a directory, at any depth; what this layer wrote and its ancestors stay."""
@@ -298,7 +373,7 @@ class Application:
             names = self.upper.within(here.path) or ()
             for name in sorted(here.directory.children):
                 if name not in names:
-                    self.remove(here, name)
+                    self.merge.drop(here, name)
                 elif isinstance(here.directory.children[name], Directory):
                     below = Place(join(here.path, name), self.tree.own_child(here.directory, name))
                     stack.append(below)
@@ -317,9 +392,14 @@ def _fresh(node: Node) -> Node:
     return attrs.evolve(node)
 
 
+def _from_one_entry(one: Content, other: Content) -> bool:
+    """Tell whether contents are the same without reading any; equal ones of two entries may count as different."""
+    return one is other or (isinstance(one, Inline) and one == other)
+
+
 def _no_target(link: Link) -> LinkError:
     return LinkError(link.path, f"no file {_shown(link.target)} to link to")
 
 
 def _shown(path: bytes) -> str:
-    return repr(path.decode("utf-8", "backslashreplace"))
+    return repr(path.decode("utf-8", "backslashreplace") or "/")

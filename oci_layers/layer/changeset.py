@@ -51,6 +51,15 @@ _MODES = tuple(range(0o10000))
 """Each mode as one object, which all nodes share that have it."""
 _FILES = frozenset({REGULAR, CONTIGUOUS})
 
+_UNSET = {
+    b"SCHILY.acl.": "access-list",
+    b"RHT.security.selinux": "selinux-label",
+    b"SCHILY.fflags": "file-flags",
+    b"MSWINDOWS.": "windows-metadata",
+}
+"""PAX records, by what their keywords begin with, that say something of a file which no tree has."""
+_UNSET_PREFIXES = tuple(_UNSET)
+
 Listen = Callable[[Finding], None]
 
 
@@ -150,6 +159,8 @@ class Decoder:
             raise UnsafePathError(entry.name, "the root of the image can only be a directory")
         if kind == HARDLINK:
             return Link(path, self.target(entry, path))
+        if entry.pax:
+            self.unset(entry, path)
         make = _MAKERS.get(kind)
         if make is None:
             self.unknown(entry, path)
@@ -159,6 +170,13 @@ class Decoder:
             return Add(path, node)
         content = node.content
         return Add(path, node, iter((memoryview(content.data),)) if isinstance(content, Inline) else entry.pieces())
+
+    def unset(self, entry: Entry, path: bytes) -> None:
+        """Report what an entry says that is not set, once of each kind."""
+        keys = [key for key in entry.pax if key.startswith(_UNSET_PREFIXES)]
+        for prefix, what in _UNSET.items() if keys else ():
+            if any(key.startswith(prefix) for key in keys):
+                self.report(what, path, "not set")
 
     def unknown(self, entry: Entry, path: bytes) -> None:
         """Refuse or report a tar type that is not known."""
@@ -170,6 +188,8 @@ class Decoder:
     def target(self, entry: Entry, path: bytes) -> bytes:
         """Return where a hard link leads: cleaned like a name, and held at the root (EDGE-14c, EDGE-14d)."""
         _check_nul(entry, path)
+        if not entry.linkname:
+            raise UnsafePathError(path, "a hard link without a target")
         target = clean(entry.linkname, clamp=True, limits=self.limits)
         if b".." in entry.linkname:
             try:

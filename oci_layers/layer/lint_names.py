@@ -9,7 +9,10 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-__all__ = ["fold", "is_plain", "is_secret", "name_faults", "same_text"]
+__all__ = ["NOTED_ONCE", "fold", "is_plain", "is_secret", "name_faults", "same_text"]
+
+NOTED_ONCE = frozenset({"backslash", "windows-character", "windows-name", "trailing-dot"})
+"""What matters on Windows alone, so that an image for another system is told of it once a layer."""
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-.+~,=@%#^&()[]{}!$;'`")
 _PLAIN_OR_NUL = bytes(byte if byte in _PLAIN else 0 for byte in range(256))

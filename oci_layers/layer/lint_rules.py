@@ -27,7 +27,8 @@ class LintRule:
     fix: str | None = None
     """What whoever made the layer can do, if anything."""
     once: bool = False
-    """Whether it is told once a layer, at the end, with the first entry and the number of entries."""
+    """Whether it is told once a layer, at the end, with the first entry and the number of entries (what matters on
+    Windows alone only where the image is not for Windows)."""
 
 
 _RULES = (
@@ -120,14 +121,23 @@ _RULES = (
     ),
     LintRule("link-to-directory", "error", "A hard link to a directory.", "Make it a symbolic link."),
     LintRule("link-to-itself", "error", "A hard link to its own name.", "Write the file itself."),
-    LintRule("climbing-link", "error", "The target of the hard link climbs above the root.", "Name it from the root."),
+    LintRule("long-link", "error", "The target of the link is longer than file systems take.", "Shorten the target."),
+    LintRule("climbing-link", "error", "The link leads above the root of the image.", "Name its target from the root."),
     LintRule(
         "link-metadata",
         "warning",
         "The header of the hard link has another mode, owner or time than its target; some engines apply it.",
         "Repeat the metadata of the target.",
     ),
-    LintRule("empty-link", "error", "A symbolic link without a target.", "Remove the entry."),
+    LintRule("empty-link", "error", "A link without a target.", "Remove the entry."),
+    # What applying finds.
+    LintRule("refused", "error", "The entry cannot be applied."),
+    LintRule(
+        "order",
+        "warning",
+        "The layer removes a lower name that it also uses; what is left depends on the order of its entries.",
+        "Remove the name in a layer of its own.",
+    ),
     # Types and what they carry.
     LintRule("global-header", "note", "A PAX global header, which changes nothing.", "Remove it."),
     LintRule("unknown-type", "error", "No one knows this tar type.", "Remove the entry."),
@@ -145,6 +155,22 @@ _RULES = (
         "An extended attribute that an overlay mount keeps for itself.",
         "Leave the attribute out.",
     ),
+    LintRule(
+        "access-list",
+        "note",
+        "Entries have access lists, which are not set.",
+        "Grant the access by mode and owner.",
+        once=True,
+    ),
+    LintRule("selinux-label", "note", "Entries have a label of SELinux, which is not set.", "Leave it out.", once=True),
+    LintRule("file-flags", "note", "Entries have file flags, which are not set.", "Leave them out.", once=True),
+    LintRule(
+        "windows-metadata",
+        "note",
+        "Entries have attributes of Windows, which are not set.",
+        "Leave them out where the image is not for Windows.",
+        once=True,
+    ),
     LintRule("device-range", "error", "A device number is outside 32 bits.", "Write the number of a device."),
     LintRule("owner-range", "error", "The owner is outside 0 to 4294967294.", "Write an owner that systems can have."),
     # Names that other systems cannot hold.
@@ -157,10 +183,10 @@ _RULES = (
     ),
     LintRule("not-utf8", "warning", "The name is not UTF-8.", "Rename it."),
     LintRule("control-character", "warning", "The name has a control character.", "Rename it."),
-    LintRule("backslash", "note", "The name has a backslash, which separates names on Windows.", "Rename it."),
-    LintRule("windows-character", "note", "The name has a character that Windows does not take.", "Rename it."),
-    LintRule("windows-name", "note", "The name is that of a device on Windows.", "Rename it."),
-    LintRule("trailing-dot", "note", "The name ends with a dot or a blank, which Windows drops.", "Rename it."),
+    LintRule("backslash", "note", "Names have a backslash, a separator on Windows.", "Rename them.", once=True),
+    LintRule("windows-character", "note", "Names have characters that Windows refuses.", "Rename them.", once=True),
+    LintRule("windows-name", "note", "Names are those of devices on Windows.", "Rename them.", once=True),
+    LintRule("trailing-dot", "note", "Names end with a dot or blank, which Windows drops.", "Rename them.", once=True),
     # What keeps two builds from being the same bytes.
     LintRule("unsorted", "note", "From here on, the entries are in no order of names.", "Sort the entries by name."),
     LintRule("owner-name", "note", "Entries have names of owners, which nothing uses.", "Leave them empty.", once=True),

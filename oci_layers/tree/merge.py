@@ -54,11 +54,12 @@ class Place:
 class Note:
     """Something that happened on the way to a place.
 
-    `followed`: the link at `path` was taken; `climbed`: that link led above the root and was held there; `implied`: the
-    directory at `path` was missing and was made; `replaced`: what stood at `path` was no directory and gave way to one.
+    `followed`: the link at `path` was taken; `passed`: the way from that link led through names that are missing or no
+    directories, which `..` took back; `climbed`: that link led above the root and was held there; `implied`: the
+    directory at `path` was missing and was made; `replaced`: what was at `path` was no directory and gave way to one.
     """
 
-    what: Literal["followed", "climbed", "implied", "replaced"]
+    what: Literal["followed", "passed", "climbed", "implied", "replaced"]
     path: bytes
 
 
@@ -143,12 +144,37 @@ class Merge:
 
     def _note(self, found: Resolution) -> None:
         self.notes.extend(Note("followed", link) for link in found.followed)
+        if found.taken_back:
+            self.notes.append(Note("passed", found.followed[-1]))
         if found.climbed is not None:
             self.notes.append(Note("climbed", found.climbed))
 
     def _resolve(self, path: bytes, *, follow_last: bool) -> Resolution:
         root, limit = self.tree.root, self._limits.links
         return resolve(root, path, follow=self._follow, follow_last=follow_last, limit=limit, lexical=True)
+
+    def resolve(self, path: bytes, root: Directory) -> Resolution:
+        """Follow a clean path from `root`, which may be that of another tree, as `place` would.
+
+        Raises:
+            LinkError: A loop of links.
+        """
+        limit = self._limits.links
+        return resolve(root, path, follow=self._follow, follow_last=self._follow, limit=limit, lexical=True)
+
+    def known_directory(self, path: bytes) -> Place | None:
+        """Return the directory at a resolved path, no link followed; None where there is none."""
+        directory = self.tree.root
+        names = path.split(b"/") if path else []
+        for name in names:
+            child = directory.children.get(name)
+            if not isinstance(child, Directory):
+                return None
+            directory = child
+        directory = self.tree.own_root()
+        for name in names:
+            directory = self.tree.own_child(directory, name)
+        return Place(path, directory)
 
     def _own(self, found: Resolution) -> Place:
         directory = self.tree.own_root()

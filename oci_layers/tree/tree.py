@@ -2,17 +2,18 @@
 
 A `FileTree` is persistent: `fork()` costs the same whatever the size, and a later write copies only the directories on
 its path. Each tree has a mark; a directory that bears it may be changed in place, any other is copied first, and a fork
-gives both sides a new mark. Names that share a file (hard links) share its node; `links` knows the names of those, and
+gives both sides a new mark. Names that share a file (hard links) share its node; `links` has the names of those, and
 of those only. How one thing is laid over another is in `merge`, the text form in `dump`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
 from oci_layers.errors import LinkError, PathMissingError
 from oci_layers.limits import Limits
-from oci_layers.tree.node import Device, Directory, File, Leaf, Node, Symlink, implicit_directory, same_content
+from oci_layers.tree.links import LinkNames
+from oci_layers.tree.node import Content, Device, Directory, File, Leaf, Node, Symlink, implicit_directory, same_content
 from oci_layers.tree.path import AnyPath, clean, join, to_bytes
 
 __all__ = ["FileTree", "Resolution", "leaves", "resolve"]
@@ -123,7 +124,7 @@ class FileTree:
     May be read from several threads; is written by one, through `merge.Merge`.
     """
 
-    __slots__ = ("_inodes", "_links", "_links_mark", "_mark", "_own_links", "implied", "limits", "metadata", "root")
+    __slots__ = ("_inodes", "_links", "_links_mark", "_mark", "implied", "limits", "metadata", "root")
 
     root: Directory
     limits: Limits
@@ -132,7 +133,6 @@ class FileTree:
     """How many directories were ever made because a path below them implied them."""
     metadata: int
     """How many bytes of metadata were ever laid over the tree; `Limits.metadata_bytes` says what counts."""
-    _links: dict[int, dict[bytes, None]]
 
     __hash__ = None  # type: ignore[assignment]  # a tree changes, so it is no key
 
@@ -140,8 +140,7 @@ class FileTree:
         self.limits = limits or _LIMITS
         self._mark = object()
         self._links_mark = self._mark
-        self._links = {}
-        self._own_links: set[int] = set()
+        self._links = LinkNames()
         self._inodes = 0
         self.implied = self.metadata = 0
         self.root = implicit_directory(0, self._mark)
@@ -182,23 +181,20 @@ class FileTree:
         self._inodes += 1
         return self._inodes
 
-    def note_link(self, inode: int, *paths: bytes) -> None:
-        """Remember that the names `paths`, resolved, share the node with this id."""
+    def note_link(self, inode: int, target: bytes, path: bytes) -> None:
+        """Remember that the node with this id, which has the resolved name `target`, has the name `path` too."""
         if self._links_mark is not self._mark:
-            self._links, self._own_links = self._links.copy(), set()
+            self._links = self._links.fork()
             self._links_mark = self._mark
-        if inode not in self._own_links:
-            self._links[inode] = dict.fromkeys(self.link_names(inode))
-            self._own_links.add(inode)
-        self._links[inode].update(dict.fromkeys(paths))
+        self._links.add(inode, target, path)
 
     def link_names(self, inode: int) -> tuple[bytes, ...]:
-        """Return the resolved names that share the node with this id, or nothing for one with a single name."""
-        return tuple(path for path in self._links.get(inode, ()) if self._has_inode(path, inode))
+        """Return the resolved names that share the node with this id, or nothing for one that never had several."""
+        return tuple(path for path in self._links.names(inode) if self._has_inode(path, inode))
 
     def _has_inode(self, path: bytes, inode: int) -> bool:
-        found = resolve(self.root, path, follow=False, follow_last=False, limit=0)
-        return len(found.rest) == 1 and not isinstance(found.node, Directory | None) and found.node.inode == inode
+        node = self.at(path)
+        return not isinstance(node, Directory | None) and node.inode == inode
 
     def get(self, path: AnyPath, *, follow: bool = False) -> Node | None:
         """Return the node at `path`, or None.
@@ -212,6 +208,16 @@ class FileTree:
         """
         found = self.resolve(path, follow=follow)
         return found.node if len(found.rest) <= 1 else None
+
+    def at(self, path: bytes) -> Node | None:
+        """Return the node at a resolved path, no link followed, or None."""
+        node: Node = self.root
+        for name in path.split(b"/") if path else ():
+            below = node.children.get(name) if isinstance(node, Directory) else None
+            if below is None:
+                return None
+            node = below
+        return node
 
     def resolve(self, path: AnyPath, *, follow: bool = False) -> Resolution:
         """Follow `path` as `get` does and say how far it led."""
@@ -251,21 +257,37 @@ class FileTree:
         return self.get(path) is not None
 
     def __eq__(self, other: object) -> bool:
-        """Compare everything that a file system shows; not provenance, and not how contents are kept."""
-        if not isinstance(other, FileTree):
-            return NotImplemented
-        first: dict[int, bytes] = {}
-        second: dict[int, bytes] = {}
-        if len(self) != len(other):
-            return False
-        for (here, one), (there, two) in zip(self.walk(), other.walk(), strict=True):
-            if here != there or not _alike(one, two):
+        """Compare everything that a file system shows; not provenance, and not how contents are kept.
+
+        What two forks still share is not compared.
+        """
+        return self.is_like(other, same_content) if isinstance(other, FileTree) else NotImplemented
+
+    def is_like(self, other: "FileTree", same: Callable[[Content, Content], bool]) -> bool:
+        """Tell whether two trees are equal where `same` tells whether contents are."""
+        compared: set[tuple[int, int]] = set()
+        stack: list[tuple[Node, Node]] = [(self.root, other.root)]
+        while stack:
+            one, two = stack.pop()
+            if one is two:
+                continue
+            if not _alike(one, two):
                 return False
-            if not isinstance(one, Directory) and not isinstance(two, Directory):
-                group = first.setdefault(one.inode, here), second.setdefault(two.inode, there)
-                if group[0] != group[1] or (group[0] == here and not _same_leaf(one, two)):
+            if isinstance(one, Directory) and isinstance(two, Directory):
+                if one.children.keys() != two.children.keys():
                     return False
+                stack.extend((node, two.children[name]) for name, node in one.children.items())
+            elif not isinstance(one, Directory) and not isinstance(two, Directory):
+                pair = one.inode, two.inode
+                if pair not in compared and not (_same_leaf(one, two, same) and self._same_names(other, *pair)):
+                    return False
+                compared.add(pair)
         return True
+
+    def _same_names(self, other: "FileTree", one: int, two: int) -> bool:
+        """Tell whether a node here and one there have the same names; a single one is that which was met."""
+        names, others = self.link_names(one), other.link_names(two)
+        return (len(names) < 2 and len(others) < 2) or set(names) == set(others)
 
     def __repr__(self) -> str:
         return f"<FileTree of {len(self)} names>"
@@ -291,10 +313,10 @@ def _alike(one: Node, two: Node) -> bool:
     return type(one) is type(two) and _attributes(one) == _attributes(two)
 
 
-def _same_leaf(one: Leaf, two: Leaf) -> bool:
+def _same_leaf(one: Leaf, two: Leaf, same: Callable[[Content, Content], bool]) -> bool:
     match one, two:
         case File(), File():
-            return same_content(one.content, two.content)
+            return same(one.content, two.content)
         case Symlink(), Symlink():
             return one.target == two.target
         case Device(), Device():

@@ -6,6 +6,7 @@ import pytest
 
 from oci_layers.errors import TarFormatError
 from oci_layers.layer import LINT_RULES, Lint, Linter, apply, decode, lint
+from oci_layers.limits import Limits
 from oci_layers.tar import CONTIGUOUS, DIRECTORY, GLOBAL, HARDLINK, SYMLINK, read_tar
 from oci_layers.tree import FileTree
 from tests.support.layers import block, char, d, entry, f, fifo, ln, opq, sym, tar, wh
@@ -17,7 +18,7 @@ def whole(*entries):
     """The entries with times of whole seconds, and offsets that tell them apart."""
     return [
         attrs.evolve(
-            one, mtime_ns=WHOLE if one.mtime_ns > 0 and "late" not in one.pax else one.mtime_ns, offset=512 * i
+            one, mtime_ns=WHOLE if one.mtime_ns > 0 and b"late" not in one.pax else one.mtime_ns, offset=512 * i
         )
         for i, one in enumerate(entries)
     ]
@@ -41,11 +42,15 @@ def at(path, index, detail=""):
 NFC = unicodedata.normalize("NFC", "café")
 NFD = unicodedata.normalize("NFD", "café")
 BASE = tree(d("a/"), f("a/f"), sym("a/l", "f"), d("a/d/"), fifo("a/p"), sym("loop", "loop"))
-ODD_TIME = attrs.evolve(f("x"), mtime_ns=5, pax={"late": b""})
+ODD_TIME = attrs.evolve(f("x"), mtime_ns=5, pax={b"late": b""})
 EARLY = attrs.evolve(f("x"), mtime_ns=-(10**9))
 EPOCH = attrs.evolve(f("x"), mtime_ns=0)
 ATIME = attrs.evolve(f("x"), pax={b"atime": b"1"})
 MTIME = attrs.evolve(f("x"), pax={b"mtime": b"1"})
+ACL = attrs.evolve(f("x"), pax={b"SCHILY.acl.access": b"user::rw-", b"SCHILY.acl.default": b"user::rw-"})
+LABEL = attrs.evolve(f("x"), pax={b"RHT.security.selinux": b"system_u:object_r:etc_t:s0"})
+FLAGS = attrs.evolve(f("x"), pax={b"SCHILY.fflags": b"nodump"})
+WINDOWS = attrs.evolve(f("x"), pax={b"MSWINDOWS.fileattr": b"32", b"LIBARCHIVE.creationtime": b"1.5"})
 LOWER = {"lower": BASE}
 NONE = {"lower": FileTree()}
 DEEP = [d("/".join("d" * n) + "/") for n in range(1, 256)]
@@ -82,6 +87,23 @@ PAIRS = {
         [f("a", mode=0o600, uid=7), ln("b", "a", mode=0o100600, uid=7)],
     ),
     "empty-link": ([sym("a", "")], at("a", 0), [sym("a", ".")]),
+    "long-link": ([sym("a", "x" * 4096)], at("a", 0, "4096 bytes"), [sym("a", "x" * 4095)]),
+    "refused": (
+        [f("abcd")],
+        at("abcd", 0, "limit component_bytes is 3, the input has 4 or more"),
+        [f("abc")],
+        {"limits": Limits(component_bytes=3)},
+    ),
+    "order": (
+        [ln("h", "a/f"), wh("a/f")],
+        at("a/f", 1, "the layer uses this and removes it: read in tar order"),
+        [ln("h", "a/f"), wh("a/l")],
+        LOWER,
+    ),
+    "access-list": ([ACL], at("x", 0, "1 of 1 entries"), [MTIME]),
+    "selinux-label": ([LABEL], at("x", 0, "1 of 1 entries"), [MTIME]),
+    "file-flags": ([FLAGS], at("x", 0, "1 of 1 entries"), [MTIME]),
+    "windows-metadata": ([WINDOWS], at("x", 0, "1 of 1 entries"), [MTIME]),
     "global-header": ([entry("g", GLOBAL)], at("g", 0), [f("g")]),
     "unknown-type": ([entry("x", b"Z")], at("x", 0, "'Z'"), [fifo("x")]),
     "contiguous": ([entry("x", CONTIGUOUS)], at("x", 0), [f("x")]),
@@ -98,10 +120,10 @@ PAIRS = {
     "unicode-twin": ([f(NFD), f(NFC)], at(NFC, 1, f"{NFD}"), [f("cafe"), f(NFC)]),
     "not-utf8": ([f(b"x\xff")], at(b"x\xff", 0, "at byte 1 of the name"), [f("x\u00ff")]),
     "control-character": ([f("x\n")], at("x\n", 0, "'\\n'"), [f("x\u00a0")]),
-    "backslash": ([f("a\\b")], at("a\\b", 0), [f("a'b")]),
-    "windows-character": ([f("a:b")], at("a:b", 0, ":"), [f("a;b")]),
-    "windows-name": ([f("nul.tar.gz")], at("nul.tar.gz", 0), [f("null.tar.gz")]),
-    "trailing-dot": ([f("x.")], at("x.", 0), [f("x.y")]),
+    "backslash": ([f("a\\b")], at("a\\b", 0, "1 of 1 entries"), [f("a'b")]),
+    "windows-character": ([f("a:b")], at("a:b", 0, "1 of 1 entries"), [f("a;b")]),
+    "windows-name": ([f("nul.tar.gz")], at("nul.tar.gz", 0, "1 of 1 entries"), [f("null.tar.gz")]),
+    "trailing-dot": ([f("x."), f("y")], at("x.", 0, "1 of 2 entries"), [f("x.y")]),
     "unsorted": ([f("b"), f("a")], at("a", 1, "after b"), [f("a"), f("b")]),
     "owner-name": ([f("x", uname=b"u"), f("y", gname=b"g")], at("x", 0, "2 of 2 entries"), [f("x", uid=5)]),
     "extra-time": ([ATIME], at("x", 0, "1 of 1 entries"), [MTIME]),
@@ -138,10 +160,14 @@ def told(*entries, **options):
     [
         # Parents.
         ([f("a/d/x"), f("a/x")], LOWER, []),
-        ([f("a/l/x")], LOWER, [("link-as-directory", b"a/l")]),
+        ([f("a/l/x")], LOWER, [("link-as-directory", b"a/l"), ("file-as-directory", b"a/f")]),
         ([f("a/p/x")], LOWER, [("file-as-directory", b"a/p")]),
-        ([f("loop/x/y")], LOWER, [("missing-parent", b"loop/x"), ("link-as-directory", b"loop")]),
-        ([f("A:/x/y")], NONE, [("missing-parent", b"A:/x"), ("missing-parent", b"A:"), ("windows-character", b"A:")]),
+        (
+            [f("loop/x/y")],
+            LOWER,
+            [("link-as-directory", b"loop"), ("missing-parent", b"loop/x"), ("refused", b"loop/x/y")],
+        ),
+        ([f("A:/x/y")], NONE, [("missing-parent", b"A:"), ("missing-parent", b"A:/x"), ("windows-character", b"A:")]),
         ([d("a"), f("a/x"), f("a")], {}, [("duplicate", b"a"), ("file-as-directory", b"a"), ("unsorted", b"a")]),
         ([f("a/x"), d("a")], {}, [("missing-parent", b"a"), ("unsorted", b"a")]),
         # Markers.
@@ -153,7 +179,8 @@ def told(*entries, **options):
         ([d("a/"), opq("a")], {}, []),
         ([opq("no")], {}, []),
         ([opq("no")], LOWER, [("nothing-opaque", b"no")]),
-        ([wh("loop/x")], LOWER, [("nothing-hidden", b"loop/x")]),
+        ([wh("loop/x")], LOWER, [("nothing-hidden", b"loop/x"), ("refused", b"loop/x")]),
+        ([sym("a", "b"), wh("a/x")], LOWER, [("link-as-directory", b"a"), ("nothing-hidden", b"a/x")]),
         ([d(".wh.x")], {}, [("odd-marker", b".wh.x")]),
         ([f("x.wh.y")], {}, []),
         ([f(".wh.a/.wh.b")], {}, [("marker-as-directory", b".wh.a/.wh.b")]),
@@ -163,16 +190,17 @@ def told(*entries, **options):
         ([ln("b", "/")], {}, [("link-to-directory", b"b")]),
         ([ln("b", "a/f", gid=1)], LOWER, [("link-metadata", b"b")]),
         ([ln("b", "a/p")], LOWER, []),
-        ([wh("a/f"), ln("b", "a/f")], LOWER, [("no-target", b"b")]),
+        ([wh("a/f"), ln("b", "a/f")], LOWER, [("no-target", b"b"), ("order", b"b")]),
         ([f("a"), ln("b", "a", uid=1), ln("c", "b")], {}, [("link-metadata", b"b")]),
-        ([sym("a", "/"), ln("b", "a/x")], {}, []),
+        ([sym("a", "/"), ln("b", "a/x")], {}, [("outside-link", b"b")]),
+        ([sym("a", "/"), f("x"), ln("z", "a/x")], NONE, []),
         ([d("a"), f("a/x"), ln("b", "a/y")], NONE, [("no-target", b"b")]),
         ([ln("b", "x\0")], {}, [("nul-name", b"b")]),
         ([sym("b", "x\0")], {}, [("nul-name", b"b")]),
         # Nothing below has a name that no file system takes.
         ([f("x" * 256 + "/y")], NONE, [("missing-parent", b"x" * 256), ("long-name", b"x" * 256)]),
         ([f("./" + "x" * 256 + "/y")], NONE, [("missing-parent", b"x" * 256), ("long-name", b"x" * 256)]),
-        ([wh("x" * 256)], LOWER, [("nothing-hidden", b"x" * 256)]),
+        ([wh("x" * 256)], LOWER, [("nothing-hidden", b"x" * 256), ("refused", b".wh." + b"x" * 256)]),
         ([ln("b", "x" * 256)], LOWER, [("no-target", b"b")]),
         ([sym("a", "/"), ln("b", "a/" + "x/" * 4096)], LOWER, [("no-target", b"b")]),
         # Twins.

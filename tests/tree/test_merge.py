@@ -102,6 +102,7 @@ def test_a_link_to_nothing_is_filled_with_directories_and_a_climbing_one_is_note
     assert merge.place(b"l/x", make=True).path == b"way/up/x"
     assert merge.notes == [
         Note("followed", b"l"),
+        Note("passed", b"l"),
         Note("climbed", b"l"),
         Note("implied", b"way"),
         Note("implied", b"way/up"),
