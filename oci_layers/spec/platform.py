@@ -23,7 +23,7 @@ __all__ = ["Platform", "is_attestation", "select"]
 
 _NAME = r"[A-Za-z0-9_.-]+"
 _GRAMMAR = re.compile(
-    rf"(?P<os>{_NAME})(?:\((?P<os_version>[^()/]+)\))?/(?P<architecture>{_NAME})(?:/(?P<variant>{_NAME}))?"
+    rf"(?P<os>{_NAME})(?:\((?P<os_version>[!-\'*-.0-~]+)\))?/(?P<architecture>{_NAME})(?:/(?P<variant>{_NAME}))?"
 )
 
 _OS = {"macos": "darwin"}
@@ -42,6 +42,7 @@ _ARCHITECTURE = {
     "armv5l": "arm/v5",
     "armv6l": "arm/v6",
     "armv7l": "arm/v7",
+    "armv8l": "arm/v8",
     "ppc64el": "ppc64le",
     "mipsel": "mipsle",
     "mips64el": "mips64le",
@@ -50,6 +51,10 @@ _ARCHITECTURE = {
 
 # What an architecture means without a variant; the others have none.
 _DEFAULT_VARIANT = {"amd64": "v1", "arm": "v7", "arm64": "v8", "ppc64le": "power8", "riscv64": "rva20u64"}
+
+# What a kernel or a compiler calls an Arm variant: armv7l, armv7hl, armv8, armv8.2-a.
+_ARM_VARIANT = re.compile(r"arm(?P<variant>v[0-9]+(?:\.[0-9]+)?)(?:l|hl|-?a)?")
+_ARM_FLOATS = {"armhf": "v7", "armel": "v6"}
 
 _VARIANT = re.compile(r"(?P<family>[a-z]+)(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?(?:u64)?")
 
@@ -145,6 +150,10 @@ def _normal(os: str, architecture: str, variant: str | None) -> tuple[str, str, 
     architecture, _, implied = _ARCHITECTURE.get(architecture, architecture).partition("/")
     if variant[:1].isdigit():
         variant = f"v{variant}"
+    elif architecture in {"arm", "arm64"} and (named := _ARM_VARIANT.fullmatch(variant)):
+        variant = named["variant"]
+    elif architecture == "arm":
+        variant = _ARM_FLOATS.get(variant, variant)
     return _OS.get(os, os), architecture, variant or implied
 
 

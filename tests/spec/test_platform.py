@@ -36,6 +36,16 @@ def entry(platform, *, media_type=OCI_MANIFEST, annotations=None, digest=None):
         ("linux/armhf", Platform(os="linux", architecture="arm", variant="v7"), "linux/arm/v7"),
         ("linux/armel", Platform(os="linux", architecture="arm", variant="v6"), "linux/arm/v6"),
         ("linux/armhf/v6", Platform(os="linux", architecture="arm", variant="v6"), "linux/arm/v6"),
+        ("linux/arm64/armv8", Platform(os="linux", architecture="arm64", variant="v8"), "linux/arm64/v8"),
+        ("linux/aarch64/ARMv8.2-A", Platform(os="linux", architecture="arm64", variant="v8.2"), "linux/arm64/v8.2"),
+        ("linux/arm64/armhf", Platform(os="linux", architecture="arm64", variant="armhf"), "linux/arm64/armhf"),
+        ("linux/arm/armv7", Platform(os="linux", architecture="arm", variant="v7"), "linux/arm/v7"),
+        ("linux/arm/armv7hl", Platform(os="linux", architecture="arm", variant="v7"), "linux/arm/v7"),
+        ("linux/arm/armv6l", Platform(os="linux", architecture="arm", variant="v6"), "linux/arm/v6"),
+        ("linux/arm/armhf", Platform(os="linux", architecture="arm", variant="v7"), "linux/arm/v7"),
+        ("linux/arm/armel", Platform(os="linux", architecture="arm", variant="v6"), "linux/arm/v6"),
+        ("linux/armv8l", Platform(os="linux", architecture="arm", variant="v8"), "linux/arm/v8"),
+        ("linux/amd64/armv8", Platform(os="linux", architecture="amd64", variant="armv8"), "linux/amd64/armv8"),
         (
             "linux/ppc64el/power9",
             Platform(os="linux", architecture="ppc64le", variant="power9"),
@@ -55,7 +65,11 @@ def test_a_platform_is_read_in_the_names_of_go_and_shown_so_that_it_reads_the_sa
     assert Platform.parse(shown) == platform
 
 
-@pytest.mark.parametrize("text", ["", "linux", "linux/", "/amd64", "a/b/c/d", "linux/amd64\n", "linux/é", "linux()/a"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "linux", "linux/", "/amd64", "\0", "linux/\ud800", "a/b/c/d", "linux/amd64\n", "linux/é", "linux()/a"]
+    + [f"windows({version})/amd64" for version in ("1\0", "1\n", "\ud800", "1 0", "é")],
+)
 def test_text_of_another_form_is_refused(text):
     with pytest.raises(NameFormatError) as caught:
         Platform.parse(text)
@@ -77,6 +91,10 @@ def test_a_platform_can_be_a_member_of_a_set():
         pytest.param("linux/amd64 linux/amd64", "linux/amd64", 0, id="IDX-14 the first of equals"),
         pytest.param("linux/arm64/v8 linux/arm64", "linux/arm64", 0, id="IDX-14 the default variant equals none"),
         pytest.param("linux/arm64 linux/arm64/v8", "linux/arm64/v8", 0, id="IDX-14 none equals the default variant"),
+        pytest.param("linux/arm64/armv8", "linux/arm64/v8", 0, id="armv8 is v8"),
+        pytest.param("linux/arm/v6 linux/arm64/armv8", "linux/arm64/armv8", 1, id="armv8 is itself"),
+        pytest.param("linux/arm64/v9 linux/arm64/v8", "linux/arm64/armv8", 1, id="armv8 is asked for, v8 is there"),
+        pytest.param("linux/arm/v6 linux/arm/armv7l", "linux/armhf", 1, id="armv7l is v7"),
         pytest.param("linux/arm64/v8 linux/arm64/v8.0", "linux/arm64", 0, id="IDX-14 v8.0 is v8"),
         pytest.param("linux/arm64/v8.0 linux/arm64/v8", "linux/arm64/8", 0, id="IDX-14 v8 is v8.0"),
         pytest.param("linux/arm/v5 linux/arm/v6 linux/arm/v7", "linux/arm", 2, id="IDX-12 arm is v7"),
