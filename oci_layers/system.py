@@ -68,6 +68,7 @@ __all__ = [
 ]
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
 _READ = (
@@ -124,9 +125,9 @@ def open_file_limit() -> int:
     return 1 << 20 if soft == resource.RLIM_INFINITY else soft
 
 
-def open_directory(name: bytes, parent: int) -> int:
-    """Open a directory in the open directory `parent`."""
-    return os.open(name, _DIRECTORY, dir_fd=parent)
+def open_directory(name: bytes, parent: int, *, follow: bool = False) -> int:
+    """Open a directory in the open directory `parent`; a link is refused, unless it is to be followed."""
+    return os.open(name, _DIRECTORY & ~_NOFOLLOW if follow else _DIRECTORY, dir_fd=parent)
 
 
 def open_new_file(name: bytes, parent: int) -> int:
@@ -134,9 +135,9 @@ def open_new_file(name: bytes, parent: int) -> int:
     return os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
 
 
-def open_regular_file(name: bytes | str, parent: int | None = None) -> int:
-    """Open a regular file for reading; a link, a device or a pipe is refused without being touched."""
-    fd = os.open(name, _READ, dir_fd=parent)
+def open_regular_file(name: bytes | str, parent: int | None = None, *, follow: bool = False) -> int:
+    """Open a regular file for reading; a link, unless it is to be followed, a device or a pipe is refused."""
+    fd = os.open(name, _READ & ~_NOFOLLOW if follow else _READ, dir_fd=parent)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "not a regular file", os.fsdecode(name))
@@ -145,7 +146,7 @@ def open_regular_file(name: bytes | str, parent: int | None = None) -> int:
 
 def open_path(path: str) -> int:
     """Open a regular file that the user named for reading; links are followed."""
-    fd = os.open(path, _READ & ~getattr(os, "O_NOFOLLOW", 0))
+    fd = os.open(path, _READ & ~_NOFOLLOW)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "not a regular file", path)

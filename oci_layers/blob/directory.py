@@ -1,42 +1,91 @@
 """Blobs in the directory of an image layout: `blobs/ALGORITHM/ENCODED` (image-layout.md, LAY-05).
 
-Everything is reached by handle and no link is followed: a layout may come from anywhere, and a blob that is a link, a
-pipe or a device is refused without being touched. Only digests of algorithms with a fixed form become paths. Writing is
-into a temporary name and a rename, after the check; what survives a power cut is not promised here.
+Everything is reached by handle and no link is followed, unless the caller asks for it: a layout may come from anywhere,
+and a blob that is a link, a pipe or a device is refused without being touched. Only digests of algorithms with a fixed
+form become paths. Writing is into a temporary name and a rename, after the check; what survives a power cut is not
+promised here.
 """
 
 import contextlib
 import errno
 import os
 import secrets
+import threading
+import warnings
 from collections.abc import Iterator
 
 from oci_layers import system
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
-from oci_layers.errors import BlobMissingError, NameFormatError, StoreError
+from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, printable
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
-__all__ = ["DirectoryBlobs", "FileRange"]
+__all__ = ["DirectoryBlobs", "FileRange", "OpenFile", "odd_file"]
 
 _BLOBS = b"blobs"
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
-_ODD = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EINVAL, errno.EISDIR, errno.ENXIO, errno.EMLINK})
+_LINK = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR})
+"""How systems refuse a link where none is followed; the last is for a link where a directory should be."""
+_ODD = _LINK | {errno.EINVAL, errno.EISDIR, errno.ENXIO}
+
+
+class OpenFile:
+    """An open file that ranges share. Once it is closed, reading is an error, and never the bytes of another file.
+
+    Threads may share it. It is read under a lock, or it could be closed, and its number be another file's, meanwhile.
+    One that is not closed is closed when it is collected, with a `ResourceWarning`, as Python's own files are.
+    """
+
+    def __init__(self, fd: int, place: str) -> None:
+        """Take a file, to be closed here; `place` is what messages call it."""
+        self.place = place
+        self._fd = fd
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return system.fstat(self._fd).st_size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset`; none at the end.
+
+        Raises:
+            StoreError: It has been closed.
+        """
+        with self._lock:
+            if self._fd < 0:
+                raise StoreError(self.place, "it has been closed, nothing can be read from it any more")
+            return system.pread(self._fd, size, offset)
+
+    def close(self) -> None:
+        """Close the file; reading is an error from now on."""
+        with self._lock:
+            if self._fd >= 0:
+                system.close(self._fd)
+                self._fd = -1
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            try:
+                warnings.warn(f"unclosed {printable(self.place)}", ResourceWarning, stacklevel=1, source=self)
+            finally:
+                self.close()
 
 
 class FileRange:
     """A range of an open file, to be read in order or anywhere; `own` says that closing it closes the file."""
 
-    def __init__(self, fd: int, offset: int, size: int, *, own: bool = True) -> None:
+    def __init__(self, file: OpenFile, offset: int, size: int, *, own: bool = True) -> None:
+        self.file = file
         self.size = size
-        self._fd = fd
         self._start = offset
         self._at = 0
         self._own = own
 
     def read(self, size: int, /) -> bytes:
         """Return between 1 and `size` bytes from where the last call ended; none at the end."""
-        data = system.pread(self._fd, min(size, self.size - self._at), self._start + self._at)
+        data = self.read_at(self._at, size)
         self._at += len(data)
         return data
 
@@ -48,27 +97,31 @@ class FileRange:
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset` in the range."""
-        return system.pread(self._fd, max(0, min(size, self.size - offset)), self._start + offset)
+        return self.file.read_at(self._start + offset, max(0, min(size, self.size - offset)))
 
     def again(self) -> "FileRange":
         """Return the same range, to be read from its beginning, that leaves the file open."""
-        return FileRange(self._fd, self._start, self.size, own=False)
+        return FileRange(self.file, self._start, self.size, own=False)
 
     def close(self) -> None:
         """Close the file, if it is this range's own."""
-        if self._own and self._fd >= 0:
-            system.close(self._fd)
-            self._fd = -1
+        if self._own:
+            self.file.close()
 
 
 class DirectoryBlobs:
-    """A `BlobStore` in an image layout's directory. `root` is an open handle on it, and the caller's to close."""
+    """A `BlobStore` in an image layout's directory. `root` is an open handle on it, and the caller's to close.
 
-    def __init__(self, root: int, place: str) -> None:
+    With `links`, blobs may be symbolic links to regular files, and reached through links, wherever these lead: what
+    Bazel's rules_oci writes. They are still held to their digests. Nothing is ever written through a link.
+    """
+
+    def __init__(self, root: int, place: str, *, links: bool = False) -> None:
         self._root = root
         self._place = place
+        self._links = links
 
-    def open_blob(self, digest: Digest) -> ByteStream:
+    def open_blob(self, digest: Digest) -> FileRange:
         """Return the bytes of a blob, not checked.
 
         Raises:
@@ -83,12 +136,15 @@ class DirectoryBlobs:
             if error.errno == errno.ENOENT:
                 raise BlobMissingError(str(digest)) from None
             if error.errno in _ODD:
-                reason = f"blob {digest} is not a regular file, or is reached through a link"
-                raise StoreError(self._place, reason) from error
+                raise StoreError(self._place, odd_file(f"blob {digest}", error, links=self._links)) from error
             raise
-        return FileRange(fd, 0, system.fstat(fd).st_size)
+        file = OpenFile(fd, self._place)
+        return FileRange(file, 0, file.size)
 
     def _open(self, digest: Digest) -> int:
+        if self._links:
+            path = b"/".join((_BLOBS, digest.algorithm.encode(), digest.encoded.encode()))
+            return system.open_regular_file(path, self._root, follow=True)
         blobs = system.open_directory(_BLOBS, self._root)
         try:
             algorithm = system.open_directory(digest.algorithm.encode(), blobs)
@@ -154,6 +210,16 @@ class DirectoryBlobs:
         for text in found:
             with contextlib.suppress(NameFormatError):
                 yield Digest.parse(text)
+
+
+def odd_file(what: str, error: OSError, *, links: bool) -> str:
+    """Return why something could not be opened that should be a regular file; without `links` it may be a link."""
+    if links or error.errno not in _LINK:
+        return f"{what} is not a regular file"
+    return (
+        f"{what} is not a regular file, or is reached through a link; "
+        "links are followed with blob_links=True, in the command with --policy lenient or --profile lenient"
+    )
 
 
 def _names(algorithm: str, blobs: int) -> list[bytes]:

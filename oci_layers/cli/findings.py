@@ -18,7 +18,8 @@ def finding_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile",
         choices=("strict", "default", "lenient"),
         default="default",
-        help="strict: warnings are errors, notes are warnings; lenient: no notes, and what the world tolerates passes",
+        help="strict: warnings are errors, notes are warnings; lenient: no notes, and what the world tolerates passes; "
+        "links to blobs are followed",
     )
     parser.add_argument(
         "--format", choices=("text", "json", "sarif"), default="text", help="sarif is for CI systems (SARIF 2.1.0)"

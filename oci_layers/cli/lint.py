@@ -143,7 +143,8 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterabl
         uri = "stdin" if options.what == "-" else file_uri(ImageName.parse(options.what).place)
         yield [_Layer(title=printable(options.what), uri=uri)], alone
         return
-    with open_image(options.what, ref=options.ref, platform=options.platform, limits=limits) as image:
+    links = options.profile == "lenient"
+    with open_image(options.what, ref=options.ref, platform=options.platform, limits=limits, blob_links=links) as image:
         _require_layers(options.layer, len(image.layers))
         place = ImageName.parse(options.what).place
         layers = [_named(image, number, place) for number in range(len(image.layers))]

@@ -20,7 +20,8 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
     parser.add_argument(
         "image",
         metavar="IMAGE",
-        help="oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:NAME:TAG], or the path of one of these",
+        help="oci:DIR[:REF|@DIGEST], oci-archive:FILE[:REF|@DIGEST], docker-archive:FILE[:NAME:TAG], or the path of "
+        "one of these",
     )
     choice_arguments(parser, "which of several images; this machine's if left out")
     if policy:
@@ -34,7 +35,7 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
             "--policy",
             choices=("default", "strict", "lenient"),
             default="default",
-            help="what to do with what the rules of layers leave open or refuse",
+            help="what to do with what the rules of layers leave open or refuse; lenient also follows links to blobs",
         )
         parser.add_argument(
             "--parents",
@@ -87,6 +88,12 @@ def opened(options: argparse.Namespace) -> Iterator[tuple[Image, Policy]]:
     policy = Policy.preset(getattr(options, "policy", "default"))
     if getattr(options, "parents", None):
         policy = attrs.evolve(policy, parents=options.parents)
-    threads = getattr(options, "threads", None)
-    with open_image(options.image, ref=options.ref, platform=options.platform, limits=limits, threads=threads) as image:
+    with open_image(
+        options.image,
+        ref=options.ref,
+        platform=options.platform,
+        limits=limits,
+        threads=getattr(options, "threads", None),
+        blob_links=getattr(options, "policy", "default") == "lenient",
+    ) as image:
         yield image, policy

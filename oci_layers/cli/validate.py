@@ -83,6 +83,7 @@ def _validate(options: argparse.Namespace) -> int:
                 profile=options.profile,
                 limits=limits,
                 progress=show,
+                blob_links=options.profile == "lenient",
             )
     tally = Tally()
     for flaw in found.findings:

@@ -9,7 +9,6 @@ import threading
 from typing import IO
 
 from oci_layers import system
-from oci_layers.blob.directory import FileRange
 from oci_layers.blob.stream import PIECE
 from oci_layers.errors import LimitError, StoreError
 from oci_layers.image.layer import Layer
@@ -51,7 +50,7 @@ class LayerContents:
         self._spool = spool
         self._lock = threading.Lock()
         self._file: IO[bytes] | None = None
-        self._range: FileRange | None = None
+        self._size = 0
         self._closed = False
 
     def read_at(self, offset: int, size: int) -> bytes:
@@ -64,16 +63,17 @@ class LayerContents:
         with self._lock:
             if self._closed:
                 raise StoreError(self.layer.name, "the image has been closed, its contents cannot be read any more")
-            if self._range is None:
-                self._range = self._open()
+            if self._file is None:
+                self._file, self._size = self._open()
             # Under the lock, or the file could be closed, and its number be another file's, meanwhile.
             parts = []
-            while size > 0 and (part := self._range.read_at(offset, size)):
+            size = min(size, self._size - offset)
+            while size > 0 and (part := system.pread(self._file.fileno(), size, offset)):
                 parts.append(part)
                 offset, size = offset + len(part), size - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _open(self) -> FileRange:
+    def _open(self) -> tuple[IO[bytes], int]:
         file = self._spool.open()
         size = 0
         try:
@@ -86,8 +86,7 @@ class LayerContents:
             file.close()
             self._spool.give_back(size)
             raise
-        self._file = file
-        return FileRange(file.fileno(), 0, size, own=False)
+        return file, size
 
     def close(self) -> None:
         """Let the temporary file go; reading is an error from now on."""

@@ -15,7 +15,7 @@ from oci_layers import system
 from oci_layers.blob.cas import BlobSource, read_verified
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
-from oci_layers.errors import DocumentError, LimitError, Problem, UnsupportedError
+from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError
 from oci_layers.image.contents import LayerContents, Spool
 from oci_layers.image.foresight import Hides, Postponed, foresee, in_tree
 from oci_layers.image.layer import Layer
@@ -111,10 +111,24 @@ class Image:
             descriptor = self.manifest.config
             row = lookup(descriptor.media_type)
             if row is None or row.role != "config":
-                raise UnsupportedError("config media type", descriptor.media_type, "this is an artifact, not an image")
+                error = UnsupportedError(
+                    "config media type", descriptor.media_type, "this is an artifact, not an image"
+                )
+                error.add_note(self.name)
+                raise error
             raw = read_verified(self.blobs, descriptor, limit="config_bytes", allowed=self.limits.config_bytes)
-            self._config = parse_config(raw, descriptor, self.limits)
+            try:
+                self._config = parse_config(raw, descriptor, self.limits)
+            except OCIError as malformed:
+                self._blame_config(malformed)
+                raise
         return self._config
+
+    def _blame_config(self, error: OCIError) -> OCIError:
+        """Say in an error whose config it is about."""
+        error.add_note(f"config {self.manifest.config.digest}")
+        error.add_note(self.name)
+        return error
 
     @property
     def config(self) -> ImageConfig:
@@ -142,7 +156,7 @@ class Image:
             problem = Problem(
                 "/rootfs/diff_ids", f"{len(diff_ids)} diff_ids for the manifest's {len(descriptors)} layers"
             )
-            raise DocumentError(self.manifest.config.media_type, (problem,))
+            raise self._blame_config(DocumentError(self.manifest.config.media_type, (problem,)))
         made = [entry for entry in self.config.history if not entry.empty_layer]
         histories: list[History | None] = [*made] if len(made) == len(diff_ids) else [None] * len(diff_ids)
         rows = zip(descriptors, diff_ids, chain_ids(diff_ids), histories, strict=True)

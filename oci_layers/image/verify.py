@@ -26,12 +26,13 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import MediaType, lookup, role_of
-from oci_layers.spec.platform import Platform, is_attestation
+from oci_layers.spec.platform import Platform, is_attestation, own_name
 from oci_layers.spec.rules import Profile, Severity
 from oci_layers.spec.rules_check import weigh
 
 __all__ = ["Verification", "verify_image"]
 
+_LISTED = "LAY-07"
 _DOCUMENTS = frozenset({"index", "manifest", "config", "empty"})
 
 
@@ -71,7 +72,9 @@ def verify_image(
 ) -> Verification:
     """Check everything that can be reached from `roots`, each blob once; what is wrong is in the result.
 
-    A blob that is missing is an error, unless it is a subject or a non-distributable layer, which need not be there.
+    A blob that is missing is an error, unless it is a subject or a non-distributable layer, which need not be there, or
+    what an entry of an index names, beside an image that is there: an index may come with the image for one platform
+    alone (LAY-07). Entries with one name, or without any, are one image.
 
     Args:
         blobs: Where everything is; read by several threads at once.
@@ -137,6 +140,7 @@ class _Walk:
         self._indexes: dict[Digest, Index] = {}
         self._platforms: list[tuple[Place, Platform, Digest]] = []
         self._artifacts: list[tuple[Place, str, Digest]] = []
+        self._images_of: dict[tuple[Digest, str | None], list[Descriptor]] = {}
 
     def _add(self, rule: str, severity: Severity, place: Place, message: str) -> None:
         weighed = weigh(severity, self._profile)
@@ -156,8 +160,7 @@ class _Walk:
         for root, place in zip(roots, places or [Place(root.digest) for root in roots], strict=True):
             if not place.pointer and _embeds(root) is False:
                 self._add("DSC-16", "error", place, "the embedded data is something else")
-            self._name(root, place, 0)
-            self._note_platform(root, place)
+            self._name_entry(root, place, 0)
         while self._steps:
             step = self._steps.popleft()
             key = (step.descriptor.digest, step.descriptor.media_type)
@@ -230,13 +233,15 @@ class _Walk:
             subject_rule = "IDX-15"
             self._indexes[digest] = document
             for index, entry in enumerate(document.manifests):
-                place = Place(digest, f"/manifests/{index}")
-                self._name(entry, place, step.depth + 1)
-                self._note_platform(entry, place)
+                self._name_entry(entry, Place(digest, f"/manifests/{index}"), step.depth + 1)
         if document.subject is not None:
             self._name(document.subject, Place(digest, "/subject"), step.depth, may_be_absent=subject_rule)
 
-    def _note_platform(self, entry: Descriptor, place: Place) -> None:
+    def _name_entry(self, entry: Descriptor, place: Place, depth: int) -> None:
+        """Take note of an entry of an index, or of a root."""
+        self._name(entry, place, depth, may_be_absent=_LISTED if place.pointer else "")
+        if place.pointer:
+            self._images_of.setdefault((place.digest, own_name(entry)), []).append(entry)
         if entry.platform is not None and not is_attestation(entry):
             self._platforms.append((place, entry.platform, entry.digest))
 
@@ -297,11 +302,27 @@ class _Walk:
 
     def weigh_absences(self) -> None:
         """Tell of the blobs that are not there."""
+        for entries in self._images_of.values():
+            if not any(self._is_there(entry) for entry in entries if not is_attestation(entry)):
+                for entry in entries:
+                    if entry.digest in self.found:
+                        self.found[entry.digest].needed = True
         for blob in self.found.values():
             if blob.missing and blob.needed:
                 self._add("LAY-05", "error", Place(blob.digest), f"is missing; {blob.place} names it")
             for rule, place in blob.absences if blob.missing else ():
-                self._add(rule, "note", place, f"{blob.digest} is not there, and need not be")
+                if rule != _LISTED:
+                    self._add(rule, "note", place, f"{blob.digest} is not there, and need not be")
+                elif not blob.needed:
+                    message = f"{blob.digest} is not there, and need not be, since another image of this index is"
+                    self._add(rule, "note", place, message)
+
+    def _is_there(self, entry: Descriptor) -> bool:
+        """Tell whether an entry of an index is an image, or another index, and not missing."""
+        blob = self.found.get(entry.digest)
+        if role_of(entry.media_type) not in {"manifest", "index"} or blob is None:
+            return False
+        return not blob.missing or blob.data is not None
 
 
 def _is_config(descriptor: Descriptor) -> bool:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from oci_layers.errors import NameFormatError, ReferenceMissingError
-from oci_layers.spec.annotations import DOCKER_REFERENCE_TYPE
+from oci_layers.spec.annotations import CONTAINERD_IMAGE_NAME, DOCKER_REFERENCE_TYPE, REF_NAME
 from oci_layers.spec.mediatype import role_of
 
 if TYPE_CHECKING:
     from oci_layers.spec.descriptor import Descriptor
 
-__all__ = ["Platform", "is_attestation", "select"]
+__all__ = ["Platform", "is_attestation", "own_name", "select"]
 
 _NAME = r"[A-Za-z0-9_.-]+"
 _GRAMMAR = re.compile(
@@ -136,6 +136,15 @@ def is_attestation(descriptor: "Descriptor") -> bool:
         return True
     platform = descriptor.platform
     return platform is not None and platform.os == platform.architecture == "unknown"
+
+
+def own_name(descriptor: "Descriptor") -> str | None:
+    """Return what an entry of an index is called: its full name, or else its reference.
+
+    Entries of one name are one image, each for another platform.
+    """
+    known = descriptor.annotations
+    return known.get(CONTAINERD_IMAGE_NAME, known.get(REF_NAME))
 
 
 def _may_be_image(descriptor: "Descriptor") -> bool:

@@ -1,7 +1,10 @@
 """A tar file as a place: its members are found once and then read where they are.
 
 An archive that is compressed as a whole is inflated once, within limits, into a temporary file without a name. Members
-may be links to other members, in chains (DSV-07); the last member of a name counts, wherever in the archive it stands.
+may be links to other members, in chains (DSV-07), and what climbs above the top in a link stays at the top, as for any
+program that unpacks the archive into a root; the last member of a name counts, wherever in the archive it stands. Of a
+sparse member only its place is kept, and its map is read when it is opened: an archive may have many, each with a long
+map.
 """
 
 import contextlib
@@ -11,7 +14,7 @@ from typing import IO
 from oci_layers import system
 from oci_layers.blob.cas import BlobSource
 from oci_layers.blob.compression import decompressed, sniff
-from oci_layers.blob.directory import FileRange
+from oci_layers.blob.directory import FileRange, OpenFile
 from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.errors import (
     BlobMissingError,
@@ -24,13 +27,18 @@ from oci_layers.errors import (
 )
 from oci_layers.limits import Limits
 from oci_layers.spec.digest import Digest
+from oci_layers.store.sparse import SparseRange
 from oci_layers.tar.entry import CONTIGUOUS, DIRECTORY, HARDLINK, REGULAR, SYMLINK, Entry
 from oci_layers.tar.reader import read_tar
 from oci_layers.tree.path import clean, join, parent_and_name
 
-__all__ = ["TarFiles"]
+__all__ = ["Member", "TarFiles"]
+
+Member = FileRange | SparseRange
+"""The bytes of a member: to be read in order or anywhere."""
 
 _CHAIN = 40
+_SPARSE = -1
 
 
 class TarFiles:
@@ -44,36 +52,46 @@ class TarFiles:
         Raises:
             PlaceMissingError: There is no such file.
             TarFormatError: It is no tar file.
+            LimitError: It is past a limit of `read_tar`, or compressed and past one on what is inflated.
         """
         self.place = os.fspath(file)
-        self.blobs: BlobSource = self
         self._limits = limits or Limits()
         self._members: dict[bytes, tuple[int, int]] = {}
         self._links: dict[bytes, bytes] = {}
         self._directories: set[bytes] = set()
-        self._closing = contextlib.ExitStack()
+        try:
+            self._file = OpenFile(system.open_path(self.place), self.place)
+        except FileNotFoundError:
+            raise PlaceMissingError(self.place) from None
         with contextlib.ExitStack() as undo:
-            undo.callback(self._closing.close)
+            undo.callback(self.close)
             try:
-                self._fd = system.open_path(self.place)
-            except FileNotFoundError:
-                raise PlaceMissingError(self.place) from None
-            self._closing.callback(system.close, self._fd)
-            self._inflate(temporary_directory)
-            try:
-                for entry in read_tar(FileRange(self._fd, 0, system.fstat(self._fd).st_size, own=False)):
+                self._inflate(temporary_directory)
+                for entry in read_tar(self._range(0, self._file.size), limits=self._limits):
                     self._note(entry)
             except OCIError as error:
                 error.add_note(self.place)
                 raise
             undo.pop_all()
 
+    @property
+    def blobs(self) -> BlobSource:
+        """The blobs of the layout in the archive."""
+        return self
+
+    def _range(self, offset: int, size: int) -> FileRange:
+        return FileRange(self._file, offset, size, own=False)
+
     def _inflate(self, directory: str | None) -> None:
-        whole = FileRange(self._fd, 0, system.fstat(self._fd).st_size, own=False)
+        whole = self._range(0, self._file.size)
         if not sniff(whole.read_at(0, 16)):
             return
-        file: IO[bytes] = system.temporary_file(directory)
-        self._closing.callback(file.close)
+        with contextlib.closing(self._file), system.temporary_file(directory) as file:
+            self._write_plain(whole, file)
+            # Its own handle, since one that Python's file object has could be closed behind it.
+            self._file = OpenFile(system.duplicate(file.fileno()), self.place)
+
+    def _write_plain(self, whole: FileRange, file: IO[bytes]) -> None:
         plain = decompressed(whole, None, self._limits, what=self.place)
         written = 0
         while data := plain.read(PIECE):
@@ -81,7 +99,6 @@ class TarFiles:
             if written > self._limits.temporary_bytes:
                 raise LimitError("temporary_bytes", self._limits.temporary_bytes, written)
             system.write_all(file.fileno(), memoryview(data))
-        self._fd = file.fileno()
 
     def _note(self, entry: Entry) -> None:
         try:
@@ -93,26 +110,45 @@ class TarFiles:
                 self._directories.add(name.partition(b"/")[0])
             if entry.type == SYMLINK:
                 target = entry.linkname
-                self._links[name] = clean(target if target.startswith(b"/") else join(parent, target))
+                self._links[name] = clean(target if target.startswith(b"/") else join(parent, target), clamp=True)
             elif entry.type == HARDLINK:
-                self._links[name] = clean(entry.linkname)
-            elif entry.type in {REGULAR, CONTIGUOUS} and entry.extents is None:
-                self._members[name] = entry.data_offset, entry.size
+                self._links[name] = clean(entry.linkname, clamp=True)
+            elif entry.type in {REGULAR, CONTIGUOUS}:
+                sparse = entry.extents is not None
+                self._members[name] = (entry.offset, _SPARSE) if sparse else (entry.data_offset, entry.size)
         except UnsafePathError:
             return  # A member that no name can reach is as good as absent.
 
-    def find(self, name: str) -> FileRange | None:
-        """Return the member of a name, links followed, or None."""
-        if self._fd < 0:
-            raise StoreError(self.place, "it has been closed, nothing can be read from it any more")
-        path = clean(name.encode("utf-8", "surrogateescape"), clamp=True)
-        for _ in range(_CHAIN):
-            if path in self._members:
-                return FileRange(self._fd, *self._members[path], own=False)
-            if path not in self._links:
-                return None
-            path = self._links[path]
-        raise StoreError(self.place, f"{printable(name)} is a link that leads in a circle")
+    def follow(self, name: str) -> list[bytes]:
+        """Return the links that a name leads through, in order, and what the last one leads to.
+
+        Raises:
+            StoreError: They lead in a circle.
+        """
+        chain = [clean(name.encode("utf-8", "surrogateescape"), clamp=True)]
+        while chain[-1] in self._links:
+            if len(chain) == _CHAIN:
+                raise StoreError(self.place, f"{printable(name)} is a link that leads in a circle")
+            chain.append(self._links[chain[-1]])
+        return chain
+
+    def find(self, name: str) -> Member | None:
+        """Return the member of a name, links followed, or None.
+
+        Raises:
+            StoreError: The archive has been closed, or links lead in a circle.
+        """
+        self._file.read_at(0, 0)  # Nothing is found in an archive that has been closed.
+        place = self._members.get(self.follow(name)[-1])
+        if place is None:
+            return None
+        offset, size = place
+        return self._sparse(offset) if size == _SPARSE else self._range(offset, size)
+
+    def _sparse(self, offset: int) -> SparseRange:
+        entry = next(read_tar(self._range(offset, self._file.size - offset), limits=self._limits))
+        assert entry.extents is not None
+        return SparseRange(self._range(offset + entry.data_offset, entry.stored_size), entry.size, entry.extents)
 
     def open_file(self, name: str) -> ByteStream | None:
         """Return the bytes of a member, or None where there is none."""
@@ -131,5 +167,4 @@ class TarFiles:
 
     def close(self) -> None:
         """Close the file; reading is an error from now on."""
-        self._closing.close()
-        self._fd = -1
+        self._file.close()

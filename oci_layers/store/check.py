@@ -27,10 +27,11 @@ from oci_layers.spec.mediatype import DOCKER_CONFIG, OCI_INDEX, OCI_LAYOUT
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.rules import Profile
 from oci_layers.store.archive import TarFiles
-from oci_layers.store.choose import choose, entries_called, require_platform
+from oci_layers.store.choose import choose, entries_called, find, fits, require_platform, stand_in
+from oci_layers.store.diagnose import is_docker
 from oci_layers.store.docker import MANIFEST, DockerArchive
 from oci_layers.store.layout import Files, read_file
-from oci_layers.store.open import is_docker, open_files, place_of
+from oci_layers.store.open import name_place, open_files, place_of
 
 __all__ = ["check_image"]
 
@@ -59,6 +60,7 @@ def check_image(
     threads: int = 2,
     temporary_directory: str | os.PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
+    blob_links: bool = False,
 ) -> Verification:
     """Check a place that holds images: its own files, and all that can be reached from them, each blob once.
 
@@ -72,6 +74,7 @@ def check_image(
         threads: How many layers are read at the same time.
         temporary_directory: Where temporary files go; the system's place if None.
         progress: As for `verify_image`.
+        blob_links: As for `open_image`.
 
     Returns:
         What was looked at, and what is wrong with it. What is wrong does not raise, damage least of all.
@@ -87,14 +90,14 @@ def check_image(
     wanted = Platform.parse(platform) if isinstance(platform, str) else platform
     options = _Options(fast=fast, profile=profile, limits=limits or Limits(), threads=threads, progress=progress)
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
-    files = open_files(where, options["limits"], temporary)
+    files = open_files(where, options["limits"], temporary, blob_links=blob_links)
     try:
-        if isinstance(files, TarFiles) and is_docker(where, files):
+        if is_docker(where.transport, files):
+            assert isinstance(files, TarFiles)
             return _check_archive(DockerArchive(files, options["limits"]), ref, wanted, options)
         return _check_layout(files, ref, wanted, options)
     except OCIError as error:
-        if not isinstance(error, StoreError):
-            error.add_note(where.place)
+        name_place(error, where.place)
         raise
     finally:
         files.close()
@@ -113,8 +116,6 @@ def _check_layout(files: Files, ref: str | None, platform: Platform | None, opti
         own[name] = raw
         found, index = judge(raw, Descriptor.of(raw, media_type=media_type), profile=options["profile"], limits=limits)
         flaws += pinpoint((attrs.evolve(flaw, document=name) for flaw in found), raw)
-    if not own:
-        raise StoreError(files.place, f"not an OCI image layout: there is no file {_MARKER}")
     if not files.has_directory(_BLOBS):
         flaws.append(Flaw("LAY-01", "error", _NOTHING, "", "is missing", document=_BLOBS))
     below = Verification()
@@ -143,19 +144,20 @@ def _roots(
     index: Index, blobs: BlobSource, ref: str | None, platform: Platform | None, limits: Limits
 ) -> Sequence[Descriptor]:
     """Return what to verify: the entries that are meant or, for one platform, the one manifest."""
-    entries = index.manifests if ref is None else tuple(entries_called(index.manifests, ref))
+    entries = index.manifests if ref is None else tuple(entries_called(index, blobs, ref, limits))
     if platform is None:
         return entries
     try:
-        manifest = choose(index, blobs, ref=ref, platform=platform, limits=limits)
-        if manifest.descriptor.platform is None:
+        chosen, _ = find(index, blobs, ref=ref, platform=platform, limits=limits)
+        if chosen.platform is None:
+            manifest = choose(index, blobs, ref=ref, platform=platform, limits=limits)
             require_platform(Image(manifest, blobs, limits=limits).config, platform)
     except ReferenceMissingError:
         raise
     except OCIError:
         # A damaged document does not tell what is for which platform; that it is damaged will be told of all entries.
         return entries
-    return [next((each for each in entries if each.digest == manifest.descriptor.digest), manifest.descriptor)]
+    return [next((each for each in entries if each.digest == chosen.digest), chosen)]
 
 
 def _place(flaws: Sequence[Flaw], blobs: BlobSource, limits: Limits) -> list[Flaw]:
@@ -193,21 +195,23 @@ def _check_archive(
     archive: DockerArchive, ref: str | None, platform: Platform | None, options: _Options
 ) -> Verification:
     flaws: list[Flaw] = []
-    roots, made = [], set()
-    for each in [f"@{number}" for number in range(len(archive))] if ref is None else [ref]:
+    roots, made, others = [], set(), []
+    for number in archive.called(ref):
         config, raw = "", b""
         try:
-            config, raw = archive.read_config(each)
-            manifest = archive.choose(each)
-        except ReferenceMissingError:
-            raise
+            config, raw = archive.read_config(number)
+            own = archive.platform_of(number)
+            if platform is not None and not fits(stand_in(own), platform):
+                others.append(str(own))
+                continue
+            manifest = archive.manifest(number)
         except (DigestMismatchError, DocumentError, StoreError) as error:
             flaws += _flaws_of(error, config, raw, options)
             continue
-        if platform is not None:
-            require_platform(Image(manifest, archive, limits=options["limits"]).config, platform)
         roots.append(attrs.evolve(manifest.descriptor, data=manifest.raw))
         made.add(manifest.descriptor.digest)
+    if others and not roots and not flaws:
+        raise ReferenceMissingError(str(platform), tuple(dict.fromkeys(others)), "platform")
     found = verify_image(archive, roots, **options)
     named = [
         attrs.evolve(flaw, document=MANIFEST if flaw.digest in made else archive.name_of(flaw.digest) or "")

@@ -7,16 +7,18 @@ there on the image is one like any other, every byte checked. The archives of Do
 """
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 import attrs
 
 from oci_layers.blob.compression import sniff
-from oci_layers.blob.directory import FileRange
 from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.errors import (
     BlobMissingError,
     DigestMismatchError,
     DocumentError,
+    OCIError,
     Problem,
     ReferenceMissingError,
     StoreError,
@@ -24,14 +26,16 @@ from oci_layers.errors import (
 )
 from oci_layers.limits import Limits
 from oci_layers.spec.codec import dumps, unstructure
-from oci_layers.spec.config import ImageConfig
+from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import Document, parse_config
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST
+from oci_layers.spec.platform import Platform, select
 from oci_layers.spec.strict_json import load_json
-from oci_layers.store.archive import TarFiles
+from oci_layers.store.archive import Member, TarFiles
+from oci_layers.store.choose import fits, host_platform, stand_in
 from oci_layers.store.layout import read_file
 from oci_layers.store.name import normal_name
 
@@ -62,22 +66,30 @@ class DockerArchive:
         """
         self._files = files
         self._limits = limits
-        self._names: dict[Digest, str] = {}
+        self._names_of: dict[Digest, str] = {}
+        self._digests: dict[bytes, Digest] = {}
         raw = read_file(files, MANIFEST, limit="document_bytes", allowed=limits.document_bytes)
         if raw is None:
             reason = f"not a Docker archive: there is no file {MANIFEST} (archives of Docker before 1.10 have none)"
             raise StoreError(files.place, reason)
         self._items = _parse_items(raw, limits)
 
-    def choose(self, ref: str | None) -> Document[Manifest]:
+    def choose(self, ref: str | None, platform: Platform | None = None) -> Document[Manifest]:
         """Return a manifest for the image called `ref`: a name with or without tag, or `@INDEX` (DSV-10, DSV-12).
 
+        Of several images the configs say which is for the platform; this machine's is meant if None.
+
         Raises:
-            ReferenceMissingError: There is no such image, or there are several and `ref` is None.
+            ReferenceMissingError: There is no such image, or none for the platform, or there are several; lists those
+                there are.
             StoreError: A file that the image lists is not in the archive.
             DocumentError: The config is malformed, or lists another number of layers.
         """
-        item = self._find(ref)
+        return self.manifest(self._one_of(self.called(ref), ref, platform))
+
+    def manifest(self, number: int) -> Document[Manifest]:
+        """Return a manifest for an image by its number; raises as `choose`."""
+        item = self._items[number]
         config = self._config(item)
         diff_ids = config.value.rootfs.diff_ids
         if len(diff_ids) != len(item.layers):
@@ -85,50 +97,113 @@ class DockerArchive:
                 "/rootfs/diff_ids", f"{len(diff_ids)} diff_ids for the archive's {len(item.layers)} layers"
             )
             raise DocumentError(DOCKER_CONFIG, (problem,))
-        layers = tuple(self._layer(name, diff_id) for name, diff_id in zip(item.layers, diff_ids, strict=True))
+        layers = tuple(
+            self._layer(f"layer {at}", *each) for at, each in enumerate(zip(item.layers, diff_ids, strict=True))
+        )
         manifest = Manifest(media_type=DOCKER_MANIFEST, config=config.descriptor, layers=layers)
         raw = dumps(unstructure(manifest))
         return Document(raw=raw, descriptor=Descriptor.of(raw, media_type=DOCKER_MANIFEST), value=manifest)
 
-    def __len__(self) -> int:
-        """How many images there are."""
-        return len(self._items)
+    def called(self, ref: str | None) -> list[int]:
+        """Return the numbers of the images called `ref`, of all if None; one that is listed twice has one.
 
-    def read_config(self, ref: str | None) -> tuple[str, bytes]:
+        Raises:
+            ReferenceMissingError: There is no such image; lists those there are.
+        """
+        count = len(self._items)
+        found = [number for number in range(count) if ref is None or self._is_called(number, ref)]
+        if not found:
+            raise ReferenceMissingError(ref or "", self._names(range(count)))
+        first: dict[tuple[object, ...], int] = {}
+        for number in found:
+            first.setdefault((self._items[number].config, self._items[number].layers), number)
+        return list(first.values())
+
+    def with_config(self, digest: Digest) -> int | None:
+        """Return the number of the first image whose config has a digest, which the name of its file says, or None."""
+        for number, item in enumerate(self._items):
+            named = _CONFIG_NAME.fullmatch(item.config)
+            if named and f"sha256:{named[1]}" == str(digest):
+                return number
+        return None
+
+    def platform_of(self, number: int) -> Platform:
+        """Return what the config of an image says that it runs on; raises as `choose`."""
+        return platform_of(self._config(self._items[number]).value)
+
+    def diff_ids(self, number: int) -> tuple[Digest, ...]:
+        """Return the diff_ids in the config of an image; raises as `choose`."""
+        return tuple(self._config(self._items[number]).value.rootfs.diff_ids)
+
+    def read_config(self, number: int) -> tuple[str, bytes]:
         """Return the name of an image's config in the archive, and its bytes, as they are.
 
         Raises:
-            ReferenceMissingError: As `choose`.
             StoreError: It is not in the archive.
         """
-        item = self._find(ref)
+        item = self._items[number]
         return item.config, self._read_config(item)
 
     def name_of(self, digest: Digest) -> str | None:
         """Return what a blob of a chosen image is called in the archive."""
-        return self._names.get(digest)
+        return self._names_of.get(digest)
 
-    def _find(self, ref: str | None) -> _Item:
-        known = tuple(name for number, item in enumerate(self._items) for name in item.repo_tags or (f"@{number}",))
-        if ref is None:
-            if len(self._items) == 1:
-                return self._items[0]
-            raise ReferenceMissingError("", known)
-        if ref.startswith("@") and ref[1:].isascii() and ref[1:].isdigit() and int(ref[1:]) < len(self._items):
-            return self._items[int(ref[1:])]
-        for item in self._items:
-            if normal_name(ref) in map(normal_name, item.repo_tags):
-                return item
-        raise ReferenceMissingError(ref, known)
+    def _is_called(self, number: int, ref: str) -> bool:
+        if ref.startswith("@") and ref[1:].isascii() and ref[1:].isdigit():
+            return number == int(ref[1:])
+        return normal_name(ref) in map(normal_name, self._items[number].repo_tags)
 
-    def _range(self, name: str) -> FileRange:
+    def _names(self, numbers: Iterable[int], *, shared: bool = True) -> tuple[str, ...]:
+        """Return what one can call images: their names, and their numbers where nothing else tells them apart.
+
+        Args:
+            numbers: The images.
+            shared: Whether to list names that several images have, too; a platform may choose among these.
+        """
+        counts = Counter(tag for item in self._items for tag in set(item.repo_tags))
+        names: dict[str, None] = {}
+        for number in numbers:
+            tags = self._items[number].repo_tags
+            own = [tag for tag in tags if counts[tag] == 1]
+            names.update(dict.fromkeys(tags if shared else own))
+            if not own:
+                names[f"@{number}"] = None
+        return tuple(names)
+
+    def _one_of(self, numbers: list[int], ref: str | None, platform: Platform | None) -> int:
+        """Return the one image that is for a platform, of several; the caller holds a single one against it."""
+        if len(numbers) == 1:
+            return numbers[0]
+        if platform is None and ref is None and self._are_several(numbers):
+            raise ReferenceMissingError("", self._names(numbers))
+        wanted = platform or host_platform()
+        entries = {number: stand_in(self.platform_of(number)) for number in numbers}
+        best = select(entries.values(), wanted)
+        fitting = [number for number in numbers if fits(entries[number], wanted)]
+        chosen = [number for number in fitting if entries[number].platform == best.platform]
+        if len(chosen) > 1 or (ref is None and self._are_several(fitting)):
+            raise ReferenceMissingError("", self._names(fitting, shared=False))
+        return chosen[0]
+
+    def _are_several(self, numbers: Iterable[int]) -> bool:
+        """Tell whether images are more than one image for several platforms: whether they have names that differ."""
+        return len({self._items[number].repo_tags for number in numbers}) > 1
+
+    def _range(self, name: str, what: str) -> Member:
+        if not name:
+            raise StoreError(self._files.place, f"{what} of the image has an empty name in {MANIFEST}")
         found = self._files.find(name)
         if found is None:
-            raise StoreError(self._files.place, f"the image lists {printable(name)}, which is not in the archive")
+            *links, target = self._files.follow(name)
+            way = f" which leads to the link {printable(links[-1])}" if len(links) > 1 else ""
+            leads = f",{way} to {printable(target)}" if way else f", a link to {printable(target)}" if links else ""
+            raise StoreError(
+                self._files.place, f"the image lists {printable(name)}{leads}, which is not in the archive"
+            )
         return found
 
     def _read_config(self, item: _Item) -> bytes:
-        self._range(item.config)
+        self._range(item.config, "the config")
         raw = read_file(self._files, item.config, limit="config_bytes", allowed=self._limits.config_bytes)
         assert raw is not None
         return raw
@@ -139,25 +214,34 @@ class DockerArchive:
         named = _CONFIG_NAME.fullmatch(item.config)
         if named and named[1] != descriptor.digest.encoded:
             raise DigestMismatchError(f"config {printable(item.config)}", f"sha256:{named[1]}", str(descriptor.digest))
-        self._names[descriptor.digest] = item.config
-        return parse_config(raw, descriptor, self._limits)
+        self._names_of[descriptor.digest] = item.config
+        try:
+            return parse_config(raw, descriptor, self._limits)
+        except OCIError as error:
+            error.add_note(f"config {item.config} ({descriptor.digest})")
+            raise
 
-    def _layer(self, name: str, diff_id: Digest) -> Descriptor:
-        found = self._range(name)
-        digest = _digest(found) if sniff(found.read_at(0, 16)) else diff_id
-        self._names[digest] = name
+    def _layer(self, what: str, name: str, diff_id: Digest) -> Descriptor:
+        found = self._range(name, what)
+        digest = diff_id
+        if sniff(found.read_at(0, 16)):
+            member = self._files.follow(name)[-1]
+            if member not in self._digests:
+                self._digests[member] = _digest(found)
+            digest = self._digests[member]
+        self._names_of[digest] = name
         return Descriptor(media_type=DOCKER_LAYER, digest=digest, size=found.size)
 
     def open_blob(self, digest: Digest) -> ByteStream:
         """Return the bytes of the chosen image's config or of one of its layers."""
-        name = self._names.get(digest)
+        name = self._names_of.get(digest)
         found = None if name is None else self._files.find(name)
         if found is None:
             raise BlobMissingError(str(digest))
         return found
 
 
-def _digest(data: FileRange) -> Digest:
+def _digest(data: Member) -> Digest:
     hasher = Digest.of(b"").hasher()
     at = 0
     while piece := data.read_at(at, PIECE):

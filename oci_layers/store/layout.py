@@ -4,15 +4,20 @@ What the files mean is here; where they are is a `Files`, which a directory (`La
 (`archive.TarFiles`) both are. Files that the layout does not know are no error (LAY-04).
 """
 
+import contextlib
 import errno
 import os
+import threading
+import warnings
+import weakref
+from collections.abc import Iterator
 from typing import Protocol
 
 from oci_layers import system
 from oci_layers.blob.cas import BlobSource
-from oci_layers.blob.directory import DirectoryBlobs, FileRange
+from oci_layers.blob.directory import DirectoryBlobs, FileRange, OpenFile, odd_file
 from oci_layers.blob.stream import ByteStream
-from oci_layers.errors import LimitError, PlaceMissingError, StoreError
+from oci_layers.errors import LimitError, PlaceMissingError, StoreError, printable
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -27,7 +32,11 @@ class Files(Protocol):
     """The files of a layout or an archive."""
 
     place: str
-    blobs: BlobSource
+
+    @property
+    def blobs(self) -> BlobSource:
+        """The blobs of the layout."""
+        ...
 
     def open_file(self, name: str) -> ByteStream | None:
         """Return the bytes of a file at the top, or None where there is none."""
@@ -43,20 +52,32 @@ class Files(Protocol):
 
 
 class LayoutDirectory:
-    """A layout in a directory. Also the `BlobSource` of the layout."""
+    """A layout in a directory. Also the `BlobSource` of the layout.
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
-        """Open it.
+    One that is not closed is closed when it is collected, with a `ResourceWarning`, as Python's own files are.
+    """
+
+    _root = -1
+
+    def __init__(self, directory: str | os.PathLike[str], *, links: bool = False) -> None:
+        """Open it; `links` says whether its files and blobs may be symbolic links, wherever these lead.
 
         Raises:
             PlaceMissingError: There is no such directory.
         """
         self.place = os.fspath(directory)
+        self._links = links
+        self._lock = threading.Lock()
+        self._opened: weakref.WeakSet[OpenFile] = weakref.WeakSet()
         try:
             self._root = system.open_root(system.resolve(self.place))
         except (FileNotFoundError, NotADirectoryError):
             raise PlaceMissingError(self.place, "no such directory") from None
-        self.blobs: BlobSource = self
+
+    @property
+    def blobs(self) -> BlobSource:
+        """The blobs of the layout."""
+        return self
 
     def open_file(self, name: str) -> ByteStream | None:
         """Return the bytes of a file at the top, or None where there is none.
@@ -64,40 +85,60 @@ class LayoutDirectory:
         Raises:
             StoreError: It is no regular file, or the directory has been closed.
         """
-        try:
-            fd = system.open_regular_file(name.encode(), self._open_root())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            if error.errno in {errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO}:
-                raise StoreError(self.place, f"{name} is not a regular file") from error
-            raise
-        return FileRange(fd, 0, system.fstat(fd).st_size)
+        with self._using_root() as root:
+            try:
+                fd = system.open_regular_file(name.encode(), root, follow=self._links)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                if error.errno in {errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO}:
+                    raise StoreError(self.place, odd_file(name, error, links=self._links)) from error
+                raise
+            file = OpenFile(fd, self.place)
+            self._opened.add(file)
+        return FileRange(file, 0, file.size)
 
     def has_directory(self, name: str) -> bool:
-        """Tell whether there is a directory of that name at the top, and no link."""
-        try:
-            system.close(system.open_directory(name.encode(), self._open_root()))
-        except OSError as error:
-            if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
-                return False
-            raise
-        return True
+        """Tell whether there is a directory of that name at the top."""
+        with self._using_root() as root:
+            try:
+                system.close(system.open_directory(name.encode(), root, follow=self._links))
+            except OSError as error:
+                if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                    return False
+                raise
+            return True
 
     def open_blob(self, digest: Digest) -> ByteStream:
         """Return the bytes of a blob."""
-        return DirectoryBlobs(self._open_root(), self.place).open_blob(digest)
+        with self._using_root() as root:
+            found = DirectoryBlobs(root, self.place, links=self._links).open_blob(digest)
+            self._opened.add(found.file)
+        return found
 
-    def _open_root(self) -> int:
-        if self._root < 0:
-            raise StoreError(self.place, "it has been closed, nothing can be read from it any more")
-        return self._root
+    @contextlib.contextmanager
+    def _using_root(self) -> Iterator[int]:
+        """Give the handle of the directory, which is not closed meanwhile."""
+        with self._lock:
+            if self._root < 0:
+                raise StoreError(self.place, "it has been closed, nothing can be read from it any more")
+            yield self._root
 
     def close(self) -> None:
-        """Close the directory; reading is an error from now on."""
+        """Close the directory and what was opened in it; reading is an error from now on."""
+        with self._lock:
+            for file in list(self._opened):
+                file.close()
+            if self._root >= 0:
+                system.close(self._root)
+                self._root = -1
+
+    def __del__(self) -> None:
         if self._root >= 0:
-            system.close(self._root)
-            self._root = -1
+            try:
+                warnings.warn(f"unclosed {printable(self.place)}", ResourceWarning, stacklevel=1, source=self)
+            finally:
+                self.close()
 
 
 def read_file(files: Files, name: str, *, limit: str, allowed: int) -> bytes | None:

@@ -1,25 +1,49 @@
-"""Image names, as skopeo's users know them: `TRANSPORT:PLACE[:REF]`, split at the first colon after the transport."""
+"""Image names, as skopeo's users know them: `TRANSPORT:PLACE[:REF]`, split at the first colon after the transport.
+
+`oci:DIR@DIGEST` names an image of a layout by its digest; a directory that is itself called so needs `--ref`.
+"""
 
 import re
 
 import attrs
 
 from oci_layers.errors import NameFormatError, UnsupportedError
+from oci_layers.spec.digest import Digest
 from oci_layers.spec.reference import Reference
 
-__all__ = ["TRANSPORTS", "ImageName", "normal_name"]
+__all__ = ["TRANSPORTS", "ImageName", "check_text", "normal_name"]
 
 TRANSPORTS = ("oci", "oci-archive", "docker-archive")
+_WITH_DIGESTS = frozenset({"oci", "oci-archive"})
+_ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
+"""Those that are known: anything before a colon could be the name of one."""
+_ELSEWHERE = {
+    "docker": "registries are not read",
+    "docker-daemon": "the images of a Docker daemon are not read",
+    "containers-storage": "the storage of Podman and Buildah is not read",
+    "dir": "directories of skopeo's are not read",
+    "ostree": "OSTree repositories are not read",
+    "sif": "images of Singularity and Apptainer are not read",
+}
+"""Transports that skopeo knows besides, so that it can copy from there, each with why it is refused."""
 _TRANSPORT = re.compile(r"[a-z][a-z0-9+-]*(?=:)")
 
 
 @attrs.frozen
 class ImageName:
-    """Where an image is. An empty transport means that the place is a bare path, to be told by its content."""
+    """Where an image is. An empty transport means that the place is a bare path, to be told by its content.
+
+    Raises:
+        NameFormatError: The place or the reference has a NUL, or half of a surrogate pair.
+    """
 
     transport: str
     place: str
     ref: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        check_text("image name", self.place)
+        check_text("reference", self.ref or "")
 
     @classmethod
     def parse(cls, text: str) -> "ImageName":
@@ -27,7 +51,7 @@ class ImageName:
 
         Raises:
             UnsupportedError: The transport is none of those that are known.
-            NameFormatError: The name is empty, or names no place.
+            NameFormatError: The name is empty, names no place, or is no text that a path could be.
         """
         found = _TRANSPORT.match(text)
         if found is None:
@@ -36,9 +60,12 @@ class ImageName:
             return cls("", text)
         transport = found[0]
         if transport not in TRANSPORTS:
-            hint = f"there are {', '.join(TRANSPORTS)}; for a path with a colon write ./{text}, for REF use --ref"
-            raise UnsupportedError("transport", transport, hint)
+            raise UnsupportedError("transport", transport, _hint(transport, text))
         place, colon, ref = text[len(transport) + 1 :].partition(":")
+        if transport in _WITH_DIGESTS:
+            directory, _, algorithm = place.rpartition("@")
+            if directory and colon and algorithm in _ALGORITHMS:
+                place, ref = directory, str(Digest.parse(f"{algorithm}:{ref}"))
         if not place:
             raise NameFormatError("image name", text, "it names no file or directory")
         if colon and not ref:
@@ -47,6 +74,26 @@ class ImageName:
 
     def __str__(self) -> str:
         return ":".join(filter(None, (self.transport, self.place, self.ref)))
+
+
+def _hint(transport: str, text: str) -> str:
+    if transport in _ELSEWHERE:
+        return f"{_ELSEWHERE[transport]}; copy the image first: skopeo copy {text} oci:DIR"
+    return f"there are {', '.join(TRANSPORTS)}; for a path with a colon write ./{text}, for REF use --ref"
+
+
+def check_text(what: str, text: str) -> None:
+    """Refuse what no path and no reference can be, before the system does.
+
+    Raises:
+        NameFormatError: The text has a NUL, or half of a surrogate pair.
+    """
+    if "\0" in text:
+        raise NameFormatError(what, text, "it has a NUL byte")
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise NameFormatError(what, text, "it is not valid Unicode") from None
 
 
 def normal_name(name: str) -> str:

@@ -1,10 +1,11 @@
 """A name into an image: the one way in, whatever holds it."""
 
+import contextlib
 import os
 
 from oci_layers import system
 from oci_layers.blob.cas import BlobSource
-from oci_layers.errors import NameFormatError, OCIError, PlaceMissingError, StoreError
+from oci_layers.errors import CompressionError, NameFormatError, OCIError, PlaceMissingError, StoreError, TarFormatError
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
 from oci_layers.spec.document import Document
@@ -12,11 +13,12 @@ from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.platform import Platform
 from oci_layers.store.archive import TarFiles
 from oci_layers.store.choose import choose, require_platform
+from oci_layers.store.diagnose import is_docker, wrong_transport
 from oci_layers.store.docker import MANIFEST, DockerArchive
 from oci_layers.store.layout import Files, LayoutDirectory, read_layout_index
-from oci_layers.store.name import ImageName
+from oci_layers.store.name import ImageName, check_text
 
-__all__ = ["is_docker", "open_files", "open_image", "place_of"]
+__all__ = ["name_place", "open_files", "open_image", "place_of"]
 
 
 def open_image(
@@ -27,21 +29,24 @@ def open_image(
     limits: Limits | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
     threads: int | None = None,
+    blob_links: bool = False,
 ) -> Image:
     """Open an image. Only its documents are read; close it, or use it as a context manager.
 
     Args:
         name: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:NAME:TAG]`, or the path of such a
-            directory or file, told by its content.
+            directory or file, told by its content. The first two take `@DIGEST` instead of `:REF`.
         ref: The reference, where `name` does not give one; if both do, they must be the same.
         platform: `OS/ARCHITECTURE[/VARIANT]`, to choose among several; this machine's, with Linux, if None.
         limits: How much is taken before it is refused.
         temporary_directory: Where temporary files go; the system's place if None.
         threads: How many threads may work on a layer at once, up to four; as fits this machine if None. The result
             does not depend on it.
+        blob_links: Follow symbolic links in a layout's directory, wherever these lead: its blobs, held to their digests
+            as ever, `oci-layout` and `index.json` may be links to regular files, as Bazel makes them. Refused if not.
 
     Raises:
-        NameFormatError: `name` or `platform` is malformed, or `name` and `ref` do not agree.
+        NameFormatError: `name`, `ref` or `platform` is malformed, or `name` and `ref` do not agree.
         UnsupportedError: The transport is not known.
         StoreError: There is nothing, or nothing that is an image.
         ReferenceMissingError: No image of that reference or platform; lists those there are.
@@ -51,7 +56,7 @@ def open_image(
     limits = limits or Limits()
     wanted = Platform.parse(platform) if isinstance(platform, str) else platform
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
-    files = open_files(where, limits, temporary)
+    files = open_files(where, limits, temporary, blob_links=blob_links)
     try:
         manifest, blobs = _choose(where, files, ref, wanted, limits)
         image = Image(
@@ -67,10 +72,17 @@ def open_image(
             require_platform(image.config, wanted)
     except BaseException as error:
         files.close()
-        if isinstance(error, OCIError) and not isinstance(error, StoreError):
-            error.add_note(where.place)
+        if isinstance(error, OCIError):
+            name_place(error, where.place)
         raise
     return image
+
+
+def name_place(error: OCIError, place: str) -> None:
+    """Say in an error which place it is about, where it does not say so itself."""
+    notes: list[str] = getattr(error, "__notes__", [])
+    if not isinstance(error, StoreError) and not any(place in note for note in notes):
+        error.add_note(place)
 
 
 def place_of(name: str | os.PathLike[str], ref: str | None) -> tuple[ImageName, str | None]:
@@ -80,38 +92,67 @@ def place_of(name: str | os.PathLike[str], ref: str | None) -> tuple[ImageName, 
         NameFormatError: The name is malformed, or it and `ref` do not agree.
         UnsupportedError: The transport is not known.
     """
-    where = ImageName("", os.fspath(name)) if not isinstance(name, str) else ImageName.parse(name)
+    where = ImageName.parse(name) if isinstance(name, str) else ImageName("", os.fsdecode(name))
+    if ref is not None:
+        check_text("reference", ref)
     if ref is not None and where.ref not in {None, ref}:
         raise NameFormatError("reference", ref, f"the image name has another one, {where.ref}")
     return where, ref or where.ref
 
 
-def open_files(where: ImageName, limits: Limits, temporary: str | None) -> Files:
+def open_files(where: ImageName, limits: Limits, temporary: str | None, *, blob_links: bool = False) -> Files:
     """Open the directory or the archive of a name; a bare path is told by what is there.
 
     Raises:
         PlaceMissingError: There is nothing.
+        StoreError: There is a file where the transport means a directory, or a directory where it means a file.
         TarFormatError: It is neither a directory nor a tar file.
     """
-    if where.transport == "oci" or (not where.transport and system.is_existing_directory(where.place)):
-        return LayoutDirectory(where.place)
-    if not where.transport and not system.exists(where.place):
-        raise PlaceMissingError(where.place)
-    return TarFiles(where.place, limits=limits, temporary_directory=temporary)
+    place, transport = where.place, where.transport
+    is_directory = system.is_existing_directory(place)
+    if not is_directory and (transport == "oci" or not transport) and not system.exists(place):
+        raise PlaceMissingError(place, "no such directory" if transport else "no such file or directory")
+    if is_directory:
+        directory = LayoutDirectory(place, links=blob_links)
+        if transport in {"", "oci"}:
+            return directory
+        with contextlib.closing(directory):
+            raise wrong_transport(directory, "oci")
+    try:
+        archive = TarFiles(place, limits=limits, temporary_directory=temporary)
+    except (CompressionError, TarFormatError) as error:
+        if transport == "oci":
+            raise StoreError(place, "it is a file, neither a directory nor a tar archive") from error
+        raise
+    if transport != "oci":
+        return archive
+    with contextlib.closing(archive):
+        raise wrong_transport(archive, "oci-archive")
 
 
 def _choose(
     where: ImageName, files: Files, ref: str | None, platform: Platform | None, limits: Limits
 ) -> tuple[Document[Manifest], BlobSource]:
-    if isinstance(files, TarFiles) and is_docker(where, files):
+    if is_docker(where.transport, files):
+        assert isinstance(files, TarFiles)
         archive = DockerArchive(files, limits)
-        return archive.choose(ref), archive
+        return archive.choose(ref, platform), archive
     index = read_layout_index(files, limits)
-    return choose(index, files.blobs, ref=ref, platform=platform, limits=limits), files.blobs
+    manifest = choose(index, files.blobs, ref=ref, platform=platform, limits=limits)
+    if not where.transport and not manifest.value.layers and isinstance(files, TarFiles) and files.find(MANIFEST):
+        return _with_layers(manifest, DockerArchive(files, limits), files)
+    return manifest, files.blobs
 
 
-def is_docker(where: ImageName, files: TarFiles) -> bool:
-    """Tell a Docker archive: by its transport, or, told by content, where there is no layout in it (DSV-08)."""
-    if where.transport:
-        return where.transport == "docker-archive"
-    return files.find("oci-layout") is None and files.find(MANIFEST) is not None
+def _with_layers(
+    manifest: Document[Manifest], archive: DockerArchive, files: TarFiles
+) -> tuple[Document[Manifest], BlobSource]:
+    """Return an image as `manifest.json` has it, where the manifest of the layout lists no layers but the config does.
+
+    Docker 25.0.0 writes such archives, which are both (DSV-05). The layout is taken where `manifest.json` has nothing
+    to add: an image may have no layers.
+    """
+    number = archive.with_config(manifest.value.config.digest)
+    if number is None or not archive.diff_ids(number):
+        return manifest, files.blobs
+    return archive.manifest(number), archive

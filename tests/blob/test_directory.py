@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import io
 import os
@@ -6,7 +7,7 @@ import stat
 import pytest
 
 from oci_layers import system
-from oci_layers.blob.directory import DirectoryBlobs, FileRange
+from oci_layers.blob.directory import DirectoryBlobs, FileRange, OpenFile
 from oci_layers.errors import BlobMissingError, StoreError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -91,14 +92,56 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("make", ODD.values(), ids=ODD)
-def test_what_is_no_file_or_reached_by_a_link_is_refused(blobs, path, make):
-    make(path)
+FILE = "is not a regular file"
+LINK = (
+    f"{FILE}, or is reached through a link; "
+    "links are followed with blob_links=True, in the command with --policy lenient or --profile lenient"
+)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_no_file_or_reached_by_a_link_is_refused(blobs, path, name):
+    ODD[name](path)
     for call in (blobs.open_blob, blobs.has_blob):
         with pytest.raises(StoreError) as caught:
             call(DIGEST)
         assert caught.value.place == "the layout"
-        assert caught.value.reason == f"blob {DIGEST} is not a regular file, or is reached through a link"
+        assert caught.value.reason == f"blob {DIGEST} {LINK if 'link' in name or 'for' in name else FILE}"
+
+
+@pytest.fixture
+def following(tmp_path):
+    root = os.open(tmp_path, os.O_RDONLY)
+    yield DirectoryBlobs(root, "the layout", links=True)
+    os.close(root)
+
+
+@pytest.mark.parametrize("name", ["link", "linked directory", "linked blobs"])
+def test_links_are_followed_to_files_where_the_caller_asks_for_it(following, path, name):
+    ODD[name](path)
+    with contextlib.closing(following.open_blob(DIGEST)) as stream:
+        assert stream.read(100) == DATA
+    assert following.has_blob(DIGEST)
+
+
+@pytest.mark.parametrize("name", ["directory", "fifo", "file for a directory"])
+def test_links_are_followed_to_files_alone(following, path, name):
+    elsewhere = path.parent.parent.parent / "elsewhere" / "blobs" / "sha256" / DIGEST.encoded
+    elsewhere.parent.mkdir(parents=True)
+    ODD[name](elsewhere)
+    path.symlink_to(elsewhere)
+    with pytest.raises(StoreError) as caught:
+        following.open_blob(DIGEST)
+    assert caught.value.reason == f"blob {DIGEST} is not a regular file"
+
+
+def test_a_link_that_leads_nowhere_is_a_missing_blob_and_one_in_a_circle_is_none(following, path):
+    path.symlink_to("nowhere")
+    assert not following.has_blob(DIGEST)
+    path.unlink()
+    path.symlink_to(path.name)
+    with pytest.raises(StoreError):
+        following.has_blob(DIGEST)
 
 
 @pytest.mark.root
@@ -195,9 +238,8 @@ def test_a_blob_that_grows_while_it_is_read_shows_what_it_was(blobs, path):
 @pytest.fixture
 def numbers(tmp_path):
     (tmp_path / "numbers").write_bytes(b"0123456789")
-    fd = os.open(tmp_path / "numbers", os.O_RDONLY)
-    yield fd
-    os.close(fd)
+    with contextlib.closing(OpenFile(os.open(tmp_path / "numbers", os.O_RDONLY), "numbers")) as file:
+        yield file
 
 
 def test_a_range_is_read_in_order_and_anywhere(numbers):
@@ -206,15 +248,37 @@ def test_a_range_is_read_in_order_and_anywhere(numbers):
     assert [part.read_at(*each) for each in ((0, 2), (4, 9), (5, 1), (9, 1))] == [b"23", b"6", b"", b""]
     assert part.again().read(100) == b"23456"
     part.close()
-    os.fstat(numbers)
+    assert numbers.read_at(0, 100) == b"0123456789"
 
 
-def test_a_range_of_its_own_closes_the_file_once(tmp_path):
+def test_a_range_of_its_own_closes_the_file_once(numbers):
+    part = FileRange(numbers, 0, 10)
+    part.again().close()
+    assert part.read(2) == b"01"
+    part.close()
+    part.close()
+    with pytest.raises(StoreError) as caught:
+        part.read(2)
+    assert (caught.value.place, caught.value.reason) == (
+        "numbers",
+        "it has been closed, nothing can be read from it any more",
+    )
+
+
+def test_a_file_that_was_closed_is_never_another_that_got_its_number(tmp_path, numbers):
+    part = FileRange(numbers, 0, 10, own=False)
+    numbers.close()
+    (tmp_path / "other").write_bytes(b"other bytes")
+    others = [os.open(tmp_path / "other", os.O_RDONLY) for _ in range(20)]
+    assert outcome(part.read, 5)[0] == outcome(part.read_at, 0, 5)[0] == "StoreError"
+    for fd in others:
+        os.close(fd)
+
+
+def test_a_file_that_is_not_closed_warns_and_is_closed_when_it_is_collected(tmp_path):
     (tmp_path / "x").touch()
     fd = os.open(tmp_path / "x", os.O_RDONLY)
-    part = FileRange(fd, 0, 0)
-    part.again().close()
-    os.fstat(fd)
-    part.close()
-    part.close()
+    file = OpenFile(fd, "x\x1b")
+    with pytest.warns(ResourceWarning, match=r"^unclosed x\\x1b$"):
+        del file
     assert outcome(os.fstat, fd)[0] == "OSError"

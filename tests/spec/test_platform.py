@@ -6,7 +6,7 @@ from oci_layers.errors import NameFormatError, ReferenceMissingError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import OCI_INDEX, OCI_MANIFEST
-from oci_layers.spec.platform import Platform, select
+from oci_layers.spec.platform import Platform, own_name, select
 
 
 def entry(platform, *, media_type=OCI_MANIFEST, annotations=None, digest=None):
@@ -197,3 +197,18 @@ def test_needed_features_must_be_among_those_wanted_if_any_are():
     assert select(entries, win32k) is entries[1]
     assert select(entries[2:], win32k) is entries[2]
     assert select(entries, Platform.parse("windows/amd64")) is entries[0]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "name"),
+    [
+        ({}, None),
+        ({"org.opencontainers.image.ref.name": "1"}, "1"),
+        (
+            {"org.opencontainers.image.ref.name": "1", "io.containerd.image.name": "docker.io/library/app:1"},
+            "docker.io/library/app:1",
+        ),
+    ],
+)
+def test_an_entry_has_the_full_name_that_containerd_writes_or_a_reference(annotations, name):
+    assert own_name(entry("linux/amd64", annotations=annotations)) == name

@@ -1,9 +1,11 @@
 """A tar file as a place: read where it is, its members found by name, whatever links and order they come in."""
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
+import subprocess
 import sys
 
 import pytest
@@ -17,8 +19,10 @@ from oci_layers.store.archive import TarFiles
 from tests.store.test_open import layout_entries
 from tests.support import docker
 from tests.support.layers import char, d, f, image, ln, sym, tar
+from tests.tar.blocks import END, extended, member, padded, record
 
 LAYER = tar(f("a", "a"))
+CLOSED = "it has been closed, nothing can be read from it any more"
 COMPRESS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstd.compress}
 
 
@@ -66,6 +70,16 @@ def test_links_lead_to_members_in_chains_and_forwards(opened):
     names = ("x/relative", "absolute", "hard", "chain", "chained")
     assert [found(files, name) for name in names] == [b"content"] * 5
     assert [found(files, name) for name in ("dangling", "climbing")] == [None, None]
+    assert files.follow("chained") == [b"chained", b"chain", b"x/relative", b"y/file"]
+    assert files.follow("./none/") == [b"none"]
+
+
+def test_links_that_climb_above_the_top_stay_at_the_top(opened):
+    """Docker 1.11 wrote links with one step too many; whatever unpacks the archive into a root follows them."""
+    files = opened(
+        sym("b/layer", "../../a/layer"), f("a/layer", "content"), ln("c", "../../a/layer"), sym("d", "/../c")
+    )
+    assert [found(files, name) for name in ("b/layer", "c", "d")] == [b"content"] * 3
 
 
 def test_links_in_a_circle_are_an_error(opened):
@@ -105,7 +119,7 @@ def test_an_archive_that_is_closed_gives_nothing_more(opened):
     files.close()
     with pytest.raises(StoreError) as raised:
         files.open_file("a")
-    assert raised.value.place == files.place
+    assert (raised.value.place, raised.value.reason) == (files.place, CLOSED)
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
@@ -140,6 +154,113 @@ def test_an_archive_that_is_damaged_is_refused(tmp_path):
         with pytest.raises(error) as raised:
             TarFiles(tmp_path / name)
         assert str(tmp_path / name) in (*getattr(raised.value, "__notes__", ()), getattr(raised.value, "what", ""))
+
+
+def test_an_archive_is_held_to_the_limits_of_the_caller(opened, tmp_path):
+    members = [f(f"{number}", "x" * 20) for number in range(12)]
+    assert found(opened(*members, limits=Limits(entries=12)), "11") == b"x" * 20
+    for limit, seen in (("entries", 3), ("file_bytes", 20)):
+        with pytest.raises(LimitError) as raised:
+            opened(*members, limits=Limits(**{limit: 2}))
+        assert (raised.value.limit, raised.value.allowed, raised.value.seen) == (limit, 2, seen)
+        assert raised.value.__notes__[-1] == str(tmp_path / "a.tar")
+
+
+# GNU tar makes a sparse member of what has a run of zeros, in four ways; the one below is its default with -S.
+
+
+def sparse(name, size, *pieces):
+    """A sparse member (GNU, PAX 1.0) of (offset, data) pieces."""
+    numbers = [len(pieces), *(number for offset, data in pieces for number in (offset, len(data)))]
+    map_ = padded(b"".join(b"%d\n" % number for number in numbers))
+    records = {b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0", b"GNU.sparse.name": name}
+    records[b"GNU.sparse.realsize"] = b"%d" % size
+    extension = extended(*(record(*each) for each in records.items()))
+    return extension + member(b"GNUSparseFile.0/x", map_ + b"".join(data for _, data in pieces))
+
+
+HOLEY = b"ab" + bytes(5000) + b"cd" + bytes(100)
+
+
+@pytest.fixture
+def sparse_archive(tmp_path):
+    """An archive of a sparse member between two others."""
+    parts = [member(b"first", b"1"), sparse(b"holey", len(HOLEY), (0, b"ab"), (5002, b"cd")), member(b"last", b"2")]
+    (tmp_path / "sparse.tar").write_bytes(b"".join(parts) + END)
+    return tmp_path / "sparse.tar"
+
+
+def test_a_sparse_member_is_read_with_its_holes(sparse_archive):
+    with contextlib.closing(TarFiles(sparse_archive)) as files:
+        holey = files.find("holey")
+        assert (holey.size, holey.read_at(0, 10000), holey.read_at(5000, 5)) == (len(HOLEY), HOLEY, b"\0\0cd\0")
+        assert (found(files, "first"), found(files, "last")) == (b"1", b"2")
+        files.close()
+        with pytest.raises(StoreError):
+            holey.read(1)
+
+
+def test_a_sparse_member_counts_with_its_holes(sparse_archive):
+    with pytest.raises(LimitError) as raised:
+        TarFiles(sparse_archive, limits=Limits(file_bytes=5000))
+    assert (raised.value.limit, raised.value.seen) == ("file_bytes", len(HOLEY))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["tar", "-S", f"--format={form}"], marks=pytest.mark.peer("tar"), id=f"GNU tar, {form}")
+        for form in ("gnu", "posix", "oldgnu")
+    ]
+    + [pytest.param(["bsdtar"], marks=pytest.mark.peer("bsdtar"), id="bsdtar")],
+)
+def test_an_image_packed_by_a_program_that_makes_members_sparse_is_read(tmp_path, command):
+    layer = tar(f("zeros", bytes(3 << 20)), f("a", "a" * 5000), f("more", bytes(1 << 20)))
+    directory = tmp_path / "files"
+    directory.mkdir()
+    with open(directory / "layer.tar", "wb") as file:
+        for at in range(0, len(layer), 4096):
+            piece = layer[at : at + 4096]
+            if piece.strip(b"\0"):
+                file.seek(at)
+                file.write(piece)
+        file.truncate(len(layer))
+    (directory / "config.json").write_bytes(docker.config(layer))
+    listing = docker.listing(("config.json", ["app:1"], ["layer.tar"]))
+    (directory / "manifest.json").write_bytes(b"".join(listing.chunks()))
+    subprocess.run([*command, "-cf", tmp_path / "a.tar", "-C", directory, "."], check=True)
+    with open_image(tmp_path / "a.tar") as image_:
+        assert (image_.root / "a").read_text() == "a" * 5000
+        assert image_.layers[0].descriptor.size == len(layer)
+
+
+def test_an_archive_that_is_closed_while_it_is_read_is_an_error_and_no_other_file(tmp_path):
+    layer = tar(*(f(f"{number}", "x" * 5000) for number in range(1000)))
+    file = docker.archive(tmp_path / "a.tar", docker.classic(layer))
+    (tmp_path / "other").write_bytes(b"y" * 6_000_000)
+    for how in (lambda image_: image_.files(), lambda image_: image_.layers[0].entries()):
+        image_ = open_image(file, threads=1)
+        rows = how(image_)
+        next(rows)
+        image_.close()
+        others = [os.open(tmp_path / "other", os.O_RDONLY) for _ in range(20)]
+        with pytest.raises(StoreError) as raised:
+            list(rows)
+        assert (raised.value.place, raised.value.reason) == (file, CLOSED)
+        for fd in others:
+            os.close(fd)
+
+
+@pytest.mark.parametrize("compression", ["", "gz"])
+def test_an_archive_that_is_not_closed_warns_and_is_closed_when_it_is_collected(tmp_path, compression):
+    file = tmp_path / "a.tar"
+    file.write_bytes(COMPRESS.get(compression, bytes)(tar(*docker.classic(LAYER))))
+    before = len(os.listdir("/proc/self/fd"))
+    image_ = open_image(file)
+    assert image_.config.os == "linux"
+    with pytest.warns(ResourceWarning, match=f"^unclosed {file}$"):
+        del image_
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_reading_an_archive_makes_no_file(tmp_path):

@@ -1,11 +1,12 @@
 """What `docker save` and its imitators write is read as an image, every byte of it checked (DSV-01 to DSV-12)."""
 
 import json
+import os
 import re
 
 import pytest
 
-from oci_layers import Limits, open_image
+from oci_layers import Limits, open_image, system
 from oci_layers.errors import (
     BlobMissingError,
     DigestMismatchError,
@@ -144,6 +145,85 @@ def test_one_of_several_is_chosen_by_a_name_as_docker_knows_it_or_by_its_number(
         assert image.tree() == merged(*IMAGES[expected][1])
 
 
+def two(tmp_path, *, second="arm64", tags=(("cross:latest",), ("cross:latest",)), refs=()):
+    """Two images, `one` for amd64 and `two` for another architecture, in one archive."""
+    rows, entries = [], []
+    for name, architecture, own in (("one", "amd64", tags[0]), ("two", second, tags[1])):
+        layer = tar(f(name))
+        entries += [f(f"{name}.json", docker.config(layer, architecture=architecture, author=name)), f(name, layer)]
+        rows.append((f"{name}.json", list(own), [name]))
+    return docker.archive(tmp_path / "two.tar", [*entries, docker.listing(*rows)])
+
+
+def author(name, **options):
+    with open_image(name, **options) as image:
+        return image.config.author
+
+
+def refused(name, **options):
+    with pytest.raises(ReferenceMissingError) as raised:
+        open_image(name, **options)
+    return raised.value.what, raised.value.name, raised.value.known
+
+
+@pytest.mark.parametrize("ref", [None, "cross", "docker.io/library/cross:latest"])
+def test_of_two_images_of_one_name_the_platform_chooses(tmp_path, monkeypatch, ref):
+    file = two(tmp_path)
+    assert author(file, ref=ref, platform="linux/amd64") == "one"
+    assert author(file, ref=ref, platform="linux/aarch64") == "two"
+    assert refused(file, ref=ref, platform="linux/s390x") == (
+        "platform",
+        "linux/s390x",
+        ("linux/amd64", "linux/arm64"),
+    )
+    for machine, expected in (("x86_64", "one"), ("aarch64", "two")):
+        monkeypatch.setattr("platform.machine", lambda machine=machine: machine)
+        assert author(file, ref=ref) == expected
+    monkeypatch.setattr("platform.machine", lambda: "s390x")
+    assert refused(file, ref=ref)[:2] == ("platform", "linux/s390x")
+
+
+def test_names_that_two_images_have_are_listed_with_numbers_which_choose_one(tmp_path):
+    file = two(tmp_path)
+    assert refused(file, ref="other") == ("image", "other", ("cross:latest", "@0", "@1"))
+    assert [author(file, ref=ref) for ref in ("@0", "@1")] == ["one", "two"]
+    assert refused(file, ref="@1", platform="linux/amd64") == ("platform", "linux/amd64", ("linux/arm64",))
+
+
+def test_two_images_of_one_name_and_one_platform_are_told_apart_by_their_numbers(tmp_path):
+    file = two(tmp_path, second="amd64")
+    for options in ({}, {"ref": "cross"}, {"platform": "linux/amd64"}):
+        assert refused(file, **({"platform": "linux/amd64"} | options)) == ("image", "", ("@0", "@1"))
+    assert refused(
+        two(tmp_path, second="amd64", tags=(["a:1", "b:1"], ["b:1"])), ref="b:1", platform="linux/amd64"
+    ) == (
+        "image",
+        "",
+        ("a:1", "@1"),
+    )
+
+
+def test_without_a_name_the_platform_chooses_among_all_images(tmp_path):
+    file = two(tmp_path, tags=(["a:1"], ["b:1"]))
+    assert author(file, platform="linux/arm64") == "two"
+    assert refused(file) == ("image", "", ("a:1", "b:1"))
+    assert refused(two(tmp_path, second="amd64", tags=(["a:1"], ["b:1"])), platform="linux/amd64") == (
+        "image",
+        "",
+        ("a:1", "b:1"),
+    )
+    assert author(two(tmp_path, tags=([], []), second="arm64"), platform="linux/arm64") == "two"
+
+
+def test_an_image_that_is_listed_once_for_each_of_its_names_is_one(tmp_path):
+    raw = docker.config(LAYERS[0])
+    rows = [("c.json", [name], ["layer"]) for name in ("a:1", "b:1")]
+    file = docker.archive(tmp_path / "a.tar", [f("c.json", raw), f("layer", LAYERS[0]), docker.listing(*rows)])
+    for ref in (None, "a:1", "b:1", "@1"):
+        with open_image(file, ref=ref) as image:
+            assert image.config_document.raw == raw
+
+
 @pytest.mark.parametrize("ref", [None, "app:2", "registry.example/app", "me/thing", "@3", "@", "@-1", "@\u00b2"])
 def test_several_without_a_name_or_with_another_lists_what_there_is(tmp_path, ref):
     with pytest.raises(ReferenceMissingError) as raised:
@@ -205,6 +285,52 @@ def test_a_file_that_is_listed_and_not_there_is_named(tmp_path, missing):
         opened(tmp_path, entries)
     name = docker.hexdigest(docker.config(*LAYERS)) + ".json" if missing == "config" else "2\\x1b[2J.tar"
     assert raised.value.reason == f"the image lists {name}, which is not in the archive"
+
+
+@pytest.mark.parametrize(
+    ("links", "reason"),
+    [
+        ([], ""),
+        ([sym("x/1.tar", ".layer.tar")], ", a link to x/.layer.tar"),
+        ([ln("x/1.tar", "layer\x1b")], ", a link to layer\\x1b"),
+        ([sym("x/1.tar", "../y"), sym("y", "z"), ln("z", "none")], ", which leads to the link z to none"),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_named_with_where_it_leads(tmp_path, links, reason):
+    with pytest.raises(StoreError) as raised:
+        opened(tmp_path, [*links, *by_hand(("x/1.tar", None))])
+    assert raised.value.reason == f"the image lists x/1.tar{reason}, which is not in the archive"
+
+
+def test_a_link_of_a_layer_that_climbs_too_far_stays_in_the_archive(tmp_path):
+    with opened(tmp_path, [sym("x/2.tar", "../../1.tar"), *by_hand(("1.tar", LAYERS[0]), ("x/2.tar", None))]) as image:
+        assert str(image.layers[1].descriptor.digest) == digest(LAYERS[1])
+        with pytest.raises(DigestMismatchError):
+            image.tree()
+
+
+def test_an_empty_name_in_the_list_is_called_that(tmp_path):
+    with pytest.raises(StoreError) as raised:
+        opened(tmp_path, by_hand(("1.tar", LAYERS[0]), ("", None)))
+    assert raised.value.reason == "layer 1 of the image has an empty name in manifest.json"
+    with pytest.raises(StoreError) as raised:
+        opened(tmp_path, [docker.listing(("", ["app:1"], []))])
+    assert raised.value.reason == "the config of the image has an empty name in manifest.json"
+
+
+def test_a_file_that_several_layers_name_is_hashed_once(tmp_path, monkeypatch):
+    blob = COMPRESS["gzip"](LAYERS[0])
+    links = [sym(f"{number}.tar", "layer.tar") for number in range(20)]
+    names = [f"{number}.tar" for number in range(20)]
+    raw = docker.config(*[LAYERS[0]] * 20)
+    file = docker.archive(
+        tmp_path / "a.tar", [f("c", raw), f("layer.tar", blob), *links, docker.listing(("c", [], names))]
+    )
+    asked = []
+    monkeypatch.setattr(system, "pread", lambda fd, size, at: asked.append(size) or os.pread(fd, size, at))
+    with open_image(file) as image:
+        assert {str(layer.descriptor.digest) for layer in image.layers} == {digest(blob)}
+    assert len([size for size in asked if size == len(blob)]) == 1
 
 
 @pytest.mark.parametrize("listed", [0, 1, 3])

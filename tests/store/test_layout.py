@@ -5,10 +5,11 @@ import os
 
 import pytest
 
-from oci_layers import Limits, open_image
+from oci_layers import Limits, check_image, open_image
 from oci_layers.errors import (
     BlobMissingError,
     DocumentError,
+    IntegrityError,
     LimitError,
     PlaceMissingError,
     ReferenceMissingError,
@@ -18,6 +19,7 @@ from oci_layers.store.layout import LayoutDirectory
 from tests.support.layers import Built, f, image, tar
 
 LAYER = tar(f("a", "a"))
+CLOSED = "it has been closed, nothing can be read from it any more"
 
 
 def refused(error, directory, name="oci:{}", **options):
@@ -53,8 +55,6 @@ def test_files_that_the_layout_does_not_know_are_no_error(tmp_path):
 def test_a_directory_that_is_not_there_is_a_missing_place(tmp_path):
     error = refused(PlaceMissingError, tmp_path / "none")
     assert (error.place, error.reason) == (f"{tmp_path}/none", "no such directory")
-    (tmp_path / "file").write_text("")
-    assert refused(PlaceMissingError, tmp_path / "file").reason == "no such directory"
 
 
 def test_a_directory_without_a_marker_or_an_index_is_no_layout(tmp_path):
@@ -96,6 +96,13 @@ def test_files_at_the_top_that_are_too_large_are_not_read(tmp_path, name):
     assert (error.limit, error.allowed) == ("document_bytes", Limits().document_bytes)
 
 
+ODD = "is not a regular file"
+ODD_LINK = (
+    f"{ODD}, or is reached through a link; "
+    "links are followed with blob_links=True, in the command with --policy lenient or --profile lenient"
+)
+
+
 def replaced(path, kind):
     path.unlink()
     match kind:
@@ -114,7 +121,7 @@ def test_a_file_at_the_top_that_is_no_regular_file_is_refused_without_being_touc
     directory = image(tmp_path, LAYER)
     replaced(tmp_path / name, kind)
     error = refused(StoreError, directory)
-    assert (error.place, error.reason) == (directory, f"{name} is not a regular file")
+    assert (error.place, error.reason) == (directory, f"{name} {ODD_LINK if kind == 'link' else ODD}")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
@@ -125,8 +132,7 @@ def test_a_blob_that_is_no_regular_file_is_refused_without_being_touched(tmp_pat
     digest = built.index["manifests"][0]["digest"]
     replaced(tmp_path / "blobs" / digest.replace(":", "/"), kind)
     error = refused(StoreError, directory)
-    assert error.place == directory
-    assert error.reason.startswith(f"blob {digest} is not a regular file")
+    assert (error.place, error.reason) == (directory, f"blob {digest} {ODD_LINK if kind == 'link' else ODD}")
 
 
 def test_a_blobs_directory_that_is_a_link_is_not_followed(tmp_path):
@@ -152,10 +158,87 @@ def test_references_are_refused_with_those_there_are_and_the_place(tmp_path):
     assert (error.name, error.known, error.__notes__) == ("other", ("t",), [directory])
 
 
+@pytest.fixture
+def linked(tmp_path):
+    """A layout as Bazel's rules_oci writes it: all of its files are links to files elsewhere."""
+    built = Built.of(tmp_path / "real", LAYER)
+    built.write()
+    for path in sorted((tmp_path / "real").rglob("*")):
+        name = tmp_path / "linked" / path.relative_to(tmp_path / "real")
+        if path.is_file():
+            name.parent.mkdir(parents=True, exist_ok=True)
+            name.symlink_to(path)
+    return built, tmp_path / "linked"
+
+
+def test_links_are_followed_where_the_caller_asks_for_it(linked):
+    _, directory = linked
+    assert refused(StoreError, directory).reason == f"oci-layout {ODD_LINK}"
+    with pytest.raises(StoreError):
+        check_image(directory)
+    with open_image(directory, blob_links=True) as opened:
+        assert (opened.root / "a").read_text() == "a"
+    assert check_image(directory, blob_links=True).ok
+
+
+def test_what_a_link_leads_to_is_held_to_its_digest_and_a_regular_file(linked, tmp_path):
+    built, directory = linked
+    blob = directory / "blobs" / built.layers[0]["descriptor"]["digest"].replace(":", "/")
+    replaced(blob, "link")
+    with open_image(directory, blob_links=True) as opened, pytest.raises(IntegrityError):
+        opened.tree()
+    (flaw,) = [flaw for flaw in check_image(directory, blob_links=True).findings if flaw.severity == "error"]
+    assert flaw.rule == "DSC-08"
+    os.mkfifo(tmp_path / "pipe")
+    blob.unlink()
+    blob.symlink_to(tmp_path / "pipe")
+    with open_image(directory, blob_links=True) as opened, pytest.raises(StoreError) as raised:
+        opened.tree()
+    assert raised.value.reason == f"blob {built.layers[0]['descriptor']['digest']} {ODD}"
+
+
+def test_a_directory_of_blobs_may_be_a_link_where_links_are_followed(tmp_path):
+    directory = image(tmp_path / "layout", LAYER)
+    (tmp_path / "layout" / "blobs").rename(tmp_path / "elsewhere")
+    (tmp_path / "layout" / "blobs").symlink_to("../elsewhere")
+    assert not check_image(directory).ok
+    assert check_image(directory, blob_links=True).ok
+
+
+def test_a_layout_that_is_closed_while_it_is_read_is_an_error(tmp_path):
+    layer = tar(*(f(f"{number}", "x" * 5000) for number in range(1000)))
+    directory = image(tmp_path, layer, compression="")
+    opened = open_image(directory, threads=1)
+    entries = opened.layers[0].entries()
+    next(entries)
+    opened.close()
+    with pytest.raises(StoreError) as raised:
+        list(entries)
+    assert (raised.value.place, raised.value.reason) == (directory, CLOSED)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_a_layout_that_is_not_closed_warns_and_is_closed_when_it_is_collected(tmp_path):
+    directory = image(tmp_path, LAYER)
+    before = len(os.listdir("/proc/self/fd"))
+    opened = open_image(directory)
+    with pytest.warns(ResourceWarning, match=f"^unclosed {directory}$"):
+        del opened
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_tree_keeps_the_place_of_an_image_that_was_not_closed(tmp_path):
+    """Contents are where the tree says as long as there is a tree; the warning comes when that goes, too."""
+    root = open_image(image(tmp_path, LAYER)).root
+    assert (root / "a").read_text() == "a"
+    with pytest.warns(ResourceWarning):
+        del root
+
+
 def test_a_layout_that_is_closed_gives_nothing_more(tmp_path):
     files = LayoutDirectory(image(tmp_path, LAYER))
     files.close()
     files.close()
     with pytest.raises(StoreError) as raised:
         files.open_file("index.json")
-    assert raised.value.place == str(tmp_path)
+    assert (raised.value.place, raised.value.reason) == (str(tmp_path), CLOSED)

@@ -34,6 +34,47 @@ def test_a_name_is_a_transport_a_place_and_a_reference_and_comes_back_as_text(te
 
 
 @pytest.mark.parametrize(
+    ("text", "transport", "place", "ref"),
+    [
+        (f"oci:dir@{DIGEST}", "oci", "dir", DIGEST),
+        (f"oci:/a/b@c@{DIGEST}", "oci", "/a/b@c", DIGEST),
+        (f"oci-archive:x.tar@{DIGEST}", "oci-archive", "x.tar", DIGEST),
+        (f"oci:dir:{DIGEST}", "oci", "dir", DIGEST),
+        (f"docker-archive:x.tar@{DIGEST}", "docker-archive", "x.tar@sha256", "0" * 64),
+        ("oci:dir@v1:tag", "oci", "dir@v1", "tag"),
+        ("oci:dir@sha256", "oci", "dir@sha256", None),
+        (f"oci:@{DIGEST}", "oci", "@sha256", "0" * 64),
+    ],
+)
+def test_an_image_of_a_layout_may_be_named_by_its_digest(text, transport, place, ref):
+    name = ImageName.parse(text)
+    assert name == ImageName(transport, place, ref)
+    assert ImageName.parse(str(name)) == name
+
+
+def test_a_digest_that_is_none_is_refused():
+    with pytest.raises(NameFormatError) as raised:
+        ImageName.parse("oci:dir@sha256:abc")
+    assert (raised.value.what, raised.value.text) == ("digest", "sha256:abc")
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "wrong", "reason"),
+    [
+        ("a\0b", "image name", "a\0b", "it has a NUL byte"),
+        ("oci:a\0b:t", "image name", "a\0b", "it has a NUL byte"),
+        ("oci:a:t\0", "reference", "t\0", "it has a NUL byte"),
+        ("a\ud800", "image name", "a\ud800", "it is not valid Unicode"),
+        ("docker-archive:a:\udfff", "reference", "\udfff", "it is not valid Unicode"),
+    ],
+)
+def test_what_no_path_and_no_reference_can_be_is_refused(text, what, wrong, reason):
+    with pytest.raises(NameFormatError) as raised:
+        ImageName.parse(text)
+    assert (raised.value.what, raised.value.text, raised.value.reason) == (what, wrong, reason)
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("", "it is empty"),
@@ -48,13 +89,23 @@ def test_a_name_of_nothing_is_refused(text, reason):
     assert (raised.value.what, raised.value.text, raised.value.reason) == ("image name", text, reason)
 
 
-@pytest.mark.parametrize("text", ["dockre:x", "alpine:3.20", "containers-storage:x"])
+@pytest.mark.parametrize("text", ["dockre:x", "alpine:3.20"])
 def test_a_transport_that_nobody_knows_is_refused_with_those_there_are(text):
     with pytest.raises(UnsupportedError) as raised:
         ImageName.parse(text)
     assert (raised.value.what, raised.value.value) == ("transport", text.partition(":")[0])
     assert "oci, oci-archive, docker-archive" in raised.value.hint
     assert f"./{text}" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "text", ["docker://alpine", "docker-daemon:alpine:3", "containers-storage:x", "dir:x", "ostree:x", "sif:x"]
+)
+def test_a_transport_of_other_programs_is_refused_with_what_brings_the_image_here(text):
+    with pytest.raises(UnsupportedError) as raised:
+        ImageName.parse(text)
+    assert (raised.value.what, raised.value.value) == ("transport", text.partition(":")[0])
+    assert raised.value.hint.endswith(f" not read; copy the image first: skopeo copy {text} oci:DIR")
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,18 @@ import pathlib
 
 import pytest
 
-from oci_layers import Platform, open_image
-from oci_layers.errors import NameFormatError, OCIError, PlaceMissingError, StoreError, TarFormatError, UnsupportedError
+from oci_layers import Platform, check_image, open_image
+from oci_layers.errors import (
+    DocumentError,
+    NameFormatError,
+    OCIError,
+    PlaceMissingError,
+    Problem,
+    ReferenceMissingError,
+    StoreError,
+    TarFormatError,
+    UnsupportedError,
+)
 from oci_layers.limits import Limits
 from tests.support import docker
 from tests.support.layers import Built, d, f, image, tar
@@ -96,7 +106,7 @@ def test_a_file_that_is_nothing_of_all_that_is_called_that(tmp_path):
 
 def test_a_place_that_is_neither_file_nor_directory_is_an_error_of_the_system(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for name in (f"oci-archive:{tmp_path}/pipe", tmp_path / "pipe", f"docker-archive:{tmp_path}"):
+    for name in (f"oci-archive:{tmp_path}/pipe", tmp_path / "pipe", f"oci:{tmp_path}/pipe"):
         with pytest.raises(OSError, match="not a regular file"):
             open_image(name)
 
@@ -109,6 +119,103 @@ def test_an_artifact_is_opened_and_held_against_no_platform(tmp_path):
         assert opened.manifest.layers == ()
     with pytest.raises(UnsupportedError):
         open_image(directory, platform="linux/amd64")
+
+
+@pytest.mark.parametrize("wrong", ["a\0b", "a\ud800"])
+def test_a_name_that_no_file_can_have_is_malformed(places, wrong):
+    for name, options in (
+        (wrong, {}),
+        (f"oci:{wrong}", {}),
+        (pathlib.Path(wrong), {}),
+        (places["oci"], {"ref": wrong}),
+        (places["docker-archive"], {"ref": wrong}),
+        (places["oci"], {"platform": f"linux/{wrong}"}),
+        (places["oci"], {"platform": f"windows({wrong})/amd64"}),
+    ):
+        for function in (open_image, check_image):
+            with pytest.raises(NameFormatError) as raised:
+                function(name, **options)
+            assert wrong in raised.value.text
+
+
+def test_a_path_may_be_bytes(places):
+    class Path:
+        def __fspath__(self):
+            return os.fsencode(places["oci"])
+
+    with open_image(Path()) as opened:
+        assert opened.name == places["oci"]
+
+
+@pytest.mark.parametrize("kind", ["oci", "oci-archive"])
+def test_an_image_of_a_layout_is_opened_by_its_digest(places, kind):
+    with open_image(f"{kind}:{places[kind]}") as opened:
+        digest = str(opened.descriptor.digest)
+    with open_image(f"{kind}:{places[kind]}@{digest}") as opened:
+        assert str(opened.descriptor.digest) == digest
+    with pytest.raises(ReferenceMissingError) as raised:
+        open_image(f"{kind}:{places[kind]}@sha256:{'0' * 64}")
+    assert (raised.value.name, raised.value.known) == ("sha256:" + "0" * 64, ("t",))
+
+
+def hybrid(tmp_path, *, layers=(), listed=(LAYER,), **fields):
+    """What Docker 25.0.0 wrote: a layout that lists no layers, and a Docker archive that does, in one."""
+    built = Built.of(tmp_path / "hybrid", *layers, compression="")
+    built.config["rootfs"]["diff_ids"] = [docker.digest(each) for each in listed]
+    built.config.update(fields)
+    directory = built.write()
+    blobs = {f"blobs/sha256/{docker.hexdigest(each)}": each for each in listed}
+    config = "blobs/" + built.manifest["config"]["digest"].replace(":", "/")
+    entries = [*layout_entries(directory), *map(f, blobs, blobs.values())]
+    return docker.archive(tmp_path / "hybrid.tar", [*entries, docker.listing((config, ["app:1"], list(blobs)))])
+
+
+def test_a_layout_without_layers_has_those_of_the_docker_archive_that_it_is_too(tmp_path):
+    """DSV-05: the bare path of such an archive works; who says that it is a layout gets what the layout says."""
+    file = hybrid(tmp_path)
+    for name, ref in ((file, None), (file, "t"), (f"docker-archive:{file}", None)):
+        with open_image(name, ref=ref, platform="linux/amd64") as opened:
+            assert (opened.root / "a").read_text() == "a"
+    with pytest.raises(ReferenceMissingError):
+        open_image(file, platform="linux/arm64")
+    with open_image(f"oci-archive:{file}") as opened, pytest.raises(DocumentError) as raised:
+        opened.tree()
+    assert raised.value.problems == (Problem("/rootfs/diff_ids", "1 diff_ids for the manifest's 0 layers"),)
+
+
+def test_a_layout_without_layers_whose_config_has_none_either_is_an_image_without_layers(tmp_path):
+    with open_image(hybrid(tmp_path, listed=())) as opened:
+        assert opened.descriptor.media_type == "application/vnd.oci.image.manifest.v1+json"
+        assert opened.layers == ()
+
+
+def test_a_layout_without_layers_that_the_docker_archive_does_not_know_is_what_it_is(tmp_path):
+    directory = image(tmp_path / "layout")
+    entries = [*layout_entries(directory), *docker.classic(LAYER)]
+    with open_image(docker.archive(tmp_path / "a.tar", entries)) as opened:
+        assert opened.layers == ()
+
+
+def test_a_config_that_is_malformed_is_named_with_its_image(tmp_path):
+    built = Built.of(tmp_path, LAYER)
+    built.config["config"] = {"Entrypoint": "/bin/sh"}
+    directory = built.write()
+    config = built.manifest["config"]["digest"]
+    with open_image(f"oci:{directory}:t") as opened, pytest.raises(DocumentError) as raised:
+        opened.tree()
+    assert raised.value.__notes__ == [f"config {config}", f"oci:{directory}:t"]
+    with pytest.raises(DocumentError) as raised:
+        open_image(directory, platform="linux/amd64")
+    assert raised.value.__notes__ == [f"config {config}", directory]
+
+
+def test_a_config_of_dockers_that_is_malformed_is_named_with_its_archive(tmp_path):
+    raw = docker.config(LAYER, config={"Entrypoint": "/bin/sh"})
+    entries = [f("c.json", raw), f("layer.tar", LAYER), docker.listing(("c.json", ["app:1"], ["layer.tar"]))]
+    file = docker.archive(tmp_path / "a.tar", entries)
+    with pytest.raises(DocumentError) as raised:
+        open_image(file)
+    assert raised.value.__notes__ == [f"config c.json ({docker.digest(raw)})", file]
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
