@@ -55,6 +55,9 @@ def test_links_are_not_opened(tmp_path, here):
     assert failure(system.open_root, str(tmp_path / "to-directory")) in {errno.ELOOP, errno.ENOTDIR}
     assert failure(system.open_surroundings, str(tmp_path / "to-directory")) in {errno.ELOOP, errno.ENOTDIR}
     os.close(system.open_path(str(tmp_path / "to-file")))
+    os.close(system.open_directory(b"to-directory", here, follow=True))
+    os.close(system.open_regular_file(b"to-file", here, follow=True))
+    assert failure(system.open_regular_file, b"to-directory", here, follow=True) == errno.EINVAL
 
 
 def test_only_regular_files_are_opened_and_nothing_waits(tmp_path, here):

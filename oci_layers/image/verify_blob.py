@@ -24,7 +24,6 @@ from oci_layers.errors import (
     LimitError,
     OCIError,
     SizeMismatchError,
-    StoreError,
     UnsupportedError,
     printable,
 )
@@ -334,8 +333,6 @@ def _flaws_of(error: OCIError, blob: Blob) -> list[Flaw]:
             rule, message = "LIM-01", str(error)
         case UnsupportedError():
             rule, message = "DIG-08", str(error)
-        case StoreError():
-            rule, message = "LAY-05", error.reason
         case _:
             rule, message = "LAY-05", str(error)
     return [Flaw(rule, "error", blob.digest, "", message)]

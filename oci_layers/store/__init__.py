@@ -1,7 +1,8 @@
 """Places that hold images: layout directories and archives, opened by name.
 
 `name` parses names, `open` is `open_image` and `check` is `check_image`, `layout` and `archive` and `docker` are the
-kinds of place, `choose` finds one image among several.
+kinds of place, `diagnose` says what a place is that is another or none, `choose` finds one image among several, and
+`sparse` reads members of archives that have holes.
 """
 
 from typing import TYPE_CHECKING

@@ -2,8 +2,9 @@
 
 `manifest.json` lists images by the names of their files in the archive, without digests. So a manifest is made for the
 chosen one: a plain layer's digest is what the config says of it, a compressed one's and the config's are computed. From
-there on the image is one like any other, every byte checked. The archives of Docker before 1.10 have no
-`manifest.json`; they are refused, as Docker refuses them.
+there on the image is one like any other, every byte checked. Several images may have one name, each for another
+platform, as in a layout; then the configs tell which is meant. The archives of Docker before 1.10 have no
+`manifest.json`; they are refused, as Docker refuses them (`diagnose`).
 """
 
 import re
@@ -58,20 +59,17 @@ class DockerArchive:
     """The images of an archive, and the `BlobSource` of the one that is chosen."""
 
     def __init__(self, files: TarFiles, limits: Limits) -> None:
-        """Read what the archive lists.
+        """Read what the archive lists, in the `manifest.json` that it has.
 
         Raises:
-            StoreError: There is no `manifest.json`.
-            DocumentError: It is malformed.
+            DocumentError: That is malformed.
         """
         self._files = files
         self._limits = limits
         self._names_of: dict[Digest, str] = {}
         self._digests: dict[bytes, Digest] = {}
         raw = read_file(files, MANIFEST, limit="document_bytes", allowed=limits.document_bytes)
-        if raw is None:
-            reason = f"not a Docker archive: there is no file {MANIFEST} (archives of Docker before 1.10 have none)"
-            raise StoreError(files.place, reason)
+        assert raw is not None, "diagnose.is_docker has looked for it"
         self._items = _parse_items(raw, limits)
 
     def choose(self, ref: str | None, platform: Platform | None = None) -> Document[Manifest]:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.support.layers import Built, digest
 
 
@@ -58,14 +60,63 @@ def test_raw_is_the_very_bytes(run, image, built):
     assert digest(run("inspect", image, "--raw", "--config").out.encode()) == built.manifest["config"]["digest"]
 
 
-def test_an_artifact_has_a_raw_manifest_only(run, tmp_path):
+EMPTY = "application/vnd.oci.empty.v1+json"
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    """An artifact of two files, and its layout."""
     built = Built.of(tmp_path)
-    built.manifest["config"] = built.put(b"{}", "application/vnd.oci.empty.v1+json")
-    directory = built.write()
-    assert json.loads(run("inspect", "--raw", directory).out) == built.manifest
+    built.manifest |= {"artifactType": "application/vnd.example+type", "annotations": {"note\x1b": "n"}}
+    built.manifest["config"] = built.put(b"{}", EMPTY)
+    title = {"annotations": {"org.opencontainers.image.title": "a\x1b.txt"}}
+    built.manifest["layers"] = [built.put(b"text", "text/plain") | title, built.put(b"more", "text/html")]
+    return built, built.write()
+
+
+def test_inspect_shows_the_manifest_of_an_artifact(run, artifact):
+    built, directory = artifact
     ran = run("inspect", directory)
+    assert ran.out.splitlines() == [
+        f"digest      {built.index['manifests'][0]['digest']}",
+        "media type  application/vnd.oci.image.manifest.v1+json",
+        "artifact    application/vnd.example+type",
+        f"config      {digest(b'{}')}  2 B  {EMPTY}",
+        "annotation  note\\x1b=n",
+        f"layer 0     {digest(b'text')}  4 B  text/plain  a\\x1b.txt",
+        f"layer 1     {digest(b'more')}  4 B  text/html",
+    ]
+    assert (ran.code, ran.err) == (0, "")
+    value = json.loads(run("inspect", directory, "--format", "json").out)
+    assert list(value) == ["name", "digest", "media_type", "manifest", "config", "chain_ids"]
+    assert (value["manifest"], value["config"], value["chain_ids"]) == (built.manifest, None, [])
+    assert json.loads(run("inspect", "--raw", directory).out) == built.manifest
+
+
+def test_an_artifact_of_the_type_of_its_config_is_called_by_that(run, tmp_path):
+    built = Built.of(tmp_path)
+    built.manifest["config"] = built.put(b"x", "application/vnd.example.config")
+    assert "artifact    application/vnd.example.config\n" in run("inspect", built.write()).out
+
+
+@pytest.mark.parametrize("arguments", [["ls"], ["inspect", "--raw", "--config"]])
+def test_an_artifact_has_no_files_and_no_config(run, artifact, arguments):
+    _, directory = artifact
+    ran = run(*arguments, directory)
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == (
-        "oci-layers: error: unsupported config media type: application/vnd.oci.empty.v1+json "
-        "(this is an artifact, not an image)\n"
+        f"oci-layers: error: {directory}: unsupported config media type: {EMPTY} (this is an artifact, not an image)\n"
     )
+
+
+def test_a_config_that_is_malformed_is_named(run, tmp_path):
+    built = Built.of(tmp_path)
+    built.config["config"] = {"Cmd": "sh"}
+    directory = built.write()
+    ran = run("inspect", f"oci:{directory}:t")
+    config = built.manifest["config"]
+    problem = "/config/Cmd: must be an array, not a string"
+    assert ran.err == (
+        f"oci-layers: error: oci:{directory}:t: config {config['digest']}: {config['mediaType']}: {problem}\n"
+    )
+    assert ran.code == 1

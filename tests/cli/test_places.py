@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from tests.support import docker
 from tests.support.layers import Built, d, f, image, sym, tar
 
 VERBS = {"ls": [], "tree": [], "cat": ["a"], "inspect": [], "unpack": ["DEST"]}
 LAYER = tar(f("a", "content"))
+REGISTRY = "registries are not read"
 
 
 @pytest.fixture
@@ -95,6 +97,74 @@ def test_a_transport_that_nobody_knows_says_what_to_write_instead(run):
     instead = "for a path with a colon write ./image:tag, for REF use --ref"
     assert ran.err == f"oci-layers: error: unsupported transport: image ({there_are}; {instead})\n"
     assert ran.code == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "line"),
+    [
+        (
+            "docker://alpine",
+            1,
+            f"unsupported transport: docker ({REGISTRY}; copy the image first: skopeo copy docker://alpine oci:DIR)",
+        ),
+        ("a\0b", 2, "image name 'a\\\\x00b': it has a NUL byte"),
+        ("oci:x@sha256:0", 2, "digest 'sha256:0': sha256 takes 64 lower-case hexadecimal digits"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["ls", "validate", "lint"])
+def test_a_name_that_is_none_is_one_line(run, verb, name, code, line):
+    ran = run(verb, name)
+    assert (ran.code, ran.out, ran.err) == (code, "", f"oci-layers: error: {line}\n")
+
+
+def test_an_image_is_named_by_its_digest(run, two, tmp_path):
+    index = json.loads((tmp_path / "two" / "index.json").read_text())
+    for entry in index["manifests"]:
+        assert f"digest      {entry['digest']}" in run("inspect", f"oci:{two}@{entry['digest']}").out
+
+
+def test_a_platform_that_is_not_there_is_not_found_and_those_that_are_are_listed(run, two, tmp_path):
+    index = json.loads((tmp_path / "two" / "index.json").read_text())
+    for entry, architecture in zip(index["manifests"], ("amd64", "arm64"), strict=True):
+        entry["platform"] = {"os": "linux", "architecture": architecture}
+        del entry["annotations"]
+    (tmp_path / "two" / "index.json").write_text(json.dumps(index))
+    gone = index["manifests"][0]["digest"]
+    (tmp_path / "two" / "blobs" / gone.replace(":", "/")).unlink()
+    ran = run("ls", two, "--platform", "linux/amd64")
+    line = f"{two}: the index lists {gone}, which is not there: no platform 'linux/amd64'; there are: linux/arm64"
+    assert (ran.code, ran.out, ran.err) == (3, "", f"oci-layers: error: {line}\n")
+    assert run("ls", two, "--platform", "linux/arm64").out == "a\n"
+    assert run("validate", two).code == 0
+
+
+def test_blobs_that_are_links_are_followed_where_it_is_asked_for(run, tmp_path):
+    real = image(tmp_path / "real", LAYER)
+    (tmp_path / "linked").mkdir()
+    for name in ("oci-layout", "index.json", "blobs"):
+        (tmp_path / "linked" / name).symlink_to(f"{real}/{name}")
+    linked = tmp_path / "linked"
+    for verb, option in (
+        ("ls", "--policy"),
+        ("tree", "--policy"),
+        ("inspect", "--policy"),
+        ("validate", "--profile"),
+        ("lint", "--profile"),
+    ):
+        ran = run(verb, linked)
+        assert ran.code == 1
+        assert "oci-layout is not a regular file, or is reached through a link; links are followed with" in ran.err
+        assert f"{option} lenient" in ran.err
+        assert run(verb, linked, option, "lenient").code == 0
+    assert run("cat", linked, "a", "--policy", "lenient").out == "content"
+    assert run("unpack", linked, tmp_path / "out", "--policy", "lenient").code == 0
+
+
+def test_limits_are_those_of_an_archive_too(run, tmp_path):
+    file = docker.archive(tmp_path / "a.tar", docker.classic(LAYER))
+    ran = run("ls", file, "--limit", "entries=2")
+    line = f"{file}: limit entries is 2, the input has 3 or more (to raise it: --limit entries=NUMBER)"
+    assert (ran.code, ran.out, ran.err) == (1, "", f"oci-layers: error: {line}\n")
 
 
 def test_policies_are_presets_and_the_parents_on_their_own(run, tmp_path):

@@ -439,6 +439,75 @@ def test_the_subject_of_an_index_may_be_absent_too():
     assert made.named(made.verify()) == [("IDX-15", "note", "index", "/subject")]
 
 
+def listed(*entries, **fields):
+    """An index of entries, put into fresh blobs with an image in them."""
+    made = Made()
+    made.build()
+    image = made.blobs.put(made.manifest, MANIFEST, platform=LINUX)
+    made.index["manifests"] = [image if each is None else each for each in entries]
+    made.index |= fields
+    return made
+
+
+AWAY = Blobs().put({"away": 1}, MANIFEST, platform={"os": "linux", "architecture": "arm64"})
+NOWHERE = Blobs().put({"away": 2}, INDEX)
+PROOF = Blobs().put({"proof": 1}, MANIFEST) | {"platform": {"os": "unknown", "architecture": "unknown"}}
+ODD = Blobs().put({"odd": 1}, "application/vnd.example.thing")
+
+
+def test_what_an_index_lists_need_not_be_there_beside_an_image_that_is():
+    """LAY-07: an index may come with the image for one platform alone."""
+    found = listed(AWAY, None, NOWHERE, PROOF, ODD)
+    checked = found.verify()
+    notes = [("LAY-07", "note", "index", f"/manifests/{at}") for at in (0, 2, 3, 4)]
+    assert found.named(checked) == [("IDX-06", "note", "index", "/manifests/4/mediaType"), *notes]
+    message = f"{AWAY['digest']} is not there, and need not be, since another image of this index is"
+    assert checked.findings[0].message == message
+    assert checked.ok
+    assert found.verify(profile="lenient").findings == ()
+    assert {each.severity for each in found.verify(profile="strict").findings} == {"warning"}
+
+
+@pytest.mark.parametrize("entries", [[AWAY], [AWAY, NOWHERE], [AWAY, ODD], [AWAY, PROOF]])
+def test_where_no_image_of_an_index_is_there_all_that_it_lists_is_missing(entries):
+    found = listed(*entries)
+    missing = {("LAY-05", "error", entry["digest"], "") for entry in entries}
+    assert {each for each in found.named(found.verify()) if each[0] != "IDX-06"} == missing
+
+
+def test_an_attestation_is_no_image_that_makes_up_for_one():
+    found = listed(AWAY)
+    found.index["manifests"].append(found.blobs.put({"schemaVersion": 2}, MANIFEST) | {"platform": PROOF["platform"]})
+    assert ("LAY-05", "error", AWAY["digest"], "") in found.named(found.verify())
+
+
+def test_an_image_that_is_embedded_is_there():
+    found = listed(AWAY, None)
+    raw = found.blobs.stored.pop(found.index["manifests"][1]["digest"])
+    found.index["manifests"][1]["data"] = base64.b64encode(raw).decode()
+    assert found.named(found.verify()) == [("LAY-07", "note", "index", "/manifests/0")]
+
+
+@pytest.mark.parametrize("name", ["config", "layer 0"])
+def test_what_a_manifest_that_is_there_names_must_be_there(name):
+    found = listed(AWAY, None)
+    root = found.build()
+    del found.blobs.stored[found.ids[name]]
+    missing, note = ("LAY-05", "error", name, ""), ("LAY-07", "note", "index", "/manifests/0")
+    assert found.named(verify_image(found.blobs, [root])) == [missing, note]
+
+
+def test_what_is_needed_elsewhere_must_be_there_though_an_index_lists_it_too():
+    found = listed(None)
+    layer = dict(found.layers[0])
+    found.index["manifests"].append(layer)
+    root = found.build()
+    del found.blobs.stored[layer["digest"]]
+    assert [each for each in found.named(verify_image(found.blobs, [root])) if each[0] != "IDX-06"] == [
+        ("LAY-05", "error", "layer 0", "")
+    ]
+
+
 def test_a_layer_that_is_not_to_be_distributed_need_not_be_there():
     made = Made()
     made.layers[0]["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"

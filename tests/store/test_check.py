@@ -269,6 +269,49 @@ def test_an_image_in_an_index_in_the_index_can_be_chosen_by_its_platform(tmp_pat
     assert found(directory, platform="linux/amd64") == [("DSC-05", digest(nested), "")]
 
 
+def remove(directory, *names):
+    for name in names:
+        Path(directory, "blobs", *name.split(":")).unlink()
+
+
+def test_a_manifest_that_an_index_lists_need_not_be_there_beside_one_that_is(tmp_path):
+    directory, entries = several(tmp_path, "a", "a", "a", platforms=["linux/amd64", "linux/arm64", "linux/s390x"])
+    remove(directory, entries[0]["digest"], entries[2]["digest"])
+    checked = check_image(directory)
+    flaws = [flaw for flaw in checked.findings if flaw.rule == "LAY-07"]
+    assert checked.ok
+    assert [(flaw.severity, flaw.document, flaw.pointer) for flaw in flaws] == [
+        ("note", "index.json", "/manifests/0"),
+        ("note", "index.json", "/manifests/2"),
+    ]
+    message = f"{entries[0]['digest']} is not there, and need not be, since another image of this index is"
+    assert flaws[0].message == message
+    assert check_image(directory, platform="linux/arm64").ok
+    for platform, entry in (("linux/amd64", entries[0]), ("linux/s390x", entries[2])):
+        assert found(directory, platform=platform) == [("LAY-05", entry["digest"], "")]
+    remove(directory, entries[1]["digest"])
+    assert found(directory) == [("LAY-05", entry["digest"], "") for entry in sorted(entries, key=lambda e: e["digest"])]
+
+
+def test_the_manifest_of_an_image_with_a_name_of_its_own_must_be_there(tmp_path):
+    """Another name is another image: who asks for this one gets nothing."""
+    directory, entries = several(tmp_path, "a", "b")
+    remove(directory, entries[1]["digest"])
+    assert found(directory) == found(directory, ref="b") == [("LAY-05", entries[1]["digest"], "")]
+    assert found(directory, ref="a") == []
+
+
+def test_an_image_in_an_index_in_the_index_is_checked_by_its_digest(tmp_path):
+    directory, entries = several(tmp_path, "a", "b", platforms=["linux/amd64", "linux/arm64"])
+    nested = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+    Path(tmp_path, "blobs", "sha256", digest(nested)[7:]).write_bytes(nested)
+    entry = {"mediaType": OCI_INDEX, "digest": digest(nested), "size": len(nested)}
+    rewrite(directory, "index.json", lambda index: index.update(manifests=[entry]))
+    damage(directory, entries[1]["digest"])
+    assert check_image(f"oci:{directory}@{entries[0]['digest']}").ok
+    assert found(directory, ref=entries[1]["digest"]) == [("DSC-05", entries[1]["digest"], "")]
+
+
 @pytest.mark.parametrize("make", [docker.classic, docker.skopeo, docker.crane])
 def test_an_archive_of_dockers_is_checked(tmp_path, make):
     file = docker.archive(tmp_path / "a.tar", make(*LAYERS))
@@ -292,6 +335,23 @@ def test_all_images_of_an_archive_are_checked(tmp_path):
     assert found(file, ref="one:1") == []
     assert found(file) == found(file, ref="other:1")
     assert {(rule[:3], document) for rule, document, _ in found(file)} == {("DSC", "1.tar")}
+
+
+def test_of_the_images_of_an_archive_those_for_a_platform_are_checked(tmp_path):
+    configs = [docker.config(layer, architecture=each) for layer, each in zip(LAYERS, ("amd64", "arm64"), strict=True)]
+    rows = [(f"{number}.json", ["app:1"], [f"{number}.tar"]) for number in (0, 1)]
+    files = [f(f"{number}.json", raw) for number, raw in enumerate(configs)]
+    file = docker.archive(
+        tmp_path / "a.tar", [*files, f("0.tar", LAYERS[0]), f("1.tar", LAYERS[0]), docker.listing(*rows)]
+    )
+    assert found(file, platform="linux/amd64") == []
+    wrong = found(file, platform="linux/arm64")
+    assert {document for _, document, _ in wrong} == {"1.tar"}
+    assert found(file) == found(file, ref="app:1") == wrong
+    assert found(file, ref="@0") == []
+    with pytest.raises(ReferenceMissingError) as raised:
+        check_image(file, platform="linux/s390x")
+    assert (raised.value.name, raised.value.known) == ("linux/s390x", ("linux/amd64", "linux/arm64"))
 
 
 CONFIG = docker.config(*LAYERS)

@@ -1,5 +1,6 @@
 """One image out of an index: by its name, by its digest, by its platform; and what there is, where none fits."""
 
+import base64
 import json
 
 import attrs
@@ -195,6 +196,81 @@ def test_the_platform_of_an_index_holds_for_what_is_in_it(layout):
         for each, descriptor in inner.items()
     ]
     assert author(layout.write(layout.index(*outer)), platform="linux/arm64") == "linux/arm64"
+
+
+def absent(layout, *descriptors):
+    """Take documents out of a layout; these are descriptors as an index has them."""
+    for descriptor in descriptors:
+        del layout.built.blobs[descriptor["digest"]]
+    return descriptors
+
+
+THREE = ("linux/amd64", "linux/s390x", "linux/arm64")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_index_may_come_with_the_image_for_one_platform_alone(layout, monkeypatch, nested):
+    """LAY-07: what is there can be opened; another platform's is never taken for one that is not there."""
+    images = [layout.image(platform, platform) for platform in THREE]
+    absent(layout, *images[:2])
+    directory = layout.write(layout.index(*images, name="x")) if nested else layout.write(*images)
+    assert author(directory, platform="linux/arm64") == "linux/arm64"
+    with pytest.raises(ReferenceMissingError) as raised:
+        open_image(directory, platform="linux/amd64")
+    assert (raised.value.what, raised.value.name, raised.value.known) == ("platform", "linux/amd64", ("linux/arm64",))
+    assert raised.value.__notes__ == [f"the index lists {images[0]['digest']}, which is not there", directory]
+    assert refused(directory, platform="linux/riscv64") == ("platform", "linux/riscv64", ("linux/arm64",))
+    monkeypatch.setattr("platform.machine", lambda: "s390x")
+    assert refused(directory) == ("platform", "linux/s390x", ("linux/arm64",))
+
+
+def test_where_no_manifest_is_there_the_blob_is_what_is_missing(layout):
+    images = [layout.image(platform, platform) for platform in THREE]
+    directory = layout.write(layout.index(*absent(layout, *images)))
+    with pytest.raises(BlobMissingError) as raised:
+        open_image(directory, platform="linux/s390x")
+    assert raised.value.digest == images[1]["digest"]
+    assert refused(directory, platform="linux/riscv64") == ("platform", "linux/riscv64", THREE)
+
+
+def test_a_manifest_that_is_embedded_is_there(layout):
+    images = [layout.image(platform, platform) for platform in THREE[:2]]
+    raw = layout.built.blobs[images[1]["digest"]]
+    absent(layout, *images)
+    images[1]["data"] = base64.b64encode(raw).decode()
+    directory = layout.write(*images)
+    assert refused(directory, platform="linux/amd64") == ("platform", "linux/amd64", ("linux/s390x",))
+    assert author(directory, platform="linux/s390x") == "linux/s390x"
+
+
+def test_an_index_in_the_index_need_not_be_there_either(layout, monkeypatch):
+    indexes = [layout.index(layout.image(platform, platform)) for platform in THREE[1:]]
+    absent(layout, indexes[0])
+    directory = layout.write(*indexes)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert author(directory, platform="linux/arm64") == "linux/arm64"
+    assert refused(directory) == ("platform", "linux/amd64", ("linux/arm64",))
+
+
+def test_an_image_is_chosen_by_its_digest_in_an_index_in_the_index(layout):
+    images = [layout.image(platform, platform) for platform in THREE]
+    attestation = layout.image("attestation") | ATTESTATION
+    inner = layout.index(*images, attestation)
+    directory = layout.write(layout.index(inner, name="x"), layout.image("other", name="y"))
+    for image in images:
+        assert (
+            author(directory, ref=image["digest"]) == image["platform"]["os"] + "/" + image["platform"]["architecture"]
+        )
+        assert author(f"oci:{directory}@{image['digest']}") == author(directory, ref=image["digest"])
+    assert author(directory, ref=inner["digest"], platform="linux/s390x") == "linux/s390x"
+    assert author(directory, ref=attestation["digest"]) == "attestation"
+    assert refused(directory, ref=images[0]["digest"], platform="linux/arm64") == (
+        "platform",
+        "linux/arm64",
+        ("linux/amd64",),
+    )
+    unknown = "sha256:" + "0" * 64
+    assert refused(directory, ref=unknown) == ("image", unknown, ("x", "y"))
 
 
 ATTESTATION = {

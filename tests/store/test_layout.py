@@ -1,11 +1,13 @@
 """An image layout in a directory: a marker, an index, blobs, and nothing that a hostile one can make us touch."""
 
+import contextlib
+import errno
 import json
 import os
 
 import pytest
 
-from oci_layers import Limits, check_image, open_image
+from oci_layers import Limits, check_image, open_image, system
 from oci_layers.errors import (
     BlobMissingError,
     DocumentError,
@@ -55,6 +57,11 @@ def test_files_that_the_layout_does_not_know_are_no_error(tmp_path):
 def test_a_directory_that_is_not_there_is_a_missing_place(tmp_path):
     error = refused(PlaceMissingError, tmp_path / "none")
     assert (error.place, error.reason) == (f"{tmp_path}/none", "no such directory")
+    (tmp_path / "file").touch()
+    for name in ("none", "file"):
+        with pytest.raises(PlaceMissingError) as raised:
+            LayoutDirectory(tmp_path / name)
+        assert (raised.value.place, raised.value.reason) == (f"{tmp_path}/{name}", "no such directory")
 
 
 def test_a_directory_without_a_marker_or_an_index_is_no_layout(tmp_path):
@@ -62,6 +69,8 @@ def test_a_directory_without_a_marker_or_an_index_is_no_layout(tmp_path):
     assert (error.place, error.reason) == (str(tmp_path), "not an OCI image layout: there is no file oci-layout")
     (tmp_path / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     assert refused(StoreError, tmp_path).reason == "not a complete OCI image layout: there is no file index.json"
+    (tmp_path / "oci-layout").rename(tmp_path / "index.json")
+    assert refused(StoreError, tmp_path).reason == "not an OCI image layout: there is no file oci-layout"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +210,9 @@ def test_a_directory_of_blobs_may_be_a_link_where_links_are_followed(tmp_path):
     directory = image(tmp_path / "layout", LAYER)
     (tmp_path / "layout" / "blobs").rename(tmp_path / "elsewhere")
     (tmp_path / "layout" / "blobs").symlink_to("../elsewhere")
-    assert not check_image(directory).ok
+    errors = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
+    assert [flaw.rule for flaw in errors] == ["LAY-01", "LAY-05"]
+    assert errors[1].message == f"{directory}: blob {errors[1].digest} {ODD_LINK}"
     assert check_image(directory, blob_links=True).ok
 
 
@@ -233,6 +244,17 @@ def test_a_tree_keeps_the_place_of_an_image_that_was_not_closed(tmp_path):
     assert (root / "a").read_text() == "a"
     with pytest.warns(ResourceWarning):
         del root
+
+
+@pytest.mark.parametrize("call", ["open_regular_file", "open_directory"])
+def test_an_error_of_the_system_comes_through(tmp_path, monkeypatch, call):
+    def fault(*arguments, **options):
+        raise OSError(errno.EIO, "input/output error")
+
+    with contextlib.closing(LayoutDirectory(image(tmp_path, LAYER))) as files:
+        monkeypatch.setattr(system, call, fault)
+        with pytest.raises(OSError, match="input/output error"):
+            files.open_file("index.json") if call == "open_regular_file" else files.has_directory("blobs")
 
 
 def test_a_layout_that_is_closed_gives_nothing_more(tmp_path):
