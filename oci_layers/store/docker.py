@@ -221,13 +221,14 @@ class DockerArchive:
 
     def _layer(self, what: str, name: str, diff_id: Digest) -> Descriptor:
         found = self._range(name, what)
-        digest = diff_id
-        if sniff(found.read_at(0, 16)):
-            member = self._files.follow(name)[-1]
+        digest, member = diff_id, self._files.follow(name)[-1]
+        other = self._names_of.get(diff_id)
+        # Of two files for one diff_id both are looked at: one may be right and the other wrong.
+        if sniff(found.read_at(0, 16)) or (other is not None and self._files.follow(other)[-1] != member):
             if member not in self._digests:
                 self._digests[member] = _digest(found)
             digest = self._digests[member]
-        self._names_of[digest] = name
+        self._names_of.setdefault(digest, name)
         return Descriptor(media_type=DOCKER_LAYER, digest=digest, size=found.size)
 
     def open_blob(self, digest: Digest) -> ByteStream:

@@ -33,6 +33,9 @@ def open_image(
 ) -> Image:
     """Open an image. Only its documents are read; close it, or use it as a context manager.
 
+    What is open for an image that is not closed is closed, with a `ResourceWarning`, when nothing can read from it any
+    more: neither the image nor a tree, a path or a layer of it is left.
+
     Args:
         name: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:NAME:TAG]`, or the path of such a
             directory or file, told by its content. The first two take `@DIGEST` instead of `:REF`.

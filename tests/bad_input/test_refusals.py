@@ -537,7 +537,7 @@ PLACES = [
         StoreError,
         place=pointer,
     ),
-    row("archive that is a directory", layer(), 1, OSError, at="oci-archive:{}/image"),
+    row("archive that is a directory", layer(), 1, StoreError, at="oci-archive:{}/image", place=pointer),
     row(
         "archive that is no tar",
         lambda p: (p / "image").write_bytes(b"x" * 2000),

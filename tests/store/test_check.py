@@ -354,6 +354,17 @@ def test_of_the_images_of_an_archive_those_for_a_platform_are_checked(tmp_path):
     assert (raised.value.name, raised.value.known) == ("linux/s390x", ("linux/amd64", "linux/arm64"))
 
 
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_of_two_files_for_one_layer_each_is_checked(tmp_path, wrong):
+    rows = [(f"{number}.json", [f"app:{number}"], [f"{number}.tar"]) for number in (0, 1)]
+    configs = [f(f"{number}.json", docker.config(LAYERS[0], author=f"{number}")) for number in (0, 1)]
+    layers = LAYERS[0], LAYERS[0].replace(b"one", b"eno")
+    files = [f(f"{number}.tar", layers[number == wrong]) for number in (0, 1)]
+    file = docker.archive(tmp_path / "a.tar", [*configs, *files, docker.listing(*rows)])
+    assert {document.partition(".")[0] for _, document, _ in found(file)} == {str(wrong)}
+    assert found(file, ref=f"app:{1 - wrong}") == []
+
+
 CONFIG = docker.config(*LAYERS)
 NAME = docker.hexdigest(CONFIG) + ".json"
 
