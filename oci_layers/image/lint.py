@@ -30,7 +30,7 @@ def lint_layers(layers: Sequence[Layer], *, policy: Policy | None = None, window
 
     Args:
         layers: The layers, the base first, over an empty file system.
-        policy: How each layer is applied for those above it; `lenient` by default.
+        policy: How each layer is applied for those above it.
         windows: Whether the image is for Windows, which has other names and attributes.
 
     Raises:

@@ -128,9 +128,9 @@ class Application:
                 case _:
                     assert_never(change)
         except LayerError as error:
+            self.doubtful = self.doubtful or (self.turn, change.path)
             if self.policy.refused == "error" or isinstance(error, TarFormatError):
                 raise
-            self.doubtful = self.doubtful or (self.turn, change.path)
             self.report("refused", change.path, error.reason)
 
     def end(self) -> None:

@@ -328,7 +328,7 @@ class EntryRules:
         return node if isinstance(node, Directory) else None
 
     def parent(self, path: bytes, above: _Directory, name: bytes) -> None:
-        """Look at a directory that something is in."""
+        """Look at a directory that something is in; that it is none is for the engine to say."""
         seen = above.names.get(name)
         node = above.lower.children.get(name) if seen is None and above.lower is not None else None
         if seen is None and above.hides(name):
@@ -342,8 +342,6 @@ class EntryRules:
             twin = above.fold_of(name)
             if twin is not None:
                 self.twin(path, inside + twin)
-        elif not isinstance(node, Directory) and (seen is None or seen[0] != DIRECTORY):
-            self.tell("file-as-directory", path)
 
     # Markers.
 
@@ -455,9 +453,9 @@ class EntryRules:
         return seen
 
     def is_entered(self, path: bytes) -> bool:
-        """Tell whether something is in the directory at a clean path."""
+        """Tell whether something is in the directory at a clean path, and not in one that a link there leads to."""
         here = self.directory(path)
-        return here is not None and here.entered
+        return here is not None and here.entered and not isinstance(self.below(path), Symlink)
 
     def known_below(self, path: bytes) -> _Seen | None:
         """Return what would be remembered of a name of the layers below, had it been an entry."""

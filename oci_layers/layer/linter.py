@@ -6,8 +6,6 @@ an entry is taken from the engine, under the word of the rule that has it. Nothi
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import attrs
-
 from oci_layers.errors import LayerError, LimitError
 from oci_layers.layer.apply import Application
 from oci_layers.layer.change import Link
@@ -45,7 +43,7 @@ def lint(
         lower: The layers below, merged (an empty tree below the first layer). Without it, whatever depends on them is
             left open.
         layer: The number of the layer in its image, for the findings.
-        policy: How the layer is applied; `lenient` by default.
+        policy: How the layer is applied; what it refuses is left out, and the rest applied.
         limits: What names and the tree are held to; those of `lower` by default.
         windows: Whether the image is for Windows, which has other names and attributes.
 
@@ -77,7 +75,7 @@ class Linter:
     ) -> None:
         """Take what `lint` takes; `lower` must stay as it is until the end."""
         limits = limits or (Limits() if lower is None else lower.limits)
-        policy = attrs.evolve(policy or Policy.preset("lenient"), refused="skip")
+        policy = policy or Policy()
         self.tree = FileTree(limits=limits) if lower is None else lower.fork()
         """What can be made of the layer over `lower`, complete after `end`."""
         self._layer = layer
@@ -87,6 +85,7 @@ class Linter:
         self._decoder = Decoder(layer, policy, limits, NOWHERE, self._hear)
         self._application = Application(self.tree, layer, None, policy, self._hear)
         self._heard: list[_Heard] = []
+        self._has_refused = False
 
     def _hear(self, finding: Finding) -> None:
         turn = self._application.turn
@@ -94,6 +93,7 @@ class Linter:
         self._heard.append((finding, *turn))
 
     def _refuse(self, path: bytes, error: LayerError | LimitError) -> None:
+        self._has_refused = True
         self._hear(Finding("refused", path, self._layer, getattr(error, "reason", str(error))))
 
     def look(self, entry: Entry) -> Sequence[Lint]:
@@ -126,6 +126,8 @@ class Linter:
             LimitError: As `look`.
         """
         self._rules.end()
+        if self._has_refused:  # In no order can all of it be applied.
+            self._application.changes = None
         try:
             self._application.end()
         except LimitError as error:

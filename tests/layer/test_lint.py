@@ -55,6 +55,8 @@ LOWER = {"lower": BASE}
 NONE = {"lower": FileTree()}
 DEEP = [d("/".join("d" * n) + "/") for n in range(1, 256)]
 
+GAVE_WAY = "a file is used as a directory, and gave way to one"
+
 # Word of the rule: a layer that has it and nothing else, what is found, a layer that barely does not; and options.
 PAIRS = {
     "duplicate": ([f("x"), f("./x")], at("x", 1), [f("x"), f("x0")]),
@@ -64,7 +66,7 @@ PAIRS = {
     "long-name": ([f("x" * 256)], at("x" * 256, 0, "256 bytes"), [f("x" * 255)]),
     "long-path": ([*DEEP, f("d/" * 256 + "d")], at("d/" * 256 + "d", 255, "513 bytes, 257 components"), DEEP),
     "missing-parent": ([f("a/x")], at("a", 0), [d("a"), f("a/x")]),
-    "file-as-directory": ([f("a"), f("a/x")], at("a", 1), [d("a"), f("a/x")]),
+    "file-as-directory": ([f("a"), f("a/x")], at("a", 1, GAVE_WAY), [d("a"), f("a/x")]),
     "link-as-directory": ([sym("a", "b"), f("a/x")], at("a", 1), [d("a"), f("a/x"), sym("b", "a")]),
     "whiteout-and-name": ([wh("x"), f("x")], at("x", 1), [wh("x"), f("x0")]),
     "late-marker": ([f("x"), wh("y")], at(".wh.y", 1), [d("a"), wh("a/y"), f("a/z")]),
@@ -165,7 +167,7 @@ def told(*entries, **options):
         (
             [f("loop/x/y")],
             LOWER,
-            [("link-as-directory", b"loop"), ("missing-parent", b"loop/x"), ("refused", b"loop/x/y")],
+            [("link-as-directory", b"loop"), ("missing-parent", b"loop/x"), ("refused", b"loop/x")],
         ),
         ([f("A:/x/y")], NONE, [("missing-parent", b"A:"), ("missing-parent", b"A:/x"), ("windows-character", b"A:")]),
         ([d("a"), f("a/x"), f("a")], {}, [("duplicate", b"a"), ("file-as-directory", b"a"), ("unsorted", b"a")]),
@@ -179,7 +181,7 @@ def told(*entries, **options):
         ([d("a/"), opq("a")], {}, []),
         ([opq("no")], {}, []),
         ([opq("no")], LOWER, [("nothing-opaque", b"no")]),
-        ([wh("loop/x")], LOWER, [("nothing-hidden", b"loop/x"), ("refused", b"loop/x")]),
+        ([wh("loop/x")], LOWER, [("nothing-hidden", b"loop/x"), ("refused", b"loop")]),
         ([sym("a", "b"), wh("a/x")], LOWER, [("link-as-directory", b"a"), ("nothing-hidden", b"a/x")]),
         ([d(".wh.x")], {}, [("odd-marker", b".wh.x")]),
         ([f("x.wh.y")], {}, []),
@@ -190,7 +192,7 @@ def told(*entries, **options):
         ([ln("b", "/")], {}, [("link-to-directory", b"b")]),
         ([ln("b", "a/f", gid=1)], LOWER, [("link-metadata", b"b")]),
         ([ln("b", "a/p")], LOWER, []),
-        ([wh("a/f"), ln("b", "a/f")], LOWER, [("no-target", b"b"), ("order", b"b")]),
+        ([wh("a/f"), ln("b", "a/f")], LOWER, [("no-target", b"b")]),
         ([f("a"), ln("b", "a", uid=1), ln("c", "b")], {}, [("link-metadata", b"b")]),
         ([sym("a", "/"), ln("b", "a/x")], {}, [("outside-link", b"b")]),
         ([sym("a", "/"), f("x"), ln("z", "a/x")], NONE, []),

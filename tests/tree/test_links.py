@@ -21,8 +21,8 @@ def test_a_file_has_the_names_that_it_got_each_once_and_in_order():
 def test_forks_are_as_copies_would_be(steps):
     forks, copies = [LinkNames()], [{}]
     for which, inode, name in steps:
-        which %= len(forks)
-        fork, copy = forks[which].fork(), {key: list(names) for key, names in copies[which].items()}
+        at = which % len(forks)
+        fork, copy = forks[at].fork(), {key: list(names) for key, names in copies[at].items()}
         fork.add(inode, b"first", name)
         copy.setdefault(inode, [b"first"]).append(name)
         forks.append(fork)
