@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from oci_layers._version import __version__
     from oci_layers.disk.owner import Owner
     from oci_layers.disk.scan import scan
-    from oci_layers.errors import OCIError
+    from oci_layers.errors import OCIError, format_error
     from oci_layers.image.image import Image
     from oci_layers.image.layer import Layer
     from oci_layers.image.meter import Progress
@@ -62,6 +62,7 @@ __all__ = [
     "apply",
     "check_image",
     "decode",
+    "format_error",
     "open_image",
     "read_tar",
     "scan",
@@ -87,6 +88,7 @@ _HOMES = {
     "apply": "layer.apply",
     "check_image": "store.check",
     "decode": "layer.changeset",
+    "format_error": "errors",
     "open_image": "store.open",
     "read_tar": "tar.reader",
     "scan": "disk.scan",

@@ -4,8 +4,10 @@ One root, `OCIError`; below it one family for each thing that a caller may do ne
 fetch the bytes again, refuse the layer, look elsewhere, install or convert something, raise a limit, mend the place.
 Each error is data first; the one-line sentence is made in `__str__`, and holds nothing that a terminal would act on.
 Context (which layer, which image) is added with `add_note` on the way up, never by wrapping. `OSError` passes through
-unwrapped.
+unwrapped; the code that knows the file completes it with `locate`. `format_error` puts it all in one line.
 """
+
+import errno
 
 import attrs
 
@@ -33,6 +35,8 @@ __all__ = [
     "UnsafePathError",
     "UnsupportedError",
     "WhiteoutError",
+    "format_error",
+    "locate",
     "printable",
 ]
 
@@ -67,6 +71,41 @@ class OCIError(Exception):
 
     def __str__(self) -> str:
         return _one_line(self._sentence())
+
+
+def format_error(error: BaseException) -> str:
+    """Return any error as the one line that the command prints.
+
+    The notes come first, from the outside in; then what the error says, and what to do about it where that is known.
+    A terminal cannot act on any of it.
+    """
+    if isinstance(error, OCIError):
+        text = str(error)
+        if isinstance(error, LimitError):
+            text += f" (to raise it: --limit {error.limit}=NUMBER)"
+    elif isinstance(error, OSError):
+        names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+        text = ": ".join([*map(printable, names), _one_line(error.strerror or str(error) or type(error).__name__)])
+        if error.errno == errno.EMFILE:
+            text += " (to allow more: ulimit -n NUMBER)"
+    else:
+        text = ": ".join(filter(None, (type(error).__name__, _one_line(str(error)))))
+    notes = [printable(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
+    return ": ".join([*notes, text])
+
+
+def locate(error: OSError, path: str | None, role: str) -> None:
+    """Complete an error of the system with the full path of the file and, as a note, the part that the file plays.
+
+    An error of this library has its own data and is left as it is. Without a path, the error keeps the one it has.
+    """
+    if isinstance(error, OCIError):
+        return
+    if path is not None:
+        error.filename = path
+        if error.filename2 is not None:
+            del error.filename2
+    error.add_note(role)
 
 
 @attrs.frozen

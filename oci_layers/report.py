@@ -65,6 +65,10 @@ class Listing(Generic[_Item]):
         if len(self.items) < self.CAP:
             self.items.append(item)
 
+    def count(self, what: str, number: int) -> None:
+        """Count `number` more of a kind, of which no item is kept."""
+        self.totals[what] += number
+
     def __iter__(self) -> Iterator[_Item]:
         return iter(self.items)
 
@@ -98,3 +102,5 @@ class Report:
     skipped: Listing[Skipped] = attrs.field(factory=Listing)
     """What could not be set of what there is in the end, not of what a higher layer took away again."""
     findings: Listing[Finding] = attrs.field(factory=Listing)
+    leftovers: list[str] = attrs.field(factory=list)
+    """Full paths of directories that killed runs left beside the destination; they are not removed."""

@@ -1,3 +1,4 @@
+import errno
 import pickle
 
 import pytest
@@ -27,6 +28,8 @@ from oci_layers.errors import (
     UnsafePathError,
     UnsupportedError,
     WhiteoutError,
+    format_error,
+    locate,
     printable,
 )
 
@@ -160,3 +163,60 @@ def test_an_error_comes_through_to_another_process(error):
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert str(again) == str(error)
+
+
+def noted(error, *notes):
+    for note in notes:
+        error.add_note(note)
+    return error
+
+
+class MissingAndOfTheSystemError(MissingError, FileNotFoundError):
+    """One of ours that is one of the system too."""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (StoreError("a", "is none"), "a: is none"),
+        (noted(StoreError("a", "is none"), "inner", "outer\x1b"), "outer\\x1b: inner: a: is none"),
+        (noted(OCIError("what the note says"), "what", "where"), "where: what the note says"),
+        (
+            noted(LimitError("entries", 10, 11), "layer 1"),
+            "layer 1: limit entries is 10, the input has 11 or more (to raise it: --limit entries=NUMBER)",
+        ),
+        (MissingAndOfTheSystemError("gone"), "gone"),
+        (PermissionError(errno.EACCES, "Permission denied", "a\x1b"), "a\\x1b: Permission denied"),
+        (OSError(errno.EROFS, "Read-only file system", b"a\xff", None, "b"), "a\\xff: b: Read-only file system"),
+        (OSError(errno.EINVAL, "bad", 7), "bad"),
+        (
+            noted(OSError(errno.EMFILE, "Too many open files", "a"), "destination"),
+            "destination: a: Too many open files (to allow more: ulimit -n NUMBER)",
+        ),
+        (OSError("odd\n"), "odd\\x0a"),
+        (OSError(), "OSError"),
+        (KeyError("a"), "KeyError: 'a'"),
+        (noted(RuntimeError("can't\nstart"), "layer 1"), "layer 1: RuntimeError: can't\\x0astart"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+    ],
+    ids=repr,
+)
+def test_any_error_is_one_line(error, line):
+    assert format_error(error) == line
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("error", "path", "line"),
+    [
+        (OSError(errno.EIO, "broken"), "d/file", "role: d/file: broken"),
+        (OSError(errno.EIO, "broken", "file", None, "other"), "d/file", "role: d/file: broken"),
+        (OSError(errno.EIO, "broken", "file"), None, "role: file: broken"),
+        (MissingAndOfTheSystemError("gone"), "d/file", "gone"),
+        (StoreError("a", "is none"), "d/file", "a: is none"),
+    ],
+    ids=repr,
+)
+def test_an_error_of_the_system_gets_its_path_and_role_and_others_keep_theirs(error, path, line):
+    locate(error, path, "role")
+    assert format_error(error) == line

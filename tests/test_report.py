@@ -7,6 +7,7 @@ def test_a_report_begins_empty():
     report = Report()
     assert (report.entries, report.files, report.bytes, report.layers) == (0, 0, 0, [])
     assert (len(report.skipped), len(report.findings)) == (0, 0)
+    assert report.leftovers == []
     assert Report().skipped is not report.skipped
 
 
@@ -18,6 +19,8 @@ def test_a_listing_counts_all_and_keeps_the_first_thousand():
     assert listing.totals == {"even": 750, "odd": 750}
     assert [item.path for item in listing] == [b"%d" % number for number in range(1000)]
     assert repr(listing) == "<Listing {'even': 750, 'odd': 750}>"
+    listing.count("odd", 5)
+    assert (listing.totals, len(listing), len(listing.items)) == ({"even": 750, "odd": 755}, 1505, 1000)
 
 
 @pytest.mark.parametrize(
