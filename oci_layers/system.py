@@ -15,7 +15,10 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO
 
+from oci_layers.errors import locate
+
 __all__ = [
+    "HAS_HANDLES",
     "HAS_PROC",
     "chmod",
     "close",
@@ -36,6 +39,7 @@ __all__ = [
     "lchown",
     "link",
     "list_names",
+    "lock",
     "lseek_data",
     "lsetxattr",
     "lstat",
@@ -43,6 +47,7 @@ __all__ = [
     "make_directory",
     "make_fifo",
     "make_symlink",
+    "may_write",
     "mount_points",
     "open_directory",
     "open_file_limit",
@@ -65,6 +70,7 @@ __all__ = [
     "utime_at",
     "write_all",
     "write_at",
+    "write_temporary",
 ]
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
@@ -85,6 +91,8 @@ _NO_XATTR = frozenset({errno.ENOTSUP, errno.EPERM, errno.ENODATA})
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 HAS_PROC = os.path.isdir("/proc/self/fd")
+HAS_HANDLES = {os.open, os.mkdir, os.stat, os.rename, os.unlink, os.rmdir} <= os.supports_dir_fd
+"""Whether there are calls on a name in an open directory, without which nothing can be made or scanned safely."""
 
 close = os.close
 duplicate = os.dup
@@ -178,8 +186,15 @@ def make_symlink(target: bytes, name: bytes, parent: int) -> None:
     os.symlink(target, name, dir_fd=parent)
 
 
+def _not_here(name: bytes | str) -> OSError:
+    """Return the error of a call that this platform does not have at all."""
+    return OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), os.fsdecode(name))
+
+
 def make_fifo(name: bytes, parent: int) -> None:
     """Make a named pipe that only its owner may use."""
+    if os.mkfifo not in os.supports_dir_fd:
+        raise _not_here(name)
     os.mkfifo(name, 0o600, dir_fd=parent)
 
 
@@ -187,6 +202,8 @@ def make_device(name: bytes, parent: int, *, block: bool, major: int, minor: int
     """Make a device that only its owner may use; numbers that no system has are refused as the system would."""
     if max(major, minor) > _LARGEST_DEVICE_PART:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fsdecode(name))
+    if os.mknod not in os.supports_dir_fd:
+        raise _not_here(name)
     os.mknod(name, 0o600 | (stat.S_IFBLK if block else stat.S_IFCHR), os.makedev(major, minor), dir_fd=parent)
 
 
@@ -213,6 +230,29 @@ def rmdir(name: bytes, parent: int) -> None:
 def lstat(name: bytes, parent: int) -> os.stat_result:
     """Describe what stands at `name`, a link itself."""
     return os.stat(name, dir_fd=parent, follow_symlinks=False)
+
+
+def may_write(name: bytes, parent: int) -> bool:
+    """Tell whether files may be made in the directory `name`, as far as the system says."""
+    effective = os.access in os.supports_effective_ids
+    return os.access(name, os.W_OK | os.X_OK, dir_fd=parent, effective_ids=effective)
+
+
+def lock(fd: int, *, wait: bool) -> bool:
+    """Take the lock on an open file or directory, which is held until the last handle that shares it is closed.
+
+    Returns:
+        Whether it was taken: not where another process has it and `wait` is False, nor where there are no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover  # Windows
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def is_directory(mode: int) -> bool:
@@ -247,6 +287,8 @@ def utime_at(name: bytes, parent: int, mtime_ns: int) -> None:
 
 def fsetxattr(fd: int | str, name: bytes, value: bytes) -> None:
     """Set an extended attribute of an open file, or of what a path of `proc_path` leads to."""
+    if not hasattr(os, "setxattr"):
+        raise _not_here(name)
     os.setxattr(fd, name, value)
 
 
@@ -257,6 +299,8 @@ def fremovexattr(fd: int, name: bytes) -> None:
 
 def lsetxattr(directory: str, link_name: bytes, name: bytes, value: bytes) -> None:
     """Set an extended attribute of the link `link_name` itself, in what a path of `proc_path` leads to."""
+    if not hasattr(os, "setxattr"):
+        raise _not_here(name)
     os.setxattr(os.fsencode(directory) + b"/" + link_name, name, value, follow_symlinks=False)
 
 
@@ -320,8 +364,29 @@ def lseek_data(fd: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def temporary_file(directory: str | None = None) -> IO[bytes]:
-    """Open a file that has no name and goes when it is closed."""
-    return tempfile.TemporaryFile(dir=directory, buffering=0)
+    """Open a file that has no name and goes when it is closed; an error names the temporary directory."""
+    try:
+        return tempfile.TemporaryFile(dir=directory, buffering=0)
+    except OSError as error:
+        _locate_temporary(error, directory)
+        raise
+
+
+def write_temporary(file: IO[bytes], data: bytes, directory: str | None = None) -> None:
+    """Write all of `data` to a file of `temporary_file`, which is in `directory`; errors say so."""
+    try:
+        write_all(file.fileno(), memoryview(data))
+    except OSError as error:
+        _locate_temporary(error, directory)
+        raise
+
+
+def _locate_temporary(error: OSError, directory: str | None) -> None:
+    if directory is None:
+        # Where there is none, the error lists the places that were tried.
+        locate(error, tempfile.tempdir, "temporary directory (set TMPDIR to use another)")
+    else:
+        locate(error, directory, "temporary directory")
 
 
 def resolve(path: str) -> str:

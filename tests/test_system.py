@@ -2,11 +2,12 @@ import errno
 import os
 import resource
 import stat
+import tempfile
 
 import pytest
 
 from oci_layers import system
-from tests.support.place import IS_ROOT, USER, in_child, mounted, outcome
+from tests.support.place import IS_ROOT, USER, in_child, mounted, outcome, shared_directory
 
 
 @pytest.fixture
@@ -24,8 +25,8 @@ def failure(function, *arguments, **options):
 
 def test_every_call_is_exported_and_nothing_else():
     own = {name for name, value in vars(system).items() if getattr(value, "__module__", "") == "oci_layers.system"}
-    aliases = {"HAS_PROC", "close", "duplicate", "fchmod", "fchown", "fstat", "fsync", "ftruncate"}
-    assert sorted(own | aliases) == system.__all__
+    aliases = {"HAS_HANDLES", "HAS_PROC", "close", "duplicate", "fchmod", "fchown", "fstat", "fsync", "ftruncate"}
+    assert sorted({name for name in own if name[0] != "_"} | aliases) == system.__all__
 
 
 def test_new_things_are_private_and_never_over_old_ones(tmp_path, here):
@@ -246,4 +247,69 @@ def test_a_temporary_file_has_no_name(tmp_path):
     with system.temporary_file(str(tmp_path)) as file:
         file.write(b"x")
         assert os.listdir(tmp_path) == []
-    assert failure(system.temporary_file, str(tmp_path / "absent")) == errno.ENOENT
+    with pytest.raises(FileNotFoundError) as caught:
+        system.temporary_file(str(tmp_path / "absent"))
+    assert (caught.value.filename, caught.value.__notes__) == (str(tmp_path / "absent"), ["temporary directory"])
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_temporary_directory_is_named_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for directory, role in (
+        (None, "temporary directory (set TMPDIR to use another)"),
+        (str(tmp_path), "temporary directory"),
+    ):
+        with open("/dev/full", "wb", buffering=0) as file, pytest.raises(OSError) as caught:
+            system.write_temporary(file, b"x", directory)
+        error = caught.value
+        assert (error.errno, error.filename, error.__notes__) == (errno.ENOSPC, str(tmp_path), [role])
+    with system.temporary_file() as file:
+        system.write_temporary(file, b"some data")
+        assert os.pread(file.fileno(), 100, 0) == b"some data"
+
+
+def test_a_lock_is_one_process_s_until_its_last_handle_is_closed(tmp_path, here):
+    other = os.open(tmp_path, os.O_RDONLY)
+    again = os.dup(here)
+    assert system.lock(here, wait=True)
+    assert not system.lock(other, wait=False)
+    os.close(again)
+    assert not system.lock(other, wait=False)
+    last = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(last, here)
+    os.close(last)
+    assert system.lock(other, wait=False)
+    os.close(other)
+
+
+def test_what_has_no_locks_cannot_be_locked(tmp_path):
+    fd = os.open(tmp_path, getattr(os, "O_PATH", 0) | os.O_RDONLY)
+    try:
+        assert not system.lock(fd, wait=True)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.root
+def test_whether_a_directory_may_be_written_is_the_effective_user_s_matter():
+    names = (b"open", b"closed", b"blind", b"absent")
+    with shared_directory() as place:
+        for name, mode in (("open", 0o777), ("closed", 0o755), ("blind", 0o776)):
+            (place / name).mkdir()
+            (place / name).chmod(mode)
+
+        def answers():
+            parent = system.open_root(str(place))
+            return [system.may_write(name, parent) for name in names]
+
+        assert in_child(answers) == [True, True, True, False]
+        assert in_child(answers, user=USER) == [True, False, False, False]
+
+
+def test_what_a_platform_does_not_have_is_refused_as_unsupported(tmp_path, here, monkeypatch):
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+    monkeypatch.delattr(os, "setxattr")
+    assert failure(system.make_fifo, b"p", here) == errno.ENOTSUP
+    assert failure(system.make_device, b"d", here, block=False, major=1, minor=3) == errno.ENOTSUP
+    assert failure(system.fsetxattr, here, b"user.a", b"") == errno.ENOTSUP
+    assert failure(system.lsetxattr, "/", b"a", b"user.a", b"") == errno.ENOTSUP

@@ -29,6 +29,10 @@ class Spool:
         """Open a file without a name."""
         return system.temporary_file(self._directory)
 
+    def write(self, file: IO[bytes], data: bytes) -> None:
+        """Write all of `data` to the end of such a file."""
+        system.write_temporary(file, data, self._directory)
+
     def take(self, size: int) -> None:
         """Count bytes that are about to be written; raises LimitError when they are too many."""
         with self._lock:
@@ -81,7 +85,7 @@ class LayerContents:
                 while data := plain.read(PIECE):
                     size += len(data)
                     self._spool.take(len(data))
-                    system.write_all(file.fileno(), memoryview(data))
+                    self._spool.write(file, data)
         except BaseException:
             file.close()
             self._spool.give_back(size)

@@ -98,7 +98,7 @@ class TarFiles:
             written += len(data)
             if written > self._limits.temporary_bytes:
                 raise LimitError("temporary_bytes", self._limits.temporary_bytes, written)
-            system.write_all(file.fileno(), memoryview(data))
+            system.write_temporary(file, data, directory)
 
     def _note(self, entry: Entry) -> None:
         try:
