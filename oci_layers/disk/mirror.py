@@ -6,35 +6,40 @@ clears capabilities) and time, all through the handle that made them. Directorie
 `finish`, which gives each its attributes, children first, so that neither times nor modes are disturbed by later steps.
 
 What the system refuses (EPERM, ENOTSUP, EINVAL on owner, device, attribute, mode or time) is listed as skipped, never
-passed over, and so is a time that the file system cannot hold. A set-id bit is kept only beside the owner that it was
-meant for.
+passed over, and so are a time that the file system cannot hold and an attribute that it has no room for. A set-id bit
+is kept only beside the owner that it was meant for. Labels of SELinux, which are those of another machine, and the
+attributes of an overlay are never set. Any other error of the system names the file below DEST.
 """
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
 from oci_layers import system
 from oci_layers.disk.confine import Handles, remove_tree
 from oci_layers.disk.owner import Owner
-from oci_layers.errors import UnsafePathError
-from oci_layers.report import Report, Skipped
+from oci_layers.disk.skips import Skips
+from oci_layers.errors import UnsafePathError, locate
+from oci_layers.report import Report
 from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join, parent_and_name
-from oci_layers.tree.tree import FileTree, leaves
+from oci_layers.tree.tree import FileTree
 
 __all__ = ["DirectoryMirror"]
 
 _REFUSALS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EINVAL, errno.EOPNOTSUPP})
-_XATTR_REFUSALS = _REFUSALS | {errno.ERANGE, errno.E2BIG}
+_XATTR_REFUSALS = _REFUSALS | {errno.ERANGE, errno.E2BIG, errno.ENOSPC, errno.EDQUOT}
+"""File systems have little room for attributes; a disk that is full refuses the next write too."""
 _EVERY_SYSTEM_HAS = range(-(2**31) * 10**9, 2**31 * 10**9)
 """Times, in nanoseconds, that no file system silently brings into another range."""
-_ON_PURPOSE = frozenset({"overlay-xattr", "set-id"})
+_ODD_TIME = 1_000_000_001_123_456_789
+"""A time that only a file system with nanoseconds holds as it is."""
+_ON_PURPOSE = frozenset({"overlay-xattr", "selinux", "set-id"})
 _OVERLAY = (b"trusted.overlay.", b"user.overlay.")
+_SELINUX = b"security.selinux"
 _SET_ID = 0o6000
 _NO_PROC = "there is no /proc to set it through"
-_Skip = tuple[str, int | None, str]
-"""What was skipped, the errno, and what there is to say about it."""
 _TAKEN = "something is there already: the file system takes two names of the image for one"
 
 
@@ -42,18 +47,34 @@ class DirectoryMirror:
     """A `tree.Mirror` in an open, empty directory. Written by one thread; `close` it in the end."""
 
     def __init__(
-        self, root: int, *, owner: Owner | None = None, report: Report | None = None, sync: bool = False
+        self,
+        root: int,
+        *,
+        owner: Owner | None = None,
+        report: Report | None = None,
+        sync: bool = False,
+        dest: str = "",
     ) -> None:
+        """Take a directory.
+
+        Args:
+            root: A handle on it, which stays the caller's.
+            owner: Whose the files become; the image's owners by default.
+            report: What is made and what is skipped is added to it.
+            sync: Flush each file and directory to the disk.
+            dest: The path of the directory, as errors give it.
+        """
         self.report = Report() if report is None else report
         self._root = root
+        self._dest = dest
         self._handles = Handles(root)
         self._owner = owner or Owner()
         self._sync = sync
+        self._foreign: OSError | None = None
         self._own = self._new_owner()
-        self._absent: set[bytes] = set()
+        self._exact_times = self._holds_odd_time()
         self._counted: set[int] = set()
-        self._skips: dict[int, tuple[_Skip, ...]] = {}
-        self._same: dict[tuple[_Skip, ...], tuple[_Skip, ...]] = {}
+        self._skips = Skips(self.report)
 
     def _new_owner(self) -> tuple[int, int] | None:
         """Make the root our own, and return whose new files are; None where that is not known.
@@ -67,9 +88,24 @@ class DirectoryMirror:
             system.fchown(self._root, *own)
         except OSError as error:
             if error.errno not in _REFUSALS:
+                self._locate(error, b"")
                 raise
             return None
         return own
+
+    def _holds_odd_time(self) -> bool:
+        """Tell whether the file system holds nanoseconds, so that times need not be looked at again.
+
+        The time of the root is free to try it with: `finish` sets it anyway.
+        """
+        try:
+            system.utime(self._root, _ODD_TIME)
+        except OSError as error:
+            if error.errno not in _REFUSALS:
+                self._locate(error, b"")
+                raise
+            return False
+        return system.fstat(self._root).st_mtime_ns == _ODD_TIME
 
     def close(self) -> None:
         """Close the handles on directories below the root."""
@@ -81,10 +117,10 @@ class DirectoryMirror:
         Raises:
             UnsafePathError: Something does stand there: the file system takes two names for one, or someone else
                 writes here too.
-            OSError: The disk is full, and the like.
+            OSError: The disk is full, and the like; with the full path.
         """
-        at = self._handles.directory(parent)
         try:
+            at = self._handles.directory(parent)
             match node:
                 case File():
                     self._make_file(at, name, parent, node, data)
@@ -97,14 +133,18 @@ class DirectoryMirror:
                     self._make_special(at, name, join(parent, name), node)
                 case _:
                     assert_never(node)
+            self._skips.keep(node)
         except FileExistsError as error:
             raise UnsafePathError(join(parent, name), _TAKEN) from error
+        except OSError as error:
+            self._locate(error, join(parent, name))
+            raise
 
-    def link(self, target: bytes, parent: bytes, name: bytes, node: Leaf) -> None:  # noqa: ARG002  # as all mirrors
-        """Make `name` in the directory `parent` one more name of the file at `target`."""
+    def link(self, target: bytes, parent: bytes, name: bytes, node: Leaf) -> None:
+        """Make `name` in the directory `parent` one more name of the file at `target`; raises as `make`."""
         path = join(parent, name)
-        if target in self._absent:
-            self._absent.add(path)
+        self._skips.link(node)
+        if self._skips.is_absent(node):
             return
         target_parent, target_name = parent_and_name(target)
         try:
@@ -116,20 +156,24 @@ class DirectoryMirror:
                 system.link(target_name, source, name, self._handles.directory(parent))
         except FileExistsError as error:
             raise UnsafePathError(path, _TAKEN) from error
+        except OSError as error:
+            self._locate(error, path)
+            raise
 
     def remove(self, parent: bytes, name: bytes, node: Node) -> None:
         """Remove `name` from the directory `parent`, with all that is below it."""
         path = join(parent, name)
-        at = self._handles.directory(parent)
-        if isinstance(node, Directory):
-            self._handles.forget(path)
-            remove_tree(name, at)
-            if self._absent:
-                self._absent.difference_update(leaves(path, node))
-        elif path in self._absent:
-            self._absent.remove(path)
-        else:
-            system.unlink(name, at)
+        try:
+            at = self._handles.directory(parent)
+            if isinstance(node, Directory):
+                self._handles.forget(path)
+                remove_tree(name, at)
+            elif not self._skips.is_absent(node):
+                system.unlink(name, at)
+        except OSError as error:
+            self._locate(error, path)
+            raise
+        self._skips.forget(node)
 
     def finish(self, tree: FileTree) -> None:
         """Give every directory of the finished tree its attributes, children before parents; report what there is."""
@@ -144,13 +188,16 @@ class DirectoryMirror:
                         continue
                     if isinstance(child, File):
                         self._count(child)
-                    if self._skips or self._absent:
-                        self._list(join(path, name), child)
+                    self._skips.list(join(path, name), child)
                 continue
-            fd = self._handles.directory(path)
-            self._describe(fd, path, directory)
-            if self._sync:
-                system.fsync(fd)
+            try:
+                fd = self._handles.directory(path)
+                self._describe(fd, path, directory)
+                if self._sync:
+                    system.fsync(fd)
+            except OSError as error:
+                self._locate(error, path)
+                raise
             self._handles.forget(path)
 
     def _count(self, node: File) -> None:
@@ -159,13 +206,19 @@ class DirectoryMirror:
             self._counted.add(node.inode)
             self.report.bytes += node.content.size
 
-    def _list(self, path: bytes, node: Leaf) -> None:
-        """List what was skipped of a file, at the first of its names, and of those that could not be linked to it."""
-        skips = self._skips.pop(node.inode, ())
-        for what, number, detail in skips:
-            self.report.skipped.add(Skipped(what, path, node.layer, number, detail))
-        if not skips and path in self._absent:
-            self.report.skipped.add(Skipped("link", path, node.layer, None, "its target is not there"))
+    def _locate(self, error: OSError, path: bytes) -> None:
+        """Complete an error with the full path, unless it comes from where the contents are read."""
+        if error is not self._foreign:
+            locate(error, os.path.join(self._dest, os.fsdecode(path)), "destination")
+
+    def _read(self, data: Iterator[memoryview]) -> Iterator[memoryview]:
+        """Pass on the contents of a file; remember an error of their source, which is none of the destination."""
+        try:
+            for piece in data:  # noqa: UP028  # `yield from` would close the source
+                yield piece
+        except OSError as error:
+            self._foreign = error
+            raise
 
     def missed(self) -> dict[str, int]:
         """Count what the system refused, by kind; what is left out on purpose is not counted."""
@@ -177,10 +230,10 @@ class DirectoryMirror:
             content = node.content
             if data is not None:
                 if content.extents is None:
-                    for piece in data:
+                    for piece in self._read(data):
                         system.write_all(fd, piece)
                 else:
-                    _write_sparse(fd, content.extents, data)
+                    _write_sparse(fd, content.extents, self._read(data))
                     system.ftruncate(fd, content.size)
             self._describe(fd, join(parent, name), node)
             if self._sync:
@@ -192,7 +245,7 @@ class DirectoryMirror:
         """Give an open file or directory its owner, mode, extended attributes and time, in that order."""
         mode = self._owned(path, node, lambda uid, gid: system.fchown(fd, uid, gid))
         if node.xattrs:
-            self._set_xattrs(path, node, lambda key, value: system.fsetxattr(fd, key, value))
+            self._set_xattrs(node, path, lambda key, value: system.fsetxattr(fd, key, value))
         try:
             system.fchmod(fd, mode)
         except OSError as error:
@@ -201,19 +254,25 @@ class DirectoryMirror:
             system.utime(fd, node.mtime_ns)
         except OSError as error:
             self._refused("time", path, node, error)
-        if node.mtime_ns not in _EVERY_SYSTEM_HAS:
-            self._check_time(path, node, system.fstat(fd).st_mtime_ns)
+        else:
+            if not self._exact_times or node.mtime_ns not in _EVERY_SYSTEM_HAS:
+                self._check_time(path, node, system.fstat(fd).st_mtime_ns)
 
     def _owned(self, path: bytes, node: Node, change: Callable[[int, int], None]) -> int:
         """Change the owner where it is another; return the mode that goes with the owner that there is then."""
-        wanted = self._owner.on_disk(node.uid, node.gid)
+        image_s = (node.uid, node.gid)
+        wanted = self._owner.on_disk(*image_s)
         if wanted is None:
-            kept = (node.uid, node.gid) == self._own
-            if not kept and node.mode & _SET_ID:
-                self._skip("set-id", path, node, None, "the owner is another")
+            kept = self._own == image_s
+        elif wanted == self._own or self._try("owner", path, node, lambda: change(*wanted)):
+            # A map says which owner on disk is the image's; one owner for all is not meant by any set-id bit.
+            kept = self._owner.fixed is None or wanted == image_s
         else:
-            kept = wanted == self._own or self._try("owner", path, node, lambda: change(*wanted))
-        return node.mode if kept else node.mode & ~_SET_ID
+            return node.mode & ~_SET_ID
+        if kept or not node.mode & _SET_ID:
+            return node.mode
+        self._skips.add("set-id", path, node, None, "the owner is another")
+        return node.mode & ~_SET_ID
 
     def _make_special(self, at: int, name: bytes, path: bytes, node: Device | Fifo) -> None:
         if isinstance(node, Fifo):
@@ -224,52 +283,53 @@ class DirectoryMirror:
                 "device", path, node, lambda: system.make_device(name, at, block=block, major=major, minor=minor)
             )
         if not made:
-            self._absent.add(path)
+            self._skips.absent(node)
             return
         mode = self._owned(path, node, lambda uid, gid: system.lchown(name, at, uid, gid))
         if system.HAS_PROC:
             with system.pin(name, at) as pinned:
                 here = system.proc_path(pinned)
-                self._set_xattrs(path, node, lambda key, value: system.fsetxattr(here, key, value))
+                self._set_xattrs(node, path, lambda key, value: system.fsetxattr(here, key, value))
                 self._try("mode", path, node, lambda: system.chmod(here, mode))
         else:
-            self._skip("mode", path, node, None, _NO_PROC)
-            self._skip_xattrs(path, node)
+            self._skips.add("mode", path, node, None, _NO_PROC)
+            self._set_xattrs(node, path, None)
         self._set_time(at, name, path, node)
 
     def _describe_link(self, at: int, name: bytes, path: bytes, node: Symlink) -> None:
         self._owned(path, node, lambda uid, gid: system.lchown(name, at, uid, gid))
         if system.HAS_PROC:
             here = system.proc_path(at)
-            self._set_xattrs(path, node, lambda key, value: system.lsetxattr(here, name, key, value))
+            self._set_xattrs(node, path, lambda key, value: system.lsetxattr(here, name, key, value))
         else:
-            self._skip_xattrs(path, node)
+            self._set_xattrs(node, path, None)
         self._set_time(at, name, path, node)
 
     def _set_time(self, at: int, name: bytes, path: bytes, node: Leaf) -> None:
-        self._try("time", path, node, lambda: system.utime_at(name, at, node.mtime_ns))
-        if node.mtime_ns not in _EVERY_SYSTEM_HAS:
+        done = self._try("time", path, node, lambda: system.utime_at(name, at, node.mtime_ns))
+        if done and (not self._exact_times or node.mtime_ns not in _EVERY_SYSTEM_HAS):
             self._check_time(path, node, system.lstat(name, at).st_mtime_ns)
 
     def _check_time(self, path: bytes, node: Node, actual: int) -> None:
         if actual != node.mtime_ns:
-            self._skip("time", path, node, None, f"the file system holds {actual} ns for {node.mtime_ns} ns")
+            self._skips.add("time", path, node, None, f"the file system holds {actual} ns for {node.mtime_ns} ns")
 
-    def _set_xattrs(self, path: bytes, node: Node, put: Callable[[bytes, bytes], None]) -> None:
+    def _set_xattrs(self, node: Node, path: bytes, put: Callable[[bytes, bytes], None] | None) -> None:
+        """Set the extended attributes that belong on disk; none without `put`."""
         for key, value in node.xattrs.items():
             if key.startswith(_OVERLAY):
-                self._skip("overlay-xattr", path, node, None, key.decode("utf-8", "backslashreplace"))
-                continue
-            try:
-                put(key, value)
-            except OSError as error:
-                if error.errno not in _XATTR_REFUSALS:
-                    raise
-                self._skip("xattr", path, node, error.errno, key.decode("utf-8", "backslashreplace"))
-
-    def _skip_xattrs(self, path: bytes, node: Node) -> None:
-        for key in node.xattrs:
-            self._skip("xattr", path, node, None, f"{key.decode('utf-8', 'backslashreplace')}: {_NO_PROC}")
+                self._skips.add("overlay-xattr", path, node, None, key)
+            elif key == _SELINUX:
+                self._skips.add("selinux", path, node, None, "a label of another machine")
+            elif put is None:
+                self._skips.add("xattr", path, node, None, f"{key.decode('utf-8', 'backslashreplace')}: {_NO_PROC}")
+            else:
+                try:
+                    put(key, value)
+                except OSError as error:
+                    if error.errno not in _XATTR_REFUSALS:
+                        raise
+                    self._skips.add("xattr", path, node, error.errno, key)
 
     def _try(self, what: str, path: bytes, node: Node, do: Callable[[], None]) -> bool:
         """Do it, or list it as skipped when the system refuses."""
@@ -284,15 +344,7 @@ class DirectoryMirror:
         """List what the system refused; raise what is no refusal."""
         if error.errno not in _REFUSALS:
             raise error
-        self._skip(what, path, node, error.errno)
-
-    def _skip(self, what: str, path: bytes, node: Node, number: int | None, detail: str = "") -> None:
-        """List what was skipped of a directory; of a file when all is done, since until then it may go again."""
-        if isinstance(node, Directory):
-            self.report.skipped.add(Skipped(what, path, node.layer, number, detail))
-        else:
-            skips = (*self._skips.get(node.inode, ()), (what, number, detail))
-            self._skips[node.inode] = self._same.setdefault(skips, skips)
+        self._skips.add(what, path, node, error.errno)
 
 
 def _write_sparse(fd: int, extents: tuple[tuple[int, int], ...], data: Iterator[memoryview]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import oci_layers
 from oci_layers import system
-from oci_layers.disk import IdMap, Owner, scan
+from oci_layers.disk import DirectoryMirror, IdMap, Owner, scan
 from oci_layers.errors import NameFormatError, UnsafePathError
 from oci_layers.report import Report
 from oci_layers.tree.dump import dump
@@ -198,7 +198,12 @@ def test_an_owner_that_the_map_does_not_have_is_refused(dest):
     assert NameFormatError.__name__ == error[0]
 
 
-SET_ID = tar(f("a", "x", 0o6755, uid=5, gid=6), d("b", 0o3775, uid=5, gid=6), fifo("c", mode=0o4600, uid=5, gid=6))
+SET_ID_ENTRIES = (
+    f("a", "x", 0o6755, uid=5, gid=6),
+    d("b", 0o3775, uid=5, gid=6),
+    fifo("c", mode=0o4600, uid=5, gid=6),
+)
+SET_ID = tar(*SET_ID_ENTRIES)
 
 
 @pytest.mark.parametrize("user", [pytest.param(None, id="root", marks=root_only), pytest.param(USER, id="user")])
@@ -219,6 +224,18 @@ def test_set_id_bits_stay_where_the_owner_is_the_same(dest):
         return look(dest / "a")[0], skipped(report)
 
     assert as_user(work) == (0o6755, [])
+
+
+@root_only
+def test_set_id_bits_do_not_pass_to_one_owner_for_all(dest):
+    _, report = mirrored(dest, tar(*SET_ID_ENTRIES, f("d", "x", 0o4755, uid=7, gid=8)), owner=Owner(fixed=(7, 8)))
+    assert [look(dest / name)[:3] for name in "abcd"] == [
+        (0o755, 7, 8),
+        (0o1775, 7, 8),
+        (0o600, 7, 8),
+        (0o4755, 7, 8),
+    ]
+    assert skipped(report) == [("set-id", name, 0, None) for name in (b"a", b"c", b"b")]
 
 
 @root_only
@@ -308,7 +325,7 @@ def test_what_the_system_refuses_is_reported(dest, monkeypatch, call, number):
 
 
 @root_only
-@pytest.mark.parametrize("number", [errno.ERANGE, errno.E2BIG], ids=errno.errorcode.get)
+@pytest.mark.parametrize("number", [errno.ERANGE, errno.E2BIG, errno.ENOSPC, errno.EDQUOT], ids=errno.errorcode.get)
 def test_xattrs_that_the_system_cannot_hold_are_reported(dest, monkeypatch, number):
     refuse(monkeypatch, "fsetxattr", number)
     _, report = mirrored(dest, tar(*ONE_OF_EACH))
@@ -316,20 +333,47 @@ def test_xattrs_that_the_system_cannot_hold_are_reported(dest, monkeypatch, numb
     assert (item.what, item.path, item.errno, item.detail) == ("xattr", b"file", number, "user.a")
 
 
-BROKEN_CALLS = [*REFUSED_CALLS, "make_directory", "make_symlink", "open_new_file", "write_all", "open_directory"]
+MADE = {"make_directory": {b"dir"}, "make_symlink": {b"link"}, "open_new_file": {b"file"}, "write_all": {b"file"}}
+BROKEN_CALLS = {call: paths for call, (_, paths) in REFUSED_CALLS.items()} | MADE | {"open_directory": {b"dir"}}
 
 
 @root_only
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=errno.errorcode.get)
 @pytest.mark.parametrize("call", BROKEN_CALLS)
-def test_what_breaks_is_raised(dest, monkeypatch, call, number):
+def test_what_breaks_is_raised_with_the_path_below_dest(dest, monkeypatch, call, number):
+    if "xattr" in call and number in {errno.ENOSPC, errno.EDQUOT}:
+        return  # There is no room for attributes, which may not mean that there is none for files.
     refuse(monkeypatch, call, number)
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(OSError) as caught:
-        mirrored(dest, tar(*ONE_OF_EACH))
-    assert caught.value.errno == number
-    if call != "fchown":  # The mirror could not even be made.
-        assert len(os.listdir("/proc/self/fd")) == before
+        mirrored(dest, tar(*ONE_OF_EACH), dest="out/")
+    error = caught.value
+    assert (error.errno, error.__notes__) == (number, ["destination"])
+    assert error.filename in {f"out/{os.fsdecode(path)}" for path in BROKEN_CALLS[call]}
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("call", ["link", "unlink"])
+def test_what_breaks_at_a_name_that_is_there_is_raised_with_its_path(dest, monkeypatch, call):
+    refuse(monkeypatch, call, errno.EIO)
+    with pytest.raises(OSError) as caught:
+        mirrored(dest, tar(f("a", **ME), ln("d/b", "a")), tar(wh("a")), owner=Owner(same=False), dest="out")
+    assert caught.value.filename == {"link": "out/d/b", "unlink": "out/a"}[call]
+
+
+def test_an_error_of_where_the_contents_are_read_is_none_of_dest(dest):
+    def contents():
+        yield memoryview(b"x")
+        raise broken
+
+    broken = OSError(errno.EIO, "broken")
+    root = os.open(dest, os.O_RDONLY)
+    mirror = DirectoryMirror(root, owner=Owner(same=False), dest="out")
+    with pytest.raises(OSError) as caught:
+        mirror.make(b"", b"file", merged(tar(f("file", "xx"))).get("file"), contents())
+    os.close(root)
+    assert caught.value is broken
+    assert (broken.filename, hasattr(broken, "__notes__")) == (None, False)
 
 
 def test_a_link_to_what_could_not_be_made_is_left_out_too(dest, monkeypatch):
@@ -370,6 +414,80 @@ def test_overlay_attributes_are_kept_off_the_disk_and_reported(dest):
         ("overlay-xattr", b"p", "trusted.overlay.opaque"),
         *(("overlay-xattr", b"a", name.decode()) for name in names[:3]),
     ]
+
+
+@root_only
+def test_labels_of_selinux_are_kept_off_the_disk_and_reported(dest, monkeypatch):
+    set_there = []
+    monkeypatch.setattr(system, "fsetxattr", lambda fd, key, value: set_there.append(key))
+    monkeypatch.setattr(system, "lsetxattr", lambda at, name, key, value: set_there.append(key))
+    xattrs = {b"security.selinux": b"u:object_r:etc_t:s0\0", b"security.ima": b"\3"}
+    entries = (d("a", xattrs=xattrs), f("b", xattrs=xattrs), sym("c", "b", xattrs=xattrs), fifo("e", xattrs=xattrs))
+    report = mirrored(dest, tar(*entries))[1]
+    assert set_there == [b"security.ima"] * 4
+    assert [(item.what, item.path, item.errno, item.detail) for item in report.skipped] == [
+        ("selinux", path, None, "a label of another machine") for path in (b"b", b"c", b"e", b"a")
+    ]
+
+
+def test_what_is_left_out_on_purpose_is_not_missed(dest):
+    root = os.open(dest, os.O_RDONLY)
+    mirror = DirectoryMirror(root, owner=Owner(same=False))
+    xattrs = {b"security.selinux": b"x", b"user.overlay.opaque": b"y", b"no-namespace": b"z"}
+    mirror.finish(merged(tar(f("a", "x", 0o4755, uid=5, xattrs=xattrs)), mirror=mirror))
+    mirror.close()
+    os.close(root)
+    assert mirror.report.skipped.totals == {"selinux": 1, "overlay-xattr": 1, "set-id": 1, "xattr": 1}
+    assert mirror.missed() == {"xattr": 1}
+
+
+TIMES = (
+    f("whole", mtime_ns=5_000_000_000, **ME),
+    f("part", mtime_ns=5_123_456_789, **ME),
+    sym("link", "t", mtime_ns=6_000_000_001, **ME),
+    d("dir", mtime_ns=7_500_000_000, **ME),
+)
+
+
+@root_only
+def test_parts_of_seconds_that_the_file_system_does_not_hold_are_reported(place):
+    (place / "disk").write_bytes(bytes(8 << 20))
+    subprocess.run(["mkfs.ext4", "-q", "-I", "128", place / "disk"], check=True, capture_output=True)
+    with mounted(place / "mounted", "ext4", "loop", str(place / "disk")):
+        (place / "mounted/dest").mkdir()
+        _, report = mirrored(place / "mounted/dest", tar(*TIMES))
+        times = {row: look(place / "mounted/dest" / row)[3] for row in ("whole", "part", "link", "dir")}
+    assert times == {"whole": 5 * 10**9, "part": 5 * 10**9, "link": 6 * 10**9, "dir": 7 * 10**9}
+    assert [(item.what, item.path, item.errno, item.detail) for item in report.skipped] == [
+        ("time", b"part", None, "the file system holds 5000000000 ns for 5123456789 ns"),
+        ("time", b"link", None, "the file system holds 6000000000 ns for 6000000001 ns"),
+        ("time", b"dir", None, "the file system holds 7000000000 ns for 7500000000 ns"),
+    ]
+
+
+@pytest.mark.parametrize("unit", [100, 10**9, 2 * 10**9])
+def test_times_are_looked_at_again_where_the_file_system_rounds_them(dest, monkeypatch, unit):
+    for call in ("utime", "utime_at"):
+        real = getattr(system, call)
+        monkeypatch.setattr(system, call, lambda *to, real=real: real(*to[:-1], to[-1] // unit * unit))
+    _, report = mirrored(dest, tar(*TIMES), owner=Owner(same=False))
+    times = {b"whole": 5_000_000_000, b"part": 5_123_456_789, b"link": 6_000_000_001, b"dir": 7_500_000_000}
+    assert {item.path for item in report.skipped} == {path for path, time in times.items() if time % unit}
+
+
+def test_times_are_not_looked_at_again_where_the_file_system_holds_them(dest, monkeypatch):
+    looks = []
+    real = system.fstat
+    monkeypatch.setattr(system, "fstat", lambda fd: (looks.append(fd), real(fd))[1])
+    monkeypatch.setattr(system, "lstat", None)
+    _, report = mirrored(dest, tar(*TIMES), owner=Owner(same=False))
+    assert (len(looks), skipped(report)) == (1, [])
+
+
+def test_a_time_that_may_not_be_set_is_reported_once(dest, monkeypatch):
+    refuse(monkeypatch, "utime", errno.EPERM)
+    _, report = mirrored(dest, tar(f("a", mtime_ns=2**62, **ME)), owner=Owner(same=False))
+    assert skipped(report) == [("time", b"a", 0, errno.EPERM), ("time", b"", 0, errno.EPERM)]
 
 
 def test_times_that_the_file_system_cannot_hold_are_reported(dest):
@@ -454,8 +572,6 @@ def test_a_hard_link_from_far_away_is_to_the_right_file(dest):
 
 @pytest.mark.parametrize("sync", [False, True])
 def test_everything_is_flushed_when_asked_for(dest, monkeypatch, sync):
-    from oci_layers.disk import DirectoryMirror
-
     flushed = {}
     monkeypatch.setattr(system, "fsync", lambda fd: flushed.update({os.fstat(fd).st_ino: os.fstat(fd).st_mtime_ns}))
     root = os.open(dest, os.O_RDONLY)

@@ -31,11 +31,15 @@ def merged(*tars, policy=None, mirror=None, listen=None):
     return tree
 
 
-def mirrored(directory, *tars, policy=None, owner=None):
+def mirrored(directory, *tars, policy=None, owner=None, dest=""):
     """Make the tree in an empty directory too; returns it and the mirror's report."""
     report = Report()
     root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    mirror = DirectoryMirror(root, owner=owner, report=report)
+    try:
+        mirror = DirectoryMirror(root, owner=owner, report=report, dest=dest)
+    except OSError:
+        os.close(root)
+        raise
     try:
         tree = merged(*tars, policy=policy, mirror=mirror, listen=report.findings.add)
         mirror.finish(tree)
