@@ -9,16 +9,40 @@ goes by the same handles. Nothing here recurses, so that depth costs neither sta
 
 import contextlib
 import errno
+import sys
 from collections.abc import Iterator
 
 from oci_layers import system
-from oci_layers.errors import UnsafePathError
+from oci_layers.errors import UnsafePathError, UnsupportedError
 from oci_layers.tree.path import join, parent_and_name
 
-__all__ = ["Handles", "remove_children", "remove_tree"]
+__all__ = ["Handles", "check_handles", "list_now", "remove_children", "remove_tree"]
 
 _MOST_KEPT = 128
 _FEWEST_KEPT = 4
+
+
+def check_handles() -> None:
+    """Refuse a platform on which nothing can be confined.
+
+    Raises:
+        UnsupportedError: It has no calls on names in open directories.
+    """
+    if not system.HAS_HANDLES:
+        raise UnsupportedError("platform", sys.platform, "it has no calls on names in open directories")
+
+
+def list_now(directory: int) -> list[bytes]:
+    """Return the names that are in an open directory now, through a new handle.
+
+    A handle on a directory of btrfs does not list what was made after it was opened, on kernels since 6.5; nor can one
+    be listed that only leads to what is in it.
+    """
+    fd = system.open_directory(b".", directory)
+    try:
+        return system.list_names(fd)
+    finally:
+        system.close(fd)
 
 
 class Handles:
@@ -89,7 +113,7 @@ def remove_tree(name: bytes, parent: int) -> None:
 
 def remove_children(root: int, *, keep: bytes | None = None) -> None:
     """Remove everything in an open directory, but not the directory; `keep` is a name in it that stays."""
-    _remove(root, [name for name in system.list_names(root) if name != keep])
+    _remove(root, [name for name in list_now(root) if name != keep])
 
 
 def _remove(root: int, names: list[bytes]) -> None:

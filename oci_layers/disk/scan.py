@@ -12,7 +12,7 @@ from typing import Literal
 import attrs
 
 from oci_layers import system
-from oci_layers.disk.confine import Handles
+from oci_layers.disk.confine import Handles, check_handles
 from oci_layers.limits import Limits
 from oci_layers.report import Skipped
 from oci_layers.tree.merge import Merge, Place
@@ -69,7 +69,9 @@ def scan(
 
     Raises:
         LimitError: There is more than `limits` allow.
+        UnsupportedError: This platform has no calls on names in open directories.
     """
+    check_handles()
     place = system.resolve(os.fspath(directory))
     root = system.open_root(place)
     handles = Handles(root)

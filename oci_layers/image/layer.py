@@ -118,7 +118,7 @@ class Layer:
                 except (LayerError, CompressionError, LimitError):
                     begun.check_blob()
                     raise
-        except OCIError as error:
+        except (OCIError, OSError) as error:
             error.add_note(self.name)
             raise
 

@@ -7,7 +7,7 @@ its changes do in `layer.apply`, what a directory becomes in `disk`, how far it 
 import contextlib
 import time
 from collections.abc import Callable, Iterable
-from os import PathLike
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 import attrs
@@ -111,8 +111,8 @@ def place(
         MetadataError: Something could not be set, and `placing` asks for all of it.
         OCIError: Whatever `fill` raises.
     """
-    with destination(dest, in_place=placing.in_place, sync=placing.sync) as root:
-        mirror = DirectoryMirror(root, owner=placing.owner, report=report, sync=placing.sync)
+    with destination(dest, in_place=placing.in_place, sync=placing.sync, report=report) as root:
+        mirror = DirectoryMirror(root, owner=placing.owner, report=report, sync=placing.sync, dest=fspath(dest))
         with contextlib.closing(mirror):
             mirror.finish(fill(mirror))
         if placing.strict_metadata and (missed := mirror.missed()):

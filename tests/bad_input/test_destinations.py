@@ -1,6 +1,7 @@
 """A good image and a DEST, or a disk, that will not do: the command's exit code and its one line, and what is left."""
 
 import errno
+import functools
 import os
 import signal
 import subprocess
@@ -57,7 +58,13 @@ def test_a_dest_that_will_not_do(place, name, capfd, make, code, reason, options
 
 def test_a_name_too_long_is_said_in_one_line(place, name, capfd):
     long = "n" * 256
-    assert said(capfd, name, place / long) == (1, f"{long}: File name too long")
+    assert said(capfd, name, place / long) == (1, f"destination: {place / long}: File name too long")
+
+
+@pytest.mark.skipif(not system.HAS_PROC, reason="needs /proc")
+def test_a_place_that_takes_no_directories_is_said_with_what_to_do(name, capfd):
+    reason = "no directory can be made in its parent (No such file or directory); choose another destination"
+    assert said(capfd, name, "/proc/none") == (1, f"/proc/none: {reason}")
 
 
 def test_a_name_that_writes_on_the_screen_does_not(place, name, capfd):
@@ -91,7 +98,9 @@ def test_a_full_disk_leaves_nothing(place, capfd, in_place):
     with mounted(place / "small", options="size=1m"):
         os.mkdir(place / "small/dest")
         code, line = said(capfd, big, place / "small/dest", *(["--in-place"] if in_place else []))
-        assert (code, line.rpartition(": ")[2]) == (1, "No space left on device")
+        with oci_layers.open_image(big) as opened:
+            layer = opened.layers[0].name
+        assert (code, line) == (1, f"{layer}: destination: {place}/small/dest/big: No space left on device")
         assert os.listdir(place / "small") == ["dest"]
         assert os.listdir(place / "small/dest") == []
 
@@ -187,6 +196,33 @@ def test_ctrl_c_ends_it_quietly_with_nothing_left(place):
     _, err = command.communicate()
     assert (command.returncode, err) == (130, "")
     assert os.listdir(place) == ["image"]
+
+
+def test_too_few_files_to_be_open_are_said_with_what_to_do(place, name, capfd):
+    def work(number):
+        return main(["unpack", name, str(place / f"dest{number}")])
+
+    taken = len(os.listdir("/proc/self/fd")) + 1
+    codes = [in_child(functools.partial(work, more), files=taken + more) for more in range(12)]
+    lines = capfd.readouterr().err.splitlines()
+    assert set(codes) == {0, 1}
+    assert codes == sorted(codes, reverse=True)
+    told = [line for line in lines if line.startswith("oci-layers: error: ")]
+    assert len(told) == codes.count(1)
+    assert all(line.endswith("Too many open files (to allow more: ulimit -n NUMBER)") for line in told)
+    assert any(f"destination: {place}/dest" in line for line in told)
+
+
+@pytest.mark.parametrize("in_place", [False, True], ids=["beside", "in place"])
+def test_an_image_with_a_file_of_the_marker_s_name(place, capfd, in_place):
+    odd = "oci:" + image(place / "image", tar(f("a", "x"), f(".oci-layers-incomplete", "y")))
+    if in_place:
+        reason = "the image holds .oci-layers-incomplete, which --in-place uses itself; unpack without --in-place"
+        assert said(capfd, odd, place / "dest", "--in-place") == (1, f"{place}/dest: {reason}")
+        assert os.listdir(place) == ["image"]
+    else:
+        assert main(["unpack", odd, str(place / "dest")]) == 0
+        assert sorted(os.listdir(place / "dest")) == [".oci-layers-incomplete", "a"]
 
 
 def test_sixty_four_files_are_enough(place, name):

@@ -3,14 +3,16 @@ import errno
 import os
 import signal
 import stat
+import sys
 import time
 
 import attrs
 import pytest
 
-from oci_layers import system
+from oci_layers import scan, system
 from oci_layers.disk.destination import MARKER, destination
-from oci_layers.errors import DestinationError
+from oci_layers.errors import DestinationError, UnsafePathError, UnsupportedError
+from oci_layers.report import Report
 from tests.support.listing import listing
 from tests.support.place import IS_ROOT, USER, as_user, in_child, mounted, outcome
 
@@ -34,6 +36,13 @@ def build(dest, **options):
 def refusal(function, *arguments, **options):
     """Return what is said of a DEST that is refused, and the error."""
     with pytest.raises(DestinationError) as caught:
+        function(*arguments, **options)
+    return caught.value
+
+
+def system_error(function, *arguments, **options):
+    """Return the error of the system that a call raises."""
+    with pytest.raises(OSError) as caught:
         function(*arguments, **options)
     return caught.value
 
@@ -172,6 +181,8 @@ def test_anything_else_is_refused_and_left_alone(place, make, reason, in_place):
         ("/", "the root directory cannot be unpacked to"),
         ("/..", "the root directory cannot be unpacked to"),
         ("/no/such/place", "its parent directory does not exist"),
+        ("/tmp/a\0b", "no file can have this name"),
+        ("/tmp/\ud800", "no file can have this name"),
         ("/etc/passwd/x", "its parent is not a directory"),
     ],
 )
@@ -180,8 +191,29 @@ def test_some_names_are_no_place(dest, reason, in_place):
     assert (error.place, error.reason) == (dest, reason)
 
 
-def test_a_name_that_no_file_system_takes_is_an_error(place):
-    assert outcome(build, place / ("n" * 256))[0] == "OSError"
+@BOTH
+def test_a_name_that_no_file_system_takes_is_an_error(place, in_place):
+    error = system_error(build, place / ("n" * 256), in_place=in_place)
+    assert (error.errno, error.filename) == (errno.ENAMETOOLONG, str(place / ("n" * 256)))
+    assert error.__notes__ == ["destination"]
+    assert os.listdir(place) == []
+
+
+@pytest.mark.skipif(not system.HAS_PROC, reason="needs /proc")
+@BOTH
+def test_a_parent_in_which_no_directory_can_be_made_is_refused(in_place):
+    error = refusal(build, "/proc/none", in_place=in_place)
+    reason = "no directory can be made in its parent (No such file or directory); choose another destination"
+    assert (error.place, error.reason) == ("/proc/none", reason)
+
+
+def test_a_platform_without_calls_on_open_directories_is_refused(place, monkeypatch):
+    monkeypatch.setattr(system, "HAS_HANDLES", False)
+    for call in (lambda: build(place / "dest"), lambda: scan(place)):
+        with pytest.raises(UnsupportedError) as caught:
+            call()
+        assert (caught.value.what, caught.value.value) == ("platform", sys.platform)
+        assert caught.value.hint == "it has no calls on names in open directories"
     assert os.listdir(place) == []
 
 
@@ -209,8 +241,10 @@ class TestAMountPoint:
         with mounted(place / "dest", options="ro"):
             error = refusal(build, place / "dest", in_place=True)
             assert error.reason == "it cannot be written (Read-only file system)"
+            assert not hasattr(error, "__notes__")
+            assert refusal(build, place / "dest").reason == "it is a mount point and cannot be replaced"
             error = refusal(build, place / "dest/absent")
-            assert error.reason == "its parent directory cannot be written (Read-only file system); use --in-place"
+            assert error.reason == "its parent directory cannot be written (Read-only file system)"
 
     def test_with_an_odd_name_elsewhere_is_no_hindrance(self, place):
         (place / "dest").mkdir()
@@ -256,12 +290,12 @@ class TestAParentThatCannotBeWritten:
         yield place / "closed"
         (place / "closed").chmod(0o755)
 
-    def test_is_refused_with_a_hint(self, closed):
+    def test_is_refused_with_a_hint_where_that_helps(self, closed):
         def work():
             return [(refusal(build, closed / name).reason) for name in ("dest", "absent")]
 
-        reason = "its parent directory cannot be written (Permission denied); use --in-place"
-        assert as_user(work) == [reason, reason]
+        reason = "its parent directory cannot be written (Permission denied)"
+        assert as_user(work) == [f"{reason}; use --in-place", reason]
 
     def test_does_not_matter_in_place(self, closed):
         as_user(lambda: build(closed / "dest", in_place=True))
@@ -281,7 +315,10 @@ class TestAParentThatCannotBeWritten:
         (closed / "mine").mkdir(0o755)
         closed.chmod(0o1777)
         error = as_user(lambda: attrs.astuple(refusal(build, closed / "mine")))
-        assert error == (str(closed / "mine"), "it cannot be replaced (Operation not permitted); use --in-place")
+        assert error == (str(closed / "mine"), "it cannot be replaced (Operation not permitted)")
+        (closed / "mine").chmod(0o777)
+        error = as_user(lambda: refusal(build, closed / "mine").reason)
+        assert error == "it cannot be replaced (Operation not permitted); use --in-place"
         assert sorted(os.listdir(closed)) == ["dest", "mine"]
 
 
@@ -310,6 +347,7 @@ def test_a_dest_of_another_s_that_all_may_write_is_filled_in_place(place):
     assert os.listdir(place / "dest") == ["file"]
     os.unlink(place / "dest/file")
     reason = as_user(lambda: outcome(build_twice, place / "dest"))
+    # An error of what is done in the block is passed on as it is.
     assert reason == ("FileExistsError", "[Errno 17] File exists: 'd'")
     assert os.listdir(place / "dest") == []
     assert os.stat(place / "dest").st_mode == before.st_mode
@@ -440,10 +478,52 @@ def test_what_cannot_be_removed_is_told_with_the_first_error(place, in_place, mo
 
     with pytest.raises(TroubleError) as caught:
         work()
-    [note] = caught.value.__notes__
     left = (place / "dest") if in_place else next(place.iterdir())
-    assert left.name in note
-    assert note.endswith("([Errno 5] input/output error)")
+    what = "could not be emptied again" if in_place else "is left behind, it cannot be removed"
+    assert caught.value.__notes__ == [f"{left} {what} ([Errno 5] input/output error)"]
+
+
+@BOTH
+def test_a_second_ctrl_c_stops_the_removal_and_names_what_is_left(place, in_place, monkeypatch):
+    def again(name, parent):
+        raise KeyboardInterrupt
+
+    def work():
+        with destination(place / "dest", in_place=in_place) as root:
+            put(root)
+            monkeypatch.setattr(system, "unlink", again)
+            raise TroubleError
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        work()
+    left = (place / "dest") if in_place else next(place.iterdir())
+    what = " holds what was unpacked so far; empty it" if in_place else " is left behind; remove it with rm -r"
+    assert caught.value.__notes__ == [f"{left}{what}"]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "call", ["lstat", "open_directory", "make_directory", "open_new_file", "fchmod", "rename", "get_xattrs", "unlink"]
+)
+def test_an_error_of_the_system_names_dest(place, in_place, call, monkeypatch):
+    def broken(*arguments, **options):
+        raise OSError(errno.EIO, "broken", "some name")
+
+    monkeypatch.setattr(system, call, broken)
+    monkeypatch.chdir(place)
+    if call in ({"rename"} if in_place else {"open_new_file", "unlink"}):
+        build("dest", in_place=in_place)
+        return
+    error = system_error(build, "dest", in_place=in_place)
+    assert (error.errno, error.filename, error.__notes__[0]) == (errno.EIO, "dest", "destination")
+
+
+@pytest.mark.root
+def test_an_error_on_the_way_to_the_parent_names_it(place):
+    (place / "hidden/deep").mkdir(parents=True)
+    (place / "hidden").chmod(0o700)
+    error = as_user(lambda: vars(system_error(build, place / "hidden/deep/dest")))
+    assert error == {"__notes__": ["parent of the destination"]}
 
 
 def build_while(dest, do):
@@ -491,6 +571,17 @@ def test_of_two_in_place_the_first_goes_on_undisturbed(place, monkeypatch):
     assert os.listdir(place / "dest") == ["file"]
 
 
+def test_an_image_that_holds_the_marker_s_name_is_refused_in_place(place):
+    def work():
+        with destination(place / "dest", in_place=True):
+            raise UnsafePathError(MARKER, "there is one")
+
+    assert refusal(work).reason == (
+        "the image holds .oci-layers-incomplete, which --in-place uses itself; unpack without --in-place"
+    )
+    assert os.listdir(place) == []
+
+
 def test_a_failure_with_no_room_for_the_marker_changes_nothing(place, monkeypatch):
     (place / "dest").mkdir(0o751)
 
@@ -523,8 +614,68 @@ def test_a_kill_leaves_one_sibling_or_a_marker(place, in_place, left):
     if in_place:
         assert refusal(build, place / "dest", in_place=True).reason == REFUSED["interrupted"][1]
     else:
-        build(place / "dest")
+        report = Report()
+        build(place / "dest", report=report)
         assert sorted(os.listdir(place)) == sorted(["dest", *names])
+        assert report.leftovers == [str(place / names[0])]
+
+
+def test_only_siblings_of_dest_that_no_process_builds_are_leftovers(place):
+    kept = [".dest.oci-layers-0123456", ".dest.oci-layers-012345678", ".other.oci-layers-01234567", "oci-layers-0123"]
+    for name in (*kept, ".dest.oci-layers-01234567"):
+        (place / name).mkdir()
+        (place / name / "file").touch()
+    (place / ".dest.oci-layers-76543210").mkdir()
+    (place / ".dest.oci-layers-aaaaaaaa").touch()
+    os.symlink(kept[0], place / ".dest.oci-layers-bbbbbbbb")
+    before = set(os.listdir(place))
+    for in_place in (False, True):
+        with destination(place / "dest") as root:
+            put(root)
+            report = Report()
+            build(place / "dest", in_place=in_place, report=report)
+            assert report.leftovers == [str(place / ".dest.oci-layers-01234567")]
+            (place / "dest/file").unlink()
+        assert set(os.listdir(place)) - before == {"dest"}
+        (place / "dest/file").unlink()
+        (place / "dest").rmdir()
+
+
+@pytest.mark.root
+def test_a_parent_that_cannot_be_listed_has_no_leftovers_known(place):
+    (place / ".dest.oci-layers-01234567/file").mkdir(parents=True)
+    place.chmod(0o333)
+    report = as_user(lambda: build_with_report(place / "dest"))
+    place.chmod(0o755)
+    assert (report.leftovers, (place / "dest/file").exists()) == ([], True)
+
+
+def build_with_report(dest):
+    report = Report()
+    build(dest, report=report)
+    return report
+
+
+def test_a_handle_that_lists_only_what_was_there_when_it_was_opened_is_no_hindrance(place, monkeypatch):
+    """As handles on directories of btrfs are."""
+    first = {}
+    real = system.list_names
+
+    def list_names(fd):
+        return [name for name in real(fd) if name in first.get(fd, (name,))]
+
+    (place / "dest").mkdir()
+    monkeypatch.setattr(system, "list_names", list_names)
+
+    def work():
+        with destination(place / "dest", in_place=True) as root:
+            first[root] = real(root)
+            put(root)
+            raise TroubleError
+
+    with pytest.raises(TroubleError):
+        work()
+    assert os.listdir(place / "dest") == []
 
 
 # What the surroundings of DEST must not do to it.
@@ -579,6 +730,37 @@ def test_syncing_flushes_the_names_too(place, in_place, monkeypatch):
     build(place / "dest", in_place=in_place, sync=True)
     inner = [os.stat(place / "dest").st_ino] * in_place
     assert flushes.seen == [*inner, os.stat(place).st_ino]
+
+
+@pytest.mark.root
+class TestSyncingWithAParentThatCannotBeRead:
+    @pytest.fixture
+    def parent(self, place):
+        (place / "parent/dest").mkdir(parents=True)
+        os.chown(place / "parent/dest", USER, USER)
+        (place / "parent").chmod(0o333)
+        return place / "parent"
+
+    @pytest.mark.parametrize(("name", "in_place"), [("dest", False), ("absent", False), ("absent", True)])
+    def test_is_refused_before_anything_is_made(self, parent, name, in_place):
+        error = as_user(lambda: refusal(build, parent / name, in_place=in_place, sync=True).reason)
+        assert error == "its parent directory cannot be read (Permission denied), which --sync needs"
+        assert os.listdir(parent) == ["dest"]
+        assert os.listdir(parent / "dest") == []
+
+    def test_does_not_matter_where_dest_is_there_and_is_filled_in_place(self, parent):
+        as_user(lambda: build(parent / "dest", in_place=True, sync=True))
+        assert os.listdir(parent / "dest") == ["file"]
+
+
+def test_what_cannot_be_flushed_in_the_end_is_an_error_that_says_where_dest_is(place, monkeypatch):
+    def broken(fd):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(system, "fsync", broken)
+    error = system_error(build, place / "dest", sync=True)
+    assert error.__notes__ == ["destination, which is in place but may not survive a power loss"]
+    assert (error.filename, os.listdir(place)) == (str(place / "dest"), ["dest"])
 
 
 @BOTH
