@@ -1,25 +1,25 @@
 """The command: arguments in, an exit code out, one line for each error and never a traceback.
 
 Exit codes: 0 ok; 1 failed, or differs; 2 usage; 3 not found; 4 not permitted; 5 not what its digest says; 130 on
-Ctrl-C.
+Ctrl-C, 143 on SIGTERM, 129 on SIGHUP. A closed pipe on stdout is no error; a closed stdout is one before any work.
 """
 
 import argparse
 import errno
 import importlib
-import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from oci_layers._version import __version__
+from oci_layers.cli.process import Stopped, catch_signals, check_stdout, prepare_streams
 from oci_layers.errors import (
     IntegrityError,
-    LimitError,
     MetadataError,
     MissingError,
     NameFormatError,
     OCIError,
+    format_error,
     printable,
 )
 
@@ -91,47 +91,61 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
 
 def run() -> None:
     """Run the command line of this process, and end it."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal or locale that cannot show a name gets it escaped.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(main(sys.argv[1:]))
+    prepare_streams()
+    catch_signals()
+
+    def work() -> int:
+        check_stdout()
+        return _run(sys.argv[1:])
+
+    sys.exit(_end(work))
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
-    try:
-        options = parser(arguments[0] if arguments else None).parse_args(arguments)
-        code: int = options.run(options)
-        sys.stdout.flush()
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Nobody listens any more: that is no error, and the interpreter shall not flush into it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (OCIError, OSError) as error:
-        print(f"oci-layers: error: {_line(error)}", file=sys.stderr)
-        return _code(error)
+    return _end(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    options = parser(arguments[0] if arguments else None).parse_args(arguments)
+    code: int = options.run(options)
+    sys.stdout.flush()
     return code
 
 
-def _line(error: OCIError | OSError) -> str:
-    """Return an error as one line: where, from the outside in, and what."""
-    if isinstance(error, OSError):
-        names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-        text = ": ".join([*map(printable, names), error.strerror or str(error)])
-    else:
-        text = str(error)
-        if isinstance(error, LimitError):
-            text += f" (to raise it: --limit {error.limit}=NUMBER)"
-    notes = [printable(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
-    return ": ".join([*notes, text])
+def _end(work: Callable[[], int]) -> int:
+    """Do the work and return the exit code; an error is one line on stderr."""
+    try:
+        return work()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
+    except KeyboardInterrupt as stop:
+        # What has been undone is not mentioned; what was left behind is.
+        for note in getattr(stop, "__notes__", ()):
+            print(f"oci-layers: interrupted: {printable(note)}", file=sys.stderr)
+        return 128 + stop.number if isinstance(stop, Stopped) else 130
+    except BrokenPipeError:
+        _discard_stdout()
+        return 0
+    except (OCIError, OSError) as error:
+        print(f"oci-layers: error: {format_error(error)}", file=sys.stderr)
+        _discard_stdout()
+        return _code(error)
+
+
+def _discard_stdout() -> None:
+    """Drop what cannot be written, or the interpreter would try again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 def _code(error: OCIError | OSError) -> int:
-    cause = error if isinstance(error, OSError) else error.__cause__
+    # An error of ours that is one of the system too, such as a path that is missing, is judged as ours.
+    cause = error.__cause__ if isinstance(error, OCIError) else error
     match error:
         case IntegrityError():
             return 5

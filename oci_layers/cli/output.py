@@ -5,6 +5,7 @@ A path in JSON is text with `\xNN` for what is not UTF-8, and then `path_base64`
 
 import base64
 import json
+import os
 import stat
 import sys
 import time
@@ -77,6 +78,7 @@ def report_json(report: Report) -> dict[str, Any]:  # Any: JSON
         "layers": [{"diff_id": layer.diff_id, "seconds": round(layer.seconds, 6)} for layer in report.layers],
         "skipped": _listing(report.skipped),
         "findings": _listing(report.findings),
+        "leftovers": [path_json(os.fsencode(path)) for path in report.leftovers],
     }
 
 

@@ -9,6 +9,7 @@ from oci_layers.cli.output import counted, human_bytes, print_json, report_json
 from oci_layers.cli.places import image_arguments, opened
 from oci_layers.cli.progress import progress
 from oci_layers.disk.owner import IdMap, Owner
+from oci_layers.errors import printable
 from oci_layers.report import Report
 
 __all__ = ["add", "run"]
@@ -77,8 +78,10 @@ def _owner(options: argparse.Namespace) -> Owner:
 
 
 def _summary(report: Report) -> None:
-    """Say in one line each what the disk does not show, and what is odd in the image."""
+    """Print in one line each what the disk does not show, what is odd in the image, and what killed runs left."""
     for listing, text in ((report.skipped, "not set"), (report.findings, "noticed")):
         if len(listing):
             totals = ", ".join(f"{count} x {what}" for what, count in sorted(listing.totals.items()))
             print(f"oci-layers: {text}: {totals} (--format json lists them)", file=sys.stderr)
+    for path in report.leftovers:
+        print(f"oci-layers: left by an interrupted run: {printable(path)}; remove it with rm -r", file=sys.stderr)

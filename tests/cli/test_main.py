@@ -119,7 +119,14 @@ def test_names_that_the_terminal_cannot_show_are_escaped(image, encoding):
 def test_a_full_disk_is_one_line(image):
     code, _, err = shell(f"oci-layers ls -R {image} > /dev/full")
     assert code == 1
-    assert err == b"oci-layers: error: No space left on device\n"
+    assert err == b"oci-layers: error: stdout: No space left on device\n"
+
+
+class NotPermittedAndOursError(oci_layers.OCIError, PermissionError):
+    """An error of ours that is one of the system too."""
+
+    def __str__(self):
+        return "ours"
 
 
 class Verbs:
@@ -146,7 +153,9 @@ def noted(error, *notes):
         (OSError(errno.EROFS, "Read-only file system", b"a", None, b"b"), 4, "a: b: Read-only file system"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
         (OSError("odd"), 1, "odd"),
+        (OSError(errno.EMFILE, "Too many", "a"), 1, "a: Too many (to allow more: ulimit -n NUMBER)"),
         (oci_layers.OCIError("odd"), 1, "odd"),
+        (NotPermittedAndOursError(errno.EPERM, "no", "a"), 1, "ours"),
         (noted(oci_layers.OCIError("odd"), "inner", "outer\x1b", "odd"), 1, "outer\\x1b: inner: odd"),
     ],
 )

@@ -40,6 +40,7 @@ def test_a_report_has_totals_beside_its_items():
     report.skipped.add(Skipped("xattr", b"a\xff", 1, 95, "user.k"))
     report.skipped.add(Skipped("device", b"b", 0, 1))
     report.findings.add(Finding("duplicate", b"", 0))
+    report.leftovers.append("/a\udcff")
     value = report_json(report)
     assert json.loads(json.dumps(value)) == {
         "entries": 3,
@@ -64,4 +65,5 @@ def test_a_report_has_totals_beside_its_items():
             "totals": {"duplicate": 1},
             "items": [{"what": "duplicate", "path": "/", "layer": 0, "detail": ""}],
         },
+        "leftovers": [{"path": "/a\\xff", "path_base64": "L2H/"}],
     }

@@ -35,7 +35,7 @@ def test_the_report_as_json_has_stable_keys(run, image, built, tmp_path):
     value = json.loads(ran.out)
     for layer in value["layers"]:
         assert layer.pop("seconds") >= 0
-    assert list(value) == ["image", "digest", "entries", "files", "bytes", "layers", "skipped", "findings"]
+    assert list(value) == ["image", "digest", "entries", "files", "bytes", "layers", "skipped", "findings", "leftovers"]
     assert value == {
         "image": image,
         "digest": built.index["manifests"][0]["digest"],
@@ -51,6 +51,7 @@ def test_the_report_as_json_has_stable_keys(run, image, built, tmp_path):
                 {"what": "nothing-hidden", "path": "/nothing", "layer": 1, "detail": ""},
             ],
         },
+        "leftovers": [],
     }
 
 
@@ -176,7 +177,7 @@ def test_a_missing_layer_is_exit_3(run, built, tmp_path):
 @pytest.mark.parametrize(
     ("dest", "line"),
     [
-        ("locked/out", "its parent directory cannot be written (Permission denied); use --in-place"),
+        ("locked/out", "its parent directory cannot be written (Permission denied)"),
         ("hidden/out", "Permission denied"),
     ],
 )
@@ -217,6 +218,20 @@ def test_ctrl_c_is_exit_130_and_dest_is_as_it_was(tmp_path, in_place):
     assert (process.returncode, *printed) == (130, b"", b"")
     assert listing(out) == before
     assert sorted(os.listdir(tmp_path)) == ["image", "out"]
+
+
+def test_what_a_killed_run_left_is_named_and_stays(run, image, tmp_path):
+    left = tmp_path / ".out\x1b.oci-layers-0123abcd"
+    (left / "etc").mkdir(parents=True)
+    line = f"oci-layers: left by an interrupted run: {tmp_path}/.out\\x1b.oci-layers-0123abcd; remove it with rm -r\n"
+    ran = run("unpack", image, tmp_path / "out\x1b")
+    assert ran.code == 0
+    assert ran.err.endswith(line)
+    ran = run("unpack", image, tmp_path / "out\x1b/..", "--in-place")
+    assert (ran.code, left.is_dir()) == (1, True)
+    (tmp_path / "out\x1b").rename(tmp_path / "other")
+    ran = run("unpack", image, tmp_path / "out\x1b", "--format", "json")
+    assert json.loads(ran.out)["leftovers"] == [{"path": str(left)}]
 
 
 @pytest.mark.parametrize("threads", ["1", "2", "3", "4"])
