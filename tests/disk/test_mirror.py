@@ -450,6 +450,7 @@ TIMES = (
 
 
 @root_only
+@pytest.mark.peer("mkfs.ext4")
 def test_parts_of_seconds_that_the_file_system_does_not_hold_are_reported(place):
     (place / "disk").write_bytes(bytes(8 << 20))
     subprocess.run(["mkfs.ext4", "-q", "-I", "128", place / "disk"], check=True, capture_output=True)
