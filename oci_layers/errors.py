@@ -8,6 +8,7 @@ unwrapped; the code that knows the file completes it with `locate`. `format_erro
 """
 
 import errno
+from typing import Any
 
 import attrs
 
@@ -18,13 +19,17 @@ __all__ = [
     "DigestMismatchError",
     "DocumentError",
     "IntegrityError",
+    "IsDirectoryError",
     "LayerError",
     "LimitError",
     "LinkError",
     "MetadataError",
     "MissingError",
     "NameFormatError",
+    "NotDirectoryError",
     "OCIError",
+    "OwnerMissingError",
+    "PathError",
     "PathMissingError",
     "PlaceMissingError",
     "Problem",
@@ -254,14 +259,62 @@ class ReferenceMissingError(MissingError):
 
 
 @attrs.define(eq=False, slots=False, str=False)
-class PathMissingError(MissingError):
-    """A path that the merged file system does not have, or that is of another kind than was asked for."""
+class PathError(MissingError, OSError):
+    """A path inside an image that is not there, or not of the kind that was asked for.
+
+    Also the `OSError` that the operating system raises for such a path on disk, with its `errno`, `strerror` and
+    `filename`. The class itself is for what has no class of its own: a loop of links, the target of what is no link.
+    """
 
     path: bytes
-    reason: str = "no such file or directory"
+    reason: str
+    errno: int = errno.EINVAL
+
+    def __attrs_post_init__(self) -> None:
+        self.strerror = self.reason
+        self.filename = self.path.decode("utf-8", "surrogateescape")
+
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: the fields, as the class takes them, and those of a caller
+        # That of OSError makes arguments of `filename`.
+        return type(self), (self.path, self.reason, self.errno), self.__dict__
 
     def _sentence(self) -> str:
         return f"{printable(self.path)}: {self.reason}"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class PathMissingError(PathError, FileNotFoundError):
+    """A path that the merged file system does not have."""
+
+    reason: str = "no such file or directory"
+    errno: int = errno.ENOENT
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class NotDirectoryError(PathError, NotADirectoryError):
+    """A path that is, or leads through, something that is no directory."""
+
+    reason: str = "not a directory"
+    errno: int = errno.ENOTDIR
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class IsDirectoryError(PathError, IsADirectoryError):
+    """A path that is a directory, where a file was asked for."""
+
+    reason: str = "is a directory"
+    errno: int = errno.EISDIR
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class OwnerMissingError(MissingError, KeyError):
+    """A user or group (`what`) whose number the image's own `etc/passwd` or `etc/group` does not name."""
+
+    what: str
+    number: int
+
+    def _sentence(self) -> str:
+        return f"the image has no name for {self.what} {self.number}"
 
 
 @attrs.define(eq=False, slots=False, str=False)

@@ -1,3 +1,4 @@
+import copy
 import errno
 import pickle
 
@@ -11,13 +12,17 @@ from oci_layers.errors import (
     DigestMismatchError,
     DocumentError,
     IntegrityError,
+    IsDirectoryError,
     LayerError,
     LimitError,
     LinkError,
     MetadataError,
     MissingError,
     NameFormatError,
+    NotDirectoryError,
     OCIError,
+    OwnerMissingError,
+    PathError,
     PathMissingError,
     PlaceMissingError,
     Problem,
@@ -78,7 +83,11 @@ SENTENCES = [
         f"no image 'x'; there are: {', '.join(map(str, range(20)))} and 2 more",
     ),
     (PathMissingError(b"a\n"), "a\\x0a: no such file or directory"),
-    (PathMissingError(b"a", "not a directory"), "a: not a directory"),
+    (PathMissingError(b"a", "it is gone"), "a: it is gone"),
+    (NotDirectoryError(b"a"), "a: not a directory"),
+    (IsDirectoryError(b"a\xff"), "a\\xff: is a directory"),
+    (PathError(b"a", "not a symbolic link"), "a: not a symbolic link"),
+    (OwnerMissingError("user", 1000), "the image has no name for user 1000"),
     (PlaceMissingError("/a"), "/a: no such file or directory"),
     (UnsupportedError("transport", "ftp"), "unsupported transport: ftp"),
     (UnsupportedError("transport", "ftp", "use oci"), "unsupported transport: ftp (use oci)"),
@@ -114,6 +123,7 @@ HOSTILE = "\x1b[2J\n\u202e"
         LayerError(HOSTILE.encode(), HOSTILE),
         TarFormatError(HOSTILE.encode(), HOSTILE, 0),
         ReferenceMissingError(HOSTILE, (HOSTILE,), HOSTILE),
+        PathError(HOSTILE.encode(), HOSTILE),
         PathMissingError(HOSTILE.encode(), HOSTILE),
         PlaceMissingError(HOSTILE, HOSTILE),
         UnsupportedError(HOSTILE, HOSTILE, HOSTILE),
@@ -134,7 +144,13 @@ def test_errors_are_of_the_families_that_callers_catch():
         LookupError: {MissingError},
         IntegrityError: {DigestMismatchError, SizeMismatchError},
         LayerError: {TarFormatError, UnsafePathError, WhiteoutError, LinkError},
-        MissingError: {BlobMissingError, ReferenceMissingError, PathMissingError, PlaceMissingError},
+        MissingError: {BlobMissingError, ReferenceMissingError, PathError, PlaceMissingError, OwnerMissingError},
+        PathError: {PathMissingError, NotDirectoryError, IsDirectoryError},
+        OSError: {PathError},
+        FileNotFoundError: {PathMissingError},
+        NotADirectoryError: {NotDirectoryError},
+        IsADirectoryError: {IsDirectoryError},
+        KeyError: {OwnerMissingError},
         StoreError: {DestinationError},
     }
     for family, members in families.items():
@@ -220,3 +236,22 @@ def test_any_error_is_one_line(error, line):
 def test_an_error_of_the_system_gets_its_path_and_role_and_others_keep_theirs(error, path, line):
     locate(error, path, "role")
     assert format_error(error) == line
+
+
+@pytest.mark.parametrize(
+    ("error", "number", "reason"),
+    [
+        (PathError(b"/n\xe9", "not a symbolic link"), errno.EINVAL, "not a symbolic link"),
+        (PathError(b"/n\xe9", "a loop", errno.ELOOP), errno.ELOOP, "a loop"),
+        (PathMissingError(b"/n\xe9"), errno.ENOENT, "no such file or directory"),
+        (NotDirectoryError(b"/n\xe9"), errno.ENOTDIR, "not a directory"),
+        (IsDirectoryError(b"/n\xe9"), errno.EISDIR, "is a directory"),
+    ],
+)
+def test_an_error_about_a_path_is_the_one_that_the_system_raises_for_it(error, number, reason):
+    error.add_note("in layer 1")
+    for each in (error, copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):
+        assert type(each) is type(error)
+        assert (each.path, each.reason, each.__notes__) == (b"/n\xe9", reason, ["in layer 1"])
+        assert (each.errno, each.strerror, each.filename, each.filename2) == (number, reason, "/n\udce9", None)
+        assert str(each) == f"/n\\xe9: {reason}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from oci_layers.cli.output import counted, json_text, long_line, node_json, print_json
 from oci_layers.cli.places import image_arguments, opened
-from oci_layers.errors import PathMissingError, printable
+from oci_layers.errors import IsDirectoryError, PathError, printable
 from oci_layers.tree.node import Directory, File, Node, Symlink
 from oci_layers.tree.path import clean, join, parent_and_name, to_bytes
 from oci_layers.tree.tree import FileTree
@@ -52,18 +52,17 @@ def _listed(tree: FileTree, path: bytes, *, recursive: bool) -> Iterator[tuple[b
     found = tree.resolve(path, follow=True)
     if not isinstance(found.node, Directory):
         found = tree.resolve(path)
-    if found.node is None or len(found.rest) > 1:
-        raise PathMissingError(path)
+    node = found.require(path)
     if recursive:
         everything = tree.walk(found.path)
-        if isinstance(found.node, Directory):
+        if isinstance(node, Directory):
             next(everything)
         yield from everything
-    elif isinstance(found.node, Directory):
-        for name in sorted(found.node.children):
-            yield join(found.path, name), found.node.children[name]
+    elif isinstance(node, Directory):
+        for name in sorted(node.children):
+            yield join(found.path, name), node.children[name]
     else:
-        yield found.path, found.node
+        yield found.path, node
 
 
 def _print_nodes(nodes: Iterator[tuple[bytes, Node]], style: str) -> None:
@@ -78,8 +77,10 @@ def _cat(options: argparse.Namespace) -> int:
     path = to_bytes(options.path)
     with opened(options) as (image, policy):
         node = image.tree(policy=policy).require(path, follow=True)
+        if isinstance(node, Directory):
+            raise IsDirectoryError(path)
         if not isinstance(node, File):
-            raise PathMissingError(path, "not a regular file")
+            raise PathError(path, "not a regular file")
         for chunk in node.content.chunks():
             sys.stdout.buffer.write(chunk)
     return 0
@@ -92,12 +93,10 @@ def _tree(options: argparse.Namespace) -> int:
     if options.format != "text":
         _print_nodes(_listed(tree, path, recursive=True), options.format)
         return 0
-    found = tree.resolve(path, follow=True)
-    if found.node is None or len(found.rest) > 1:
-        raise PathMissingError(path)
+    node = tree.require(path, follow=True)
     sys.stdout.write(printable(b"/" + clean(path, clamp=True)) + "\n")
     directories = files = 0
-    stack = [(iter(_children(found.node)), "")]
+    stack = [(iter(_children(node)), "")]
     while stack:
         children, indent = stack[-1]
         child = next(children, None)

@@ -218,14 +218,15 @@ class Image:
         before the first byte is handed out, and the pass checks each again to its end.
 
         Args:
-            paths: Only the files at or below these, wherever links in their parents lead; all by default.
+            paths: Only the files at or below these, wherever links lead; all by default. A link below a directory is no
+                file, and not followed.
 
         Raises:
-            PathMissingError: One of `paths` is not there.
+            PathError: One of `paths` is not there, or is a link that leads nowhere.
         """
         tree = self.tree()
         if paths is not None:
-            tree = part_of(tree, map(to_bytes, paths))
+            tree = part_of(tree, [_led_to(tree, to_bytes(path)) for path in paths])
         for path, node, entry in self._stored(_files(tree)):
             yield path, node, iter(()) if entry is None else map(bytes, entry.chunks())
 
@@ -331,6 +332,12 @@ class Image:
 
     def __repr__(self) -> str:
         return f"<Image {self.name} {self.descriptor.digest}>"
+
+
+def _led_to(tree: FileTree, path: bytes) -> bytes:
+    found = tree.resolve(path, follow=True)
+    found.require(path)
+    return found.path
 
 
 def _files(tree: FileTree) -> Iterator[tuple[bytes, File]]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 
-from oci_layers.errors import PathMissingError
 from oci_layers.tar.entry import Entry
 from oci_layers.tree.merge import Merge, Mirror
 from oci_layers.tree.node import Directory, File
@@ -21,13 +20,12 @@ def part_of(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
     """Return a tree of what is at or below `paths` in `tree`. Links in their parents are followed; links stay links.
 
     Raises:
-        PathMissingError: One of `paths` is not there.
+        PathError: One of `paths` is not there.
     """
     chosen: set[bytes] = set()
     for path in paths:
         found = tree.resolve(path)
-        if found.node is None or len(found.rest) > 1:
-            raise PathMissingError(path)
+        found.require(path)
         chosen.update(each for each, _ in tree.walk(path))
         parent = found.path
         while parent:

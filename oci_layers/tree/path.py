@@ -11,7 +11,7 @@ from typing import Protocol
 from oci_layers.errors import LimitError, UnsafePathError
 from oci_layers.limits import Limits
 
-__all__ = ["AnyPath", "FSPath", "check_limits", "clean", "join", "parent_and_name", "to_bytes"]
+__all__ = ["AnyPath", "FSPath", "PathInImage", "check_limits", "clean", "join", "parent_and_name", "to_bytes"]
 
 _LIMITS = Limits()
 _PART = rb"(?:[^/.\0]|\.(?!\.?(?:/|\Z)))[^/\0]*"
@@ -25,13 +25,39 @@ class FSPath(Protocol):
     def __fspath__(self) -> str | bytes: ...
 
 
-AnyPath = bytes | str | FSPath
+class PathInImage(Protocol):
+    """Anything that says its own path inside an image, and is not to be opened on the host: `image.ImagePath`."""
+
+    def __image_path__(self) -> bytes: ...
+
+
+AnyPath = bytes | str | FSPath | PathInImage
+
+
+def _said(path: object) -> bytes | str:
+    """Return what a path object says that it is.
+
+    These two methods alone make a path: `__bytes__` does not, since arrays and addresses have it, too.
+    """
+    for name in ("__image_path__", "__fspath__"):
+        method = getattr(type(path), name, None)
+        if method is not None:
+            said = method(path)
+            if isinstance(said, bytes | str):
+                return said
+    kind = type(path).__name__
+    raise TypeError(f"a path inside an image is bytes, str, os.PathLike or an ImagePath, not {kind}")
 
 
 def to_bytes(path: AnyPath) -> bytes:
-    """Return `path` as bytes; text goes through UTF-8 with `surrogateescape`."""
+    """Return `path` as bytes; text goes through UTF-8 with `surrogateescape`.
+
+    Raises:
+        TypeError: It is no path.
+        UnsafePathError: It is text with surrogates that stand for no byte.
+    """
     if not isinstance(path, bytes | str):
-        path = path.__fspath__()
+        path = _said(path)
     if isinstance(path, str):
         try:
             return path.encode("utf-8", "surrogateescape")

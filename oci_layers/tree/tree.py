@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from oci_layers.errors import LinkError, PathMissingError
+from oci_layers.errors import LinkError, NotDirectoryError, PathMissingError, printable
 from oci_layers.limits import Limits
 from oci_layers.tree.links import LinkNames
 from oci_layers.tree.node import Content, Device, Directory, File, Leaf, Node, Symlink, implicit_directory, same_content
@@ -44,6 +44,22 @@ class Resolution:
     def path(self) -> bytes:
         """The resolved path of the node, or of the directory that was reached."""
         return b"/".join([*self.names, *self.rest[::-1]])
+
+    def require(self, path: bytes) -> Node:
+        """Return the node that `path` led to.
+
+        Raises:
+            NotDirectoryError: It led through something that is no directory.
+            PathMissingError: It led to nothing; names the first link on the way, if there was one.
+        """
+        if self.node is None and self.followed:
+            link, place = printable(b"/" + self.followed[0]), printable(b"/" + self.path)
+            raise PathMissingError(path, f"no such file or directory; through the link {link} it is {place}")
+        if self.node is None:
+            raise PathMissingError(path)
+        if len(self.rest) > 1:
+            raise NotDirectoryError(path)
+        return self.node
 
 
 def resolve(
@@ -225,11 +241,8 @@ class FileTree:
         return resolve(self.root, path, follow=True, follow_last=follow, limit=self.limits.links)
 
     def require(self, path: AnyPath, *, follow: bool = False) -> Node:
-        """Return the node at `path`; raises PathMissingError where `get` gives None."""
-        node = self.get(path, follow=follow)
-        if node is None:
-            raise PathMissingError(to_bytes(path))
-        return node
+        """Return the node at `path`; raises as `Resolution.require` where `get` gives None."""
+        return self.resolve(path, follow=follow).require(to_bytes(path))
 
     def walk(self, path: AnyPath = b"") -> Iterator[tuple[bytes, Node]]:
         """Yield the node at `path` and all below it, with resolved paths.
@@ -237,12 +250,10 @@ class FileTree:
         A directory comes before what it holds, and names in one directory come in the order of their bytes.
 
         Raises:
-            PathMissingError: Nothing stands at `path`.
+            PathError: Nothing stands at `path`; as `Resolution.require`.
         """
         found = self.resolve(path)
-        if found.node is None or len(found.rest) > 1:
-            raise PathMissingError(to_bytes(path))
-        stack: list[tuple[bytes, Node]] = [(found.path, found.node)]
+        stack: list[tuple[bytes, Node]] = [(found.path, found.require(to_bytes(path)))]
         while stack:
             here, node = stack.pop()
             yield here, node

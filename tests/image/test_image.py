@@ -215,6 +215,40 @@ def test_files_can_be_a_part(tmp_path):
     assert raised.value.path == b"etc/none"
 
 
+def test_files_that_links_lead_to_come_under_their_own_names(tmp_path):
+    layer = tar(
+        f("usr/lib/os-release", "ID=x"),
+        f("usr/lib/more/x", "x"),
+        sym("usr/lib/more/link", "/usr/lib/os-release"),
+        sym("etc/os-release", "../usr/lib/os-release"),
+        sym("lib", "usr/lib"),
+        sym("nowhere", "lib/none"),
+        sym("loop", "loop"),
+    )
+    with open_image(image(tmp_path, layer)) as opened:
+
+        def found(*paths):
+            return {path: b"".join(pieces) for path, _, pieces in opened.files(paths)}
+
+        file = {b"usr/lib/os-release": b"ID=x"}
+        assert found("etc/os-release") == found(opened.root / "etc/os-release") == file
+        assert found("etc/os-release", "usr/lib/os-release") == file
+        assert found("lib") == found("lib/", "etc/os-release") == {**file, b"usr/lib/more/x": b"x"}
+        assert found("usr/lib/more") == {b"usr/lib/more/x": b"x"}
+        for path, link, place in (
+            ("nowhere", "nowhere", "none"),
+            ("lib/none", "lib", "none"),
+            ("lib/a/b", "lib", "a/b"),
+        ):
+            with pytest.raises(PathMissingError) as raised:
+                found("lib", path)
+            reason = f"no such file or directory; through the link /{link} it is /usr/lib/{place}"
+            assert (raised.value.path, raised.value.reason) == (path.encode(), reason)
+        with pytest.raises(LinkError) as looped:
+            found("loop")
+        assert looped.value.path == b"loop"
+
+
 def test_files_that_nobody_reads_are_passed_over_and_the_pass_checks_its_layers_again(tmp_path):
     directory = image(tmp_path, *LAYERS, compression="")
     with open_image(directory) as opened:

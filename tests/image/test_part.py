@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from oci_layers import open_image, scan
-from oci_layers.errors import PathMissingError, UnsafePathError
+from oci_layers.errors import NotDirectoryError, PathMissingError, UnsafePathError
 from oci_layers.image.part import part_of
 from tests.support.layers import MTIME, char, d, f, fifo, image, ln, sym, tar
 from tests.support.trees import merged
@@ -76,9 +76,17 @@ def test_a_part_on_disk_is_the_part(tmp_path, paths, expected):
     assert len(list(report.skipped)) == 0
 
 
-@pytest.mark.parametrize("path", ["usr/none", "none/x", "usr/bin/tool/x", "bin/none"])
-def test_a_path_that_is_not_there_fails_before_dest_is_made(tmp_path, path):
-    with open_image(image(tmp_path / "image", BASE, UPPER)) as opened, pytest.raises(PathMissingError) as raised:
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("usr/none", PathMissingError),
+        ("none/x", PathMissingError),
+        ("usr/bin/tool/x", NotDirectoryError),
+        ("bin/none", PathMissingError),
+    ],
+)
+def test_a_path_that_is_not_there_fails_before_dest_is_made(tmp_path, path, kind):
+    with open_image(image(tmp_path / "image", BASE, UPPER)) as opened, pytest.raises(kind) as raised:
         opened.unpack(tmp_path / "out", paths=["usr", path])
     assert raised.value.path == path.encode()
     assert os.listdir(tmp_path) == ["image"]

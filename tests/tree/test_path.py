@@ -105,6 +105,13 @@ def test_the_root_is_within_every_limit():
     check_limits(b"", Limits(path_depth=1))
 
 
+class Says:
+    """Says a path in the one way or the other, or something that is none."""
+
+    def __init__(self, **methods):
+        self.__class__ = type("Says", (Says,), {name: (lambda _, said=said: said) for name, said in methods.items()})
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
@@ -112,10 +119,32 @@ def test_the_root_is_within_every_limit():
         ("é", b"\xc3\xa9"),
         ("\udcff", b"\xff"),
         (pathlib.PurePosixPath("a/b"), b"a/b"),
+        (Says(__fspath__=b"a/\xff"), b"a/\xff"),
+        (Says(__image_path__=b"/a"), b"/a"),
+        (Says(__image_path__=b"/a", __bytes__=b"b", __str__="c"), b"/a"),
     ],
 )
 def test_paths_are_taken_as_bytes_text_or_whatever_says_its_path(path, expected):
     assert to_bytes(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        (5, "int"),
+        (None, "NoneType"),
+        (bytearray(b"a"), "bytearray"),
+        (memoryview(b"a"), "memoryview"),
+        ([97], "list"),
+        (Says(__bytes__=b"a"), "Says"),
+        (Says(__fspath__=5), "Says"),
+        (pathlib.PurePosixPath, "type"),
+    ],
+)
+def test_what_does_not_say_its_path_is_none(path, kind):
+    with pytest.raises(TypeError) as caught:
+        to_bytes(path)
+    assert str(caught.value) == f"a path inside an image is bytes, str, os.PathLike or an ImagePath, not {kind}"
 
 
 def test_text_that_is_no_unicode_is_refused():
