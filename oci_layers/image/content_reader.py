@@ -1,0 +1,165 @@
+"""The contents of a file as a raw binary file, which can be read from anywhere.
+
+Contents in memory and contents that are stored in a layer are read by range, so that the end of a large archive costs
+no more than its beginning; a hole is zeros that are read from nowhere. Any other contents can only yield their bytes in
+order, and a seek back starts them anew. Nothing is buffered here: `io.BufferedReader` does that.
+"""
+
+import errno
+import io
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from typing import Any
+
+from oci_layers.errors import LimitError
+from oci_layers.tree.node import Content, Inline, Stored
+
+__all__ = ["ContentReader", "check_size", "is_text"]
+
+_PIECE = 1 << 18
+
+
+def check_size(size: int, allowed: int) -> None:
+    """Hold bytes that are about to be read into memory at once against `Limits.content_bytes`; raises LimitError."""
+    if size > allowed:
+        raise LimitError("content_bytes", allowed, size)
+
+
+def is_text(mode: str, buffering: int, *text: str | None) -> bool:
+    """Tell whether a file is opened for text; raises ValueError for arguments of `open` that do not go together."""
+    if mode not in {"r", "rt", "tr", "rb", "br"}:
+        raise ValueError(f"mode {mode!r}: an image can only be read, 'r' or 'rb'")
+    if "b" not in mode:
+        if buffering == 0:
+            raise ValueError("text cannot be read without a buffer")
+        return True
+    if any(each is not None for each in text):
+        raise ValueError("mode 'rb' takes no encoding, errors or newline")
+    return False
+
+
+class ContentReader(io.RawIOBase):
+    """Contents as a file. For one thread; the contents may be read by others meanwhile."""
+
+    def __init__(self, content: Content, allowed: int) -> None:
+        """Open contents at their beginning.
+
+        Args:
+            content: The contents.
+            allowed: How many bytes are read at once where no number is asked for.
+        """
+        self._size = content.size
+        self._allowed = allowed
+        self._position = 0
+        self._read_at = _ranges(content)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        self._check_open()
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that it can be read from anywhere."""
+        self._check_open()
+        return True
+
+    def tell(self) -> int:
+        """Return the position, in bytes."""
+        self._check_open()
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Set the position, as `io.IOBase.seek`, and return it; it may be past the end.
+
+        Raises:
+            OSError: The position would be before the beginning; with EINVAL, as from a file on disk.
+        """
+        self._check_open()
+        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}
+        if whence not in bases:
+            raise ValueError(f"whence is {whence}, and may be 0, 1 or 2")
+        position = bases[whence] + offset
+        if position < 0:
+            raise OSError(errno.EINVAL, f"position {position} is before the beginning of the file")
+        self._position = position
+        return position
+
+    def readinto(self, buffer: Any, /) -> int:  # Any: a writable buffer, which has no type before Python 3.12
+        """Read into a buffer, less than it takes where that is simpler; return how many bytes, 0 at the end."""
+        view = memoryview(buffer).cast("B")
+        data = self._next(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        """Return all bytes from the position on.
+
+        Raises:
+            LimitError: They are more than is allowed; nothing has been read then.
+        """
+        self._check_open()
+        check_size(self._size - self._position, self._allowed)
+        return b"".join(iter(lambda: self._next(_PIECE), b""))
+
+    def _next(self, size: int) -> bytes:
+        self._check_open()
+        size = min(size, _PIECE, self._size - self._position)
+        data = self._read_at(self._position, size) if size > 0 else b""
+        self._position += len(data)
+        return data
+
+
+def _ranges(content: Content) -> Callable[[int, int], bytes]:
+    """Return what reads between 1 and so many bytes from an offset inside the contents."""
+    match content:
+        case Inline():
+            return lambda offset, size: content.data[offset : offset + size]
+        case Stored():
+            return _Pieces(content).read_at
+        case _:
+            return _InOrder(content).read_at
+
+
+class _Pieces:
+    """Stored contents, by range."""
+
+    def __init__(self, content: Stored) -> None:
+        self._content = content
+        self._extents = content.extents if content.extents is not None else ((0, content.size),)
+        self._starts = [start for start, _ in self._extents]
+        self._stored = list(accumulate((length for _, length in self._extents), initial=content.offset))
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        following = bisect_right(self._starts, offset)
+        if following:
+            start, length = self._extents[following - 1]
+            within = offset - start
+            if within < length:
+                return self._content.source.read_at(self._stored[following - 1] + within, min(size, length - within))
+        end = self._starts[following] if following < len(self._starts) else self._content.size
+        return bytes(min(size, end - offset))
+
+
+class _InOrder:
+    """Contents that yield their bytes from the beginning only."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._chunks: Iterator[bytes] = iter(())
+        self._chunk = b""
+        self._at: int | None = None
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        if self._at is None or offset < self._at:
+            self._chunks, self._chunk, self._at = self._content.chunks(), b"", 0
+        while offset >= self._at + len(self._chunk):
+            self._at += len(self._chunk)
+            self._chunk = next(self._chunks, b"")
+            if not self._chunk:
+                return b""
+        return self._chunk[offset - self._at :][:size]

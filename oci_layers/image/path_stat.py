@@ -1,0 +1,105 @@
+"""What `os.stat` says of a file, from the nodes of a tree.
+
+Only what an image knows: it has no times of access and change, and no blocks. The names of owners come from the image's
+own `etc/passwd` and `etc/group`, never from the host's.
+"""
+
+import hashlib
+import stat
+from collections.abc import Iterable
+
+import attrs
+
+from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["ImageStat", "file_type", "name_of_owner", "stat_of"]
+
+_DIRECTORY_INODES = 1 << 63
+
+
+@attrs.frozen(kw_only=True)
+class ImageStat:
+    """A file as `os.stat_result` has it, without what an image does not know."""
+
+    st_mode: int
+    """Type and permissions."""
+    st_ino: int
+    """Equal for the names of one file, and for nothing else in the same tree; the same in every run."""
+    st_dev: int
+    """Always 0: files of different trees are told apart by the tree."""
+    st_nlink: int
+    """How many names a file has; for a directory 2 and one for each directory in it."""
+    st_uid: int
+    st_gid: int
+    st_size: int
+    """Bytes of a file with its holes, or of the target of a link; 0 for anything else."""
+    st_mtime_ns: int
+    """Nanoseconds since the epoch."""
+    st_rdev: int
+    """The number of a device, packed as Linux does; 0 for anything else."""
+
+    @property
+    def st_mtime(self) -> float:
+        """Seconds since the epoch, as exactly as a float can be."""
+        return self.st_mtime_ns / 10**9
+
+
+def file_type(node: Node) -> int:
+    """Return the type of a node, as `st_mode` has it."""
+    match node:
+        case Directory():
+            return stat.S_IFDIR
+        case File():
+            return stat.S_IFREG
+        case Symlink():
+            return stat.S_IFLNK
+        case Device():
+            return stat.S_IFCHR if node.kind == "char" else stat.S_IFBLK
+        case Fifo():
+            return stat.S_IFIFO
+
+
+def stat_of(tree: FileTree, path: bytes, node: Node) -> ImageStat:
+    """Return what there is to say of the node at a resolved path."""
+    if isinstance(node, Directory):
+        # A directory has one name and no number of its own: its number is that of its name.
+        inode = int.from_bytes(hashlib.sha256(path).digest()[:8]) | _DIRECTORY_INODES
+        links = 2 + sum(isinstance(child, Directory) for child in node.children.values())
+    else:
+        inode = node.inode
+        links = len(tree.link_names(node.inode)) or 1
+    return ImageStat(
+        st_mode=file_type(node) | node.mode,
+        st_ino=inode,
+        st_dev=0,
+        st_nlink=links,
+        st_uid=node.uid,
+        st_gid=node.gid,
+        st_size=_size(node),
+        st_mtime_ns=node.mtime_ns,
+        st_rdev=_packed(node.major, node.minor) if isinstance(node, Device) else 0,
+    )
+
+
+def _size(node: Node) -> int:
+    if isinstance(node, File):
+        return node.content.size
+    return len(node.target) if isinstance(node, Symlink) else 0
+
+
+def _packed(major: int, minor: int) -> int:
+    return (major & ~0xFFF) << 32 | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | minor & 0xFF
+
+
+def name_of_owner(lines: Iterable[bytes], number: int) -> str | None:
+    """Return the first name that the lines of a `passwd` or `group` file have for a number, or None."""
+    wanted = b"%d" % number
+    for line in lines:
+        name, *fields = line.strip().split(b":")
+        # As text: a number in a hostile file may be too long for an int.
+        if len(fields) > 1 and name and not name.startswith((b"#", b"+", b"-")):
+            found = fields[1]
+            if found.isdigit() and (found.lstrip(b"0") or b"0") == wanted:
+                return name.decode("utf-8", "surrogateescape")
+    return None
