@@ -449,6 +449,18 @@ def test_a_path_is_relative_to_another(root, path, other, expected):
                 asked.relative_to(start)
 
 
+def test_patterns_are_over_the_paths_of_the_image(root):
+    assert list((root / "here").glob("*.gz")) == [root / "here/archive.tar.gz"]
+    assert list(root.glob("etc")) == [root / "etc"]
+    assert list(root.rglob("group")) == [root / "etc/group", root / "usr/group"]
+    assert list((root / "none").rglob("*")) == []
+    for ask in (root.glob, root.rglob):
+        with pytest.raises(NotImplementedError):
+            ask("/etc")
+    path = root / "etc/archive.tar.gz"
+    assert (path.match("*.gz"), path.match("/*.gz"), path.full_match("/**/*.gz")) == (True, False, True)
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
