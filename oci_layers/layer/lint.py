@@ -439,7 +439,7 @@ class EntryRules:
             self.tell("link-to-itself", path)
             return seen
         known = self.seen(target) or self.known_below(target)
-        if not target or self.is_entered(target) or (known and known[0] == DIRECTORY):
+        if not target or (known[0] == DIRECTORY if known else self.is_entered(target)):
             self.tell("link-to-directory", path, printable(target))
         elif known:
             pairs = zip(("mode", "uid", "gid", "mtime"), _metadata(seen), _metadata(known), strict=True)

@@ -87,11 +87,11 @@ class TarFiles:
         if not sniff(whole.read_at(0, 16)):
             return
         with contextlib.closing(self._file), system.temporary_file(directory) as file:
-            self._write_plain(whole, file)
+            self._write_plain(whole, file, directory)
             # Its own handle, since one that Python's file object has could be closed behind it.
             self._file = OpenFile(system.duplicate(file.fileno()), self.place)
 
-    def _write_plain(self, whole: FileRange, file: IO[bytes]) -> None:
+    def _write_plain(self, whole: FileRange, file: IO[bytes], directory: str | None) -> None:
         plain = decompressed(whole, None, self._limits, what=self.place)
         written = 0
         while data := plain.read(PIECE):
