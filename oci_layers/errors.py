@@ -43,7 +43,11 @@ __all__ = [
     "format_error",
     "locate",
     "printable",
+    "shortened",
 ]
+
+_SHORT = 480
+"""Characters of a name that a message shows; a longer one loses its middle."""
 
 
 def printable(text: bytes | str) -> str:
@@ -56,6 +60,12 @@ def printable(text: bytes | str) -> str:
     if text.isprintable() and "\\" not in text:
         return text
     return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in text)
+
+
+def shortened(text: bytes | str) -> str:
+    """Return `text` as `printable` does, its middle left out where it is too long for a message."""
+    whole = printable(text)
+    return whole if len(whole) <= _SHORT else f"{whole[: _SHORT - 63]}...{whole[-60:]}"
 
 
 def _one_line(text: str) -> str:
@@ -90,7 +100,7 @@ def format_error(error: BaseException) -> str:
             text += f" (to raise it: --limit {error.limit}=NUMBER)"
     elif isinstance(error, OSError):
         names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-        text = ": ".join([*map(printable, names), _one_line(error.strerror or str(error) or type(error).__name__)])
+        text = ": ".join([*map(shortened, names), _one_line(error.strerror or str(error) or type(error).__name__)])
         if error.errno == errno.EMFILE:
             text += " (to allow more: ulimit -n NUMBER)"
     else:
@@ -151,7 +161,7 @@ class NameFormatError(OCIError, ValueError):
     reason: str
 
     def _sentence(self) -> str:
-        return f"{self.what} {printable(self.text)!r}: {self.reason}"
+        return f"{self.what} {shortened(self.text)!r}: {self.reason}"
 
 
 @attrs.define(eq=False, slots=False, str=False)
@@ -201,7 +211,7 @@ class LayerError(OCIError, ValueError):
     reason: str
 
     def _sentence(self) -> str:
-        return f"{printable(self.path) or '/'}: {self.reason}"
+        return f"{shortened(self.path) or '/'}: {self.reason}"
 
 
 @attrs.define(eq=False, slots=False, str=False)
@@ -211,7 +221,7 @@ class TarFormatError(LayerError):
     offset: int
 
     def _sentence(self) -> str:
-        where = f"{printable(self.path)}: " if self.path else ""
+        where = f"{shortened(self.path)}: " if self.path else ""
         return f"{where}not a valid tar archive at byte {self.offset}: {self.reason}"
 
 
@@ -279,7 +289,7 @@ class PathError(MissingError, OSError):
         return type(self), (self.path, self.reason, self.errno), self.__dict__
 
     def _sentence(self) -> str:
-        return f"{printable(self.path)}: {self.reason}"
+        return f"{shortened(self.path)}: {self.reason}"
 
 
 @attrs.define(eq=False, slots=False, str=False)

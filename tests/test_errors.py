@@ -255,3 +255,12 @@ def test_an_error_about_a_path_is_the_one_that_the_system_raises_for_it(error, n
         assert (each.path, each.reason, each.__notes__) == (b"/n\xe9", reason, ["in layer 1"])
         assert (each.errno, each.strerror, each.filename, each.filename2) == (number, reason, "/n\udce9", None)
         assert str(each) == f"/n\\xe9: {reason}"
+
+
+def test_a_name_too_long_for_a_message_loses_its_middle():
+    long = b"a" * 5_000 + b"/end"
+    for error in (LayerError(long, "is wrong"), PathMissingError(long), OSError(errno.ENAMETOOLONG, "too long", long)):
+        line = format_error(error)
+        assert line.startswith("a" * 417 + "...")
+        assert "/end: " in line
+        assert len(line) < 540

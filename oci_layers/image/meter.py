@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from oci_layers.errors import LimitError, printable
+from oci_layers.errors import LimitError, shortened
 from oci_layers.limits import Limits
 from oci_layers.report import Report
 from oci_layers.tar.entry import Entry
@@ -79,5 +79,5 @@ class Meter:
 
 
 def _at(entry: Entry, error: LimitError) -> LimitError:
-    error.add_note(f"at the entry {printable(entry.name)}")
+    error.add_note(f"at the entry {shortened(entry.name)}")
     return error

@@ -23,7 +23,7 @@ from typing import assert_never
 
 import attrs
 
-from oci_layers.errors import LayerError, LimitError, LinkError, TarFormatError
+from oci_layers.errors import LayerError, LimitError, LinkError, TarFormatError, shortened
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.policy import Policy
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
@@ -402,4 +402,4 @@ def _no_target(link: Link) -> LinkError:
 
 
 def _shown(path: bytes) -> str:
-    return repr(path.decode("utf-8", "backslashreplace") or "/")
+    return f"'{shortened(path) or '/'}'"

@@ -10,7 +10,7 @@ from typing import Literal
 
 import attrs
 
-from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError, printable
+from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError, shortened
 from oci_layers.layer.change import Add, Change, Link
 from oci_layers.layer.policy import Policy
 from oci_layers.layer.whiteout import PREFIX, is_marker, leftover, marker
@@ -126,7 +126,7 @@ class Decoder:
                 self.report("refused", error.path, error.reason)
                 continue
             except LimitError as error:
-                error.add_note(f"at the entry {printable(entry.name)}")
+                error.add_note(f"at the entry {shortened(entry.name)}")
                 raise
             if change is not None:
                 yield change

@@ -44,6 +44,7 @@ _ANY = Limits(component_bytes=1 << 62, path_bytes=1 << 62, path_depth=1 << 62)
 _NANO = 10**9
 _FILES = frozenset({REGULAR, CONTIGUOUS})
 _KNOWN = frozenset({BLOCK, CHARACTER, CONTIGUOUS, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK})
+_LABEL = b"security.selinux"
 _EXTRA_TIMES = (b"atime", b"ctime")
 
 _KINDS: dict[type[Node], bytes] = {Directory: DIRECTORY, File: REGULAR, Symlink: SYMLINK}
@@ -410,6 +411,8 @@ class EntryRules:
             self.count("fine-time", path)
         if entry.pax and not entry.pax.keys().isdisjoint(_EXTRA_TIMES):
             self.count("extra-time", path)
+        if _LABEL in entry.xattrs:
+            self.count("selinux-label", path)
         if is_ordinary(entry):
             if not fine and entry.type != SYMLINK:
                 self.usual = seen

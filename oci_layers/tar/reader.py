@@ -9,7 +9,7 @@ What a name or an owner may be is judged by whoever applies the entries.
 
 from collections.abc import Iterator, Mapping
 
-from oci_layers.errors import LimitError, TarFormatError, printable
+from oci_layers.errors import LimitError, TarFormatError, shortened
 from oci_layers.limits import Limits
 from oci_layers.tar import sparse
 from oci_layers.tar.entry import DIRECTORY, EMPTY, GLOBAL, GNU_SPARSE, REGULAR, Entry, stored_bytes
@@ -211,4 +211,4 @@ def _locate(error: TarFormatError | LimitError, path: bytes, offset: int) -> Non
         error.path = path
         error.offset += offset
     else:
-        error.add_note(f"at the entry {printable(path)}, byte {offset} of the archive")
+        error.add_note(f"at the entry {shortened(path)}, byte {offset} of the archive")
