@@ -133,7 +133,7 @@ def test_a_refused_change_is_reported_with_its_own_name():
 @pytest.mark.parametrize(
     ("layers", "kind", "path", "reason"),
     [
-        ([[ln("h", b"\xff no")]], LinkError, b"h", r"no file '\\xff no' to link to"),
+        ([[ln("h", b"\xff no")]], LinkError, b"h", r"no file '\xff no' to link to"),
         ([[d("d/"), ln("h", "d")]], LinkError, b"h", "a hard link to a directory: 'd'"),
         ([[f("f"), ln("./f", "f")]], LinkError, b"f", "a hard link to itself"),
         ([[f("f"), ln("f/h", "f")]], LinkError, b"f/h", "a hard link to a file that it uses as a directory"),
