@@ -106,7 +106,7 @@ def format_error(error: BaseException) -> str:
     else:
         text = ": ".join(filter(None, (type(error).__name__, _one_line(str(error)))))
     notes = [printable(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
-    return ": ".join([*notes, text])
+    return ": ".join([*dict.fromkeys(notes), text])
 
 
 def locate(error: OSError, path: str | None, role: str) -> None:

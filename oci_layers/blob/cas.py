@@ -110,7 +110,9 @@ def read_verified(blobs: BlobSource, descriptor: Descriptor, *, limit: str, allo
         IntegrityError: The bytes are others.
     """
     if descriptor.size > allowed:
-        raise LimitError(limit, allowed, descriptor.size)
+        error = LimitError(limit, allowed, descriptor.size)
+        error.add_note(f"blob {descriptor.digest}")
+        raise error
     parts = []
     with open_verified(blobs, descriptor) as stream:
         while part := stream.read(1 << 16):

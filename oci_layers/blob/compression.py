@@ -1,8 +1,13 @@
 """Compressed bytes into plain ones, bounded: gzip and zstd, and bz2 and xz where Docker's archives have them.
 
 Every format may hold several members (frames) in a row; all of them are read, and what follows them must be another or
-nothing. The output is limited in bytes and, if asked for, in its ratio to the input, never held beyond a piece. Which
-compression a media type promises is in `spec.mediatype`; digests are checked in `stream`, around this.
+nothing. Zeros may follow a gzip member to the end, as gzip(1) accepts them (tape blocks and some builders pad with
+them; they change no content, and the blob's digest covers them), and an xz stream, whose format has such padding. The
+output is limited in bytes and, if asked for, in its ratio to the input, never held beyond a piece. Which compression a
+media type promises is in `spec.mediatype`; digests are checked in `stream`, around this.
+
+Members may be as short as 8 bytes, so nothing that a member costs may grow with what follows it: a member gets a few
+bytes first and four times as many each time it asks again, and gives back what it did not need as a length only.
 
 isal inflates where it is installed and zlib elsewhere, and one verdict comes from both: reserved header flags, which
 only zlib refuses, are looked at here, and headers with fields that isal misreads when they come in pieces go to zlib.
@@ -10,6 +15,7 @@ only zlib refuses, are looked at here, and headers with fields that isal misread
 
 import bz2
 import lzma
+import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -37,6 +43,8 @@ Compression = Literal["", "gzip", "zstd", "bz2", "xz"]
 _FREE = 1 << 20
 """How many plain bytes there may be before their ratio to the compressed ones is looked at."""
 _HEAD = 18
+_FIRST = 1 << 10
+"""How many bytes a member gets first, so that a short one leaves little that was copied for nothing."""
 _ISAL_FLAGS = frozenset({b"\x00", b"\x01", b"\x08"})
 """The gzip headers for isal: without fields, or with a name alone."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -103,6 +111,10 @@ def _xz(limits: Limits, _: bytes) -> _Member:
 _Start = Callable[[Limits, bytes], _Member]
 """Begins a member, whose first bytes it is shown."""
 
+_ZEROS = re.compile(rb"\0+")
+_PADDED = frozenset({"gzip", "xz"})
+"""What zeros may follow."""
+
 _MEMBERS: dict[str, _Start] = {"gzip": _gzip, "zstd": _zstd, "bz2": _bz2, "xz": _xz}
 
 
@@ -120,6 +132,13 @@ def sniff(head: bytes) -> Compression:
     if head.startswith(b"BZh") and head[4:10] in {b"1AY&SY", b"\x17rE8P\x90"}:
         return "bz2"
     return ""
+
+
+def _skippable(head: bytes) -> int:
+    """Return the length of the skippable zstd frame that begins with `head`, 0 for another frame (RFC 8878, 3.1.2)."""
+    if len(head) < 8 or head.startswith(_ZSTD_MAGIC):
+        return 0
+    return 8 + int.from_bytes(head[4:8], "little")
 
 
 def _window(head: bytes) -> int:
@@ -169,7 +188,10 @@ class Decompressor:
         self._what = what
         self._start = _MEMBERS.get(compression)
         self._member: _Member | None = None
+        # The compressed bytes that were read and not used yet are `pending[at:]`.
         self._pending = head
+        self._at = 0
+        self._share = _FIRST
         self._taken = len(head)
         self.given = 0
         """How many plain bytes have passed."""
@@ -184,21 +206,37 @@ class Decompressor:
         data = self._plain(size) if self._start is None else self._inflate(self._start, size)
         self.given += len(data)
         if self.given > self._limits.plain_bytes:
-            raise LimitError("plain_bytes", self._limits.plain_bytes, self.given)
+            raise self._past("plain_bytes", self._limits.plain_bytes, self.given)
         ratio = self._limits.ratio
         if ratio is not None and self.given > _FREE and self.given > ratio * self._taken:
-            raise LimitError("ratio", ratio, self.given // max(1, self._taken))
+            raise self._past("ratio", ratio, self.given // max(1, self._taken))
         return data
 
-    def _plain(self, size: int) -> bytes:
-        data = self._pending[:size]
-        self._pending = self._pending[size:]
-        return data or self._more(size)
+    def _past(self, limit: str, allowed: int, seen: int) -> LimitError:
+        error = LimitError(limit, allowed, seen)
+        error.add_note(self._what)
+        return error
 
-    def _more(self, size: int = PIECE) -> bytes:
+    def _plain(self, size: int) -> bytes:
+        if self._at < len(self._pending):
+            return self._next(size)
         data = self._stream.read(size)
         self._taken += len(data)
         return data
+
+    def _next(self, size: int) -> bytes:
+        """Return up to `size` of the pending bytes."""
+        data = self._pending[self._at : self._at + size]
+        self._at += len(data)
+        return data
+
+    def _more(self) -> bool:
+        """Read another piece behind the pending bytes; return whether there was one."""
+        data = self._stream.read(PIECE)
+        self._taken += len(data)
+        self._pending = self._pending[self._at :] + data
+        self._at = 0
+        return bool(data)
 
     def _inflate(self, start: _Start, size: int) -> bytes:
         while True:
@@ -206,39 +244,72 @@ class Decompressor:
             if member is None:
                 if not self._next_member():
                     return b""
-                member = self._member = start(self._limits, self._pending)
+                member = self._member = start(self._limits, self._head())
+                self._share = _FIRST
             data = b""
             if member.needs_input:
-                data = self._pending or self._more()
-                self._pending = b""
-                if not data:
-                    raise CompressionError(self._what, f"the {self.compression} data is cut short")
+                data = self._input()
             try:
                 plain = member.decompress(data, size)
             except _ERRORS as error:
                 raise CompressionError(self._what, f"damaged {self.compression} data ({error})") from None
             if member.eof:
-                self._pending = member.unused_data
+                self._at -= len(member.unused_data)
                 self._member = None
             if plain:
                 return plain
 
+    def _input(self) -> bytes:
+        """Return more bytes for the member at hand."""
+        if self._at == len(self._pending) and not self._more():
+            raise self._cut()
+        share, self._share = self._share, min(4 * self._share, PIECE)
+        return self._next(share)
+
+    def _cut(self) -> CompressionError:
+        return CompressionError(self._what, f"the {self.compression} data is cut short")
+
+    def _head(self) -> bytes:
+        return self._pending[self._at : self._at + _HEAD]
+
     def _next_member(self) -> bool:
-        """Look at what follows a member: another one, or nothing."""
-        while len(self._pending) < _HEAD and (data := self._more()):
-            self._pending += data
-        head = self._pending
-        if self.compression == "xz":
-            head = self._pending = head if head.strip(b"\0") else b""
-        if not head:
-            return False
-        if sniff(head) != self.compression:
-            raise CompressionError(self._what, f"garbage after the {self.compression} data")
+        """Go to the next member; return False where there is none."""
+        padded = self.compression in _PADDED and self._skip_zeros()
+        while True:
+            while len(self._pending) - self._at < _HEAD and self._more():
+                pass
+            head = self._head()
+            if not head:
+                return False
+            if sniff(head) != self.compression or (padded and self.compression == "gzip"):
+                raise CompressionError(self._what, f"garbage after the {self.compression} data")
+            if self.compression != "zstd" or not (length := _skippable(head)):
+                break
+            self._skip(length)
         if self.compression == "gzip" and len(head) > 3 and head[3] & 0xE0:
             raise CompressionError(self._what, "damaged gzip data (reserved flags)")
         if self.compression == "zstd" and (window := _window(head)) > self._limits.window_bytes:
-            raise LimitError("window_bytes", self._limits.window_bytes, window)
+            raise self._past("window_bytes", self._limits.window_bytes, window)
         return True
+
+    def _skip_zeros(self) -> bool:
+        """Go to the next byte that is not zero, or to the end; return whether there were zeros."""
+        skipped = False
+        while self._at < len(self._pending) or self._more():
+            zeros = _ZEROS.match(self._pending, self._at)
+            if zeros is None:
+                break
+            self._at, skipped = zeros.end(), True
+        return skipped
+
+    def _skip(self, count: int) -> None:
+        """Go on by `count` bytes."""
+        while count > len(self._pending) - self._at:
+            count -= len(self._pending) - self._at
+            self._at = len(self._pending)
+            if not self._more():
+                raise self._cut()
+        self._at += count
 
     def close(self) -> None:
         """Close the stream below."""

@@ -119,7 +119,8 @@ class Layer:
                     begun.check_blob()
                     raise
         except (OCIError, OSError) as error:
-            error.add_note(self.name)
+            if self.name not in getattr(error, "__notes__", ()):  # What inflates names it, too.
+                error.add_note(self.name)
             raise
 
     @contextlib.contextmanager

@@ -113,6 +113,7 @@ def test_a_document_is_read_up_to_its_limit_only(blobs):
     with pytest.raises(LimitError) as caught:
         read_verified(blobs, DESCRIPTOR, limit="config_bytes", allowed=len(DATA) - 1)
     assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("config_bytes", len(DATA) - 1, len(DATA))
+    assert caught.value.__notes__ == [f"blob {DESCRIPTOR.digest}"]
 
 
 def test_embedded_bytes_come_before_the_blob_and_are_checked_as_well(blobs):

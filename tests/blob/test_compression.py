@@ -125,11 +125,45 @@ def test_an_empty_member_is_an_empty_stream(engine, kind):
 @compressed_kinds
 @pytest.mark.parametrize("garbage", [b"\0", b"x", b"\x1f\x8b", b"garbage" * 100, bytes(512)])
 def test_what_follows_must_be_another_member(engine, kind, garbage):
-    if kind == "xz" and not garbage.strip(b"\0"):
-        assert plain(LEVELS[kind](PLAIN) + garbage) == PLAIN
-    else:
-        for step in (1, None):
-            assert refused(LEVELS[kind](PLAIN) + garbage, step=step) == f"garbage after the {kind} data"
+    data = LEVELS[kind](PLAIN) + garbage
+    for step in (1, None):
+        if kind in {"gzip", "xz"} and not garbage.strip(b"\0"):
+            assert plain(data, step=step) == PLAIN
+        else:
+            assert refused(data, step=step) == f"garbage after the {kind} data"
+
+
+MEMBER = gzip.compress(PLAIN, mtime=0), lzma.compress(PLAIN)
+
+
+@pytest.mark.parametrize("step", [1, 17, None])
+@pytest.mark.parametrize("zeros", [1, 4, 17, 18, 512, 3 << 20], ids=str)
+@pytest.mark.parametrize(
+    ("member", "after", "outcome"),
+    [
+        (MEMBER[0], b"", PLAIN),
+        (MEMBER[0], b"x", "garbage after the gzip data"),
+        (MEMBER[0], MEMBER[0], "garbage after the gzip data"),
+        (MEMBER[1], b"", PLAIN),
+        (MEMBER[1], b"x", "garbage after the xz data"),
+        (MEMBER[1], MEMBER[1], PLAIN * 2),
+    ],
+    ids=["gzip", "gzip, x", "gzip, gzip", "xz", "xz, x", "xz, xz"],
+)
+def test_zeros_may_end_gzip_and_stand_between_xz(engine, member, after, zeros, step, outcome):
+    """As gzip(1) and xz(1) have it: what follows the zeros of gzip is garbage, xz pads between streams, too."""
+    data = member + bytes(zeros) + after
+    step = step if zeros < 1000 else None
+    assert (plain(data, step=step) if isinstance(outcome, bytes) else refused(data, step=step)) == outcome
+
+
+def test_the_stream_is_read_to_its_end_behind_zeros():
+    for member in MEMBER:
+        stream = Closing(member + bytes(5 << 20))
+        found = decompressed(stream, None, Limits(), what="layer 7")
+        while found.read(1 << 20):
+            pass
+        assert stream.stream.read() == b""
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
@@ -227,8 +261,67 @@ def test_skippable_frames_are_skipped(number, place):
         assert plain(data, "zstd", step=step) == (b"" if place == "alone" else PLAIN)
 
 
-def test_a_skippable_frame_that_is_cut_is_damaged():
-    assert refused(zstd.compress(PLAIN) + skippable()[:-1]) == "the zstd data is cut short"
+@pytest.mark.parametrize("cut", [4, 7, 8, 9, 14])
+def test_a_skippable_frame_that_is_cut_is_damaged(cut):
+    for before in (zstd.compress(PLAIN), skippable(), b""):
+        for step in (1, None):
+            assert refused(before + skippable()[:cut], "zstd", step=step) == "the zstd data is cut short"
+
+
+def test_a_skippable_frame_of_many_pieces_is_skipped():
+    assert plain(skippable(bytes(3 << 20)) + zstd.compress(PLAIN), "zstd") == PLAIN
+    assert refused(skippable(bytes(3 << 20))[:-1], "zstd") == "the zstd data is cut short"
+
+
+class Handed(bytes):
+    """Compressed bytes that add up what is cut out of them and of what comes from them."""
+
+    copied = 0
+
+    def __getitem__(self, place):
+        part = super().__getitem__(place)
+        if isinstance(part, bytes):
+            Handed.copied += len(part)
+            return Handed(part)
+        return part
+
+    def __add__(self, other):
+        return Handed(bytes(self) + other)
+
+    def __radd__(self, other):
+        return Handed(other + bytes(self))
+
+
+class WholePieces:
+    """A stream that gives all it has at once."""
+
+    def __init__(self, data):
+        self.head, self.rest = data[:18], data[18:]
+
+    def read(self, size):
+        if self.head:
+            data, self.head = self.head, b""
+        else:
+            data, self.rest = self.rest, b""
+        return Handed(data)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [*(level(b"") for kind, level in LEVELS.items() if kind), skippable(b""), skippable(b"x"), gzipped(8, b"n\0")],
+    ids=["gzip", "zstd", "bz2", "xz", "skippable", "skippable of one byte", "gzip with a name"],
+)
+def test_what_a_member_copies_does_not_grow_with_what_follows(engine, member):
+    def copied(count):
+        Handed.copied = 0
+        stream = decompressed(WholePieces(member * count), None, Limits())
+        while stream.read(1 << 20):
+            pass
+        return Handed.copied
+
+    few, many = copied(1000), copied(2000)
+    assert many < 2.2 * few
+    assert many < 2000 * 2000
 
 
 def test_a_checksum_that_is_wrong_is_damaged():
@@ -258,7 +351,7 @@ def test_a_frame_may_ask_for_so_much_memory(allowed, asked, passes):
             with pytest.raises(LimitError) as caught:
                 plain(data, "zstd", window_bytes=allowed)
             error = caught.value
-            assert (error.limit, error.allowed) == ("window_bytes", allowed)
+            assert (error.limit, error.allowed, error.__notes__) == ("window_bytes", allowed, ["layer 7"])
             assert error.seen in (1 << asked, 1 << 10)
 
 
@@ -314,6 +407,7 @@ def test_plain_bytes_are_limited(engine, kind, allowed, passes):
             with pytest.raises(LimitError) as caught:
                 plain(data, size=size, plain_bytes=allowed)
             assert (caught.value.limit, caught.value.allowed) == ("plain_bytes", allowed)
+            assert caught.value.__notes__ == ["layer 7"]
             assert allowed < caught.value.seen <= len(PLAIN)
 
 
@@ -327,6 +421,7 @@ def test_the_ratio_is_limited(engine, kind):
     with pytest.raises(LimitError) as caught:
         plain(data, ratio=ratio - 1, size=1 << 16)
     assert (caught.value.limit, caught.value.allowed) == ("ratio", ratio - 1)
+    assert caught.value.__notes__ == ["layer 7"]
     assert caught.value.seen >= ratio - 1
 
 

@@ -289,6 +289,7 @@ def test_a_bomb_stops_at_the_limit_of_plain_bytes(tmp_path):
     with open_image(directory, limits=Limits(plain_bytes=1_000_000)) as opened, pytest.raises(LimitError) as raised:
         list(opened.layers[0].entries())
     assert (raised.value.limit, raised.value.allowed) == ("plain_bytes", 1_000_000)
+    assert raised.value.__notes__ == [opened.layers[0].name]
 
 
 def test_the_plain_stream_is_drained_when_its_block_ends_well(tmp_path):
