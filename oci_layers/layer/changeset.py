@@ -219,7 +219,7 @@ class Decoder:
             self.held += entry.size
             if self.held > self.limits.content_bytes:
                 raise LimitError("content_bytes", self.limits.content_bytes, self.held)
-            return Inline(entry.read())
+            return Inline(entry.read(self.limits.content_bytes))
         return Stored(self.source, entry.data_offset, entry.size, entry.extents)
 
 

@@ -12,7 +12,8 @@ from typing import Protocol
 
 import attrs
 
-from oci_layers.errors import LimitError
+from oci_layers.errors import LimitError, printable
+from oci_layers.limits import Limits
 
 __all__ = [
     "BLOCK",
@@ -134,14 +135,18 @@ class Entry:
             return self.pieces()
         return _expanded(self.pieces(), self.extents, self.size)
 
-    def read(self, limit: int | None = None) -> bytes:
+    def read(self, limit: int = Limits().content_bytes) -> bytes:
         """Return the whole content, holes as zeros; for the rest as `pieces`.
+
+        A few hundred bytes of an archive may say a file of many gigabytes of holes, so there always is a limit.
 
         Raises:
             LimitError: the content is longer than `limit` bytes; nothing was read.
         """
-        if limit is not None and self.size > limit:
-            raise LimitError(limit="limit", allowed=limit, seen=self.size)
+        if self.size > limit:
+            error = LimitError(limit="content_bytes", allowed=limit, seen=self.size)
+            error.add_note(f"at the entry {printable(self.name)}")
+            raise error
         return b"".join(self.chunks())
 
 

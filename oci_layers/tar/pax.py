@@ -33,6 +33,8 @@ def parse_records(payload: bytes) -> dict[bytes, bytes]:
 
     The pairs of a sparse map 0.0, which repeat their keywords, are joined into a `GNU.sparse.map` as 0.1 has it.
 
+    A name with a NUL, if only at its end, has two readings: GNU tar, bsdtar and Python cut it off there, Go refuses it.
+
     Raises:
         TarFormatError: a record that is not well formed, a keyword with a NUL, a name with a NUL, pairs out of order.
     """
@@ -47,8 +49,12 @@ def parse_records(payload: bytes) -> dict[bytes, bytes]:
         keyword, value = payload[blank + 1 : equals], payload[equals + 1 : stop - 1]
         if equals < 0 or not keyword or payload[stop - 1 : stop] != b"\n":
             raise malformed("a PAX record is malformed", start)
-        if b"\0" in keyword or (keyword in _STRINGS and b"\0" in value):
-            raise malformed("a name in a PAX record has a NUL", start)
+        if b"\0" in keyword:
+            raise malformed("the keyword of a PAX record has a NUL", start)
+        if keyword in _STRINGS and b"\0" in value:
+            raise malformed(
+                f"the PAX record {keyword.decode()} has a NUL, at which only some readers cut it off", start
+            )
         if keyword in _SPARSE_PAIRS:
             if keyword != _SPARSE_PAIR[len(pairs) % 2] or b"," in value:
                 raise malformed("a sparse map is out of order", start)

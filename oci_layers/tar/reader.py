@@ -12,7 +12,20 @@ from collections.abc import Iterator, Mapping
 from oci_layers.errors import LimitError, TarFormatError, shortened
 from oci_layers.limits import Limits
 from oci_layers.tar import sparse
-from oci_layers.tar.entry import DIRECTORY, EMPTY, GLOBAL, GNU_SPARSE, REGULAR, Entry, stored_bytes
+from oci_layers.tar.entry import (
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    EMPTY,
+    FIFO,
+    GLOBAL,
+    GNU_SPARSE,
+    HARDLINK,
+    REGULAR,
+    SYMLINK,
+    Entry,
+    stored_bytes,
+)
 from oci_layers.tar.header import is_header, malformed, parse_header, string
 from oci_layers.tar.pax import decimal, merge, parse_records
 from oci_layers.tar.source import BLOCK_BYTES, Source, Stream
@@ -24,6 +37,14 @@ _ZERO_BLOCK = bytes(BLOCK_BYTES)
 _LOCAL, _LONG_NAME, _LONG_LINK = b"x", b"L", b"K"
 _LONG = _LONG_NAME + _LONG_LINK
 _EXTENSIONS = _LOCAL + _LONG + GLOBAL
+_WITHOUT_CONTENT = {
+    HARDLINK: "hard link",
+    SYMLINK: "symbolic link",
+    CHARACTER: "character device",
+    BLOCK: "block device",
+    DIRECTORY: "directory",
+    FIFO: "fifo",
+}
 
 
 def read_tar(stream: Stream, *, limits: Limits = _DEFAULTS) -> Iterator[Entry]:
@@ -108,7 +129,7 @@ def _extended(first: Entry, source: Source, limits: Limits) -> Entry:
         if extension.type in _LONG:
             names[extension.type] = string(payload)
         else:
-            records = _records(extension, payload)
+            records = _records(extension, payload, source)
         if extension.type == GLOBAL and extension is first:
             return _global(first, records, source, limits)
         header = _next_header(source)
@@ -118,7 +139,9 @@ def _extended(first: Entry, source: Source, limits: Limits) -> Entry:
         extension, block = header
         if extension.type not in _EXTENSIONS:
             return _placed(_merged(extension, offset, records, names, limits), block, source, limits)
-    raise LimitError(limit="meta_headers", allowed=limits.meta_headers, seen=limits.meta_headers + 1)
+    error = LimitError(limit="meta_headers", allowed=limits.meta_headers, seen=limits.meta_headers + 1)
+    _locate(error, names.get(_LONG_NAME) or records.get(b"path") or first.name, offset)
+    raise error
 
 
 def _payload(extension: Entry, source: Source, limits: Limits) -> bytes:
@@ -134,11 +157,16 @@ def _payload(extension: Entry, source: Source, limits: Limits) -> bytes:
     return payload
 
 
-def _records(extension: Entry, payload: bytes) -> Mapping[bytes, bytes]:
+def _records(extension: Entry, payload: bytes, source: Source) -> Mapping[bytes, bytes]:
     try:
         return parse_records(payload)
     except TarFormatError as error:
-        _locate(error, extension.name, extension.data_offset)
+        following = source.peek(BLOCK_BYTES)
+        described = extension.type != GLOBAL and len(following) == BLOCK_BYTES and is_header(following)
+        if described and following[156:157] not in _EXTENSIONS:
+            _locate(error, string(following[:100]), extension.data_offset)
+        else:
+            _locate(error, extension.name, extension.data_offset)
         raise
 
 
@@ -170,7 +198,10 @@ def _placed(entry: Entry, block: bytes, source: Source, limits: Limits) -> Entry
     try:
         if entry.type == b"\0":
             entry.type = DIRECTORY if entry.name.endswith(b"/") else REGULAR
-        entry.size = entry.stored_size = stored_bytes(entry.type, entry.size)
+        stored = stored_bytes(entry.type, entry.size)
+        if stored != entry.size:
+            _check_nothing_follows(entry, source)
+        entry.size = entry.stored_size = stored
         if entry.type == GNU_SPARSE:
             _place_old_gnu(entry, block, source, limits)
         elif entry.pax and (version := sparse.pax_version(entry.pax)):
@@ -183,6 +214,20 @@ def _placed(entry: Entry, block: bytes, source: Source, limits: Limits) -> Entry
     return entry
 
 
+def _check_nothing_follows(entry: Entry, source: Source) -> None:
+    """Refuse an entry that has no content, says a size, and is followed by what cannot be a header.
+
+    A size alone is common, and means nothing to any reader. PAX allows the content of a hard link, too; bsdtar writes
+    and reads it, Go and GNU tar take its first block for the next header.
+    """
+    block = source.peek(BLOCK_BYTES)
+    if len(block) == BLOCK_BYTES and block != _ZERO_BLOCK and not is_header(block):
+        raise malformed(
+            f"a {_WITHOUT_CONTENT[entry.type]} that carries content ({entry.size} bytes), which engines read in "
+            "different ways (bsdtar reads it behind a hard link); repack the archive with GNU tar"
+        )
+
+
 def _place_old_gnu(entry: Entry, block: bytes, source: Source, limits: Limits) -> None:
     entry.type = REGULAR
     entry.size, pieces = sparse.old_gnu_map(block, source.take, limits)
@@ -193,16 +238,17 @@ def _place_old_gnu(entry: Entry, block: bytes, source: Source, limits: Limits) -
 def _place_pax_sparse(entry: Entry, version: bytes, source: Source, limits: Limits) -> None:
     if not stored_bytes(entry.type, 1):
         raise malformed("an entry without content cannot be sparse")
+    entry.name = entry.pax.get(b"GNU.sparse.name") or entry.name
     if version == b"1.0":
         taken, pieces = sparse.text_map(source.take, entry.stored_size, limits)
         entry.data_offset += taken
         entry.stored_size -= taken
     else:
         pieces = sparse.record_map(entry.pax, limits)
-    entry.name = entry.pax.get(b"GNU.sparse.name") or entry.name
     size = entry.pax.get(b"GNU.sparse.size") or entry.pax.get(b"GNU.sparse.realsize")
     entry.size = decimal(size) if size else entry.size
-    entry.extents = sparse.checked(pieces, entry.size, entry.stored_size)
+    if pieces or version == b"1.0" or entry.size != entry.stored_size:
+        entry.extents = sparse.checked(pieces, entry.size, entry.stored_size)
 
 
 def _locate(error: TarFormatError | LimitError, path: bytes, offset: int) -> None:

@@ -64,6 +64,14 @@ class Source:
             self.position = len(parts[-1])
         return b"".join(parts)
 
+    def peek(self, count: int) -> bytes:
+        """Return the next `count` bytes, which stay to be taken; fewer only where the stream ends."""
+        while len(self.buffer) - self.position < count and (piece := self._stream.read(_PIECE_BYTES)):
+            self.base += self.position
+            self.buffer = self.buffer[self.position :] + piece
+            self.position = 0
+        return self.buffer[self.position : self.position + count]
+
     def _refill(self) -> bool:
         """Drop the buffer, read another; return whether there was anything."""
         self.base += len(self.buffer)

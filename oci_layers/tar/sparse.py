@@ -4,6 +4,10 @@ GNU tar has written them in four ways (GNU tar manual, "Storing Sparse Files"): 
 blocks (old GNU, type `S`), as repeated PAX records (0.0), as one record (0.1), and as text before the content (1.0).
 All come out as the same thing: a size with the holes, and extents that are in order, inside that size, and together as
 long as what is stored. A map that says otherwise is refused, since readers would differ on it.
+
+A size with holes and no pieces at all is a file of one hole, in every form. For 0.0 and 0.1 without a version, readers
+differ on that: GNU tar, bsdtar and Python take the size that the records say, Go the nothing that is stored. The
+program whose formats these are decides.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +22,7 @@ __all__ = ["Extents", "checked", "old_gnu_map", "pax_version", "record_map", "te
 Extents = tuple[tuple[int, int], ...]
 Take = Callable[[int], bytes]
 
+_ANNOUNCING = (b"GNU.sparse.map", b"GNU.sparse.numblocks", b"GNU.sparse.size")
 _PIECE_BYTES = 24
 _LONGEST_NUMBER = 20
 
@@ -68,26 +73,26 @@ def old_gnu_map(block: bytes, take: Take, limits: Limits) -> tuple[int, list[tup
 def pax_version(records: Mapping[bytes, bytes]) -> bytes:
     """Return which sparse map the records announce: `0`, `1.0`, or nothing.
 
-    0.0 and 0.1 did not always say so; the map itself tells them. Versions that nobody has specified are no sparse map.
+    0.0 and 0.1 did not always say so; the other records tell them. Versions that are not specified are no sparse map.
     """
     version = records.get(b"GNU.sparse.major", b""), records.get(b"GNU.sparse.minor", b"")
     if version == (b"", b""):
-        return b"0" if records.get(b"GNU.sparse.map") else b""
+        return b"0" if any(map(records.get, _ANNOUNCING)) else b""
     if version == (b"1", b"0"):
         return b"1.0"
     return b"0" if version in {(b"0", b"0"), (b"0", b"1")} else b""
 
 
 def record_map(records: Mapping[bytes, bytes], limits: Limits) -> list[tuple[int, int]]:
-    """Return the pieces of a map in `GNU.sparse.map` (0.0 and 0.1).
+    """Return the pieces of a map in `GNU.sparse.map` (0.0 and 0.1), none where there is no map.
 
     Raises:
         TarFormatError: not as many numbers as `GNU.sparse.numblocks` says, or a malformed one.
         LimitError: more than `sparse_pieces`.
     """
-    count = decimal(records.get(b"GNU.sparse.numblocks") or b"-")
-    _check_count(count, limits)
     text = records.get(b"GNU.sparse.map", b"")
+    count = decimal(records.get(b"GNU.sparse.numblocks") or (b"-" if text else b"0"))
+    _check_count(count, limits)
     numbers = text.split(b",") if text else []
     if len(numbers) != 2 * count:
         raise malformed("the sparse map is not as long as it says")

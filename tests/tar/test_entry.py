@@ -5,7 +5,7 @@ import pytest
 from oci_layers.errors import LimitError
 from oci_layers.tar import DIRECTORY, EMPTY, REGULAR, Entry, Pieces, read_tar
 from oci_layers.tar.entry import stored_bytes
-from tests.tar.blocks import END, member
+from tests.tar.blocks import END, extended, member
 
 
 @pytest.mark.parametrize("flag", list(map(bytes, zip(range(256), strict=True))))
@@ -32,7 +32,7 @@ def test_content_made_by_hand_can_be_read_again():
     assert entry.read() == entry.read() == b"abcde"
 
 
-@pytest.mark.parametrize("limit", [5, 6, None])
+@pytest.mark.parametrize("limit", [5, 6])
 def test_content_within_the_limit_is_read(limit):
     assert Entry(b"file", size=5, content=Pieces([b"abcde"])).read(limit) == b"abcde"
 
@@ -41,8 +41,20 @@ def test_content_above_the_limit_is_refused_before_reading():
     entry = next(read_tar(io.BytesIO(member(data=b"abcde"))))
     with pytest.raises(LimitError) as caught:
         entry.read(4)
-    assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("limit", 4, 5)
+    assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("content_bytes", 4, 5)
+    assert caught.value.__notes__ == ["at the entry file"]
     assert entry.read(5) == b"abcde"
+
+
+def test_content_above_a_gibibyte_is_read_only_when_asked_for():
+    """Holes take no room in an archive, and as much memory as anything else."""
+    size = 256 << 30
+    records = extended((b"GNU.sparse.size", b"%d" % size), (b"GNU.sparse.numblocks", b"0"))
+    entry = next(read_tar(io.BytesIO(records + member(b"holes"))))
+    assert (entry.size, entry.extents) == (size, ())
+    with pytest.raises(LimitError) as caught:
+        entry.read()
+    assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("content_bytes", 1 << 30, size)
 
 
 MANY = 3 * (256 << 10) + 7

@@ -146,6 +146,18 @@ def test_a_malformed_record_is_refused_where_it_stands(payload, offset):
     assert caught.value.offset == offset
 
 
+@pytest.mark.parametrize("keyword", ["path", "linkpath", "uname", "gname", "GNU.sparse.name"])
+@pytest.mark.parametrize("value", [b"target\0", b"target\0\0\0", b"tar\0get", b"\0"])
+def test_a_name_with_a_nul_is_refused_by_its_keyword(keyword, value):
+    """As git archive wrote a link target: GNU tar, bsdtar and Python cut it off, Go refuses it."""
+    with pytest.raises(TarFormatError) as caught:
+        parse_records(record(b"k", b"v") + record(keyword.encode(), value))
+    assert (caught.value.reason, caught.value.offset) == (
+        f"the PAX record {keyword} has a NUL, at which only some readers cut it off",
+        6,
+    )
+
+
 keywords = st.binary(min_size=1, max_size=200).map(lambda k: b"VENDOR." + k.replace(b"=", b"").replace(b"\0", b""))
 
 

@@ -20,6 +20,7 @@ from tests.tar.blocks import (
     names,
     record,
 )
+from tests.tar.test_sparse import old_gnu, pax_00, pax_10
 
 
 def refused(archive, **limits):
@@ -103,6 +104,42 @@ def test_types_without_content_have_none_whatever_their_size_says(flag, blocks):
     assert after.name == b"file"
 
 
+KINDS = {
+    b"1": "hard link",
+    b"2": "symbolic link",
+    b"3": "character device",
+    b"4": "block device",
+    b"5": "directory",
+    b"6": "fifo",
+}
+
+
+@pytest.mark.parametrize(("flag", "kind"), KINDS.items())
+@pytest.mark.parametrize("size", [1, 511, 512, 5000])
+def test_content_of_what_has_none_is_refused_as_that(flag, kind, size):
+    """As bsdtar writes hard links: it reads the content of them, Go takes that for a header."""
+    entry, content = header(b"x", type=flag, linkname=b"file", size=size), b"content".ljust(-(-size // 512) * 512, b"c")
+    for blocks in (entry, extended((b"path", b"x"), (b"size", b"%d" % size)) + header(b"y", type=flag)):
+        for step in (1000, None):
+            with pytest.raises(TarFormatError) as caught:
+                facts(Drip(FILE + blocks + content + FILE + END, step))
+            assert (caught.value.path, caught.value.offset) == (b"x", len(FILE))
+            assert caught.value.reason == (
+                f"a {kind} that carries content ({size} bytes), which engines read in different ways "
+                "(bsdtar reads it behind a hard link); repack the archive with GNU tar"
+            )
+
+
+@pytest.mark.parametrize("end", [b"", ZERO, END])
+def test_a_size_without_content_may_come_last(end):
+    assert names(FILE + header(b"x", type=b"1", linkname=b"file", size=5) + end) == [b"file", b"x"]
+
+
+def test_content_that_is_cut_is_a_header_that_is_cut():
+    error = refused(header(b"x", type=b"1", linkname=b"file", size=600) + b"c" * 100)
+    assert (error.reason, error.offset) == ("the archive ends inside a header", 612)
+
+
 @pytest.mark.parametrize("flag", [b"0", b"\0", b"7", b"Z", b"V", b"D"])
 def test_every_other_type_has_content(flag):
     [(_, content), (after, _)] = entries(member(b"a", b"x" * 700, type=flag) + FILE + END)
@@ -183,8 +220,13 @@ def test_an_extension_header_that_is_cut_is_refused(cut):
 @pytest.mark.parametrize(
     ("archive", "path", "offset"),
     [
-        (FILE + extended(b"9 k=v\n", name=b"pax") + FILE, b"pax", 1536),
-        (FILE + extended((b"k", b"v"), b"7 a\0=v\n", name=b"pax") + FILE, b"pax", 1536 + 6),
+        (FILE + extended(b"9 k=v\n", name=b"pax") + FILE, b"file", 1536),
+        (FILE + extended((b"k", b"v"), b"7 a\0=v\n", name=b"pax") + FILE, b"file", 1536 + 6),
+        (FILE + extended((b"linkpath", b"target\0"), name=b"pax") + header(b"l", type=b"2"), b"l", 1536),
+        (FILE + extended((b"path", b"l\0"), name=b"pax") + header(b"l", type=b"2"), b"l", 1536),
+        (FILE + extended(b"9 k=v\n", name=b"pax") + longname(b"n"), b"pax", 1536),
+        (FILE + extended(b"9 k=v\n", name=b"pax", flag=b"g") + FILE, b"pax", 1536),
+        (FILE + extended(b"9 k=v\n", name=b"pax") + b"x" * 512, b"pax", 1536),
         (FILE + extended((b"uid", b"x"), (b"path", b"p")) + FILE, b"file", 1024),
         (FILE + extended((b"path", b"p"), (b"uid", b"x")) + FILE, b"p", 1024),
         (FILE + extended((b"size", b"-1"), flag=b"g", name=b"g") + FILE, b"g", 1024),
@@ -244,8 +286,43 @@ def test_a_limit_says_which_entry_went_past_it():
     assert error.__notes__ == [r"at the entry big\x0a, byte 1024 of the archive"]
 
 
-def test_an_endless_chain_of_extension_headers_stops():
-    assert refused(extended((b"k", b"v")) * 100_000).limit == "meta_headers"
+@pytest.mark.parametrize(
+    ("extension", "name"), [((b"k", b"v"), "pax"), ((b"path", b"p"), "p"), (longname(b"l"), "l")], ids=str
+)
+def test_an_endless_chain_of_extension_headers_stops(extension, name):
+    extension = extension if isinstance(extension, bytes) else extended(extension)
+    error = refused(FILE + extension * 10_000)
+    assert (error.limit, error.allowed, error.seen) == ("meta_headers", 16, 17)
+    assert error.__notes__ == [f"at the entry {name}, byte 1024 of the archive"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "archive"),
+    [
+        ("entries", FILE * 2),
+        ("header_bytes", FILE + extended((b"path", b"p" * 90), name=b"file")),
+        ("meta_headers", FILE + longname(b"file") * 3 + FILE),
+        ("sparse_pieces", FILE + pax_00()),
+        ("sparse_pieces", FILE + pax_10()),
+        ("sparse_pieces", FILE + old_gnu()),
+        ("xattr_bytes", FILE + extended((b"SCHILY.xattr.user.a", b"12345")) + FILE),
+        ("file_bytes", FILE + member(b"file", b"12345678")),
+        ("plain_bytes", FILE + pax_00()),
+    ],
+)
+def test_every_limit_says_which_entry_went_past_it(limit, archive):
+    allowed = {"file_bytes": 7, "meta_headers": 2, "plain_bytes": 1293}.get(limit, 1)
+    error = refused(archive, **{limit: allowed})
+    assert (error.limit, error.__notes__) == (limit, ["at the entry file, byte 1024 of the archive"])
+
+
+def test_the_holes_of_all_sparse_files_count_as_plain_bytes():
+    archive, holes = pax_00() + old_gnu() + FILE + pax_10() + END, 1300 - 6
+    for allowed in (3 * holes, 3 * holes + 1):
+        assert len(names(archive, limits=Limits(plain_bytes=allowed))) == 4
+    for seen in (1, 2, 3):
+        error = refused(archive, plain_bytes=seen * holes - 1)
+        assert (error.limit, error.allowed, error.seen) == ("plain_bytes", seen * holes - 1, seen * holes)
 
 
 def test_sizes_of_eight_gigabytes_and_more_are_read():

@@ -114,12 +114,45 @@ def test_a_file_that_is_one_hole_stores_nothing(form):
     assert (entry.extents, content) == ((), bytes(700))
 
 
-def test_an_empty_map_in_a_record_needs_its_version():
-    version = {b"GNU.sparse.major": b"0", b"GNU.sparse.minor": b"1"}
-    [(entry, content)] = entries(pax_01([], 700, b"", extra=version) + END)
-    assert (entry.extents, content) == ((), bytes(700))
-    [(entry, content)] = entries(pax_01([], 700, b"") + END)
-    assert (entry.name, entry.extents, content) == (b"GNUSparseFile.1/file", None, b"")
+def records_only(*records, data=b""):
+    return extended(*((b"GNU.sparse." + keyword, value) for keyword, value in records)) + member(b"file", data)
+
+
+SIZE_700, NO_BLOCKS, MAJOR, MINOR = (b"size", b"700"), (b"numblocks", b"0"), (b"major", b"0"), (b"minor", b"0")
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        pax_00([], 700, b""),
+        pax_01([], 700, b""),
+        pax_01([], 700, b"", extra={b"GNU.sparse.major": b"0", b"GNU.sparse.minor": b"1"}),
+        records_only(SIZE_700),
+        records_only(SIZE_700, MAJOR, MINOR),
+        records_only(SIZE_700, NO_BLOCKS, MAJOR, MINOR),
+        old_gnu([], 700, b""),
+        pax_10([], 700, b""),
+    ],
+    ids=["0.0", "0.1", "0.1 with version", "size", "size with version", "0.0 with version", "old", "1.0"],
+)
+def test_a_size_without_pieces_is_one_hole_in_every_form(archive):
+    """As GNU tar, bsdtar and Python have it; Go reads 0.0 and 0.1 without a version as empty files."""
+    [(entry, content), (after, _)] = entries(archive + member(b"after") + END)
+    assert (entry.name, entry.size, entry.extents, content) == (b"file", 700, (), bytes(700))
+    assert after.name == b"after"
+
+
+@pytest.mark.parametrize("records", [[SIZE_700], [SIZE_700, NO_BLOCKS], [SIZE_700, MAJOR, MINOR]])
+def test_a_size_without_pieces_that_is_the_stored_one_is_no_sparse_file(records):
+    [(entry, content)] = entries(records_only(*records, data=b"y" * 700) + END)
+    assert (entry.extents, content) == (None, b"y" * 700)
+    error = refused(records_only(*records, data=b"y" * 600))
+    assert (error.reason, error.path) == ("the sparse map covers 0 bytes, 600 are stored", b"file")
+
+
+def test_a_count_of_pieces_without_a_map_is_refused():
+    error = refused(records_only(SIZE_700, (b"numblocks", b"1")))
+    assert (error.reason, error.path) == ("the sparse map is not as long as it says", b"file")
 
 
 @pytest.mark.parametrize(
