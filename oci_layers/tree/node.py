@@ -137,13 +137,23 @@ class Stored:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the expanded bytes, read from the source as they are asked for."""
+        for run in self.runs():
+            if isinstance(run, int):
+                yield from _zeros(run)
+            else:
+                yield run
+
+    def runs(self) -> Iterator[bytes | int]:
+        """Yield pieces of data as they are asked for, and the length of each hole."""
         at, stored = 0, self.offset
         for start, length in self.extents if self.extents is not None else ((0, self.size),):
-            yield from _zeros(start - at)
+            if start > at:
+                yield start - at
             for done in range(0, length, _PIECE):
                 yield self.source.read_at(stored + done, min(_PIECE, length - done))
             at, stored = start + length, stored + length
-        yield from _zeros(self.size - at)
+        if self.size > at:
+            yield self.size - at
 
 
 def _zeros(count: int) -> Iterator[bytes]:
@@ -244,7 +254,7 @@ def sha256(content: Content) -> str:
 
 
 def same_content(one: Content, other: Content) -> bool:
-    """Compare expanded bytes, whatever pieces they come in; holes are zeros."""
+    """Compare expanded bytes, whatever pieces they come in; holes are zeros, and cost nothing where both have them."""
     if one is other:
         return True
     if one.size != other.size:
@@ -253,14 +263,36 @@ def same_content(one: Content, other: Content) -> bool:
         return sha256(one) == sha256(other)
     if isinstance(one, Inline) and isinstance(other, Inline):
         return one.data == other.data
-    left, right = one.chunks(), other.chunks()
-    a = b = b""
+    left, right = _runs(one), _runs(other)
+    a: bytes | int = b""
+    b: bytes | int = b""
     while True:
         a = a or next(left, b"")
         b = b or next(right, b"")
         if not a or not b:
-            return a == b
-        size = min(len(a), len(b))
-        if a[:size] != b[:size]:
+            return not a and not b
+        size = min(_length(a), _length(b))
+        if _run(a, size) != _run(b, size):
             return False
-        a, b = a[size:], b[size:]
+        a, b = _rest(a, size), _rest(b, size)
+
+
+def _runs(content: Content) -> Iterator[bytes | int]:
+    """Yield pieces of data, and of each hole that is known its length."""
+    return content.runs() if isinstance(content, Stored) else content.chunks()
+
+
+def _length(run: bytes | int) -> int:
+    return run if isinstance(run, int) else len(run)
+
+
+def _run(run: bytes | int, size: int) -> bytes | int:
+    """Return the first `size` bytes of a run, as their number where they are zeros."""
+    if isinstance(run, int):
+        return size
+    start = run[:size]
+    return start if start.strip(b"\0") else size
+
+
+def _rest(run: bytes | int, size: int) -> bytes | int:
+    return run - size if isinstance(run, int) else run[size:]

@@ -120,6 +120,32 @@ def test_contents_in_pieces_of_other_sizes_are_the_same():
     assert not same_content(short, Stored(Bytes(b"abcde"), 0, 5))
 
 
+HUGE = 256 << 30
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (stored(b"", (), HUGE), stored(b"", (), HUGE), True),
+        (stored(b"a", ((7, 1),), HUGE), stored(b"a", ((7, 1),), HUGE), True),
+        (stored(b"a", ((7, 1),), HUGE), stored(b"a", ((8, 1),), HUGE), False),
+        (stored(b"a", ((7, 1),), HUGE), stored(b"b", ((7, 1),), HUGE), False),
+        (stored(b"a", ((HUGE - 1, 1),), HUGE), stored(b"", (), HUGE), False),
+        (stored(b"a\0\0", ((7, 3),), HUGE), stored(b"a\0", ((7, 1), (HUGE - 1, 1)), HUGE), True),
+        (stored(ZEROS, ((1000, len(ZEROS)),), HUGE), stored(b"", (), HUGE), True),
+    ],
+    ids=["holes", "a piece", "another place", "another byte", "the last byte", "stored zeros", "many zeros"],
+)
+def test_holes_are_compared_without_reading_them(one, other, same):
+    assert same_content(one, other) is same_content(other, one) is same
+
+
+def test_data_and_holes_come_in_runs():
+    assert list(stored(b"abc", ((2, 1), (5, 2)), 9).runs()) == [2, b"a", 2, b"bc", 2]
+    assert list(stored(b"abc").runs()) == [b"abc"]
+    assert list(stored(b"", (), 0).runs()) == []
+
+
 def test_nobody_described_an_implicit_directory():
     node = implicit_directory(3)
     attributes = (node.mode, node.uid, node.gid, node.mtime_ns, dict(node.xattrs), node.layer, node.implicit)
