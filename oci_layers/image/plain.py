@@ -1,7 +1,8 @@
 """A layer's blob into its plain bytes, every digest checked, on as many threads as there may be.
 
 Size and digest of the blob, inflating within limits, the digest of the plain bytes (the diff_id, over every one of
-them): three works for three threads, and a fourth for whoever reads. What is small is not worth two more of them.
+them): three works for three threads, and a fourth for whoever reads. What is small is not worth two more of them. A
+blob that is not compressed and has the diff_id for its digest is hashed once.
 """
 
 import contextlib
@@ -46,7 +47,8 @@ class PlainBytes:
             limits: What is held while inflating.
             what: What errors call the layer.
             threads: 1 to do all in the reader's thread; 2 to read ahead in another; with 3 the plain bytes are hashed
-                in one of their own, with 4 those of the blob, too. Fewer where the system has no more.
+                in one of their own, with 4 those of the blob, too (with 3 where both have one digest). Fewer where the
+                system has no more.
             ahead: Whether to read ahead; False where the reader has a thread of its own already.
 
         Raises:
@@ -62,19 +64,24 @@ class PlainBytes:
                 return hasher
 
             large = descriptor.size >= _SMALL
-            self._raw = open_verified(blobs, descriptor, hasher=aside if large and threads > 3 else None)
+            alike = descriptor.digest == diff_id
+            self._raw = open_verified(
+                blobs, descriptor, hasher=aside if large and threads > (2 if alike else 3) else None
+            )
             opened.enter_context(contextlib.closing(self._raw))
             try:
                 plain = decompressed(self._raw, compression, limits, what=what)
             except CompressionError:
                 self.check_blob()
                 raise
-            self._plain: ByteStream = VerifiedReader(
-                plain,
-                diff_id,
-                what=f"{what}: diff_id of the plain layer",
-                hasher=aside if large and threads > 2 else None,
-            )
+            self._plain: ByteStream = plain
+            if not alike or plain.compression:  # Or the blob's digest is that of the same bytes.
+                self._plain = VerifiedReader(
+                    plain,
+                    diff_id,
+                    what=f"{what}: diff_id of the plain layer",
+                    hasher=aside if large and threads > 2 else None,
+                )
             if ahead and threads > 1:
                 with contextlib.suppress(RuntimeError):
                     self._plain = self._ahead = ReadAhead(self._plain)

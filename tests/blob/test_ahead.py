@@ -1,5 +1,6 @@
 """Threads that read ahead and hash behind: no byte changes, no error is lost, nothing waits forever."""
 
+import _thread
 import hashlib
 import sys
 import threading
@@ -40,6 +41,22 @@ def test_errors_come_where_they_would_have_come(error):
             ahead.read(100)
         assert caught.value is error
     ahead.stop()
+    assert ours() == []
+
+
+def no_new_thread(*_):
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("place", [(_thread, "start_new_thread"), (threading.Thread, "start")])
+@pytest.mark.parametrize("make", [ReadAhead, lambda _: HashingThread(hashlib.sha256())], ids=["reading", "hashing"])
+def test_where_there_can_be_no_thread_nothing_is_begun(monkeypatch, place, make):
+    """The caller does the work itself, from the beginning."""
+    monkeypatch.setattr(*place, no_new_thread)
+    source = Source(DATA)
+    with pytest.raises(RuntimeError, match="new thread"):
+        make(source)
+    assert everything(source, 100) == DATA
     assert ours() == []
 
 

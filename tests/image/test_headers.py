@@ -1,5 +1,6 @@
 """Entries without contents from another thread: those that come without one, the same errors, and nothing unbounded."""
 
+import _thread
 import sys
 import threading
 import time
@@ -275,18 +276,22 @@ def test_what_came_before_an_error_comes_before_it():
     ahead.close()
 
 
-def test_where_there_can_be_no_more_threads_none_are_needed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", [(_thread, "start_new_thread"), (threading.Thread, "start")])
+def test_where_there_can_be_no_more_threads_none_are_needed(tmp_path, monkeypatch, place):
     with open_image(image(tmp_path / "image", *LAYERS), threads=1) as opened:
         expected = list(decode(opened.layers[0].entries(), source=object()))
 
-    def refuse(_):
+    def refuse(*_):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(*place, refuse)
     with open_image(image(tmp_path / "again", *LAYERS), threads=4) as opened:
         layer = opened.layers[0]
         with layer.open_entries(unwatched, start=layer.start_headers) as entries:
             assert len(list(decode(entries, source=object()))) == len(expected)
+        found = merged(opened_name := image(tmp_path / "whole", *LAYERS), 4, Limits())
+        monkeypatch.undo()
+        assert found == merged(opened_name, 1, Limits())
 
 
 INTERRUPTED = """

@@ -1,12 +1,14 @@
 """A blob into plain bytes on one thread and on several: the same bytes, the same errors, and no thread that stays."""
 
+import _thread
 import random
 import threading
 
 import pytest
 
 import oci_layers
-from oci_layers.errors import DigestMismatchError, IntegrityError, MissingError, OCIError
+from oci_layers.errors import DigestMismatchError, IntegrityError, MissingError, OCIError, SizeMismatchError
+from oci_layers.spec.digest import Digest
 from tests.support.layers import Built, digest, f, image, tar, wh
 
 NOISE = random.Random(7).randbytes(3 << 20)
@@ -116,10 +118,88 @@ def test_a_blob_of_another_compression_is_refused_and_closed(tmp_path, threads):
     assert ours() == []
 
 
+def hashed(monkeypatch, name, threads=1):
+    """Read all layers of an image; return which digests were computed, in any order, or the error."""
+    computed = []
+    make = Digest.hasher
+
+    def counted(digest):
+        computed.append(str(digest))
+        return make(digest)
+
+    with oci_layers.open_image(name, threads=threads) as opened:
+        assert opened.layers
+        monkeypatch.setattr(Digest, "hasher", counted)
+        try:
+            for layer in opened.layers:
+                with layer.open_plain() as plain:
+                    while plain.read(1 << 20):
+                        pass
+        finally:
+            monkeypatch.undo()
+            assert ours() == []
+        return sorted(computed)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_a_blob_that_is_the_plain_layer_is_hashed_once(tmp_path, monkeypatch, threads):
+    plain, squeezed = Built.of(tmp_path / "a", *LAYERS, compression=""), Built.of(tmp_path / "b", *LAYERS)
+    assert hashed(monkeypatch, plain.write(), threads) == sorted(map(digest, LAYERS))
+    blobs = [layer["descriptor"]["digest"] for layer in squeezed.layers]
+    assert hashed(monkeypatch, squeezed.write(), threads) == sorted([*map(digest, LAYERS), *blobs])
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_a_compressed_blob_whose_digest_is_the_diff_id_is_refused(tmp_path, threads):
+    built = Built.of(tmp_path, *LAYERS)
+    name = built.layers[1]["descriptor"]["digest"]
+    built.config["rootfs"]["diff_ids"][1] = name
+    with oci_layers.open_image(built.write(), threads=threads) as opened:
+        with pytest.raises(DigestMismatchError) as raised, opened.layers[1].open_plain():
+            pass
+        what = f"{opened.layers[1].name}: diff_id of the plain layer"
+    assert (raised.value.what, raised.value.expected, raised.value.actual) == (what, name, digest(LAYERS[1]))
+    assert ours() == []
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize(("damage", "kind"), [(flip, DigestMismatchError), (cut, SizeMismatchError)])
+def test_damage_of_a_plain_blob_is_found_with_one_hash(tmp_path, threads, damage, kind):
+    built = Built.of(tmp_path, *LAYERS, compression="")
+    name = built.write()
+    damage(built, 1)
+    with (
+        oci_layers.open_image(name, threads=threads) as opened,
+        pytest.raises(kind) as raised,
+        opened.layers[1].open_plain(),
+    ):
+        pass
+    assert raised.value.what == f"blob {digest(LAYERS[1])}"
+    assert ours() == []
+
+
 def test_no_thread_at_all_is_an_error(whole):
     with pytest.raises(ValueError, match="threads is 0"):
         oci_layers.open_image(whole, threads=0)
     assert ours() == []
+
+
+def no_new_thread(*_):
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("compression", ["", "gzip"])
+def test_where_the_system_has_no_thread_the_reader_does_all(tmp_path, monkeypatch, threads, compression):
+    name = image(tmp_path / "image", *LAYERS, compression=compression)
+    monkeypatch.setattr(_thread, "start_new_thread", no_new_thread)
+    with oci_layers.open_image(name, threads=threads) as opened, oci_layers.open_image(name, threads=1) as alone:
+        assert opened.tree() == alone.tree()
+        for layer, data in zip(opened.layers, LAYERS, strict=True):
+            with layer.open_plain() as plain:
+                assert b"".join(iter(lambda plain=plain: plain.read(1 << 20), b"")) == data
+        opened.unpack(tmp_path / "out")
+    assert (tmp_path / "out" / "b").read_bytes() == NOISE
 
 
 @pytest.mark.parametrize("room", [0, 1, 2])
