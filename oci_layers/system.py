@@ -64,6 +64,7 @@ __all__ = [
     "rename",
     "resolve",
     "rmdir",
+    "temporary_directory",
     "temporary_file",
     "unlink",
     "utime",
@@ -387,6 +388,11 @@ def _locate_temporary(error: OSError, directory: str | None) -> None:
         locate(error, tempfile.tempdir, "temporary directory (set TMPDIR to use another)")
     else:
         locate(error, directory, "temporary directory")
+
+
+def temporary_directory(directory: str | None = None) -> str:
+    """Return where `temporary_file` puts its files."""
+    return directory or tempfile.gettempdir()
 
 
 def resolve(path: str) -> str:

@@ -3,6 +3,9 @@
 A tree says where contents are in the plain tar of their layer. The first question for a layer's contents reads the
 whole layer, verified, into a temporary file without a name; later ones read from that. No byte is handed out before the
 layer's digests hold.
+
+A layer that is not compressed is copied, too: a blob may be written to after it was verified, the nameless file is out
+of everyone's reach.
 """
 
 import threading
@@ -10,7 +13,7 @@ from typing import IO
 
 from oci_layers import system
 from oci_layers.blob.stream import PIECE
-from oci_layers.errors import LimitError, StoreError
+from oci_layers.errors import LimitError, StoreError, printable
 from oci_layers.image.layer import Layer
 
 __all__ = ["LayerContents", "Spool"]
@@ -30,11 +33,21 @@ class Spool:
         return system.temporary_file(self._directory)
 
     def write(self, file: IO[bytes], data: bytes) -> None:
-        """Write all of `data` to the end of such a file."""
+        """Write to a file of this spool and count it, written or not.
+
+        Raises:
+            LimitError: All files together would have more than `temporary_bytes`; nothing was written.
+            OSError: There is no room, for one; it names the directory.
+        """
+        try:
+            self._take(len(data))
+        except LimitError as error:
+            where = printable(system.temporary_directory(self._directory))
+            error.add_note(f"temporary files in {where} (TMPDIR or temporary_directory names another place)")
+            raise
         system.write_temporary(file, data, self._directory)
 
-    def take(self, size: int) -> None:
-        """Count bytes that are about to be written; raises LimitError when they are too many."""
+    def _take(self, size: int) -> None:
         with self._lock:
             self._used += size
             if self._used > self._allowed:
@@ -84,7 +97,6 @@ class LayerContents:
             with self.layer.open_plain() as plain:
                 while data := plain.read(PIECE):
                     size += len(data)
-                    self._spool.take(len(data))
                     self._spool.write(file, data)
         except BaseException:
             file.close()

@@ -1,10 +1,13 @@
 """Contents for whoever asks after the tree was made: read once, checked before the first byte, gone with the image."""
 
+import errno
+import io
 import os
+import tempfile
 
 import pytest
 
-from oci_layers import Image, Limits, open_image
+from oci_layers import Image, Limits, open_image, system
 from oci_layers.errors import DigestMismatchError, LimitError, StoreError
 from tests.support.layers import Built, f, image, tar
 
@@ -56,6 +59,24 @@ def test_no_byte_is_handed_out_before_the_digests_hold(tmp_path, compression):
         assert text(tree, "a") == b"a"
 
 
+def in_temporary(directory):
+    return f"temporary files in {directory} (TMPDIR or temporary_directory names another place)"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_temporary_directory_is_named(tmp_path, monkeypatch):
+    with open_image(image(tmp_path / "image", *LAYERS), temporary_directory=tmp_path) as opened:
+        tree = opened.tree()
+        monkeypatch.setattr(system, "temporary_file", lambda _: io.FileIO("/dev/full", "w"))
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left") as raised:
+                text(tree, "a")
+            assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path))
+            assert raised.value.__notes__ == [in_temporary(tmp_path)]
+        monkeypatch.undo()
+        assert text(tree, "a") == b"aa" * 1000
+
+
 def test_temporary_files_are_limited_over_the_whole_image(tmp_path):
     first, second = map(len, LAYERS)
     directory = image(tmp_path, *LAYERS)
@@ -68,6 +89,7 @@ def test_temporary_files_are_limited_over_the_whole_image(tmp_path):
             text(tree, "c")
         error = raised.value
         assert (error.limit, error.allowed, error.seen) == ("temporary_bytes", first + second - 1, first + second)
+        assert error.__notes__ == [in_temporary(tempfile.gettempdir()), opened.layers[1].name]
         assert text(tree, "a") == b"aa" * 1000
 
 
