@@ -47,8 +47,9 @@ _UNREAD = _Unread()
 
 
 def _weight(entry: Entry) -> int:
+    """Return about how many bytes of memory an entry takes: its headers, and what was decoded out of them."""
     pairs = len(entry.pax) + len(entry.xattrs) + (0 if entry.extents is None else len(entry.extents))
-    return entry.data_offset - entry.offset + _PAIR * pairs
+    return entry.data_offset - entry.offset + _PAIR * pairs + sum(map(len, entry.xattrs.values()))
 
 
 class Headers:

@@ -3,6 +3,8 @@
 The layers are made as they are read, and so never held by the test either.
 """
 
+import contextlib
+import time
 import tracemalloc
 import zlib
 
@@ -11,12 +13,14 @@ import pytest
 from oci_layers.blob import decompressed
 from oci_layers.blob.stream import drain
 from oci_layers.errors import LimitError
+from oci_layers.image import headers as headers_ahead
+from oci_layers.image.headers import Headers
 from oci_layers.layer import apply, decode
 from oci_layers.limits import Limits
 from oci_layers.tar import read_tar
 from oci_layers.tree import FileTree
 from tests.support.layers import f, ln, opq, sym, tar, wh
-from tests.tar import blocks
+from tests.tar import blocks, test_sparse
 
 MIB = 1 << 20
 
@@ -148,6 +152,104 @@ def test_entries_are_limited(allowed, passes):
         with pytest.raises(LimitError) as caught:
             count(headers(100), entries=allowed)
         assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("entries", 99, 100)
+
+
+def steps(number):
+    """Every second byte is there."""
+    return [(2 * step, 1) for step in range(number)]
+
+
+def extension_blocks(number):
+    pieces, data = steps(number), b"x" * number
+    more = [pieces[start : start + 21] for start in range(4, number, 21)]
+    return test_sparse.old_gnu(pieces[:4], 2 * number, data, more=more)
+
+
+def records(keyword, value, number):
+    return blocks.extended(*((keyword % step, value) for step in range(number))) + blocks.header()
+
+
+GENEROUS = {"header_bytes": 1 << 26, "sparse_pieces": 1 << 20, "xattr_bytes": 1 << 26}
+ONE_ENTRY = {
+    "records": lambda number: records(b"k%d", b"1", number),
+    "one keyword": lambda number: blocks.extended(*[(b"k", b"1")] * number) + blocks.header(),
+    "attributes": lambda number: records(b"SCHILY.xattr.user.%d", b"1", number),
+    "escaped attributes": lambda number: records(b"LIBARCHIVE.xattr.user.%%41%d", b"AAAA", number),
+    "escapes": lambda number: blocks.extended((b"LIBARCHIVE.xattr." + b"%41" * number, b"")) + blocks.header(),
+    "a path": lambda number: blocks.longname(b"a/" * number) + blocks.header(),
+    "a target": lambda number: blocks.longname(b"a/" * number, b"K") + blocks.header(type=b"2"),
+    "sparse 0.0": lambda number: test_sparse.pax_00(steps(number), 2 * number, b"x" * number),
+    "sparse 0.1": lambda number: test_sparse.pax_01(steps(number), 2 * number, b"x" * number),
+    "sparse 1.0": lambda number: test_sparse.pax_10(steps(number), 2 * number, b"x" * number),
+    "sparse, old": extension_blocks,
+}
+
+
+@pytest.mark.parametrize("make", ONE_ENTRY.values(), ids=ONE_ENTRY)
+def test_what_one_entry_takes_grows_with_its_bytes_alone(make):
+    few, many = make(5000), make(10_000)
+    least, most = (peak(lambda data=data: count([data], **GENEROUS)) for data in (few, many))
+    assert most < 2.5 * least + MIB
+    assert most < 20 * len(many) + MIB
+
+
+MANY_ENTRIES = {
+    "owners and times": lambda step: blocks.header(uid=step, gid=step, mtime=step),
+    "names of users": lambda step: blocks.header(uname=b"%d" % step, gname=b"%d" % step),
+    "paths": lambda step: blocks.longname(b"%d/" % step * 300) + blocks.header(),
+    "a chain of headers": lambda step: blocks.longname(b"%d" % step) * 15 + blocks.header(),
+    "attributes": lambda step: records(b"SCHILY.xattr.user.%d", b"%d" % step, 20),
+    "global headers": lambda step: blocks.extended((b"k%d" % step, b"1" * 900), flag=b"g"),
+    "pieces": lambda step: test_sparse.pax_01(steps(50), 100 + step, b"x" * 50),
+    "sizes without content": lambda step: blocks.header(type=b"5", size=step + 1),
+}
+
+
+@pytest.mark.parametrize("make", MANY_ENTRIES.values(), ids=MANY_ENTRIES)
+def test_entries_that_all_differ_take_no_more_than_the_caches(make):
+    for number in (1000, 2000):
+        assert peak(lambda number=number: count(make(step) for step in range(number))) < 7 * MIB
+
+
+class Unchecked(Made):
+    """Plain bytes with nothing to check."""
+
+    blob_bytes = 0
+
+    def check_blob(self):
+        raise AssertionError
+
+
+HEAVY = {
+    "values": blocks.extended((b"SCHILY.xattr.user.a", b"v" * 65_000)) + blocks.header(),
+    "values in base64": blocks.extended((b"LIBARCHIVE.xattr.user.a", b"AAAA" * 16_000)) + blocks.header(),
+    "names": records(b"SCHILY.xattr.user.%d", b"1", 4500),
+    "records": records(b"k%d", b"1", 4500),
+    "pieces": extension_blocks(4500),
+}
+
+
+@pytest.mark.parametrize("entry", HEAVY.values(), ids=HEAVY)
+def test_entries_that_wait_to_be_merged_take_what_the_queue_may(monkeypatch, entry):
+    """10,000 of each are there to be read; the first are not even taken."""
+    monkeypatch.setattr(headers_ahead, "_MOST", 8 * MIB)
+    made = 0
+
+    def parts():
+        nonlocal made
+        for _ in range(10_000):
+            made += 1
+            yield entry
+
+    def work():
+        with contextlib.closing(Headers(Unchecked(parts()), Limits())):
+            before = -1
+            while made != before or made < 2:
+                before = made
+                time.sleep(0.2)
+
+    assert peak(work) < 8 * MIB + 6 * MIB
+    assert made < 1000
 
 
 def test_a_bomb_is_stopped_in_little_memory():
