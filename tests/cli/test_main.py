@@ -157,6 +157,7 @@ def noted(error, *notes):
         (oci_layers.OCIError("odd"), 1, "odd"),
         (NotPermittedAndOursError(errno.EPERM, "no", "a"), 1, "ours"),
         (noted(oci_layers.OCIError("odd"), "inner", "outer\x1b", "odd"), 1, "outer\\x1b: inner: odd"),
+        (noted(oci_layers.OCIError("odd"), "twice", "twice"), 1, "twice: odd"),
     ],
 )
 def test_errors_are_one_line_and_an_exit_code(capsys, monkeypatch, image, error, code, line):
