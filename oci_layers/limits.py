@@ -53,7 +53,7 @@ class Limits:
     """Tar entries of all layers of an image; and, counted apart, the directories that they imply."""
     metadata_bytes: int = 256 * _MIB
     """Bytes of names, link targets and extended attributes that all entries of an image bring into memory; a directory
-    that a path implies counts 512."""
+    that a path implies counts 512, a piece of a sparse file 128."""
     content_bytes: int = 1 << 30
     """Bytes of contents held in memory: of one file that is read whole, of all files of a tree that holds its own."""
     ratio: int | None = None

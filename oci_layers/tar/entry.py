@@ -12,7 +12,7 @@ from typing import Protocol
 
 import attrs
 
-from oci_layers.errors import LimitError, printable
+from oci_layers.errors import LimitError, shortened
 from oci_layers.limits import Limits
 
 __all__ = [
@@ -145,7 +145,7 @@ class Entry:
         """
         if self.size > limit:
             error = LimitError(limit="content_bytes", allowed=limit, seen=self.size)
-            error.add_note(f"at the entry {printable(self.name)}")
+            error.add_note(f"at the entry {shortened(self.name)}")
             raise error
         return b"".join(self.chunks())
 

@@ -24,6 +24,8 @@ __all__ = ["Merge", "Mirror", "Note", "Place", "check_link", "describe"]
 
 _IMPLIED_BYTES = 512
 """What a directory that a path implies counts as metadata, as no entry of its own paid for it."""
+_EXTENT_BYTES = 128
+"""What a piece of a sparse file counts as metadata."""
 
 
 class Mirror(Protocol):
@@ -207,7 +209,10 @@ class Merge:
         self._count(len(name))
         if node.xattrs:
             self._count_xattrs(node)
-        if isinstance(node, Symlink):
+        if isinstance(node, File):
+            if node.content.extents:
+                self._count(_EXTENT_BYTES * len(node.content.extents))
+        elif isinstance(node, Symlink):
             self._count(len(node.target))
         old = place.directory.children.get(name)
         if isinstance(node, Directory):

@@ -72,7 +72,7 @@ def test_a_full_temporary_directory_is_named(tmp_path, monkeypatch):
             with pytest.raises(OSError, match="No space left") as raised:
                 text(tree, "a")
             assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path))
-            assert raised.value.__notes__ == [in_temporary(tmp_path)]
+            assert raised.value.__notes__ == ["temporary directory", opened.layers[0].name]
         monkeypatch.undo()
         assert text(tree, "a") == b"aa" * 1000
 
