@@ -17,7 +17,7 @@ from oci_layers.errors import NameFormatError, UnsupportedError
 
 __all__ = ["Digest", "Hasher"]
 
-_GRAMMAR = re.compile(r"(?P<algorithm>[a-z0-9]+(?:[+._-][a-z0-9]+)*):(?P<encoded>[a-zA-Z0-9=_-]+)")
+_GRAMMAR = re.compile(r"(?P<algorithm>[a-z0-9]++(?:[+._-][a-z0-9]++)*+):(?P<encoded>[a-zA-Z0-9=_-]+)")
 
 # The length of the lower-case hexadecimal part. The spec registers all but sha384, which Go's tools know as well.
 _HEX_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128, "blake3": 64}
@@ -109,7 +109,7 @@ def _new_hasher(algorithm: str) -> Hasher:
         try:
             blake3: Any = importlib.import_module("blake3")  # Any: an optional package, not there to be type-checked.
         except ImportError:
-            raise UnsupportedError("digest algorithm", algorithm, "install the package blake3") from None
+            raise UnsupportedError("digest algorithm", algorithm, "pip install oci-layers[blake3]") from None
         hasher: Hasher = blake3.blake3()
         return hasher
     raise UnsupportedError("digest algorithm", algorithm)

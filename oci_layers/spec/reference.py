@@ -25,15 +25,16 @@ _LATEST = "latest"
 # Registries and clients share this bound on domain, slash and path together (distribution-spec, "Pulling manifests").
 _NAME_LENGTH = 255
 
-_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-_DOMAIN = re.compile(rf"(?:{_HOST}(?:\.{_HOST})*|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?")
-_WORD = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_PATH = re.compile(rf"{_WORD}(?:/{_WORD})*")
+# What is repeated is possessive: the matcher would else remember every round, at a hundred bytes a character.
+_HOST = r"[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
+_DOMAIN = re.compile(rf"(?:{_HOST}(?:\.{_HOST})*+|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?")
+_WORD = r"[a-z0-9]++(?:(?:\.|__?+|-++)[a-z0-9]++)*+"
+_PATH = re.compile(rf"{_WORD}(?:/{_WORD})*+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _IMAGE_ID = re.compile(r"[a-f0-9]{64}")
 
-_PART = r"[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
-_REF_NAME = re.compile(rf"{_PART}(?:/{_PART})*")
+_PART = r"[A-Za-z0-9]++(?:(?:--?+|[._:@+])[A-Za-z0-9]++)*+"
+_REF_NAME = re.compile(rf"{_PART}(?:/{_PART})*+")
 
 
 @attrs.frozen(kw_only=True, order=True)

@@ -1,8 +1,9 @@
 """The forms of text that several rules and the schemas speak of: dates, URIs, base64, licences.
 
-Each function tells whether a text, all of it, is of one form, in time that grows with its length. The standard library
-is of little help: its readers of dates and base64 take more than their standards say, and that of URIs takes anything.
-The grammars of digests and media types are in their own modules, and only asked here.
+Each function tells whether a text, all of it, is of one form, in time that grows with its length and with no more than
+a few copies of it. The standard library is of little help: its readers of dates and base64 take more than their
+standards say, and that of URIs takes anything. The grammars of digests and media types are in their own modules, and
+only asked here.
 """
 
 import base64
@@ -23,20 +24,18 @@ _DATE_TIME = re.compile(
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DAY_MINUTES = 24 * 60
 
-_ESCAPED = "%[0-9A-Fa-f]{2}"
 _NAME_CHARS = r"A-Za-z0-9._~!$&'()*+,;=\-"
-_SEGMENT = rf"(?:[{_NAME_CHARS}:@]|{_ESCAPED})"
+# Every group that is repeated costs the matcher memory for each round, unless it is possessive; these repeat none.
 _URI = re.compile(
-    rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):"
-    rf"(?://(?:(?:[{_NAME_CHARS}:]|{_ESCAPED})*@)?(?:\[(?P<address>[^\]]*)\]|(?:[{_NAME_CHARS}]|{_ESCAPED})*)(?::[0-9]*)?"
-    rf"(?:/{_SEGMENT}*)*"
-    rf"|/(?:{_SEGMENT}+(?:/{_SEGMENT}*)*)?"
-    rf"|{_SEGMENT}+(?:/{_SEGMENT}*)*|)"
-    rf"(?:\?(?:{_SEGMENT}|[/?])*)?(?:\#(?:{_SEGMENT}|[/?])*)?"
+    r"[A-Za-z][A-Za-z0-9+.-]*+:(?://(?P<authority>[^/?#]*+))?+"
+    rf"[{_NAME_CHARS}:@/%]*+(?:\?[{_NAME_CHARS}:@/?%]*+)?+(?:\#[{_NAME_CHARS}:@/?%]*+)?+"
 )
+_AUTHORITY = re.compile(rf"(?:[{_NAME_CHARS}:%]*@)?(?:\[(?P<address>[^\]]*)\]|[{_NAME_CHARS}%]*)(?::[0-9]*)?")
+_NO_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _ADDRESS_TO_COME = re.compile(rf"[vV][0-9A-Fa-f]+\.[{_NAME_CHARS}:]+")
 
 _LICENCE_WORD = re.compile(r"[A-Za-z0-9.-]+(?::[A-Za-z0-9.-]+)?\+?")
+_LICENCE_TOKEN = re.compile(r"[()]|[^()\s]+")
 _LICENCE_OPERATORS = frozenset({"AND", "OR", "WITH"})
 
 
@@ -64,7 +63,10 @@ def is_date_time(text: str) -> bool:
 def is_uri(text: str) -> bool:
     """Tell whether `text` is a URI after RFC 3986 section 3: with a scheme, in ASCII, everything else escaped."""
     match = _URI.fullmatch(text)
-    return match is not None and (match["address"] is None or _is_address(match["address"]))
+    if match is None or _NO_ESCAPE.search(text):
+        return False
+    authority = _AUTHORITY.fullmatch(match["authority"] or "")
+    return authority is not None and (authority["address"] is None or _is_address(authority["address"]))
 
 
 def _is_address(text: str) -> bool:
@@ -96,7 +98,8 @@ def is_licence(text: str) -> bool:
     """Tell whether `text` has the form of an SPDX licence expression. The list of licences is not looked at."""
     depth = 0
     operand_next = True
-    for word in text.replace("(", " ( ").replace(")", " ) ").split():
+    for match in _LICENCE_TOKEN.finditer(text):
+        word = match[0]
         if word == "(":
             good, depth = operand_next, depth + 1
         elif word == ")":

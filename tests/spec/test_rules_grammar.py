@@ -104,3 +104,11 @@ def test_a_megabyte_is_answered_at_once(is_one, text):
 
     assert not is_one(text)
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a:%4", "a:%", "a://%zz", "a://b@c@d", "a://b]", "a://[::1]x", "a://b:8a", "a:b#c#d", "a://[::1]:", "a:/b?%4g"],
+)
+def test_the_parts_of_a_uri_are_looked_at_each(text):
+    assert is_uri(text) == (text == "a://[::1]:")
