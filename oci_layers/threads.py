@@ -19,19 +19,19 @@ def begin(run: Callable[[], None], name: str) -> threading.Thread:
     Raises:
         RuntimeError: There can be no more threads.
     """
-    begun: queue.SimpleQueue[threading.Thread | RuntimeError] = queue.SimpleQueue()
+    begun: queue.SimpleQueue[threading.Thread | BaseException] = queue.SimpleQueue()
 
     def start() -> None:
         thread = threading.Thread(target=run, name=name, daemon=True)
         try:
             thread.start()
-        except RuntimeError as error:
+        except BaseException as error:  # noqa: BLE001  # handed over, whatever it is: the caller waits for something
             begun.put(error)
         else:
             begun.put(thread)
 
     _thread.start_new_thread(start, ())
     result = begun.get()
-    if isinstance(result, RuntimeError):
+    if isinstance(result, BaseException):
         raise result
     return result

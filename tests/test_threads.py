@@ -26,12 +26,13 @@ def test_a_thread_runs_under_its_name_and_is_a_daemon():
     assert threading.active_count() == len([each for each in threading.enumerate() if each.is_alive()])
 
 
-def test_no_room_for_another_is_raised_where_it_was_asked_for(monkeypatch):
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
+def test_no_room_for_another_is_raised_where_it_was_asked_for(monkeypatch, error):
     def refuse(_):
-        raise RuntimeError("can't start new thread")
+        raise error
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    with pytest.raises(RuntimeError, match="can't start new thread"):
+    with pytest.raises(type(error)):
         begin(lambda: None, "oci-layers-test")
 
 

@@ -3,12 +3,14 @@
 Whoever waits may be interrupted at any moment, and a lock of Python's own that Ctrl-C interrupts the taking of is never
 given back: that of a queue with a bound, of an event, of a thread that is begun. So the one who waits takes none. It
 begins one thread in the one way that needs no such lock; that thread, which no signal interrupts, begins the others;
-and all that is said goes through queues without Python code inside.
+and all that is said goes through queues without Python code inside. Where no thread can be begun at all (a limit on
+processes, WebAssembly), the one who waits does the work.
 
 What the items are, and what is done with them, is the caller's.
 """
 
 import _thread
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -29,7 +31,8 @@ def work_through(
     """Return what `work` returns for each of the items, in their order; they are begun in that order too.
 
     An error of `work` or of `hear`, or Ctrl-C, stops everything and is raised when the threads have ended. They end as
-    soon as they ask `say`, so work should ask often. With one thread, the work is done by the caller's own.
+    soon as they ask `say`, so work should ask often. With one thread, and where no thread can be begun, the work is
+    done by the caller's own; where only some can be, by those.
 
     Args:
         items: What to work on.
@@ -39,7 +42,9 @@ def work_through(
     """
     if threads < 2 or len(items) < 2:
         return _alone(items, work, hear)
-    return _Crew(items, work, threads, told=hear is not None).wait(hear or _unheard)
+    with contextlib.suppress(_NoThreadError):
+        return _Crew(items, work, threads, told=hear is not None).wait(hear or _unheard)
+    return _alone(items, work, hear)
 
 
 def _unheard(_: int) -> None:
@@ -64,6 +69,10 @@ def _alone(items: Sequence[T], work: Callable[[T, Say], R], hear: Callable[[int]
         if failed:
             raise failed[0]
     return results
+
+
+class _NoThreadError(Exception):
+    """No thread could be begun, and nothing was worked on. Never leaves this module."""
 
 
 class _Crew(Generic[T, R]):
@@ -102,7 +111,10 @@ class _Crew(Generic[T, R]):
 
     def _hear(self, hear: Callable[[int], None]) -> dict[int, R]:
         results: dict[int, R] = {}
-        _thread.start_new_thread(self._begin, ())
+        try:
+            _thread.start_new_thread(self._begin, ())
+        except RuntimeError:
+            raise _NoThreadError from None
         while len(results) < len(self._items):
             said = self._said.get()
             if isinstance(said, BaseException):
@@ -121,7 +133,11 @@ class _Crew(Generic[T, R]):
                 thread = threading.Thread(target=self._run, name="oci-layers-crew", daemon=True)
                 thread.start()
                 self._threads.append(thread)
-        except BaseException as error:  # noqa: BLE001  # handed over: there is no room for another thread
+        except RuntimeError:
+            # There can be no more threads; those that there are do all the work.
+            if not self._threads:
+                self._said.put(_NoThreadError())
+        except BaseException as error:  # noqa: BLE001  # handed over, whatever it is, and raised by the one who waits
             self._said.put(error)
         self._begun = True
         self._said.put(None)

@@ -136,8 +136,13 @@ def test_work_that_swallows_errors_does_not_swallow_those_of_the_one_who_hears()
             work_through("ab", work, threads=threads, hear=hear)
 
 
-@pytest.mark.parametrize("room", [0, 1])
-def test_no_room_for_a_thread_is_an_error_of_the_caller_and_leaves_none(monkeypatch, room):
+def name_of_the_worker(item, say):
+    assert say(1)
+    return item, threading.current_thread().name
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_the_threads_that_can_be_begun_do_all_the_work_or_the_caller_does(monkeypatch, room):
     start, begun = threading.Thread.start, []
 
     def refuse(thread):
@@ -147,18 +152,30 @@ def test_no_room_for_a_thread_is_an_error_of_the_caller_and_leaves_none(monkeypa
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    with pytest.raises(RuntimeError, match="start new thread"):
-        work_through(range(9), forever, threads=4, hear=lambda _: None)
-    assert ours() == []
+    heard = []
+    found = work_through(range(9), name_of_the_worker, threads=4, hear=heard.append)
+    assert found == [(item, "oci-layers-crew" if room else "MainThread") for item in range(9)]
+    assert (heard, len(begun), ours()) == ([1] * 9, room, [])
 
 
-def test_no_room_for_even_the_first_thread(monkeypatch):
+def test_where_not_even_the_first_thread_can_be_begun_the_caller_does_the_work(monkeypatch):
     def refuse(*_):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    assert work_through(range(9), name_of_the_worker, threads=4) == [(item, "MainThread") for item in range(9)]
+
+
+def test_a_runtime_error_of_the_work_is_not_taken_for_a_thread_that_cannot_be_begun():
+    calls = []
+
+    def work(item, _):
+        calls.append(item)
+        raise RuntimeError("can't start new thread")
+
     with pytest.raises(RuntimeError, match="start new thread"):
-        work_through(range(9), forever, threads=4)
+        work_through(range(2), work, threads=2)
+    assert len(calls) <= 2
 
 
 INTERRUPTED = """
