@@ -46,8 +46,10 @@ __all__ = [
     "shortened",
 ]
 
-_SHORT = 480
-"""Characters of a name that a message shows; a longer one loses its middle."""
+_SHOWN = 480
+"""Characters of a name or another text that a message shows; a longer one loses its middle."""
+_LISTED = 5
+"""Problems of a document that a sentence lists."""
 
 
 def printable(text: bytes | str) -> str:
@@ -64,8 +66,9 @@ def printable(text: bytes | str) -> str:
 
 def shortened(text: bytes | str) -> str:
     """Return `text` as `printable` does, its middle left out where it is too long for a message."""
-    whole = printable(text)
-    return whole if len(whole) <= _SHORT else f"{whole[: _SHORT - 63]}...{whole[-60:]}"
+    if len(text) <= _SHOWN:
+        return printable(text)
+    return f"{printable(text[: _SHOWN - 63])}...{printable(text[-60:])}"
 
 
 def _one_line(text: str) -> str:
@@ -133,15 +136,20 @@ class Problem:
     """The byte at which it was found, where that is known."""
 
     def __str__(self) -> str:
-        return f"{printable(self.pointer or '/')}: {self.message}"
+        return f"{shortened(self.pointer or '/')}: {self.message}"
 
 
 @attrs.define(eq=False, slots=False, str=False)
 class DocumentError(OCIError, ValueError):
-    """A JSON document that is not what its media type says. `problems` lists everything wrong with it, never empty."""
+    """A JSON document that is not what its media type says.
+
+    `problems` lists what is wrong with it, never empty: everything, or the first 1,000 problems where there are more.
+    """
 
     media_type: str
     problems: tuple[Problem, ...]
+    total: int = attrs.field(default=attrs.Factory(lambda self: len(self.problems), takes_self=True))
+    """How many problems there are, listed or not."""
 
     @property
     def pointer(self) -> str:
@@ -149,7 +157,9 @@ class DocumentError(OCIError, ValueError):
         return self.problems[0].pointer
 
     def _sentence(self) -> str:
-        return f"{printable(self.media_type)}: " + "; ".join(map(str, self.problems))
+        more = self.total - _LISTED
+        listed = "; ".join(map(str, self.problems[:_LISTED])) + (f"; and {more:,} more" if more > 0 else "")
+        return f"{shortened(self.media_type)}: {listed}"
 
 
 @attrs.define(eq=False, slots=False, str=False)
@@ -347,7 +357,7 @@ class UnsupportedError(OCIError):
     hint: str = ""
 
     def _sentence(self) -> str:
-        return f"unsupported {self.what}: {printable(self.value)}" + (f" ({self.hint})" if self.hint else "")
+        return f"unsupported {self.what}: {shortened(self.value)}" + (f" ({self.hint})" if self.hint else "")
 
 
 @attrs.define(eq=False, slots=False, str=False)

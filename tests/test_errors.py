@@ -62,7 +62,15 @@ def test_a_name_becomes_one_line_that_a_terminal_cannot_act_on(text, shown):
 
 SENTENCES = [
     (DocumentError("m/t", (Problem("/a/b", "is bad"), Problem("", "is worse"))), "m/t: /a/b: is bad; /: is worse"),
+    (
+        DocumentError("m/t", tuple(Problem(f"/{number}", "is bad") for number in range(7))),
+        "m/t: /0: is bad; /1: is bad; /2: is bad; /3: is bad; /4: is bad; and 2 more",
+    ),
+    (DocumentError("m/t", (Problem("/a", "is bad"),) * 5, 1239), "m/t: " + "/a: is bad; " * 5 + "and 1,234 more"),
+    (DocumentError("m" * 201, (Problem("/" * 201, "is bad"),)), "m" * 200 + "...: " + "/" * 200 + "...: is bad"),
     (NameFormatError("digest", "x:y", "is none"), "digest 'x:y': is none"),
+    (NameFormatError("digest", "x" * 201, "is none"), "digest '" + "x" * 200 + "...': is none"),
+    (UnsupportedError("type", "x" * 201), "unsupported type: " + "x" * 200 + "..."),
     (DigestMismatchError("blob x", "sha256:aa", "sha256:bb"), "blob x: digest is sha256:bb, expected sha256:aa"),
     (SizeMismatchError("blob x", 10, 9), "blob x: 9 bytes, expected 10"),
     (SizeMismatchError("blob x", 10, 11), "blob x: longer than the expected 10 bytes"),
@@ -159,7 +167,8 @@ def test_errors_are_of_the_families_that_callers_catch():
 
 
 def test_a_document_error_points_to_its_first_problem():
-    assert DocumentError("m", (Problem("/a", "x"), Problem("/b", "y"))).pointer == "/a"
+    error = DocumentError("m", (Problem("/a", "x"), Problem("/b", "y")))
+    assert (error.pointer, error.total) == ("/a", 2)
 
 
 def test_an_error_is_not_another_because_its_data_are_the_same():

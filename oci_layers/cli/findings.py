@@ -32,9 +32,9 @@ class Tally:
     def __init__(self) -> None:
         self._counts: Counter[Severity] = Counter()
 
-    def add(self, severity: Severity) -> None:
-        """Count one."""
-        self._counts[severity] += 1
+    def add(self, severity: Severity, count: int = 1) -> None:
+        """Count one, or several."""
+        self._counts[severity] += count
 
     @property
     def ok(self) -> bool:

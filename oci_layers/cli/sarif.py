@@ -65,8 +65,8 @@ def file_uri(path: str) -> str:
     return "file://" + urllib.parse.quote(PurePath(absolute).as_posix().encode("utf-8", "surrogateescape"))
 
 
-def sarif_log(results: Iterable[Result]) -> dict[str, Any]:  # Any: JSON
-    """Return the log of one run."""
+def sarif_log(results: Iterable[Result], *, left_out: str = "") -> dict[str, Any]:  # Any: JSON
+    """Return the log of one run; `left_out` says which results are not in it, if any."""
     rules: dict[str, int] = {}
     descriptions: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
@@ -77,9 +77,12 @@ def sarif_log(results: Iterable[Result]) -> dict[str, Any]:  # Any: JSON
             descriptions.append(_description(result.rule))
         rows.append(_row(result, rules[result.rule.id], seen))
     driver = {"name": "oci-layers", "version": __version__, "semanticVersion": __version__, "rules": descriptions}
+    invocation: dict[str, Any] = {"executionSuccessful": True}
+    if left_out:
+        invocation["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": left_out}}]
     run = {
         "tool": {"driver": driver},
-        "invocations": [{"executionSuccessful": True}],
+        "invocations": [invocation],
         "columnKind": "unicodeCodePoints",
         "results": rows,
     }

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from oci_layers.image.verify_blob import Flaw
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
+from oci_layers.spec.findings import Findings
 from oci_layers.spec.guess import guess_media_type
 from oci_layers.spec.mediatype import OCI_CONFIG, role_of
 from oci_layers.spec.rules import RULES
@@ -86,10 +88,10 @@ def _validate(options: argparse.Namespace) -> int:
                 blob_links=options.profile == "lenient",
             )
     tally = Tally()
-    for flaw in found.findings:
-        tally.add(flaw.severity)
+    for severity, count in found.findings.totals.items():
+        tally.add(severity, count)
     if options.format == "sarif":
-        print_json(sarif_log(_result(flaw, options.what) for flaw in found.findings))
+        print_json(sarif_log((_result(flaw, options.what) for flaw in found.findings), left_out=_left_out(found)))
     elif options.format == "json":
         print_json(_json(found, tally, options))
     else:
@@ -129,14 +131,14 @@ def _document(options: argparse.Namespace, limits: Limits) -> Verification:
     raw = _read(options.what, allowed)
     if len(raw) > allowed:
         message = f"has more than {allowed} bytes (to allow more: --limit {limit}=NUMBER)"
-        flaws = [Flaw("LIM-01", "error", Digest.of(b""), "", message, media_type=media_type or "")]
+        flaws = Findings([Flaw("LIM-01", "error", Digest.of(b""), "", message, media_type=media_type or "")])
     else:
         flaws = _judged(raw, media_type, options, limits)
-    flaws = [attrs.evolve(flaw, document=options.what) for flaw in flaws]
-    return Verification(findings=tuple(flaws), bytes=min(len(raw), allowed), files=1)
+    named = Findings((attrs.evolve(flaw, document=options.what) for flaw in flaws), flaws.left_out)
+    return Verification(findings=named, bytes=min(len(raw), allowed), files=1)
 
 
-def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, limits: Limits) -> list[Flaw]:
+def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, limits: Limits) -> Findings[Flaw]:
     is_told = True
     if media_type is None:
         longest = attrs.evolve(limits, config_bytes=max(limits.config_bytes, limits.document_bytes))
@@ -148,10 +150,9 @@ def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, lim
     if media_type is None:
         reason = "nothing in it tells what it is; say so with --media-type TYPE"
         raise NameFormatError("document", options.what, reason)
-    flaws, _ = judge(raw, Descriptor.of(raw, media_type=media_type), profile=options.profile, limits=limits)
-    if not is_told:
-        flaws = [attrs.evolve(flaw, media_type="") for flaw in flaws]
-    return pinpoint(flaws, raw)
+    judged, _ = judge(raw, Descriptor.of(raw, media_type=media_type), profile=options.profile, limits=limits)
+    flaws = list(judged) if is_told else [attrs.evolve(flaw, media_type="") for flaw in judged]
+    return Findings(pinpoint(flaws, raw), judged.left_out)
 
 
 def _read(what: str, allowed: int) -> bytes:
@@ -177,6 +178,8 @@ def _print(found: Verification, tally: Tally, options: argparse.Namespace) -> No
         sys.stdout.write(f"{printable(document) or digest}{_about(flaws[0])}\n")
         sys.stdout.writelines(_lines(flaws))
         sys.stdout.write("\n")
+    if left_out := _left_out(found):
+        sys.stdout.write(f"{left_out}\n\n")
     counts = [counted(found.documents + found.files, "document")]
     if options.fast and found.blobs:
         counts.append("no layer read")
@@ -185,6 +188,17 @@ def _print(found: Verification, tally: Tally, options: argparse.Namespace) -> No
     if others := found.blobs - found.layers - found.documents:
         counts.append(counted(others, "other blob"))
     sys.stdout.write(f"{', '.join([*counts, human_bytes(found.bytes)])}: {tally}\n")
+
+
+def _left_out(found: Verification) -> str:
+    """Return which findings are counted and not shown; empty if all are shown."""
+    counts = Counter[str]()
+    for (rule, _), count in found.findings.left_out.items():
+        counts[rule] += count
+    if not counts:
+        return ""
+    listed = ", ".join(f"{rule} {count:,} times" for rule, count in counts.most_common())
+    return f"{counts.total():,} more are counted and not shown: {listed}"
 
 
 def _about(flaw: Flaw) -> str:
@@ -220,6 +234,10 @@ def _json(found: Verification, tally: Tally, options: argparse.Namespace) -> dic
         "what": options.what,
         "profile": options.profile,
         "findings": [_finding(flaw) for flaw in found.findings],
+        "left_out": [
+            {"rule": rule, "severity": severity, "count": count}
+            for (rule, severity), count in sorted(found.findings.left_out.items())
+        ],
         "totals": {
             "documents": found.documents + found.files,
             "layers": found.layers,

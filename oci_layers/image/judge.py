@@ -16,6 +16,7 @@ from oci_layers.spec.codec import structure
 from oci_layers.spec.config import ImageConfig
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import parse_any, parse_config, parse_layout
+from oci_layers.spec.findings import Findings
 from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.locate import Spot, locate, positions
 from oci_layers.spec.manifest import Index, Manifest
@@ -32,8 +33,12 @@ _SHOWN = 60
 _READ = 1 << 10
 
 
-def judge(raw: bytes, descriptor: Descriptor, *, profile: Profile, limits: Limits) -> tuple[list[Flaw], Value | None]:
+def judge(
+    raw: bytes, descriptor: Descriptor, *, profile: Profile, limits: Limits
+) -> tuple[Findings[Flaw], Value | None]:
     """Return what is wrong with a document, and what it says if it can be read.
+
+    Memory and time grow with the document, whatever is wrong with it; see `spec.findings`.
 
     Raises:
         UnsupportedError: No document is of the descriptor's media type.
@@ -46,13 +51,14 @@ def judge(raw: bytes, descriptor: Descriptor, *, profile: Profile, limits: Limit
     ]
     role = role_of(media_type)
     try:
-        return flaws, _parse(raw, descriptor, role, limits)
+        value = _parse(raw, descriptor, role, limits)
     except OCIError as error:
+        value = None
         # What no program can read is an error, even where the profile calls its single faults warnings.
-        if all(breach.severity != "error" for breach in breaches):
+        if breaches.ok:
             rule = _UNREADABLE.get(role, "MAN-21")
             flaws.append(Flaw(rule, "error", digest, "", str(error), media_type=media_type))
-    return flaws, None
+    return Findings(flaws, breaches.left_out), value
 
 
 def _parse(raw: bytes, descriptor: Descriptor, role: str, limits: Limits) -> Value | None:

@@ -10,7 +10,7 @@ What is of an unknown type is never an error (MAN-08, MAN-16, IDX-07, LAY-10): i
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
@@ -24,6 +24,7 @@ from oci_layers.limits import Limits
 from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
+from oci_layers.spec.findings import Findings, Sieve
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import MediaType, lookup, role_of
 from oci_layers.spec.platform import Platform, is_attestation, own_name
@@ -36,12 +37,18 @@ _LISTED = "LAY-07"
 _DOCUMENTS = frozenset({"index", "manifest", "config", "empty"})
 
 
+def _findings(found: Iterable[Flaw]) -> Findings[Flaw]:
+    return Findings(found)
+
+
 @attrs.frozen(kw_only=True)
 class Verification:
     """What was looked at, and what is wrong with it."""
 
-    findings: tuple[Flaw, ...] = ()
-    """All that is wrong, by digest and then in the order of the document."""
+    findings: Findings[Flaw] = attrs.field(factory=Findings, converter=_findings)
+    """What is wrong, by digest and then in the order of the document: of each severity the first 1,000 that are found.
+
+    Its `total`, `totals` and `left_out` count all."""
     blobs: int = 0
     """How many blobs, documents among them, were found to be what size and digest say."""
     bytes: int = 0
@@ -56,7 +63,7 @@ class Verification:
     @property
     def ok(self) -> bool:
         """Whether nothing is an error."""
-        return all(finding.severity != "error" for finding in self.findings)
+        return self.findings.ok
 
 
 def verify_image(
@@ -82,8 +89,8 @@ def verify_image(
         places: Where each of the roots stands, if in a document; its own rules are for the caller to judge.
         fast: Read documents alone; layers and what is of an unknown type are not even opened.
         profile: How what is found is weighed; see `spec.rules`.
-        limits: `index_depth`, `descriptors`, `plain_bytes` of all layers together, each counted once, and the sizes of
-            documents are held.
+        limits: `index_depth`, `descriptors`, `layers` of each manifest, `plain_bytes` of all layers together, each
+            counted once, and the sizes of documents are held.
         threads: How many layers are read at the same time.
         progress: Called in the caller's thread as the blobs besides the documents are read, with how many of them are
             done, and of their bytes; what it raises stops everything and comes out of here.
@@ -101,7 +108,7 @@ def verify_image(
     walk.weigh_absences()
     good = [blob for blob in walk.found.values() if blob.good]
     return Verification(
-        findings=tuple(map(walk.named, sorted(walk.flaws, key=_order))),
+        findings=Findings(map(walk.named, sorted(walk.flaws, key=_order)), walk.sieve.left_out),
         blobs=len(good),
         bytes=sum(blob.size for blob in good),
         documents=sum(not blob.layers and role_of(blob.media_type) in _DOCUMENTS for blob in good),
@@ -128,6 +135,8 @@ class _Walk:
 
     def __init__(self, blobs: BlobSource, profile: Profile, limits: Limits) -> None:
         self.flaws: set[Flaw] = set()
+        self.sieve = Sieve()
+        """Of what is wrong within documents; the limits bound what else there can be."""
         self.found: dict[Digest, Blob] = {}
         self._blobs = blobs
         self._profile: Profile = profile
@@ -172,7 +181,7 @@ class _Walk:
         self._named += 1
         if self._named > self._limits.descriptors:
             if self._named == self._limits.descriptors + 1:
-                message = f"there are more descriptors than the limit of {self._limits.descriptors}"
+                message = f"limit descriptors is {self._limits.descriptors}, there are more"
                 self._add("LIM-01", "error", place, message)
             return
         blob = self.found.setdefault(
@@ -210,8 +219,9 @@ class _Walk:
         if raw is None:
             return  # Another place may embed it, so it is looked for again there.
         self._judged.add((descriptor.digest, descriptor.media_type))
-        flaws, value = judge(raw, descriptor, profile=self._profile, limits=limits)
-        self.flaws.update(flaws)
+        judged, value = judge(raw, descriptor, profile=self._profile, limits=limits)
+        self.flaws.update(flaw for flaw in judged if self.sieve.admits(flaw.rule, flaw.severity))
+        self.sieve.left_out.update(judged.left_out)
         if isinstance(value, ImageConfig):
             self._configs[descriptor.digest] = value
         elif isinstance(value, Manifest | Index):
@@ -224,10 +234,15 @@ class _Walk:
         if isinstance(document, Manifest):
             self._images[digest] = document
             self._name(document.config, Place(digest, "/config"), step.depth)
-            for index, layer in enumerate(document.layers):
+            layers, allowed = document.layers, self._limits.layers
+            if len(layers) > allowed:
+                message = f"limit layers is {allowed}, the manifest has {len(layers)}"
+                self._add("LIM-01", "error", Place(digest, "/layers"), message)
+                layers = ()
+            for index, layer in enumerate(layers):
                 self._name(layer, Place(digest, f"/layers/{index}"), step.depth)
         elif step.depth >= self._limits.index_depth:
-            message = f"is more deeply inside other indexes than the limit of {self._limits.index_depth}"
+            message = f"limit index_depth is {self._limits.index_depth}, this one is deeper inside other indexes"
             self._add("LIM-02", "error", Place(digest), message)
         else:
             subject_rule = "IDX-15"
@@ -294,6 +309,7 @@ class _Walk:
         if len(diff_ids) != len(manifest.layers):
             message = f"has {len(diff_ids)} diff_ids for the {len(manifest.layers)} layers of manifest {digest}"
             self._add("CFG-20", "error", whole, message)
+        if len(diff_ids) != len(manifest.layers) or len(diff_ids) > self._limits.layers:
             return
         for index, (layer, diff_id) in enumerate(zip(manifest.layers, diff_ids, strict=True)):
             row, blob = lookup(layer.media_type), self.found.get(layer.digest)

@@ -6,10 +6,11 @@ as sizes. All that is wrong is reported at once, with JSON pointers. Fields of a
 and so are other spellings of a known key, which Go would take for it: two programs must not read two images from one
 document.
 
-A model keeps in `extra` what it has no attribute for, and also nulls and explicit empty values of optional fields, and
-Docker's own fields of a type that is not Docker's, under their JSON names: `unstructure` writes them back unless the
-attribute has been set since. So reading and writing loses nothing but order. The attributes of the models and the
-tables below say it all once. Rules beyond types (grammars of names, URIs, dates) are in `spec/rules`.
+A model keeps in `extra` what it has no attribute for, and also nulls and explicit empty values of optional fields,
+Docker's own fields of a type that is not Docker's, and values that are read as Docker reads them though they are of a
+wrong type, under their JSON names: `unstructure` writes them back unless the attribute has been set since. So reading
+and writing loses nothing but order. The attributes of the models and the tables below say it all once. Rules beyond
+types (grammars of names, URIs, dates) are in `spec/rules`.
 """
 
 import base64
@@ -17,12 +18,13 @@ import binascii
 import functools
 import json
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 import attrs
 
-from oci_layers.errors import DocumentError, NameFormatError, Problem, printable
+from oci_layers.errors import DocumentError, NameFormatError, Problem, shortened
+from oci_layers.report import Listing
 from oci_layers.spec.config import ContainerConfig, Healthcheck, History, ImageConfig, RootFS
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -48,13 +50,14 @@ def structure(obj: object, model: type[T], *, media_type: str) -> T:
     """Return the model that a JSON object describes; `media_type` is for the error.
 
     Raises:
-        DocumentError: Anything is missing, of the wrong type or out of range; `problems` lists all of it.
+        DocumentError: Anything is missing, of the wrong type or out of range; `problems` lists all of it, or the first
+            1,000 places.
     """
     try:
         found: T = _converter().structure(obj, model)
     except _InvalidError as error:
         problems = tuple(Problem(pointer(path), message) for path, message in error.problems)
-        raise DocumentError(media_type, problems) from None
+        raise DocumentError(media_type, problems, error.total) from None
     return found
 
 
@@ -125,20 +128,84 @@ _FOREIGN: Mapping[type, Mapping[str, str]] = {
 }
 
 
+def _list_of_texts(value: object) -> object:
+    """Return what Go makes of a value for a slice of strings: a null in it is an empty string."""
+    return ["" if item is None else item for item in value] if type(value) is list and None in value else value
+
+
+def _command(value: object) -> object:
+    """Return what Docker makes of a value for its type `StrSlice`: a string is a list of one."""
+    return [value] if type(value) is str else value
+
+
+def _map_of(empty: object) -> Callable[[object], object]:
+    """Return what Go makes of a value for a map: a null in it is an empty value."""
+
+    def read(value: object) -> object:
+        if type(value) is not dict or None not in value.values():
+            return value
+        return {key: empty if item is None else item for key, item in value.items()}
+
+    return read
+
+
+# What is of a wrong type, and what Docker's programs read it as. Only what decides on no blob is read so.
+_TOLERATED: Mapping[type, Mapping[str, Callable[[object], object]]] = {
+    RootFS: {"diff_ids": lambda value: [] if value is None else value},
+    ContainerConfig: {
+        "entrypoint": lambda value: _list_of_texts(_command(value)),
+        "cmd": lambda value: _list_of_texts(_command(value)),
+        "shell": _command,
+        "env": _list_of_texts,
+        "exposed_ports": _map_of({}),
+        "volumes": _map_of({}),
+        "labels": _map_of(""),
+    },
+}
+
+
 class _InvalidError(Exception):
-    """What is wrong below one JSON value. Never leaves this module."""
+    """What is wrong below one JSON value: the first problems, and how many there are. Never leaves this module."""
 
-    def __init__(self, *problems: tuple[_Path, str]) -> None:
-        super().__init__(problems)
+    def __init__(self, problems: Sequence[tuple[_Path, str]], total: int) -> None:
+        super().__init__(problems, total)
         self.problems = problems
+        self.total = total
 
-    def below(self, key: str | int) -> Iterable[tuple[_Path, str]]:
-        return (((key, *path), message) for path, message in self.problems)
+
+class _Problems:
+    """What is wrong in an array or an object, as it is found."""
+
+    def __init__(self) -> None:
+        self._first: list[tuple[_Path, str]] = []
+        self._total = 0
+
+    def add(self, key: str | int, message: str) -> None:
+        """Take note of one problem with what is at `key`."""
+        self._total += 1
+        if len(self._first) < Listing.CAP:
+            self._first.append(((key,), message))
+
+    def add_all(self, key: str | int, error: _InvalidError) -> None:
+        """Take note of what is wrong below `key`."""
+        self._total += error.total
+        room = Listing.CAP - len(self._first)
+        if room:
+            self._first.extend(((key, *path), message) for path, message in error.problems[:room])
+
+    def check(self) -> None:
+        """Raise _InvalidError if anything is wrong."""
+        if self._total:
+            raise _InvalidError(self._first, self._total)
+
+
+def _invalid(message: str) -> _InvalidError:
+    return _InvalidError([((), message)], 1)
 
 
 def _expect(kind: type, value: object) -> None:
     if type(value) is not kind:  # Not isinstance: a bool is an int.
-        raise _InvalidError(((), f"must be {kind_of(kind())}, not {kind_of(value)}"))
+        raise _invalid(f"must be {kind_of(kind())}, not {kind_of(value)}")
 
 
 @functools.cache
@@ -182,14 +249,14 @@ def _read_bool(value: object, _kind: object) -> object:
 def _read_int(value: Any, _kind: object) -> object:  # Any: a number once `_expect` has returned.
     _expect(int, value)
     if not -_INT64 <= value < _INT64:
-        raise _InvalidError(((), "must fit in 64 bits"))
+        raise _invalid("must fit in 64 bits")
     return value
 
 
 def _read_size(value: Any, kind: object) -> object:  # Any: a number once `_read_int` has returned.
     _read_int(value, kind)
     if value < 0:
-        raise _InvalidError(((), "must not be negative"))
+        raise _invalid("must not be negative")
     return value
 
 
@@ -201,7 +268,7 @@ def _read_bytes(value: Any, _kind: object) -> bytes:  # Any: a string once `_exp
         data = b""
     # The decoder drops what it does not know; only the one right spelling of the data comes back the same.
     if _write_bytes(data) != value:
-        raise _InvalidError(((), "must be padded base64 of the standard alphabet"))
+        raise _invalid("must be padded base64 of the standard alphabet")
     return data
 
 
@@ -214,15 +281,15 @@ def _read_digest(value: Any, _kind: object) -> Digest:  # Any: a string once `_e
     try:
         return Digest.parse(value)
     except NameFormatError as error:
-        raise _InvalidError(((), str(error))) from None
+        raise _invalid(str(error)) from None
 
 
 def _read_fixed(expected: object) -> _Hook:
     def read(value: object, _kind: object) -> object:
         _expect(type(expected), value)
         if value != expected:
-            shown = printable(value) if isinstance(value, str) else value
-            raise _InvalidError(((), f"must be {expected}, not {shown}"))
+            said = shortened(value) if isinstance(value, str) else value
+            raise _invalid(f"must be {expected}, not {said}")
         return value
 
     return read
@@ -252,14 +319,13 @@ def _mapping_reader(kind: Any, converter: "Converter") -> _Hook:  # Any: `Mappin
 
 def _read_each(items: Iterable[tuple[Any, Any]], read: _Hook, kind: object) -> dict[Any, Any]:  # Any: keys or indexes.
     found = {}
-    problems: list[tuple[_Path, str]] = []
+    problems = _Problems()
     for key, item in items:
         try:
             found[key] = read(item, kind)
         except _InvalidError as error:
-            problems.extend(error.below(key))
-    if problems:
-        raise _InvalidError(*problems)
+            problems.add_all(key, error)
+    problems.check()
     return found
 
 
@@ -273,6 +339,8 @@ class _Field:
     required: bool
     empty: object
     """What stands in JSON for the empty value; None for a field that has no other."""
+    tolerate: Callable[[object], object] | None
+    """Returns what a value of a wrong type is read as, and any other value as it is."""
 
     def is_absent(self, value: object) -> bool:
         """Tell whether an optional field says nothing, so that the attribute keeps its empty value."""
@@ -298,7 +366,8 @@ def _fields(model: type, converter: "Converter") -> dict[str, _Field]:
             read = converter.get_structure_hook(kind)
         required = fixed or default is attrs.NOTHING
         empty = None if required else converter.unstructure(default)
-        found[_SPELLING[model](attribute.name)] = _Field(attribute.name, kind, read, required, empty)
+        tolerate = _TOLERATED.get(model, {}).get(attribute.name)
+        found[_SPELLING[model](attribute.name)] = _Field(attribute.name, kind, read, required, empty, tolerate)
     return found
 
 
@@ -313,24 +382,28 @@ def _model_reader(model: Any, converter: "Converter") -> _Hook:  # Any: one of t
     def read(value: Any, _kind: object) -> object:  # Any: a dict once `_expect` has returned.
         _expect(dict, value)
         found, extra = {}, {}
-        problems: list[tuple[_Path, str]] = []
+        problems = _Problems()
         for key, item in value.items():
             field = fields.get(key)
             if field is None and (message := refused.get(key.casefold())):
-                problems.append(((key,), message))
+                problems.add(key, message)
             elif field is None or field.is_absent(item):
                 extra[key] = item
             else:
+                meant = field.tolerate(item) if field.tolerate else item
+                if meant is not item:
+                    extra[key] = item
                 try:
-                    found[field.attribute] = field.read(item, field.kind)
+                    found[field.attribute] = field.read(meant, field.kind)
                 except _InvalidError as error:
                     if field.attribute in dockers:
                         extra[key] = item
                     else:
-                        problems.extend(error.below(key))
-        problems.extend(((name,), "is required") for name in required if name not in value)
-        if problems:
-            raise _InvalidError(*problems)
+                        problems.add_all(key, error)
+        for name in required:
+            if name not in value:
+                problems.add(name, "is required")
+        problems.check()
         return model(**found, extra=extra)
 
     return read
@@ -340,15 +413,21 @@ def _model_writer(model: Any, converter: "Converter") -> Callable[[Any], dict[st
     from cattrs.gen import make_dict_unstructure_fn, override
 
     names = {field.name: _SPELLING[model](field.name) for field in attrs.fields(model) if field.name != "extra"}
+    tolerated = {names[name]: tolerate for name, tolerate in _TOLERATED.get(model, {}).items()}
     overrides = {name: override(rename=names[name], omit_if_default=name not in _FIXED) for name in names}
     overrides["extra"] = override(omit=True)
     # The ignore: its options and the names of the attributes share one set of keywords.
     write_known: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(model, converter, **overrides)  # type: ignore[arg-type]
 
+    def stands(name: str, item: object, known: Mapping[str, object]) -> bool:
+        """Tell whether what was read is what is to be written, because the attribute has not been set since."""
+        meant = tolerated[name](item) if name in tolerated else item
+        return name not in known if meant is item else known.get(name) == meant
+
     def write(value: Any) -> dict[str, Any]:  # Any: whichever model this is the writer of.
         known = write_known(value)
         # It comes with the required fields first.
         ordered = {name: known[name] for name in names.values() if name in known}
-        return ordered | {name: item for name, item in value.extra.items() if name not in known}
+        return ordered | {name: item for name, item in value.extra.items() if stands(name, item, known)}
 
     return write

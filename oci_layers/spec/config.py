@@ -51,7 +51,7 @@ class ContainerConfig:
     env: tuple[str, ...] = ()
     """Environment variables as `NAME=VALUE` (config.md, `Env`)."""
     entrypoint: tuple[str, ...] = ()
-    """The command and its first arguments (config.md, `Entrypoint`)."""
+    """The command and its first arguments; a string is read as one of it, as Docker does (config.md, `Entrypoint`)."""
     cmd: tuple[str, ...] = ()
     """Arguments of the entrypoint, or the command if there is none (config.md, `Cmd`)."""
     volumes: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, hash=False)
@@ -87,7 +87,7 @@ class RootFS:
     type: str = "layers"
     """Always `layers` (config.md, `rootfs.type`)."""
     diff_ids: tuple[Digest, ...]
-    """The diff_ids, the base first (config.md, `rootfs.diff_ids`)."""
+    """The diff_ids, the base first; null is read as none, which Go writes for it (config.md, `rootfs.diff_ids`)."""
     extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
     """Every other field, as it stood in the document; see `spec/codec`."""
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from oci_layers.errors import DocumentError, Problem, UnsupportedError, printable
+from oci_layers.errors import DocumentError, Problem, UnsupportedError, shortened
 from oci_layers.limits import Limits
 from oci_layers.spec.codec import structure
 from oci_layers.spec.config import ImageConfig
@@ -111,7 +111,7 @@ def _parse(raw: bytes, descriptor: Descriptor, role: str, model: type[T], limits
     said = loaded.get("mediaType")
     # Before all else: a document of another kind would be wrong in every field.
     if isinstance(said, str) and said != media_type:
-        message = f"is {printable(said)}, but the descriptor says {printable(media_type)}"
+        message = f"is {shortened(said)}, but the descriptor says {shortened(media_type)}"
         raise DocumentError(media_type, (Problem("/mediaType", message),))
     return Document(raw=raw, descriptor=descriptor, value=structure(loaded, model, media_type=media_type))
 

@@ -9,19 +9,25 @@ documents: what the spec advises is asked for, so warnings are errors and notes 
 who must live with what registries hold: null is taken for absent, faults that programs can live with are warnings, and
 notes are left out. What is not JSON, or past a limit, is an error in all three.
 
-    for breach in validate(raw, OCI_MANIFEST):
+Time and memory grow with the document, and not with what is wrong with it: of very many faults the first are kept, the
+others only counted (`spec/findings`).
+
+    found = validate(raw, OCI_MANIFEST)
+    for breach in found:
         print(breach)           # error DSC-07 /layers/0/size: must not be negative
+    found.ok, found.total       # of all, also of those that are left out
 """
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
 from oci_layers.errors import DocumentError, LimitError, UnsupportedError, printable
 from oci_layers.limits import Limits
+from oci_layers.spec.findings import Findings, Sieve
 from oci_layers.spec.mediatype import (
     DOCKER_CONFIG,
     DOCKER_MANIFEST,
@@ -77,7 +83,7 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
     "index": {"manifests": "[] descriptor entry", "subject": "descriptor", "annotations": "annotations"},
     "descriptor": {"annotations": "annotations", "platform": "platform"},
     "config": {"config": "container", "rootfs": "rootfs", "history": "[] history"},
-    "container": {"Labels": "annotations", "Healthcheck": "healthcheck"},
+    "container": {"Labels": "labels", "Healthcheck": "healthcheck"},
 }
 # Only in these may an optional field be null (CFG-01).
 _NULLABLE = frozenset({"config", "container", "rootfs", "history", "healthcheck"})
@@ -95,7 +101,6 @@ _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)
 _DEEPER = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
 _Path = tuple[str | int, ...]
-_Found = list[tuple[_Path, Rule, Check, str]]
 
 
 @attrs.frozen
@@ -119,11 +124,13 @@ class Breach:
 
 def validate(
     raw: bytes, media_type: str, *, profile: Profile = "default", limits: Limits = _DEFAULT_LIMITS
-) -> tuple[Breach, ...]:
+) -> Findings[Breach]:
     """Return every rule that a document does not keep, in the order of the places; nothing if it keeps all.
 
-    `media_type` is what the document is said to be by its descriptor. A document is good in a profile if no breach has
-    the severity `error`. One that is not JSON, or goes past a limit, is judged no further than that.
+    The result is a tuple of the first 1,000 breaches of each severity that are found; its `total`, `totals` and
+    `left_out` count all of them. `media_type` is what the document is said to be by its descriptor. A document is good
+    in a profile, and the result is `ok`, if no breach has the severity `error`. One that is not JSON, or goes past a
+    limit, is judged no further than that.
 
     Raises:
         UnsupportedError: No document is of this media type, as far as is known here.
@@ -139,31 +146,28 @@ def validate(
             limit="config_bytes" if kinds == "config" else "document_bytes",
         )
     except DocumentError as error:
-        return tuple(Breach("CON-04", "error", each.pointer, each.message, each.offset) for each in error.problems)
+        breaches = (Breach("CON-04", "error", each.pointer, each.message, each.offset) for each in error.problems)
+        more = error.total - len(error.problems)
+        return Findings(breaches, {("CON-04", "error"): more} if more else {})
     except LimitError as error:
-        return (_past_limit(raw, error),)
+        return Findings([_past_limit(raw, error)])
     if kinds is None:
         good = raw == b"{}"
-        return () if good else (Breach("ART-01", "error", "", "must be the two bytes {} and nothing else"),)
-    found: _Found = []
-    _visit(loaded, _kind(kinds), (), found, lenient=profile == "lenient")
-    found.sort(key=lambda fault: (fault[0], fault[1].id))
-    weighed = (
-        (path, rule, weigh(check.severity or rule.severity, profile, tolerated=check.tolerated), message)
-        for path, rule, check, message in found
-    )
-    return tuple(
-        Breach(rule.id, severity, pointer(path), message) for path, rule, severity, message in weighed if severity
-    )
+        return Findings([] if good else [Breach("ART-01", "error", "", "must be the two bytes {} and nothing else")])
+    faults = _Faults(profile)
+    _visit(loaded, _kind(kinds), (), faults)
+    return faults.findings()
 
 
 def _past_limit(raw: bytes, error: LimitError) -> Breach:
     if error.limit != "json_depth":
-        return Breach("LIM-01", "error", "", f"has {error.seen} bytes, more than the limit of {error.allowed}")
+        message = f"limit {error.limit} is {error.allowed}, the document has {error.seen} bytes"
+        return Breach("LIM-01", "error", "", message)
     depth = 0
     tokens = _TOKEN.finditer(raw)
     at = next(token.start() for token in tokens if (depth := depth + _DEEPER.get(token[0], 0)) > error.allowed)
-    return Breach("LIM-02", "error", "", f"is nested more deeply than the limit of {error.allowed} at byte {at}", at)
+    message = f"limit {error.limit} is {error.allowed}, the document is nested more deeply at byte {at}"
+    return Breach("LIM-02", "error", "", message, at)
 
 
 @attrs.frozen
@@ -210,22 +214,45 @@ def _kind(names: str) -> _Kind:
     return _Kind(tuple(whole), fields, not _NULLABLE.isdisjoint(kinds))
 
 
-def _visit(node: dict[str, Any], kind: _Kind, path: _Path, found: _Found, *, lenient: bool) -> None:
-    for rule, check in kind.checks:
-        for below, message in check.run(node):
-            found.append(((*path, *below), rule, check, message))
+class _Faults:
+    """What has been found of a document so far: the first breaches, and how many others there are."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile: Profile = profile
+        self._sieve = Sieve()
+        self._kept: list[tuple[_Path, str, Severity, str]] = []
+
+    def takes_null(self, kind: _Kind) -> bool:
+        """Tell whether an optional field of such an object may be null."""
+        return kind.nullable or self._profile == "lenient"
+
+    def add(self, checks: Iterable[tuple[Rule, Check]], value: Any, path: _Path) -> None:  # Any: JSON.
+        """Check the value at a place."""
+        for rule, check in checks:
+            for below, message in check.run(value):
+                severity = weigh(check.severity or rule.severity, self._profile, tolerated=check.tolerated)
+                if severity is not None and self._sieve.admits(rule.id, severity):
+                    self._kept.append(((*path, *below), rule.id, severity, message))
+
+    def findings(self) -> Findings[Breach]:
+        """Return the breaches in the order of the places."""
+        self._kept.sort(key=lambda fault: fault[:2])
+        breaches = (Breach(rule, severity, pointer(path), message) for path, rule, severity, message in self._kept)
+        return Findings(breaches, self._sieve.left_out)
+
+
+def _visit(node: dict[str, Any], kind: _Kind, path: _Path, faults: _Faults) -> None:
+    faults.add(kind.checks, node, path)
     for key, value in node.items():
         field = kind.fields.get(key)
-        if field is None or (value is None and not field.required and (lenient or kind.nullable)):
+        if field is None or (value is None and not field.required and faults.takes_null(kind)):
             continue
-        for rule, check in field.checks:
-            for below, message in check.run(value):
-                found.append(((*path, key, *below), rule, check, message))
+        faults.add(field.checks, value, (*path, key))
         if field.kind is None:
             continue
         if type(value) is dict and not field.many:
-            _visit(value, field.kind, (*path, key), found, lenient=lenient)
+            _visit(value, field.kind, (*path, key), faults)
         elif type(value) is list and field.many:
             for index, item in enumerate(value):
                 if type(item) is dict:
-                    _visit(item, field.kind, (*path, key, index), found, lenient=lenient)
+                    _visit(item, field.kind, (*path, key, index), faults)

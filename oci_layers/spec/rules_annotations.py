@@ -5,18 +5,18 @@ An unknown key is nobody's fault.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from oci_layers.errors import NameFormatError
 from oci_layers.spec import annotations as keys
 from oci_layers.spec.reference import Reference, is_ref_name
-from oci_layers.spec.rules_check import GOOD, Check, Fault, Rule, is_a, shown, unchecked, wrong
+from oci_layers.spec.rules_check import GOOD, Check, Fault, Rule, is_a, must_be, shown, tolerant, unchecked, wrong
 from oci_layers.spec.rules_grammar import is_date_time, is_digest, is_licence, is_uri
 
 __all__ = ["ANNOTATION_RULES", "annotated"]
 
-_ANY_KEY = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9_/-]+)+")
+_ANY_KEY = re.compile(r"[A-Za-z0-9-]++(?:\.[A-Za-z0-9_/-]++)++")
 _RESERVED = "org.opencontainers."
 _OWN = "org.opencontainers.image."
 # Those of annotations.md, then those into which conversion.md turns the fields of a config.
@@ -35,17 +35,17 @@ _FORMS: Mapping[str, tuple[Callable[[str], object], str]] = {
 }
 
 
-def _each_item(test: Callable[[str, Any], str | None]) -> Callable[[Mapping[str, Any]], Sequence[Fault]]:  # Any: JSON.
-    """Return a check of a map that asks `test` for what is wrong with each key and its value."""
+def _each_item(test: Callable[[str, Any], str | None]) -> tuple[Check, Check]:  # Any: JSON.
+    """Return the checks of annotations and of labels that ask `test` for what is wrong with each key and its value."""
 
-    def run(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
-        return [((key,), message) for key, value in node.items() if (message := test(key, value))]
+    def run(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
+        return (((key,), message) for key, value in node.items() if (message := test(key, value)))
 
-    return run
+    return Check("annotations", run), Check("labels", run)
 
 
 def _text(_key: str, value: object) -> str | None:
-    return None if type(value) is str else is_a("", str).run(value)[0][1]
+    return None if type(value) is str else must_be(str, value)
 
 
 def _reverse_dns(key: str, _value: object) -> str | None:
@@ -94,27 +94,29 @@ def _ref_name(place: str, fits: Callable[[str], object], message: str) -> Check:
     return Check(place, run)
 
 
+_TEXTS = _each_item(_text)
+
 ANNOTATION_RULES = (
     Rule(
         "ANN-01",
         "MUST",
         "error",
         "The value of an annotation is a string, perhaps an empty one.",
-        (Check("annotations", _each_item(_text)),),
+        (_TEXTS[0], *tolerant(_TEXTS[1], inside=type(None))),
     ),
     Rule(
         "ANN-02",
         "SHOULD",
         "note",
         "The key of an annotation is a name in reverse domain order.",
-        (Check("annotations", _each_item(_reverse_dns)),),
+        _each_item(_reverse_dns),
     ),
     Rule(
         "ANN-03",
         "MUST NOT",
         "warning",
         "Keys that begin with org.opencontainers are the spec's alone.",
-        (Check("annotations", _each_item(_reserved)),),
+        _each_item(_reserved),
     ),
     Rule(
         "ANN-04",
@@ -129,7 +131,7 @@ ANNOTATION_RULES = (
         "INFO",
         "warning",
         "The predefined annotations have the form that the spec gives them, or are empty.",
-        (Check("annotations", _each_item(_form)),),
+        _each_item(_form),
     ),
     Rule(
         "ANN-07",
@@ -160,7 +162,7 @@ ANNOTATION_RULES = (
         "SHOULD",
         "warning",
         "`base.name` is a full reference, with its registry, or is empty.",
-        (Check("annotations", _each_item(_base_name)),),
+        _each_item(_base_name),
     ),
     unchecked(
         "ANN-10",

@@ -6,10 +6,12 @@ rules themselves are in the tables beside this module, and the walk through a do
 `spec/rules`.
 
 Checks run on every value of every document, so a check is one plain function that returns an empty tuple when all is
-well. It takes values of any type: another rule says which type is right.
+well, and finds its faults one after the other, because there may be millions. It takes values of any type: another
+rule says which type is right.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, assert_never
 
 import attrs
@@ -30,8 +32,10 @@ __all__ = [
     "is_a",
     "map_of_objects",
     "matches",
+    "must_be",
     "needs",
     "shown",
+    "tolerant",
     "unchecked",
     "weigh",
     "wrong",
@@ -43,7 +47,7 @@ Level = Literal["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "INFO"]
 Fault = tuple[tuple[str | int, ...], str]
 """What is wrong: the way to it from the value that was looked at, and a message."""
 
-_Run = Callable[[Any], Sequence[Fault]]  # Any: whatever JSON value stands there.
+_Run = Callable[[Any], Iterable[Fault]]  # Any: whatever JSON value stands there.
 
 GOOD: tuple[Fault, ...] = ()
 _SHOWN = 60
@@ -126,7 +130,7 @@ def is_a(place: str, expected: type) -> Check:
 def array_of(place: str, expected: type) -> Check:
     """Return a check that the value at a place is an array, and everything in it of one JSON type."""
 
-    def run(value: object) -> Sequence[Fault]:
+    def run(value: object) -> Iterable[Fault]:
         if type(value) is not list:
             return _another_type(list, value)
         for item in value:
@@ -134,12 +138,7 @@ def array_of(place: str, expected: type) -> Check:
                 break
         else:
             return GOOD
-        return [
-            ((index,), message)
-            for index, item in enumerate(value)
-            if type(item) is not expected
-            for _, message in _another_type(expected, item)
-        ]
+        return (((index,), must_be(expected, item)) for index, item in enumerate(value) if type(item) is not expected)
 
     return Check(place, run)
 
@@ -147,15 +146,10 @@ def array_of(place: str, expected: type) -> Check:
 def map_of_objects(place: str) -> Check:
     """Return a check that the value at a place is an object in which each key has an object."""
 
-    def run(value: object) -> Sequence[Fault]:
+    def run(value: object) -> Iterable[Fault]:
         if type(value) is not dict:
             return _another_type(dict, value)
-        return [
-            ((key,), message)
-            for key, item in value.items()
-            if type(item) is not dict
-            for _, message in _another_type(dict, item)
-        ]
+        return (((key,), must_be(dict, item)) for key, item in value.items() if type(item) is not dict)
 
     return Check(place, run)
 
@@ -179,17 +173,43 @@ def matches(
 def each_matches(place: str, fits: Callable[[str], object], message: str, *, tolerated: bool = False) -> Check:
     """Return a check that each string in the array at a place is of some form."""
 
-    def run(value: object) -> Sequence[Fault]:
+    def run(value: object) -> Iterable[Fault]:
         if type(value) is not list:
             return GOOD
-        return [
+        return (
             ((index,), f"{shown(item)} {message}")
             for index, item in enumerate(value)
             if type(item) is str and not fits(item)
-        ]
+        )
 
     return Check(place, run, tolerated=tolerated)
 
 
+def tolerant(check: Check, *, whole: type | None = None, inside: type | None = None) -> tuple[Check, Check]:
+    """Return a check in two, of which the second is tolerated: it has the faults of values that Docker's programs take.
+
+    Args:
+        check: Finds values of a wrong type, at the place itself or right inside.
+        whole: The type that is taken at the place itself.
+        inside: The type that is taken in the array or object there.
+    """
+
+    def faults(value: Any, *, taken: bool) -> Iterable[Fault]:  # Any: whatever JSON value stands there.
+        for path, message in check.run(value):
+            item, kind = (value[path[0]], inside) if path else (value, whole)
+            if (type(item) is kind) is taken:
+                yield path, message
+
+    return (
+        Check(check.at, functools.partial(faults, taken=False)),
+        Check(check.at, functools.partial(faults, taken=True), tolerated=True),
+    )
+
+
+def must_be(expected: type, value: object) -> str:
+    """Return the message that a value should be of another JSON type, given as Python's."""
+    return f"must be {kind_of(expected())}, not {kind_of(value)}"
+
+
 def _another_type(expected: type, value: object) -> tuple[Fault, ...]:
-    return wrong(f"must be {kind_of(expected())}, not {kind_of(value)}")
+    return wrong(must_be(expected, value))

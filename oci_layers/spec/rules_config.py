@@ -1,12 +1,13 @@
 """The rules of the image config, as a table (config.md, and the fields that Docker adds to it).
 
 Every optional field may be null, which is the same as leaving it out; the walk in `spec/rules` knows that. Docker's
-own fields in `config` are unknown ones to the spec, so that another type than Docker's is a warning and no error.
+own fields in `config` are unknown ones to the spec, so that another type than Docker's is a warning and no error. What
+Docker takes for a value of the right type is an error that is tolerated: `spec/codec` reads it as Docker does.
 Whether the layers are those of `diff_ids` is decided in `image`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from oci_layers.spec.rules_check import (
@@ -19,8 +20,10 @@ from oci_layers.spec.rules_check import (
     is_a,
     map_of_objects,
     matches,
+    must_be,
     needs,
     shown,
+    tolerant,
     unchecked,
     wrong,
 )
@@ -29,6 +32,7 @@ from oci_layers.spec.rules_platform import fits_platform, known_names, windows_f
 
 __all__ = ["CONFIG_RULES"]
 
+_NULL = type(None)
 _PORT = re.compile(r"(?P<port>[0-9]{1,5})(?:/(?:tcp|udp))?")
 _USER = re.compile(r"[^:]*|[^:]+:[^:]+")
 _VARIABLE = re.compile(r"[^=]+=.*", re.DOTALL)
@@ -46,7 +50,7 @@ def _created(kind: str) -> tuple[Check, ...]:
 def _integers(*places: str, tolerated: bool = False) -> tuple[Check, ...]:
     def run(value: object) -> Sequence[Fault]:
         if type(value) is not int:
-            return is_a("", int).run(value)
+            return wrong(must_be(int, value))
         return GOOD if -(1 << 63) <= value < 1 << 63 else wrong("must fit in 64 bits")
 
     return tuple(Check(place, run, tolerated=tolerated) for place in places)
@@ -57,16 +61,16 @@ def _is_port(text: str) -> bool:
     return match is not None and int(match["port"]) <= 65535
 
 
-def _port_names(value: object) -> Sequence[Fault]:
+def _port_names(value: object) -> Iterable[Fault]:
     if type(value) is not dict:
         return GOOD
-    return [((key,), f"{shown(key)} is not PORT, PORT/tcp or PORT/udp") for key in value if not _is_port(key)]
+    return (((key,), f"{shown(key)} is not PORT, PORT/tcp or PORT/udp") for key in value if not _is_port(key))
 
 
-def _empty_values(value: object) -> Sequence[Fault]:
+def _empty_values(value: object) -> Iterable[Fault]:
     if type(value) is not dict:
         return GOOD
-    return [((key,), "must be an empty object") for key, item in value.items() if type(item) is dict and item]
+    return (((key,), "must be an empty object") for key, item in value.items() if type(item) is dict and item)
 
 
 def _layer_count(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
@@ -131,7 +135,7 @@ CONFIG_RULES = (
         "error",
         "`ExposedPorts` maps PORT/tcp, PORT/udp or PORT to empty objects.",
         (
-            map_of_objects("container.ExposedPorts"),
+            *tolerant(map_of_objects("container.ExposedPorts"), inside=_NULL),
             Check("container.ExposedPorts", _empty_values, tolerated=True),
             Check("container.ExposedPorts", _port_names, "warning"),
         ),
@@ -142,7 +146,7 @@ CONFIG_RULES = (
         "error",
         "`Env` is an array of strings NAME=VALUE; a value may have any characters in it.",
         (
-            array_of("container.Env", str),
+            *tolerant(array_of("container.Env", str), inside=_NULL),
             each_matches("container.Env", _VARIABLE.fullmatch, "is not NAME=VALUE", tolerated=True),
         ),
     ),
@@ -151,14 +155,20 @@ CONFIG_RULES = (
         "MUST",
         "error",
         "`Entrypoint` and `Cmd` are arrays of strings.",
-        (array_of("container.Entrypoint", str), array_of("container.Cmd", str)),
+        (
+            *tolerant(array_of("container.Entrypoint", str), whole=str, inside=_NULL),
+            *tolerant(array_of("container.Cmd", str), whole=str, inside=_NULL),
+        ),
     ),
     Rule(
         "CFG-13",
         "MUST",
         "error",
         "`Volumes` maps paths to empty objects.",
-        (map_of_objects("container.Volumes"), Check("container.Volumes", _empty_values, tolerated=True)),
+        (
+            *tolerant(map_of_objects("container.Volumes"), inside=_NULL),
+            Check("container.Volumes", _empty_values, tolerated=True),
+        ),
     ),
     Rule(
         "CFG-14",
@@ -216,7 +226,7 @@ CONFIG_RULES = (
         "MUST",
         "error",
         "A rootfs has `diff_ids`, an array of strings, which are digests.",
-        (needs("rootfs", "diff_ids"), array_of("rootfs.diff_ids", str)),
+        (needs("rootfs", "diff_ids"), *tolerant(array_of("rootfs.diff_ids", str), whole=_NULL)),
     ),
     unchecked(
         "CFG-20",

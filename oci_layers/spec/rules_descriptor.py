@@ -20,6 +20,7 @@ from oci_layers.spec.rules_check import (
     each_matches,
     is_a,
     matches,
+    must_be,
     needs,
     unchecked,
     wrong,
@@ -29,7 +30,7 @@ from oci_layers.spec.rules_grammar import decoded_base64, is_digest, is_media_ty
 __all__ = ["DESCRIPTOR_RULES"]
 
 _INT64_MAX = (1 << 63) - 1
-_DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
+_DIGEST = re.compile(r"[a-z0-9]++(?:[+._-][a-z0-9]++)*+:[a-zA-Z0-9=_-]+")
 _IN_CONTENT = "It is about content, which no document holds; `blob/stream` and `image/verify` check it."
 _PROGRAMS = "It is about what programs do, not about what a document says."
 
@@ -41,7 +42,7 @@ def _is_web(text: str) -> bool:
 
 def _size_type(value: object) -> Sequence[Fault]:
     if type(value) is not int:
-        return is_a("", int).run(value)
+        return wrong(must_be(int, value))
     return GOOD if value <= _INT64_MAX else wrong("must not be more than 2^63-1")
 
 

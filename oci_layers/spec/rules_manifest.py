@@ -30,6 +30,7 @@ from oci_layers.spec.rules_check import (
     array_of,
     is_a,
     matches,
+    must_be,
     needs,
     shown,
     unchecked,
@@ -64,10 +65,10 @@ def _unambiguous(kind: str) -> Check:
     known = frozenset(_NAMES[kind].split())
     refused = dict(_FOREIGN.get(kind, {})) | {name.casefold(): f"must be spelled {name}" for name in known}
 
-    def run(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
+    def run(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
         if node.keys() <= known:
             return GOOD
-        return [((key,), message) for key in node if key not in known and (message := refused.get(key.casefold()))]
+        return (((key,), message) for key in node if key not in known and (message := refused.get(key.casefold())))
 
     return Check(kind, run)
 
@@ -75,7 +76,7 @@ def _unambiguous(kind: str) -> Check:
 def _version(kind: str) -> tuple[Check, ...]:
     def run(value: object) -> Sequence[Fault]:
         if type(value) is not int:
-            return is_a("", int).run(value)
+            return wrong(must_be(int, value))
         return GOOD if value == 2 else wrong("must be 2")
 
     return (needs(kind, "schemaVersion"), Check(f"{kind}.schemaVersion", run))
@@ -111,7 +112,7 @@ def _is_image(media_type: str) -> bool:
 
 def _layers(node: Mapping[str, Any]) -> Iterable[tuple[int, dict[str, Any]]]:  # Any: JSON.
     layers = node.get("layers")
-    return [(i, layer) for i, layer in enumerate(layers) if type(layer) is dict] if type(layers) is list else ()
+    return ((i, layer) for i, layer in enumerate(layers) if type(layer) is dict) if type(layers) is list else ()
 
 
 def _empty_config(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
@@ -138,29 +139,29 @@ def _portable_config(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
 def _artifact_content(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     if _is_image(_config_type(node)):
         return GOOD
-    sizes = [layer.get("size") for _, layer in _layers(node)]
-    empty = bool(sizes) and sizes.count(0) == len(sizes)
+    sizes = (layer.get("size") for _, layer in _layers(node))
+    empty = next(sizes, None) == 0 and all(size == 0 for size in sizes)
     return wrong("has no content at all; the empty descriptor may stand there", "layers") if empty else GOOD
 
 
-def _portable_layers(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
+def _portable_layers(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
     if _config_type(node) != OCI_CONFIG:
         return GOOD
-    return [
+    return (
         (("layers", index, "mediaType"), f"{shown(media_type)} is not a type that every implementation supports")
         for index, layer in _layers(node)
         if type(media_type := layer.get("mediaType")) is str
         and media_type not in _PORTABLE_LAYERS
         and is_media_type(media_type)
-    ]
+    )
 
 
-def _distributable_layers(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
-    return [
+def _distributable_layers(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
+    return (
         (("layers", index, "mediaType"), "is that of a non-distributable layer, which is deprecated")
         for index, layer in _layers(node)
         if type(layer.get("mediaType")) is str and (row := lookup(layer["mediaType"])) and not row.distributable
-    ]
+    )
 
 
 def _entry_type(text: str) -> bool:

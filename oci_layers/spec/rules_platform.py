@@ -5,7 +5,7 @@ is a note. Which platform suits which machine is decided in `spec/platform`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from oci_layers.spec.rules_check import GOOD, Check, Fault, Rule, array_of, is_a, matches, needs, shown
@@ -83,16 +83,16 @@ def fits_platform(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     return found
 
 
-def windows_features(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
+def windows_features(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
     """Return the features of an object that the spec does not list for windows, where that is its system."""
     features = node.get("os.features")
     if node.get("os") != "windows" or type(features) is not list:
         return GOOD
-    return [
+    return (
         (("os.features", index), f"{shown(feature)} is not a feature that the spec lists for windows")
         for index, feature in enumerate(features)
         if type(feature) is str and feature != "win32k"
-    ]
+    )
 
 
 def known_names(kind: str) -> tuple[Check, ...]:

@@ -10,12 +10,14 @@ checkout beside it.
 """
 
 import functools
+import itertools
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from oci_layers.errors import DocumentError, Problem, UnsupportedError
 from oci_layers.limits import Limits
+from oci_layers.report import Listing
 from oci_layers.spec.mediatype import (
     DOCKER_CONFIG,
     DOCKER_MANIFEST,
@@ -65,6 +67,8 @@ def schema(name: SchemaName) -> dict[str, Any]:
 def violations(raw: bytes, media_type: str, *, limits: Limits = _DEFAULT_LIMITS) -> tuple[Problem, ...]:
     """Return what a document's schema finds wrong with it, in the order of the places; nothing if it is valid.
 
+    No more than the first 1,000 violations are looked for.
+
     Raises:
         UnsupportedError: There is no schema for the media type.
         LimitError: The document goes past a limit.
@@ -77,7 +81,8 @@ def violations(raw: bytes, media_type: str, *, limits: Limits = _DEFAULT_LIMITS)
         loaded = load_json(raw, media_type=media_type, limits=limits, limit=limit)
     except DocumentError as error:
         return error.problems
-    found = {problem for error in _validator(name).iter_errors(loaded) for problem in _problems(error)}
+    every = (problem for error in _validator(name).iter_errors(loaded) for problem in _problems(error))
+    found = set(itertools.islice(every, Listing.CAP))
     return tuple(Problem(pointer(path), message) for path, message in sorted(found))
 
 

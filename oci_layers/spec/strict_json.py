@@ -9,11 +9,14 @@ to it is known. Types and fields are the business of `spec/codec`.
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
+
+import attrs
 
 from oci_layers.errors import DocumentError, LimitError, Problem
 from oci_layers.limits import Limits
+from oci_layers.report import Listing
 
 __all__ = ["kind_of", "load_json", "pointer"]
 
@@ -22,10 +25,14 @@ _DEFAULT_LIMITS = Limits()
 # A string, or what is left of the input after a quote that nothing closes.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 # No double has more digits before the point, and I-JSON promises no more than a double.
 _INTEGER_DIGITS = 309
+
+# Characters of pointers, besides the last one, that are kept: there may be many problems below one long key.
+_POINTERS = 1 << 20
 
 _KINDS = {
     dict: "an object",
@@ -38,11 +45,28 @@ _KINDS = {
 }
 
 
+@attrs.frozen
 class _Wrong:
     """Stands in a parsed document for something that JSON parsers let through."""
 
-    def __init__(self, message: str) -> None:
-        self.message = message
+    message: str
+
+
+class _Problems:
+    """The first problems of a document, and how many there are."""
+
+    def __init__(self) -> None:
+        self.first: list[Problem] = []
+        self.total = 0
+        self._room = _POINTERS
+
+    def add(self, path: Sequence[str | int], message: str) -> None:
+        """Count a problem, and keep it while there is room."""
+        self.total += 1
+        if len(self.first) < Listing.CAP and self._room > 0:
+            where = pointer(path)
+            self._room -= len(where)
+            self.first.append(Problem(where, message))
 
 
 def load_json(
@@ -68,17 +92,19 @@ def load_json(
     except UnicodeDecodeError as error:
         raise _document_error(media_type, f"is not UTF-8 at byte {error.start}", error.start) from None
     _check_depth(raw, limits.json_depth)
-    marked: list[_Wrong] = []
+    marked: dict[str, _Wrong] = {}
+    found = _Problems()
     try:
         loaded = json.loads(text, **_hooks(marked))
-        wrong = list(_wrongs(loaded, ())) if marked or _SURROGATE_ESCAPE.search(raw) else []
+        if marked or _SURROGATE_ESCAPE.search(raw):
+            _gather(loaded, [], found)
     except json.JSONDecodeError as error:
         message = f"is not JSON at line {error.lineno} column {error.colno}: {error.msg}"
         raise _document_error(media_type, message, len(text[: error.pos].encode())) from None
     except RecursionError:
         raise _document_error(media_type, "is nested more deeply than this interpreter can follow") from None
-    if wrong:
-        raise DocumentError(media_type, tuple(Problem(pointer(path), message) for path, message in wrong))
+    if found.total:
+        raise DocumentError(media_type, tuple(found.first), found.total)
     if type(loaded) is not dict:
         raise _document_error(media_type, f"must be an object, not {kind_of(loaded)}")
     return loaded
@@ -89,7 +115,7 @@ def kind_of(value: object) -> str:
     return _KINDS[type(value)]
 
 
-def pointer(path: tuple[str | int, ...]) -> str:
+def pointer(path: Iterable[str | int]) -> str:
     """Return the JSON pointer (RFC 6901) that follows these keys and indexes."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
@@ -112,12 +138,11 @@ def _check_depth(raw: bytes, allowed: int) -> None:
             raise LimitError("json_depth", allowed, depth)
 
 
-def _hooks(marked: list[_Wrong]) -> dict[str, Any]:
-    """Return the hooks of the parser that put a mark in the place of what is wrong, and into `marked`."""
+def _hooks(marked: dict[str, _Wrong]) -> dict[str, Any]:
+    """Return the hooks of the parser that put a mark in the place of what is wrong, and into `marked`, each once."""
 
     def mark(message: str) -> _Wrong:
-        marked.append(_Wrong(message))
-        return marked[-1]
+        return marked.setdefault(message, _Wrong(message))
 
     def constant(text: str) -> _Wrong:
         return mark(f"{text} is not a JSON number")
@@ -148,22 +173,26 @@ def _hooks(marked: list[_Wrong]) -> dict[str, Any]:
     }
 
 
-def _wrongs(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield what is wrong in a parsed document; it is no deeper than the limit."""
+def _gather(value: object, path: list[str | int], found: _Problems) -> None:
+    """Find what is wrong in a parsed document; it is no deeper than the limit."""
     if isinstance(value, _Wrong):
-        yield path, value.message
+        found.add(path, value.message)
     elif isinstance(value, str):
         if _has_surrogate(value):
-            yield path, "holds half of a surrogate pair"
+            found.add(path, "holds half of a surrogate pair")
     elif isinstance(value, dict):
         for key, item in value.items():
+            path.append(key)
             if _has_surrogate(key):
-                yield (*path, key), "is a key that holds half of a surrogate pair"
-            yield from _wrongs(item, (*path, key))
+                found.add(path, "is a key that holds half of a surrogate pair")
+            _gather(item, path, found)
+            path.pop()
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _wrongs(item, (*path, index))
+            path.append(index)
+            _gather(item, path, found)
+            path.pop()
 
 
 def _has_surrogate(text: str) -> bool:
-    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
+    return not text.isascii() and _SURROGATE.search(text) is not None

@@ -7,6 +7,7 @@ A blob that nothing names is no error (LAY-07).
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
@@ -22,10 +23,11 @@ from oci_layers.image.verify_blob import Flaw, Place
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
+from oci_layers.spec.findings import Findings
 from oci_layers.spec.manifest import Index
 from oci_layers.spec.mediatype import DOCKER_CONFIG, OCI_INDEX, OCI_LAYOUT
 from oci_layers.spec.platform import Platform
-from oci_layers.spec.rules import Profile
+from oci_layers.spec.rules import Profile, Severity
 from oci_layers.store.archive import TarFiles
 from oci_layers.store.choose import choose, entries_called, find, fits, require_platform, stand_in
 from oci_layers.store.diagnose import is_docker
@@ -107,6 +109,7 @@ def _check_layout(files: Files, ref: str | None, platform: Platform | None, opti
     limits = options["limits"]
     own: dict[str, bytes] = {}
     flaws: list[Flaw] = []
+    left_out: Counter[tuple[str, Severity]] = Counter()
     index: object = None
     for name, media_type, rule in ((_MARKER, OCI_LAYOUT, "LAY-02"), (_INDEX, OCI_INDEX, "LAY-03")):
         raw = read_file(files, name, limit="document_bytes", allowed=limits.document_bytes)
@@ -116,6 +119,7 @@ def _check_layout(files: Files, ref: str | None, platform: Platform | None, opti
         own[name] = raw
         found, index = judge(raw, Descriptor.of(raw, media_type=media_type), profile=options["profile"], limits=limits)
         flaws += pinpoint((attrs.evolve(flaw, document=name) for flaw in found), raw)
+        left_out.update(found.left_out)
     if not files.has_directory(_BLOBS):
         flaws.append(Flaw("LAY-01", "error", _NOTHING, "", "is missing", document=_BLOBS))
     below = Verification()
@@ -132,9 +136,10 @@ def _check_layout(files: Files, ref: str | None, platform: Platform | None, opti
         ]
         flaws += pinpoint(of_index, own[_INDEX])
         flaws += _place([flaw for flaw in below.findings if flaw.digest != whole], files.blobs, limits)
+        left_out.update(below.findings.left_out)
     return attrs.evolve(
         below,
-        findings=tuple(flaws),
+        findings=Findings(flaws, left_out),
         files=len(own),
         bytes=below.bytes + sum(map(len, own.values())),
     )
@@ -195,6 +200,7 @@ def _check_archive(
     archive: DockerArchive, ref: str | None, platform: Platform | None, options: _Options
 ) -> Verification:
     flaws: list[Flaw] = []
+    left_out: Counter[tuple[str, Severity]] = Counter()
     roots, made, others = [], set(), []
     for number in archive.called(ref):
         config, raw = "", b""
@@ -206,7 +212,9 @@ def _check_archive(
                 continue
             manifest = archive.manifest(number)
         except (DigestMismatchError, DocumentError, StoreError) as error:
-            flaws += _flaws_of(error, config, raw, options)
+            damage = _flaws_of(error, config, raw, options)
+            flaws += damage
+            left_out.update(damage.left_out)
             continue
         roots.append(attrs.evolve(manifest.descriptor, data=manifest.raw))
         made.add(manifest.descriptor.digest)
@@ -220,23 +228,25 @@ def _check_archive(
     # A manifest that was made is nowhere to be read, and has no places.
     placed = _place([flaw for flaw in named if flaw.digest not in made], archive, options["limits"])
     whole = [flaw for flaw in named if flaw.digest in made]
-    return attrs.evolve(found, findings=(*flaws, *whole, *placed))
+    left_out.update(found.findings.left_out)
+    return attrs.evolve(found, findings=Findings([*flaws, *whole, *placed], left_out))
 
 
 def _flaws_of(
     error: DigestMismatchError | DocumentError | StoreError, config: str, raw: bytes, options: _Options
-) -> list[Flaw]:
+) -> Findings[Flaw]:
     """Return what keeps a manifest from being made for an image of Docker's list."""
     if isinstance(error, StoreError):
-        return [Flaw("LAY-05", "error", _NOTHING, "", error.reason, document=MANIFEST)]
+        return Findings([Flaw("LAY-05", "error", _NOTHING, "", error.reason, document=MANIFEST)])
     if isinstance(error, DigestMismatchError):
         digest, message = Digest.parse(str(error.expected)), f"has the digest {error.actual}"
-        return [Flaw("DSC-05", "error", digest, "", message, media_type=DOCKER_CONFIG, document=config)]
+        return Findings([Flaw("DSC-05", "error", digest, "", message, media_type=DOCKER_CONFIG, document=config)])
     descriptor = Descriptor.of(raw, media_type=DOCKER_CONFIG)
-    flaws, value = judge(raw, descriptor, profile=options["profile"], limits=options["limits"])
+    judged, value = judge(raw, descriptor, profile=options["profile"], limits=options["limits"])
+    flaws = list(judged)
     if value is not None:
         flaws += [
             Flaw("CFG-20", "error", descriptor.digest, each.pointer, each.message, media_type=DOCKER_CONFIG)
             for each in error.problems
         ]
-    return pinpoint((attrs.evolve(flaw, document=config) for flaw in flaws), raw)
+    return Findings(pinpoint((attrs.evolve(flaw, document=config) for flaw in flaws), raw), judged.left_out)

@@ -153,6 +153,7 @@ def test_a_document_as_json_has_stable_keys(run, type_in):
                 "sentence": RULES["IDX-02"].sentence,
             },
         ],
+        "left_out": [],
         "totals": {"documents": 1, "layers": 0, "blobs": 0, "bytes": 38, "errors": 2, "warnings": 0, "notes": 0},
         "ok": False,
     }

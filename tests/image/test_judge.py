@@ -9,6 +9,7 @@ from oci_layers.image.judge import judge, pinpoint
 from oci_layers.limits import Limits
 from oci_layers.spec.config import ImageConfig
 from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.findings import Findings
 from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import (
@@ -75,10 +76,18 @@ def test_a_document_that_cannot_be_read_has_an_error_and_no_value(document, medi
     [(OCI_CONFIG, "CFG-24"), (OCI_LAYOUT, "LAY-02"), (OCI_DESCRIPTOR, "DSC-09"), (OCI_MANIFEST, "MAN-21")],
 )
 def test_what_no_program_can_read_is_an_error_even_if_no_rule_says_so(monkeypatch, media_type, rule):
-    monkeypatch.setattr("oci_layers.image.judge.validate", lambda *_, **__: ())
+    monkeypatch.setattr("oci_layers.image.judge.validate", lambda *_, **__: Findings())
     (flaw,), value = judged({}, media_type)
     assert (flaw.rule, flaw.severity, flaw.pointer, value) == (rule, "error", "", None)
     assert flaw.message.startswith(f"{media_type}: /")
+
+
+def test_what_docker_reads_though_its_type_is_wrong_is_an_error_that_the_lenient_profile_tolerates():
+    document = CONFIG | {"config": {"Cmd": "sh"}, "rootfs": {"type": "layers", "diff_ids": None}}
+    for profile, severity in (("default", "error"), ("lenient", "warning")):
+        flaws, value = judged(document, OCI_CONFIG, profile)
+        assert [(flaw.rule, flaw.severity) for flaw in flaws] == [("CFG-12", severity), ("CFG-19", severity)]
+        assert (value.config.cmd, value.rootfs.diff_ids) == (("sh",), ())
 
 
 def test_a_layer_is_no_document():

@@ -19,8 +19,10 @@ from oci_layers.image.verify import Verification, verify_image
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
+from oci_layers.spec.findings import Findings
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.rules import RULES
+from oci_layers.store.check import check_image
 from tests.support.layers import COMPRESS, MEDIA_TYPES, d, digest, f, tar, wh
 from tests.support.scripts import run_script
 
@@ -337,15 +339,62 @@ def test_indexes_are_followed_down_to_a_limit():
     assert verify_image(blobs, [descriptor(nested(blobs, 15))]).findings == ()
     (finding,) = verify_image(blobs, [descriptor(nested(blobs, 16))]).findings
     assert (finding.rule, finding.severity) == ("LIM-02", "error")
-    assert finding.message == "is more deeply inside other indexes than the limit of 16"
+    assert finding.message == "limit index_depth is 16, this one is deeper inside other indexes"
 
 
 def test_descriptors_are_counted_and_those_past_the_limit_not_followed():
     made = Made()
     (finding,) = (found := made.verify(limits=Limits(descriptors=3))).findings
     assert (finding.rule, str(finding.digest), finding.pointer) == ("LIM-01", made.ids["manifest"], "/layers/0")
-    assert finding.message == "there are more descriptors than the limit of 3"
+    assert finding.message == "limit descriptors is 3, there are more"
     assert found.blobs == 3
+
+
+def test_a_manifest_of_more_layers_than_the_limit_is_told_and_its_layers_are_not_followed():
+    made = Made()
+    assert made.verify(limits=Limits(layers=2)).findings == ()
+    (finding,) = (found := made.verify(limits=Limits(layers=1))).findings
+    assert (finding.rule, str(finding.digest), finding.pointer) == ("LIM-01", made.ids["manifest"], "/layers")
+    assert finding.message == "limit layers is 1, the manifest has 2"
+    assert (found.blobs, found.documents, found.layers) == (3, 3, 0)
+
+
+def test_a_million_faults_are_counted_and_a_thousand_of_each_severity_kept():
+    blobs = Blobs()
+    broken = [{"mediaType": INDEX, "digest": digest(b""), "size": -1, "artifactType": "x"}] * 700
+    entries = [
+        blobs.put({"schemaVersion": 2, "mediaType": MANIFEST, "config": broken[0], "layers": broken, "n": n}, MANIFEST)
+        for n in range(3)
+    ]
+    found = verify_image(blobs, [descriptor(each) for each in entries])
+    assert (found.ok, found.findings.ok) == (False, False)
+    assert found.findings.totals == {"error": 3 * 701 * 2}
+    assert len(found.findings) == 1000
+    assert sum(found.findings.left_out.values()) == 3 * 701 * 2 - 1000
+    assert {rule for rule, _ in found.findings.left_out} == {"DSC-07", "DSC-22"}
+
+
+ALONE = """
+import sys
+from oci_layers.store.check import check_image
+from oci_layers.cli.main import main
+
+def refuse(*_):
+    raise RuntimeError("can't start new thread")
+
+import _thread, threading
+_thread.start_new_thread = threading._start_new_thread = refuse
+print(check_image(sys.argv[1], threads=4))
+print(main(["validate", sys.argv[1]]))
+"""
+
+
+def test_where_no_thread_can_be_begun_the_result_is_the_same(tmp_path):
+    image = str(Path(__file__).parent.parent / "data" / "image")
+    code, out, err = run_script(ALONE, image)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == str(check_image(image, threads=4))
+    assert out.splitlines()[-1] == "0"
 
 
 def test_a_document_past_its_limit_is_not_read():
@@ -547,7 +596,7 @@ def test_a_document_that_nothing_can_read_is_an_error_in_every_profile():
 
 
 def test_a_document_that_keeps_every_rule_and_cannot_be_read_is_an_error_all_the_same(monkeypatch):
-    monkeypatch.setattr(judge, "validate", lambda *_, **__: ())
+    monkeypatch.setattr(judge, "validate", lambda *_, **__: Findings())
     made = Made()
     made.config["os"] = made.manifest["subject"] = 7
     assert made.named(made.verify()) == [("MAN-21", "error", "manifest", "")]
@@ -688,7 +737,7 @@ def test_thousands_of_entries_for_thousands_of_platforms_are_compared_in_bounded
     root = blobs.put({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}, INDEX)
     start = time.process_time()
     found = verify_image(blobs, [descriptor(root)], profile="lenient").findings
-    assert [each.rule for each in found].count("IDX-09") == 4000
+    assert [each.rule for each in found].count("IDX-09") + found.left_out["IDX-09", "error"] == 4000
     assert time.process_time() - start < 10
 
 

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import hashlib
 import io
 import threading
 
@@ -68,6 +69,49 @@ def test_the_compression_is_the_one_that_the_type_promises(data, media_type, mes
     assert check(Source(data), layer_of(data, media_type)) == [
         Flaw("LYR-03", "error", MANIFEST, "/layers/0/mediaType", message)
     ]
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+@pytest.mark.parametrize("data", [PLAIN, gzip.compress(PLAIN)], ids=["plain", "gzip"])
+@pytest.mark.parametrize("plain", [PLAIN, gzip.compress(PLAIN), b"another"], ids=["plain", "gzip", "another"])
+def test_a_diff_id_is_that_of_the_plain_bytes_whatever_the_digest_is(data, plain, algorithm):
+    """Of a layer that is not compressed the two are one; of one that is they are not, even if both are alike."""
+    media_type = OCI_LAYER if data == PLAIN else OCI_LAYER_GZIP
+    diff_id, actual = Digest.of(plain, algorithm), Digest.of(PLAIN, algorithm)
+    blob = layer_of(data, media_type)
+    blob.diff_ids = [(Place(CONFIG, "/rootfs/diff_ids/0"), diff_id)]
+    message = f"is {diff_id}, but the plain bytes of layer {blob.digest} are {actual}"
+    flaw = Flaw("CHN-01", "error", CONFIG, "/rootfs/diff_ids/0", message)
+    assert check(Source(data), blob) == ([] if plain == PLAIN else [flaw])
+
+
+def test_the_bytes_of_a_layer_that_is_not_compressed_are_hashed_once(monkeypatch):
+    hashed = []
+
+    class Counting:
+        def __init__(self):
+            self.inner = hashlib.sha256()
+
+        def update(self, data):
+            hashed.append(len(data))
+            self.inner.update(data)
+
+        def hexdigest(self):
+            return self.inner.hexdigest()
+
+    blob, source = layer_of(PLAIN, OCI_LAYER), Source(PLAIN)
+    monkeypatch.setattr(Digest, "hasher", lambda _: Counting())
+    assert check(source, blob) == []
+    assert sum(hashed) == len(PLAIN)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_the_layer_that_is_one_too_much_is_the_same_however_many_threads_read(threads):
+    layers = [bytes([number]) * (5000 - number) for number in range(100)]
+    blobs = [layer_of(each, OCI_LAYER, each) for each in layers]
+    limits = Limits(plain_bytes=sum(map(len, layers[:70])))
+    (flaw,) = check(Source(*layers), *blobs, limits=limits, threads=threads)
+    assert (flaw.rule, flaw.digest) == ("LIM-01", blobs[70].digest)
 
 
 def test_dockers_types_promise_nothing():

@@ -252,13 +252,17 @@ def test_a_document_past_the_limit_is_not_parsed():
     raw = dumped(MANIFEST) * 2
     (breach,) = validate(raw, OCI_MANIFEST, limits=Limits(document_bytes=len(raw) - 1))
 
-    assert (breach.rule, breach.message) == ("LIM-01", f"has {len(raw)} bytes, more than the limit of {len(raw) - 1}")
+    assert (breach.rule, breach.message) == (
+        "LIM-01",
+        f"limit document_bytes is {len(raw) - 1}, the document has {len(raw)} bytes",
+    )
 
 
 @pytest.mark.parametrize("name", ["annotations", "layers"])
-def test_a_hundred_thousand_faults_are_all_found_in_bounded_time(name):
+def test_a_hundred_thousand_faults_are_all_counted_in_bounded_time(name):
     value = {f"a.{number}": 1 for number in range(100_000)} if name == "annotations" else [1] * 100_000
     start = time.process_time()
 
-    assert len(validate(dumped(MANIFEST | {name: value}), OCI_MANIFEST)) == 100_000
+    found = validate(dumped(MANIFEST | {name: value}), OCI_MANIFEST)
+    assert (len(found), found.total) == (1000, 100_000)
     assert time.process_time() - start < 10

@@ -248,6 +248,8 @@ def test_a_required_field_must_be_there_and_not_null(model, document, path):
     where = "".join(f"/{step}" for step in path)
 
     assert problems(changed(document, path, REMOVED), model) == (Problem(where, "is required"),)
+    if path == ["rootfs", "diff_ids"]:
+        return  # Go writes null for none: below.
     [null] = problems(changed(document, path, None), model)
     assert null.pointer == where
     assert null.message.endswith(", not null")
@@ -367,7 +369,8 @@ def test_a_field_of_the_wrong_type_or_range_is_refused_where_it_stands(model, do
 @pytest.mark.parametrize(
     ("path", "value", "attribute"),
     [
-        (["config", "Shell"], "sh", "shell"),
+        (["config", "Shell"], 5, "shell"),
+        (["config", "Shell"], ["sh", None], "shell"),
         (["config", "OnBuild"], [None], "on_build"),
         (["config", "Hostname"], 7, "hostname"),
         (["config", "Domainname"], {}, "domainname"),
@@ -385,6 +388,96 @@ def test_a_field_of_dockers_that_is_not_of_dockers_type_is_kept_as_one_that_nobo
     assert not getattr(holder, attribute)
     assert holder.extra[path[-1]] == value
     assert unstructure(config) == document
+
+
+TOLERATED = [
+    (["rootfs", "diff_ids"], None, ()),
+    (["config", "Entrypoint"], "/e -x", ("/e -x",)),
+    (["config", "Entrypoint"], "", ("",)),
+    (["config", "Cmd"], "c", ("c",)),
+    (["config", "Cmd"], ["c", None], ("c", "")),
+    (["config", "Shell"], "sh", ("sh",)),
+    (["config", "Env"], [None, "A=b"], ("", "A=b")),
+    (["config", "ExposedPorts"], {"80/tcp": None, "81/tcp": {}}, {"80/tcp": {}, "81/tcp": {}}),
+    (["config", "Volumes"], {"/v": None}, {"/v": {}}),
+    (["config", "Labels"], {"a": None, "b": "c"}, {"a": "", "b": "c"}),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "expected"), TOLERATED)
+def test_what_docker_reads_though_its_type_is_wrong_is_read_like_that_and_written_as_it_was(path, value, expected):
+    document = changed(CONFIG, path, value)
+    config = structure(document, ImageConfig, media_type=TYPE)
+    part, name = path
+    holder = getattr(config, part)
+    attribute = {"ExposedPorts": "exposed_ports"}.get(name, name.lower())
+
+    assert getattr(holder, attribute) == expected
+    assert holder.extra[name] == value
+    assert unstructure(config) == document
+    assert list(unstructure(config)[part]) == list(document[part])
+
+
+@pytest.mark.parametrize(("path", "value", "expected"), TOLERATED)
+def test_what_was_read_with_a_wrong_type_is_written_right_once_it_is_set(path, value, expected):
+    config = structure(changed(CONFIG, path, value), ImageConfig, media_type=TYPE)
+    part, name = path
+    attribute = {"ExposedPorts": "exposed_ports"}.get(name, name.lower())
+    other, text = {
+        "diff_ids": ((Digest(DIGEST),), [DIGEST]),
+        "ExposedPorts": ({"1": {}}, {"1": {}}),
+        "Volumes": ({"1": {}}, {"1": {}}),
+        "Labels": ({"1": ""}, {"1": ""}),
+    }.get(name, (("1",), ["1"]))
+    holder = getattr(config, part)
+
+    assert unstructure(attrs.evolve(holder, **{attribute: other}))[name] == text
+    if name != "diff_ids":
+        assert name not in unstructure(attrs.evolve(holder, **{attribute: type(other)()}))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["config", "Entrypoint"], 5),
+        (["config", "Entrypoint"], {"a": "b"}),
+        (["config", "Cmd"], ["c", None, 5]),
+        (["config", "Env"], "A=b"),
+        (["config", "ExposedPorts"], {"80/tcp": None, "81/tcp": 1}),
+        (["config", "Labels"], {"a": None, "b": 1}),
+        (["rootfs", "diff_ids"], [None]),
+        (["rootfs", "diff_ids"], DIGEST),
+        (["rootfs"], None),
+        (["architecture"], None),
+    ],
+)
+def test_what_docker_does_not_read_either_and_all_that_names_blobs_is_refused(path, value):
+    [problem] = problems(changed(CONFIG, path, value), ImageConfig)
+
+    assert problem.pointer.startswith("".join(f"/{step}" for step in path))
+
+
+def test_of_many_problems_the_first_are_listed_and_all_are_counted():
+    document = {"schemaVersion": 1, "config": {}, "layers": [{}, 5] * 5000}
+    with pytest.raises(DocumentError) as caught:
+        structure(document, Manifest, media_type=TYPE)
+
+    assert caught.value.total == 1 + 3 + 5000 * 4
+    assert len(caught.value.problems) == 1000
+    assert caught.value.problems[:9] == (
+        Problem("/schemaVersion", "must be 2, not 1"),
+        *(Problem(f"/config/{name}", "is required") for name in ("mediaType", "digest", "size")),
+        *(Problem(f"/layers/0/{name}", "is required") for name in ("mediaType", "digest", "size")),
+        Problem("/layers/1", "must be an object, not an integer"),
+        Problem("/layers/2/mediaType", "is required"),
+    )
+
+
+def test_a_long_text_is_not_shown_whole():
+    [problem] = problems(changed(CONFIG, ["rootfs", "type"], "x" * 10_000), ImageConfig)
+    assert problem.message == "must be layers, not " + "x" * 200 + "..."
+    [problem] = problems({**PLAIN, "digest": "x" * 10_000}, Descriptor)
+    assert problem.message == "digest '" + "x" * 200 + "...': must be ALGORITHM:ENCODED"
 
 
 @pytest.mark.parametrize("size", [0, (1 << 63) - 1])

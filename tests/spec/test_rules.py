@@ -153,6 +153,67 @@ def test_null_is_absent_in_the_lenient_profile_alone(media_type, way):
     assert places(raw, media_type, profile="lenient") == set()
 
 
+@pytest.mark.parametrize(
+    ("way", "value", "rule", "pointer"),
+    [
+        ("rootfs/diff_ids", None, "CFG-19", "/rootfs/diff_ids"),
+        ("config/Entrypoint", "/e", "CFG-12", "/config/Entrypoint"),
+        ("config/Cmd", "", "CFG-12", "/config/Cmd"),
+        ("config/Cmd", ["c", None], "CFG-12", "/config/Cmd/1"),
+        ("config/Env", [None], "CFG-11", "/config/Env/0"),
+        ("config/ExposedPorts", {"80": None}, "CFG-10", "/config/ExposedPorts/80"),
+        ("config/Volumes", {"v": None}, "CFG-13", "/config/Volumes/v"),
+        ("config/Labels", {"a.b": None}, "ANN-01", "/config/Labels/a.b"),
+    ],
+)
+def test_what_docker_reads_though_its_type_is_wrong_is_tolerated_in_the_lenient_profile(way, value, rule, pointer):
+    raw = dumped(changed(CONFIG, way, value))
+
+    for profile, severity in (("strict", "error"), ("default", "error"), ("lenient", "warning")):
+        (breach,) = validate(raw, OCI_CONFIG, profile=profile)
+        assert (breach.rule, breach.severity, breach.pointer) == (rule, severity, pointer)
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        ("rootfs/diff_ids", [None]),
+        ("rootfs/diff_ids", SHA),
+        ("config/Entrypoint", 5),
+        ("config/Cmd", ["c", 5]),
+        ("config/Env", "A=b"),
+        ("config/ExposedPorts", {"80": []}),
+        ("config/Labels", {"a.b": 5}),
+    ],
+)
+def test_what_docker_does_not_read_either_is_an_error_in_the_lenient_profile_too(way, value):
+    (breach,) = validate(dumped(changed(CONFIG, way, value)), OCI_CONFIG, profile="lenient")
+
+    assert breach.severity == "error"
+
+
+def test_the_annotations_of_a_manifest_have_no_null_in_any_profile():
+    raw = dumped(changed(MANIFEST, "annotations", {"a.b": None}))
+
+    assert severities(raw, OCI_MANIFEST, "lenient") == {("ANN-01", "error")}
+
+
+def test_problems_of_json_that_are_not_listed_are_counted():
+    found = validate(b'{"a":[' + b",".join([b"NaN"] * 1700) + b"]}", OCI_MANIFEST)
+
+    assert (len(found), found.total, found.left_out) == (1000, 1700, {("CON-04", "error"): 700})
+
+
+def test_an_error_behind_thousands_of_notes_is_kept():
+    annotations = {f"{number}": "x" for number in range(3000)}
+    found = validate(dumped(MANIFEST | {"annotations": annotations, "schemaVersion": 3}), OCI_MANIFEST)
+
+    assert [(breach.rule, breach.pointer) for breach in found if breach.severity == "error"] == [
+        ("MAN-01", "/schemaVersion")
+    ]
+    assert (found.totals, found.left_out) == ({"note": 3000, "error": 1}, {("ANN-02", "note"): 2000})
+
+
 def test_what_is_required_is_never_null():
     raw = dumped(changed(MANIFEST, "config", None))
 
@@ -188,7 +249,7 @@ def test_unknown_fields_are_nobodys_fault(media_type):
             ("byte order mark", b"\xef\xbb\xbf{}", "CON-04", "", "begins with a byte order mark"),
             ("half a pair", b'{"a":"\\ud800"}', "CON-04", "/a", "holds half of a surrogate pair"),
             ("a long number", b'{"a":' + b"9" * 10_000 + b"}", "CON-04", "/a", "is a number of 10000 digits"),
-            ("too long", b" " * 51, "LIM-01", "", "has 51 bytes, more than the limit of 50"),
+            ("too long", b" " * 51, "LIM-01", "", "limit document_bytes is 50, the document has 51 bytes"),
         ]
     ],
 )
@@ -217,7 +278,7 @@ def test_a_config_has_a_limit_of_its_own():
 )
 def test_nesting_past_the_limit_is_found_at_its_byte(raw, at):
     assert validate(raw, OCI_MANIFEST, limits=Limits(json_depth=3)) == (
-        Breach("LIM-02", "error", "", f"is nested more deeply than the limit of 3 at byte {at}"),
+        Breach("LIM-02", "error", "", f"limit json_depth is 3, the document is nested more deeply at byte {at}"),
     )
 
 
@@ -258,8 +319,9 @@ def test_a_media_type_that_names_no_document_is_an_error_of_the_caller(media_typ
 def test_ten_thousand_layers_are_judged_one_by_one():
     raw = dumped(MANIFEST | {"layers": [DESCRIPTOR | {"size": -1}] * 10_000})
 
-    breaches = validate(raw, OCI_MANIFEST)
-    assert [breach.pointer for breach in breaches] == [f"/layers/{index}/size" for index in range(10_000)]
+    found = validate(raw, OCI_MANIFEST)
+    assert [breach.pointer for breach in found] == [f"/layers/{index}/size" for index in range(1000)]
+    assert (found.total, found.left_out, found.ok) == (10_000, {("DSC-07", "error"): 9_000}, False)
 
 
 def test_the_kinds_of_a_descriptor_are_looked_at_wherever_one_stands():

@@ -12,12 +12,16 @@ from oci_layers.spec.rules_check import (
     is_a,
     map_of_objects,
     matches,
+    must_be,
     needs,
     shown,
+    tolerant,
     unchecked,
     weigh,
     wrong,
 )
+
+NULL = type(None)
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -87,6 +91,12 @@ def test_text_in_a_message_is_short_and_printable(text, expected):
         (each_matches("k.a", str.isdigit, "is no number"), ["1", 1, "2"], []),
         (each_matches("k.a", str.isdigit, "is no number"), ["1", "x"], [((1,), '"x" is no number')]),
         (each_matches("k.a", str.isdigit, "is no number"), "x", []),
+        (tolerant(array_of("k.a", str), whole=str, inside=NULL)[0], ["a", None, 5], [((2,), must_be(str, 5))]),
+        (tolerant(array_of("k.a", str), whole=str, inside=NULL)[1], ["a", None, 5], [((1,), must_be(str, None))]),
+        (tolerant(array_of("k.a", str), whole=str, inside=NULL)[0], "a", []),
+        (tolerant(array_of("k.a", str), whole=str, inside=NULL)[1], "a", [((), must_be(list, "a"))]),
+        (tolerant(array_of("k.a", str), whole=str, inside=NULL)[0], None, [((), must_be(list, None))]),
+        (tolerant(array_of("k.a", str), inside=NULL)[1], "a", []),
     ],
 )
 def test_a_check_tells_what_is_wrong_and_where(check, value, faults):
