@@ -18,7 +18,7 @@ from oci_layers.cli.output import counted, human_bytes, one_line, print_json
 from oci_layers.cli.places import choice_arguments, limits_of
 from oci_layers.cli.progress import progress
 from oci_layers.cli.sarif import Result, SarifRule, file_uri, sarif_log
-from oci_layers.errors import DocumentError, LimitError, NameFormatError, PlaceMissingError, printable
+from oci_layers.errors import DocumentError, LimitError, NameFormatError, PlaceMissingError, printable, shortened
 from oci_layers.image.judge import judge, pinpoint
 from oci_layers.image.verify import Verification
 from oci_layers.image.verify_blob import Flaw
@@ -216,7 +216,7 @@ def _lines(flaws: Sequence[Flaw]) -> list[str]:
     rules = max(len(flaw.rule) for flaw in flaws)
     lines = []
     for flaw, place in zip(flaws, places, strict=True):
-        pointer = f"{printable(flaw.pointer)}: " if flaw.pointer else ""
+        pointer = f"{shortened(flaw.pointer)}: " if flaw.pointer else ""
         value = "" if _is_shown(flaw) else f": {one_line(flaw.value or '')}"
         margin = f"{place:>{wide}}  " if wide else ""
         lines.append(f"  {margin}{flaw.severity:<7}  {flaw.rule:<{rules}}  {pointer}{one_line(flaw.message)}{value}\n")

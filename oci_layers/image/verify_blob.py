@@ -27,6 +27,7 @@ from oci_layers.errors import (
     SizeMismatchError,
     UnsupportedError,
     printable,
+    shortened,
 )
 from oci_layers.image.crew import Say, work_through
 from oci_layers.image.meter import Progress
@@ -69,7 +70,7 @@ class Flaw:
 
     def __str__(self) -> str:
         where = printable(self.document) or self.digest
-        return f"{self.severity} {self.rule} {where}{printable(self.pointer)}: {self.message}"
+        return f"{self.severity} {self.rule} {where}{shortened(self.pointer)}: {self.message}"
 
 
 @attrs.frozen

@@ -25,7 +25,7 @@ from typing import Any
 
 import attrs
 
-from oci_layers.errors import DocumentError, LimitError, UnsupportedError, printable
+from oci_layers.errors import DocumentError, LimitError, UnsupportedError, shortened
 from oci_layers.limits import Limits
 from oci_layers.spec.findings import Findings, Sieve
 from oci_layers.spec.mediatype import (
@@ -119,7 +119,7 @@ class Breach:
     """The byte at which it was found, where no pointer tells; `spec.locate` finds the places of pointers."""
 
     def __str__(self) -> str:
-        return f"{self.severity} {self.rule} {printable(self.pointer) or '/'}: {self.message}"
+        return f"{self.severity} {self.rule} {shortened(self.pointer) or '/'}: {self.message}"
 
 
 def validate(

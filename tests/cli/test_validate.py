@@ -121,6 +121,51 @@ def test_a_good_document_is_one_line(run, tmp_path):
     assert (ran.code, ran.out, ran.err) == (0, f"1 document, {size} B: nothing is wrong\n", "")
 
 
+MANY = json.dumps(GOOD | {"layers": [{}] * 5000})
+
+
+def test_of_many_findings_the_first_are_shown_and_all_are_counted(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.json").write_text(MANY)
+    ran = run("validate", "m.json")
+    lines = ran.out.splitlines()
+    assert (ran.code, ran.err) == (1, "")
+    assert sum(line.endswith("is required") for line in lines) == 1000
+    assert lines[-3:] == [
+        "14,000 more are counted and not shown: DSC-04 4,667 times, DSC-06 4,667 times, DSC-01 4,666 times",
+        "",
+        f"1 document, {len(MANY) / 1000:.1f} kB: 15000 errors",
+    ]
+
+
+def test_of_many_findings_json_has_the_first_and_exact_totals(run, tmp_path):
+    (tmp_path / "m.json").write_text(MANY)
+    told = json.loads(run("validate", "--format", "json", tmp_path / "m.json").out)
+    assert (len(told["findings"]), told["totals"]["errors"], told["ok"]) == (1000, 15000, False)
+    assert told["left_out"] == [
+        {"rule": rule, "severity": "error", "count": count}
+        for rule, count in [("DSC-01", 4666), ("DSC-04", 4667), ("DSC-06", 4667)]
+    ]
+
+
+def test_of_many_findings_sarif_has_the_first_and_says_so(run, tmp_path):
+    (tmp_path / "m.json").write_text(MANY)
+    log = json.loads(run("validate", "--format", "sarif", tmp_path / "m.json").out)
+    assert len(check_sarif(log)) == 1000
+    (notification,) = log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    assert notification["message"]["text"].startswith("14,000 more are counted and not shown: DSC-04 4,667 times")
+
+
+def test_an_image_whose_config_docker_reads_though_its_types_are_wrong_can_be_looked_into(run, built):
+    built.config["config"] = {"Entrypoint": "/bin/sh", "Cmd": ["c", None], "Labels": {"a.b": None}}
+    image = built.write()
+    assert run("ls", image).code == 0
+    pointers = {"/config/Entrypoint", "/config/Cmd/1", "/config/Labels/a.b"}
+    for profile, severity, code in (("default", "error", 1), ("lenient", "warning", 0)):
+        found = findings(run, image, "--profile", profile, code=code)
+        assert {each["pointer"] for each in found if each["severity"] == severity} >= pointers
+
+
 def test_a_document_as_json_has_stable_keys(run, type_in):
     type_in(b'{"manifests": [],\n "schemaVersion": 3}')
     ran = run("validate", "-", "--format", "json", "--profile", "strict")

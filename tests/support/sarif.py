@@ -6,6 +6,7 @@ _URI = re.compile(r"(?:[A-Za-z0-9._~/!$&'()*+,;=:@-]|%[0-9A-F]{2})+")
 _KEYS = {
     "log": {"$schema", "version", "runs"},
     "run": {"tool", "invocations", "columnKind", "results"},
+    "invocation": {"executionSuccessful", "toolExecutionNotifications"},
     "driver": {"name", "version", "semanticVersion", "rules"},
     "rule": {"id", "shortDescription", "defaultConfiguration", "help"},
     "result": {
@@ -32,7 +33,11 @@ def check_sarif(log):
     (run,) = log["runs"]
     assert _is(run, "run")
     assert run["columnKind"] == "unicodeCodePoints"
-    assert run["invocations"] == [{"executionSuccessful": True}]
+    (invocation,) = run["invocations"]
+    assert _is(invocation, "invocation", optional={"toolExecutionNotifications"})
+    assert invocation["executionSuccessful"] is True
+    for each in invocation.get("toolExecutionNotifications", []):
+        assert (each["level"], each.keys(), each["message"].keys()) == ("warning", {"level", "message"}, {"text"})
     assert list(run["tool"]) == ["driver"]
     driver = run["tool"]["driver"]
     assert _is(driver, "driver")
