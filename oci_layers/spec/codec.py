@@ -180,18 +180,12 @@ class _Problems:
         self._first: list[tuple[_Path, str]] = []
         self._total = 0
 
-    def add(self, key: str | int, message: str) -> None:
-        """Take note of one problem with what is at `key`."""
-        self._total += 1
-        if len(self._first) < Listing.CAP:
-            self._first.append(((key,), message))
-
-    def add_all(self, key: str | int, error: _InvalidError) -> None:
-        """Take note of what is wrong below `key`."""
-        self._total += error.total
+    def add(self, key: str | int, *problems: tuple[_Path, str], total: int = 1) -> None:
+        """Take note of problems with what is at `key`; there are `total` of them."""
+        self._total += total
         room = Listing.CAP - len(self._first)
         if room:
-            self._first.extend(((key, *path), message) for path, message in error.problems[:room])
+            self._first.extend(((key, *path), message) for path, message in problems[:room])
 
     def check(self) -> None:
         """Raise _InvalidError if anything is wrong."""
@@ -324,7 +318,7 @@ def _read_each(items: Iterable[tuple[Any, Any]], read: _Hook, kind: object) -> d
         try:
             found[key] = read(item, kind)
         except _InvalidError as error:
-            problems.add_all(key, error)
+            problems.add(key, *error.problems, total=error.total)
     problems.check()
     return found
 
@@ -386,7 +380,7 @@ def _model_reader(model: Any, converter: "Converter") -> _Hook:  # Any: one of t
         for key, item in value.items():
             field = fields.get(key)
             if field is None and (message := refused.get(key.casefold())):
-                problems.add(key, message)
+                problems.add(key, ((), message))
             elif field is None or field.is_absent(item):
                 extra[key] = item
             else:
@@ -399,10 +393,10 @@ def _model_reader(model: Any, converter: "Converter") -> _Hook:  # Any: one of t
                     if field.attribute in dockers:
                         extra[key] = item
                     else:
-                        problems.add_all(key, error)
+                        problems.add(key, *error.problems, total=error.total)
         for name in required:
             if name not in value:
-                problems.add(name, "is required")
+                problems.add(name, ((), "is required"))
         problems.check()
         return model(**found, extra=extra)
 
