@@ -38,6 +38,8 @@ from oci_layers.errors import (
     printable,
 )
 
+LONG_M = "m" * 417 + "..." + "m" * 60
+
 
 @pytest.mark.parametrize(
     ("text", "shown"),
@@ -67,10 +69,10 @@ SENTENCES = [
         "m/t: /0: is bad; /1: is bad; /2: is bad; /3: is bad; /4: is bad; and 2 more",
     ),
     (DocumentError("m/t", (Problem("/a", "is bad"),) * 5, 1239), "m/t: " + "/a: is bad; " * 5 + "and 1,234 more"),
-    (DocumentError("m" * 201, (Problem("/" * 201, "is bad"),)), "m" * 200 + "...: " + "/" * 200 + "...: is bad"),
+    (DocumentError("m" * 481, (Problem("/" * 481, "is bad"),)), LONG_M + ": " + LONG_M.replace("m", "/") + ": is bad"),
     (NameFormatError("digest", "x:y", "is none"), "digest 'x:y': is none"),
-    (NameFormatError("digest", "x" * 201, "is none"), "digest '" + "x" * 200 + "...': is none"),
-    (UnsupportedError("type", "x" * 201), "unsupported type: " + "x" * 200 + "..."),
+    (NameFormatError("digest", "m" * 481, "is none"), f"digest '{LONG_M}': is none"),
+    (UnsupportedError("type", "m" * 481), f"unsupported type: {LONG_M}"),
     (DigestMismatchError("blob x", "sha256:aa", "sha256:bb"), "blob x: digest is sha256:bb, expected sha256:aa"),
     (SizeMismatchError("blob x", 10, 9), "blob x: 9 bytes, expected 10"),
     (SizeMismatchError("blob x", 10, 11), "blob x: longer than the expected 10 bytes"),

@@ -111,11 +111,11 @@ def test_an_artifact_has_no_files_and_no_config(run, artifact, arguments):
 
 def test_a_config_that_is_malformed_is_named(run, tmp_path):
     built = Built.of(tmp_path)
-    built.config["config"] = {"Cmd": "sh"}
+    built.config["config"] = {"User": 7}
     directory = built.write()
     ran = run("inspect", f"oci:{directory}:t")
     config = built.manifest["config"]
-    problem = "/config/Cmd: must be an array, not a string"
+    problem = "/config/User: must be a string, not an integer"
     assert ran.err == (
         f"oci-layers: error: oci:{directory}:t: config {config['digest']}: {config['mediaType']}: {problem}\n"
     )

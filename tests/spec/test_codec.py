@@ -475,9 +475,9 @@ def test_of_many_problems_the_first_are_listed_and_all_are_counted():
 
 def test_a_long_text_is_not_shown_whole():
     [problem] = problems(changed(CONFIG, ["rootfs", "type"], "x" * 10_000), ImageConfig)
-    assert problem.message == "must be layers, not " + "x" * 200 + "..."
+    assert problem.message == "must be layers, not " + "x" * 417 + "..." + "x" * 60
     [problem] = problems({**PLAIN, "digest": "x" * 10_000}, Descriptor)
-    assert problem.message == "digest '" + "x" * 200 + "...': must be ALGORITHM:ENCODED"
+    assert problem.message == "digest '" + "x" * 417 + "..." + "x" * 60 + "': must be ALGORITHM:ENCODED"
 
 
 @pytest.mark.parametrize("size", [0, (1 << 63) - 1])

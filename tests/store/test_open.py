@@ -198,7 +198,7 @@ def test_a_layout_without_layers_that_the_docker_archive_does_not_know_is_what_i
 
 def test_a_config_that_is_malformed_is_named_with_its_image(tmp_path):
     built = Built.of(tmp_path, LAYER)
-    built.config["config"] = {"Entrypoint": "/bin/sh"}
+    built.config["config"] = {"User": 7}
     directory = built.write()
     config = built.manifest["config"]["digest"]
     with open_image(f"oci:{directory}:t") as opened, pytest.raises(DocumentError) as raised:
@@ -210,7 +210,7 @@ def test_a_config_that_is_malformed_is_named_with_its_image(tmp_path):
 
 
 def test_a_config_of_dockers_that_is_malformed_is_named_with_its_archive(tmp_path):
-    raw = docker.config(LAYER, config={"Entrypoint": "/bin/sh"})
+    raw = docker.config(LAYER, config={"User": 7})
     entries = [f("c.json", raw), f("layer.tar", LAYER), docker.listing(("c.json", ["app:1"], ["layer.tar"]))]
     file = docker.archive(tmp_path / "a.tar", entries)
     with pytest.raises(DocumentError) as raised:
