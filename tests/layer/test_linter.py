@@ -44,12 +44,14 @@ def check(layers):
         except TarFormatError:
             return
         found += linter.end()
-        words, has_error = {one.what for one in found}, any(one.rule.severity == "error" for one in found)
+        words, errors = {one.what for one in found}, {one.what for one in found if one.rule.severity == "error"}
         reported, refused = applied(layer, lower, DEFAULT)
-        assert not refused or has_error
+        assert not refused or errors
         assert [word for word in reported if not SAME.get(word, {word}) & words] == []
         _, refused = applied(layer, lower, STRICT)
-        assert refused == has_error
+        assert not refused or errors
+        # A name that the archive has twice may have led to two places, where a marker took a link away between.
+        assert refused or errors <= {"duplicate"}
         lower = linter.tree
 
 
