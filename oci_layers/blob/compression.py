@@ -193,8 +193,7 @@ class Decompressor:
         self._at = 0
         self._share = _FIRST
         self._taken = len(head)
-        self.given = 0
-        """How many plain bytes have passed."""
+        self._given = 0
 
     def read(self, size: int, /) -> bytes:
         """Return between 1 and `size` plain bytes; none at the end.
@@ -204,12 +203,12 @@ class Decompressor:
             LimitError: More plain bytes than the limits allow.
         """
         data = self._plain(size) if self._start is None else self._inflate(self._start, size)
-        self.given += len(data)
-        if self.given > self._limits.plain_bytes:
-            raise self._past("plain_bytes", self._limits.plain_bytes, self.given)
+        self._given += len(data)
+        if self._given > self._limits.plain_bytes:
+            raise self._past("plain_bytes", self._limits.plain_bytes, self._given)
         ratio = self._limits.ratio
-        if ratio is not None and self.given > _FREE and self.given > ratio * self._taken:
-            raise self._past("ratio", ratio, self.given // max(1, self._taken))
+        if ratio is not None and self._given > _FREE and self._given > ratio * self._taken:
+            raise self._past("ratio", ratio, self._given // max(1, self._taken))
         return data
 
     def _past(self, limit: str, allowed: int, seen: int) -> LimitError:

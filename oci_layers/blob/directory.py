@@ -99,10 +99,6 @@ class FileRange:
         """Return up to `size` bytes from `offset` in the range."""
         return self.file.read_at(self._start + offset, max(0, min(size, self.size - offset)))
 
-    def again(self) -> "FileRange":
-        """Return the same range, to be read from its beginning, that leaves the file open."""
-        return FileRange(self.file, self._start, self.size, own=False)
-
     def close(self) -> None:
         """Close the file, if it is this range's own."""
         if self._own:

@@ -17,7 +17,6 @@ from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError
 from oci_layers.image.contents import LayerContents, Spool
-from oci_layers.image.foresight import Hides, Postponed, foresee, in_tree
 from oci_layers.image.layer import Layer
 from oci_layers.image.meter import Meter, Progress
 from oci_layers.image.part import part_of, write_part
@@ -300,19 +299,10 @@ class Image:
             if part is not None:
                 write_part(part, mirror, lambda files: self._stored(files, meter))
                 return part
-            hides = self._hides(policy)
-            postponed = None if hides is None else Postponed(mirror, hides)
             sources = self._sources(0, len(self.layers))
-            tree = merge_layers(sources, FileTree(limits=self.limits), meter, policy, mirror=postponed or mirror)
-            if postponed is not None:
-                postponed.complete(self._stored)
-            return tree
+            return merge_layers(sources, FileTree(limits=self.limits), meter, policy, mirror=mirror)
 
         return place(dest, fill, meter.report, placing)
-
-    def _hides(self, policy: Policy) -> Hides | None:
-        known = self._trees.get((len(self.layers), policy))
-        return foresee(self.layers) if known is None else in_tree(known)
 
     def close(self) -> None:
         """Let go of all that is open. Trees stay; reading their contents is an error from now on."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 import attrs
 
 from oci_layers.blob.cas import BlobSource
-from oci_layers.blob.compression import Compression, Decompressor, decompressed
+from oci_layers.blob.compression import Compression
 from oci_layers.blob.stream import ByteStream, drain
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
@@ -93,21 +93,6 @@ class Layer:
                 plain.close()
                 raise
         return self.start()
-
-    def peek(self, most: int) -> Decompressor:
-        """Open the plain bytes with nothing checked, for whoever can do with a guess; `most` is a limit on them.
-
-        Raises:
-            OCIError: The blob is missing, or not what its media type says.
-        """
-        compression = self._compression()
-        limits = attrs.evolve(self.limits, plain_bytes=min(most, self.limits.plain_bytes))
-        stream = self.blobs.open_blob(self.descriptor.digest)
-        try:
-            return decompressed(stream, compression, limits, what=self.name)
-        except BaseException:
-            stream.close()
-            raise
 
     @contextlib.contextmanager
     def _reading(self, start: Callable[[], R]) -> Iterator[R]:

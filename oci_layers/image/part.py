@@ -1,6 +1,6 @@
 """A part of a tree: some paths with all below them, and the directories that lead there."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
@@ -10,7 +10,7 @@ from oci_layers.tree.node import Directory, File
 from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["Contents", "part_of", "write_files", "write_part"]
+__all__ = ["Contents", "part_of", "write_part"]
 
 Contents = Callable[[Iterable[tuple[bytes, File]]], Iterator[tuple[bytes, File, Entry | None]]]
 """Takes files and yields each of them once, by one of its names, while the entry that holds its content passes by."""
@@ -42,8 +42,7 @@ def part_of(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
                 merge.describe_root(node)
                 continue
         parent, name = parent_and_name(path)
-        place = merge.place(parent, make=True)
-        assert place is not None
+        place = merge.place(parent)
         if isinstance(node, Directory):
             merge.put(place, name, node)
             continue
@@ -57,13 +56,15 @@ def part_of(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
 
 def write_part(tree: FileTree, mirror: Mirror, contents: Contents) -> None:
     """Make all of `tree` in the mirror's empty directory."""
-    files = []
+    files: list[tuple[bytes, File]] = []
+    names: dict[int, list[bytes]] = {}
     first: dict[int, bytes] = {}
     links = []
     for path, node in tree.walk():
         parent, name = parent_and_name(path)
         if isinstance(node, File):
             files.append((path, node))
+            names.setdefault(node.inode, []).append(path)
         elif isinstance(node, Directory):
             if path:
                 mirror.make(parent, name, node, None)
@@ -71,16 +72,6 @@ def write_part(tree: FileTree, mirror: Mirror, contents: Contents) -> None:
             links.append((first[node.inode], parent, name, node))
         else:
             mirror.make(parent, name, node, None)
-    write_files(files, mirror, contents)
-    for link in links:
-        mirror.link(*link)
-
-
-def write_files(files: Sequence[tuple[bytes, File]], mirror: Mirror, contents: Contents) -> None:
-    """Make files in directories that are there, as their contents come by; those that are one file are linked."""
-    names: dict[int, list[bytes]] = {}
-    for path, file in files:
-        names.setdefault(file.inode, []).append(path)
     for path, file, entry in contents(files):
         parent, name = parent_and_name(path)
         mirror.make(parent, name, file, None if entry is None else entry.pieces())
@@ -88,3 +79,5 @@ def write_files(files: Sequence[tuple[bytes, File]], mirror: Mirror, contents: C
             if other != path:
                 parent, name = parent_and_name(other)
                 mirror.link(path, parent, name, file)
+    for link in links:
+        mirror.link(*link)

@@ -250,8 +250,7 @@ class Application:
     def enter(self, path: bytes) -> tuple[Place, bytes]:
         """Return the directory in which `path` stands, implied where it is missing, and the last component."""
         parent, name = parent_and_name(path)
-        place = self.merge.place(parent, make=True)
-        assert place is not None
+        place = self.merge.place(parent)
         if self.merge.notes:
             self.heed_notes()
         if place.path != parent:

@@ -106,8 +106,7 @@ def _parse_line(merge: Merge, words: list[str]) -> None:
         merge.describe_root(node)
         return
     parent, name = parent_and_name(path)
-    place = merge.place(parent, make=True)
-    assert place is not None
+    place = merge.place(parent)
     if node is not None:
         merge.put(place, name, node)
         return

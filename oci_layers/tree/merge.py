@@ -88,10 +88,10 @@ class Merge:
         self._places: dict[bytes, Place] = {}
         self._mark = tree.mark
 
-    def place(self, path: bytes, *, make: bool) -> Place | None:
-        """Return the directory at the clean `path`, links in it followed; None if there is none and `make` is False.
+    def place(self, path: bytes) -> Place:
+        """Return the directory at the clean `path`, links in it followed.
 
-        With `make`, missing directories are implied and anything in the way is replaced.
+        Missing directories are implied, and anything in the way is replaced.
 
         Raises:
             LinkError: A loop of links.
@@ -106,8 +106,6 @@ class Merge:
             place = self._places[path] = Place(path, self.tree.own_child(above.directory, name))
             return place
         found = self._resolve(path, follow_last=self._follow)
-        if found.rest and not make:
-            return None
         if found.rest:
             check_limits(found.path, self._limits)
         self._note(found)

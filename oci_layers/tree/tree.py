@@ -16,7 +16,7 @@ from oci_layers.tree.links import LinkNames
 from oci_layers.tree.node import Content, Device, Directory, File, Leaf, Node, Symlink, implicit_directory, same_content
 from oci_layers.tree.path import AnyPath, clean, join, to_bytes
 
-__all__ = ["FileTree", "Resolution", "leaves", "resolve"]
+__all__ = ["FileTree", "Resolution", "resolve"]
 
 _LIMITS = Limits()
 
@@ -302,18 +302,6 @@ class FileTree:
 
     def __repr__(self) -> str:
         return f"<FileTree of {len(self)} names>"
-
-
-def leaves(path: bytes, node: Directory) -> Iterator[bytes]:
-    """Yield the paths of what is no directory below `path`."""
-    stack = [(path, node)]
-    while stack:
-        here, directory = stack.pop()
-        for name, child in directory.children.items():
-            if isinstance(child, Directory):
-                stack.append((join(here, name), child))
-            else:
-                yield join(here, name)
 
 
 def _attributes(node: Node) -> tuple[int, int, int, int, Mapping[bytes, bytes]]:

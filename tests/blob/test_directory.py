@@ -246,14 +246,12 @@ def test_a_range_is_read_in_order_and_anywhere(numbers):
     part = FileRange(numbers, 2, 5, own=False)
     assert [part.read(2), part.read(100), part.read(1)] == [b"23", b"456", b""]
     assert [part.read_at(*each) for each in ((0, 2), (4, 9), (5, 1), (9, 1))] == [b"23", b"6", b"", b""]
-    assert part.again().read(100) == b"23456"
     part.close()
     assert numbers.read_at(0, 100) == b"0123456789"
 
 
 def test_a_range_of_its_own_closes_the_file_once(numbers):
     part = FileRange(numbers, 0, 10)
-    part.again().close()
     assert part.read(2) == b"01"
     part.close()
     part.close()

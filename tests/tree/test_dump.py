@@ -30,7 +30,7 @@ def made(*nodes):
     tree = FileTree()
     merge = Merge(tree)
     for name, node in nodes:
-        merge.put(merge.place(b"", make=True), name, node)
+        merge.put(merge.place(b""), name, node)
     return tree
 
 

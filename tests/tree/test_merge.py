@@ -47,31 +47,39 @@ def merging(text="", limits=None, **options):
 
 
 def root(merge):
-    return merge.place(b"", make=True)
+    return merge.place(b"")
 
 
 def test_a_place_is_a_directory_by_its_resolved_path():
     tree, merge = merging("/d/e dir 0755 0:0 0\n/l symlink 0777 0:0 0 target=d")
-    place = merge.place(b"l/e", make=False)
+    place = merge.place(b"l/e")
     assert place.path == b"d/e"
     assert place.directory is tree.get("d/e")
     assert merge.notes == [Note("followed", b"l")]
-    assert merge.place(b"l/e", make=True) is place
+    assert merge.place(b"l/e") is place
     assert merge.notes == [Note("followed", b"l")]
 
 
 @pytest.mark.parametrize("path", [b"no", b"no/where", b"f", b"f/x", b"dangling", b"dangling/x"])
-def test_there_is_no_place_where_no_directory_is(path):
+def test_a_path_is_followed_in_any_tree_and_nothing_is_made(path):
     tree, merge = merging("/f file 0644 0:0 0 text=\n/dangling symlink 0777 0:0 0 target=no")
     before = dump(tree)
-    assert merge.place(path, make=False) is None
+    assert merge.resolve(path, tree.root).rest
+    assert merge.known_directory(path) is None
     assert dump(tree) == before
     assert merge.notes == []
 
 
+def test_a_known_directory_is_reached_through_no_link():
+    tree, merge = merging("/d/e dir 0755 0:0 0\n/l symlink 0777 0:0 0 target=d")
+    assert merge.known_directory(b"d/e").directory is tree.get("d/e")
+    assert merge.known_directory(b"l/e") is None
+    assert merge.known_directory(b"").directory is tree.root
+
+
 def test_missing_directories_are_implied_from_the_top():
     tree, merge = merging("", mirror=Steps(), layer=3)
-    place = merge.place(b"a/b", make=True)
+    place = merge.place(b"a/b")
     assert place.directory is tree.get("a/b")
     assert (place.directory.implicit, place.directory.layer, place.directory.mode) == (True, 3, 0o755)
     assert merge.notes == [Note("implied", b"a"), Note("implied", b"a/b")]
@@ -83,7 +91,7 @@ def test_missing_directories_are_implied_from_the_top():
 
 def test_what_is_in_the_way_gives_way():
     tree, merge = merging("/f file 0644 0:0 0 text=", mirror=Steps())
-    merge.place(b"f/x", make=True)
+    merge.place(b"f/x")
     assert dump(tree) == dump(parse("/f/x dir 0755 0:0 0"))
     assert merge.notes == [Note("replaced", b"f"), Note("implied", b"f"), Note("implied", b"f/x")]
     assert merge._mirror.steps[0] == ("remove", b"", b"f", "File")
@@ -91,15 +99,15 @@ def test_what_is_in_the_way_gives_way():
 
 def test_links_give_way_when_they_are_not_followed():
     tree, merge = merging("/d/x dir 0755 0:0 0\n/l symlink 0777 0:0 0 target=d", follow=False)
-    assert merge.place(b"l", make=False) is None
-    assert merge.place(b"l/y", make=True).path == b"l/y"
+    assert merge.resolve(b"l", tree.root).rest
+    assert merge.place(b"l/y").path == b"l/y"
     assert dump(tree) == dump(parse("/d/x dir 0755 0:0 0\n/l/y dir 0755 0:0 0"))
     assert merge.find(b"l/y/z") is None
 
 
 def test_a_link_to_nothing_is_filled_with_directories_and_a_climbing_one_is_noted():
     tree, merge = merging("/l symlink 0777 0:0 0 target=../no/../way//./up")
-    assert merge.place(b"l/x", make=True).path == b"way/up/x"
+    assert merge.place(b"l/x").path == b"way/up/x"
     assert merge.notes == [
         Note("followed", b"l"),
         Note("passed", b"l"),
@@ -108,46 +116,46 @@ def test_a_link_to_nothing_is_filled_with_directories_and_a_climbing_one_is_note
         Note("implied", b"way/up"),
         Note("implied", b"way/up/x"),
     ]
-    assert merge.place(b"l/x", make=False).directory is tree.get("way/up/x")
+    assert merge.place(b"l/x").directory is tree.get("way/up/x")
 
 
 def test_links_are_counted_over_all_that_is_missing_on_the_way():
     links = "".join(f"/l{n} symlink 0777 0:0 0 target=no{n}/../l{n + 1}\n" for n in range(5))
     for limit in (5, 6):
         _, merge = merging(links, limits=Limits(links=limit))
-        assert merge.place(b"l0", make=True).path == b"l5"
+        assert merge.place(b"l0").path == b"l5"
     _, merge = merging(links, limits=Limits(links=4))
     with pytest.raises(LinkError) as caught:
-        merge.place(b"l0", make=True)
+        merge.place(b"l0")
     assert (caught.value.path, caught.value.reason) == (b"l0", "more than 4 links to follow, perhaps a loop")
 
 
 def test_implied_directories_are_held_to_the_limits():
     text = "/l symlink 0777 0:0 0 target=a/bb"
     for limits in (Limits(path_depth=3), Limits(path_bytes=6), Limits(component_bytes=2)):
-        assert merging(text, limits=limits)[1].place(b"l/c", make=True).path == b"a/bb/c"
+        assert merging(text, limits=limits)[1].place(b"l/c").path == b"a/bb/c"
     for name, allowed, seen in (("path_depth", 2, 3), ("path_bytes", 5, 6), ("component_bytes", 1, 2)):
         with pytest.raises(LimitError) as caught:
-            merging(text, limits=Limits(**{name: allowed}))[1].place(b"l/c", make=True)
+            merging(text, limits=Limits(**{name: allowed}))[1].place(b"l/c")
         assert (caught.value.limit, caught.value.allowed, caught.value.seen) == (name, allowed, seen)
 
 
 def test_places_are_found_anew_when_something_was_dropped():
     tree, merge = merging("/d dir 0755 0:0 0\n/e dir 0755 0:0 0\n/l symlink 0777 0:0 0 target=d")
-    assert merge.place(b"l", make=True).path == b"d"
+    assert merge.place(b"l").path == b"d"
     merge.put(root(merge), b"l", Symlink(0, 0, 0, target=b"e"))
-    assert merge.place(b"l", make=True).path == b"e"
+    assert merge.place(b"l").path == b"e"
     merge.put(root(merge), b"e", file())
-    assert merge.place(b"l", make=False) is None
+    assert merge.resolve(b"l", tree.root).rest
     merge.drop(root(merge), b"e")
-    assert merge.place(b"l", make=True).directory is tree.get("e")
+    assert merge.place(b"l").directory is tree.get("e")
 
 
 def test_places_are_found_anew_after_a_fork():
     tree, merge = merging("/d dir 0755 0:0 0")
-    merge.place(b"d", make=True)
+    merge.place(b"d")
     fork = tree.fork()
-    place = merge.place(b"d", make=True)
+    place = merge.place(b"d")
     merge.put(place, b"f", file())
     assert "d/f" in tree
     assert "d/f" not in fork
@@ -180,7 +188,7 @@ def test_an_obstacle_is_what_a_place_would_replace(path, expected):
     before = dump(tree)
     assert merge.obstacle(path) == expected
     assert dump(tree) == before
-    merge.place(path, make=True)
+    merge.place(path)
     assert [note.path for note in merge.notes if note.what == "replaced"] == ([expected] if expected else [])
 
 
@@ -218,9 +226,9 @@ def test_a_directory_that_was_put_is_changed_in_place():
     tree, merge = merging()
     node = directory()
     merge.put(root(merge), b"d", node)
-    assert merge.place(b"d", make=True).directory is node
+    assert merge.place(b"d").directory is node
     fork = tree.fork()
-    assert merge.place(b"d", make=True).directory is not node
+    assert merge.place(b"d").directory is not node
     assert fork.get("d") is node
 
 
@@ -290,7 +298,7 @@ def test_a_link_that_would_take_its_target_away_is_refused(target, place, name, 
     tree, merge = merging("/d/f file 0644 0:0 0 text=x", mirror=Steps())
     before = dump(tree)
     with pytest.raises(LinkError) as caught:
-        merge.link(merge.find(target), merge.place(place, make=True), name)
+        merge.link(merge.find(target), merge.place(place), name)
     assert caught.value.path == (place + b"/" + name if place else name)
     assert caught.value.reason == reason
     assert dump(tree) == before
@@ -307,7 +315,7 @@ def test_a_step_that_the_mirror_refuses_is_in_neither():
     for step in (
         lambda: merge.put(root(merge), b"bad", file()),
         lambda: merge.link(merge.find(b"f"), root(merge), b"bad"),
-        lambda: merge.place(b"bad/x", make=True),
+        lambda: merge.place(b"bad/x"),
     ):
         with pytest.raises(UnsafePathError):
             step()
@@ -355,15 +363,15 @@ def test_a_new_merge_begins_without_notes():
 
 def test_directories_that_paths_imply_are_counted_over_all_merges_of_a_tree():
     tree = FileTree(limits=Limits(entries=5))
-    Merge(tree).place(b"a/b/c", make=True)
-    Merge(tree.fork()).place(b"a/x/y", make=True)
+    Merge(tree).place(b"a/b/c")
+    Merge(tree.fork()).place(b"a/x/y")
     tree = tree.fork()
-    Merge(tree).place(b"a/b/c", make=True)
-    Merge(tree).place(b"a/x/y", make=True)
+    Merge(tree).place(b"a/b/c")
+    Merge(tree).place(b"a/x/y")
     assert tree.implied == 5
     merge = Merge(tree)
     with pytest.raises(LimitError) as caught:
-        merge.place(b"z", make=True)
+        merge.place(b"z")
     assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("entries", 5, 6)
     assert tree.get(b"z") is None
-    merge.put(merge.place(b"", make=True), b"z", directory())
+    merge.put(merge.place(b""), b"z", directory())

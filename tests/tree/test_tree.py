@@ -156,7 +156,7 @@ def test_links_are_followed_where_the_caller_says(tree, follow, follow_last, pat
     ],
 )
 def test_dots_take_back_what_is_no_directory_for_writers(tree, target, names, rest):
-    Merge(tree).put(Merge(tree).place(b"", make=True), b"l", Symlink(0, 0, 0, target=target.encode()))
+    Merge(tree).put(Merge(tree).place(b""), b"l", Symlink(0, 0, 0, target=target.encode()))
     found = resolve(tree.root, b"l", follow=True, follow_last=True, limit=9, lexical=True)
     assert (found.names, found.rest) == (names, rest)
     assert tree.get("l", follow=True) is None
@@ -230,11 +230,11 @@ def test_groups_of_links_are_compared_and_not_the_names_they_began_with():
     one, other = parse("/a file 0644 0:0 0 text=x\n/b link /a\n/c file 0644 0:0 0 text=x\n/d link /c"), FileTree()
     merge = Merge(other)
     for number, names in enumerate([(b"d", b"c"), (b"b", b"a")]):
-        place = merge.place(b"", make=True)
+        place = merge.place(b"")
         merge.put(place, names[0], File(0o644, 0, 0, 0, layer=number, content=Digested(1, _X)))
         merge.link(merge.find(names[0]), place, names[1])
     assert one == other
-    merge.link(merge.find(b"a"), merge.place(b"", make=True), b"c")
+    merge.link(merge.find(b"a"), merge.place(b""), b"c")
     assert one != other
 
 
@@ -291,7 +291,7 @@ def test_the_link_names_of_a_fork_are_its_own():
     inode = tree.get("a").inode
     fork = tree.fork()
     merge = Merge(fork)
-    place = merge.place(b"", make=True)
+    place = merge.place(b"")
     merge.drop(place, b"b")
     merge.link(merge.find(b"a"), place, b"z")
     assert fork.link_names(inode) == (b"a", b"c", b"z")
@@ -307,7 +307,7 @@ def test_the_link_names_of_the_original_are_its_own():
     inode = tree.get("a").inode
     fork = tree.fork()
     merge = Merge(tree)
-    merge.link(merge.find(b"a"), merge.place(b"", make=True), b"z")
-    merge.link(merge.find(b"a"), merge.place(b"", make=True), b"y")
+    merge.link(merge.find(b"a"), merge.place(b""), b"z")
+    merge.link(merge.find(b"a"), merge.place(b""), b"y")
     assert fork.link_names(inode) == (b"a", b"b", b"c")
     assert tree.link_names(inode) == (b"a", b"b", b"c", b"z", b"y")
