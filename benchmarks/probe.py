@@ -104,7 +104,7 @@ def read(layout: str) -> dict[str, float]:
 def lint(layout: str) -> dict[str, float]:
     """Read the same, and lint them."""
     import oci_layers as oci
-    from oci_layers.layer import lint as lint_layer
+    from oci_layers.lint import lint as lint_layer
 
     with oci.open_image(f"oci:{layout}:b") as image:
         read_entries = 0
@@ -132,7 +132,7 @@ def rules(count: str) -> dict[str, float]:
 
 def rules_jsonschema(count: str) -> dict[str, float]:
     """Judge the same by our schema, with jsonschema."""
-    from oci_layers.spec.schema import violations
+    from oci_layers.validation.schema import violations
 
     return _judged(count, lambda raw: violations(raw, _MANIFEST))
 
@@ -143,7 +143,7 @@ def rules_jsonschema_rs(count: str) -> dict[str, float]:
 
     import jsonschema_rs
 
-    from oci_layers.spec.schema import SchemaName, schema
+    from oci_layers.validation.schema import SchemaName, schema
 
     every = [schema(name) for name in get_args(SchemaName)]
     registry = jsonschema_rs.Registry([(each["$id"], each) for each in every])

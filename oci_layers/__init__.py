@@ -10,10 +10,11 @@
 The rooms, in the order in which bytes pass through them:
 
     bytes -> verified blob -> plain stream -> tar entries -> changes -> the merged tree -> a directory
-    blob.stream     blob.compression   tar          layer.changeset  layer.apply   tree   disk
+    blob.stream     blob.compression   tar          layer.decode     layer.apply   tree   disk
 
-`spec` has the documents, `image` puts a whole image together, `store` finds one by its name, `cli` is the command.
-Each room may import only rooms of a lower rank; `errors`, `limits` and `report` are below them all.
+`spec` has the documents; `validation` judges one of them, `verify` documents and blobs together, `lint` layers; `image`
+puts a whole image together, `store` finds one by its name, `cli` is the command. Each room imports only rooms of a
+lower rank; `errors`, `limits`, `report` and `progress` are below them all.
 """
 
 from typing import TYPE_CHECKING
@@ -27,22 +28,22 @@ if TYPE_CHECKING:
     from oci_layers.errors import OCIError, format_error
     from oci_layers.image.image import Image
     from oci_layers.image.layer import Layer
-    from oci_layers.image.meter import Progress
-    from oci_layers.image.verify import verify_image
-    from oci_layers.image.view import ImagePath
+    from oci_layers.image.path import ImagePath
     from oci_layers.layer.apply import apply
-    from oci_layers.layer.changeset import decode
+    from oci_layers.layer.decode import decode
     from oci_layers.layer.policy import Policy
     from oci_layers.limits import Limits
+    from oci_layers.progress import Progress
     from oci_layers.report import Report
     from oci_layers.spec.descriptor import Descriptor
     from oci_layers.spec.digest import Digest
     from oci_layers.spec.platform import Platform
-    from oci_layers.spec.rules import validate
     from oci_layers.store.check import check_image
     from oci_layers.store.open import open_image
     from oci_layers.tar.reader import read_tar
     from oci_layers.tree.tree import FileTree
+    from oci_layers.validation.rules import validate
+    from oci_layers.verify.image import verify_image
 
 __all__ = [
     "Descriptor",
@@ -75,25 +76,25 @@ _HOMES = {
     "Digest": "spec.digest",
     "FileTree": "tree.tree",
     "Image": "image.image",
-    "ImagePath": "image.view",
+    "ImagePath": "image.path",
     "Layer": "image.layer",
     "Limits": "limits",
     "OCIError": "errors",
     "Owner": "disk.owner",
     "Platform": "spec.platform",
     "Policy": "layer.policy",
-    "Progress": "image.meter",
+    "Progress": "progress",
     "Report": "report",
     "__version__": "_version",
     "apply": "layer.apply",
     "check_image": "store.check",
-    "decode": "layer.changeset",
+    "decode": "layer.decode",
     "format_error": "errors",
     "open_image": "store.open",
     "read_tar": "tar.reader",
     "scan": "disk.scan",
-    "validate": "spec.rules",
-    "verify_image": "image.verify",
+    "validate": "validation.rules",
+    "verify_image": "verify.image",
 }
 
 __getattr__ = lazy(__name__, _HOMES)

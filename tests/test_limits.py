@@ -9,7 +9,7 @@ import pytest
 from oci_layers import FileTree, ImagePath, Limits, Policy, apply, check_image, decode, open_image, read_tar
 from oci_layers.cli.main import main
 from oci_layers.errors import DocumentError, LimitError, LinkError
-from oci_layers.layer import lint
+from oci_layers.lint import lint
 from oci_layers.tree import dump, parse
 from tests.support import docker
 from tests.support.layers import Built, d, f, image, sym, tar

@@ -4,9 +4,9 @@
 memory, `directory` the one in an image layout.
 """
 
-from oci_layers.blob.cas import BlobSource, BlobStore, MemoryBlobs, open_verified, read_verified
 from oci_layers.blob.compression import decompressed, sniff
 from oci_layers.blob.directory import DirectoryBlobs
+from oci_layers.blob.store import BlobSource, BlobStore, MemoryBlobs, open_verified, read_verified
 from oci_layers.blob.stream import ByteStream, VerifiedReader
 
 __all__ = [

@@ -85,7 +85,7 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
     )
     verbs = command.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Verb)
     for module in [_VERBS[verb]] if verb in _VERBS else dict.fromkeys(_VERBS.values()):
-        importlib.import_module(f"oci_layers.cli.{module}").add(verbs)
+        importlib.import_module(f"oci_layers.cli.commands.{module}").add(verbs)
     return command
 
 

@@ -2,13 +2,16 @@
 
 Errors of stdin and stdout say which of them it is; errors of stderr, which nobody could read, are dropped. A stream
 that the caller closed gets a file of its own, on which every read or write is the error of a closed file, so that no
-other file takes its number. SIGTERM and SIGHUP end the work as Ctrl-C does: it is undone first.
+other file takes its number. SIGTERM and SIGHUP end the work as Ctrl-C does: it is undone first. Where work leaves
+something on the disk until it is undone, the signal is raised between two steps of it, not within one.
 """
 
+import contextlib
 import io
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -17,7 +20,7 @@ from oci_layers.errors import locate
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["Stopped", "catch_signals", "check_stdout", "prepare_streams"]
+__all__ = ["Stopped", "catch_signals", "check_stdout", "deferred_signals", "prepare_streams"]
 
 
 class Stopped(KeyboardInterrupt):
@@ -38,6 +41,35 @@ def catch_signals() -> None:
 
 def _stop(number: int, _: FrameType | None) -> None:
     raise Stopped(number)
+
+
+@contextlib.contextmanager
+def deferred_signals() -> Iterator[Callable[[], None]]:
+    """Hold back the first signal that ends the process until the function that this yields is called, which raises it.
+
+    A second signal is raised at once. One that is held back when the work is done has come too late, and is dropped.
+    """
+    held: list[int] = []
+
+    def hold(number: int, _: FrameType | None) -> None:
+        held.append(number)
+        if len(held) > 1:
+            raise Stopped(number)
+
+    def check() -> None:
+        if held:
+            raise Stopped(held[0])
+
+    before = {}
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) in (_stop, signal.default_int_handler):
+            before[number] = signal.signal(number, hold)
+    try:
+        yield check
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Stream(io.FileIO):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from oci_layers.cli.output import human_bytes
-from oci_layers.image.meter import Progress
+from oci_layers.progress import Progress
 
 __all__ = ["Style", "progress"]
 

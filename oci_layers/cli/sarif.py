@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from oci_layers._version import __version__
-from oci_layers.spec.rules import Severity
+from oci_layers.validation.rules import Severity
 
 __all__ = ["Result", "SarifRule", "file_uri", "sarif_log"]
 

@@ -175,8 +175,11 @@ class DirectoryMirror:
             raise
         self._skips.forget(node)
 
-    def finish(self, tree: FileTree) -> None:
-        """Give every directory of the finished tree its attributes, children before parents; report what there is."""
+    def finish(self, tree: FileTree, *, checkpoint: Callable[[], None] | None = None) -> None:
+        """Give every directory of the finished tree its attributes, children before parents; report what there is.
+
+        `checkpoint` is called for each directory; what it raises ends the work.
+        """
         stack: list[tuple[bytes, Directory, bool]] = [(b"", tree.root, False)]
         while stack:
             path, directory, done = stack.pop()
@@ -199,6 +202,8 @@ class DirectoryMirror:
                 self._locate(error, path)
                 raise
             self._handles.forget(path)
+            if checkpoint is not None:
+                checkpoint()
 
     def _count(self, node: File) -> None:
         self.report.files += 1

@@ -15,7 +15,7 @@ from oci_layers import system
 from oci_layers.disk.confine import Handles, check_handles
 from oci_layers.limits import Limits
 from oci_layers.report import Skipped
-from oci_layers.tree.merge import Merge, Place
+from oci_layers.tree.editor import Merge, Place
 from oci_layers.tree.node import EMPTY, Device, Directory, Extents, Fifo, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree

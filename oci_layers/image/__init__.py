@@ -1,8 +1,12 @@
-"""Whole images: documents and blobs into layers, the merged file system, and a directory that holds it.
+"""One image: documents and blobs into layers, the merged file system, and a directory that holds it.
 
-`image` is the image, `layer` one of its layers, `view` the merged file system as paths, `lint` what is
-doubtful in the layers; `contents`, `part` and `meter`, and for paths `pattern`, `path_stat` and `content_reader`, are
-what these need.
+`image` is the image, `layer` one of its layers, `path` the merged file system as paths, `lint` what is doubtful in the
+layers. Below them, in the order of the flow: `reader` opens a layer, `entries` and `prefetch` read ahead, `merge`
+applies layers to a tree, `content` reads contents later, `subset` selects paths, `unpack` puts a tree on disk.
+`pattern`, `path_stat` and `content_reader` are parts of `path`.
+
+    with open_image("oci:alpine") as image:
+        image.unpack("rootfs")
 """
 
 from typing import TYPE_CHECKING
@@ -10,9 +14,9 @@ from typing import TYPE_CHECKING
 from oci_layers._lazy import lazy
 from oci_layers.image.image import Image
 from oci_layers.image.layer import Layer
-from oci_layers.image.meter import Progress
+from oci_layers.image.path import ImagePath
 from oci_layers.image.path_stat import ImageStat
-from oci_layers.image.view import ImagePath
+from oci_layers.progress import Progress
 
 if TYPE_CHECKING:
     from oci_layers.image.lint import lint_layers

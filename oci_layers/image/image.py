@@ -1,7 +1,7 @@
 """A whole image: its documents, its layers, and the file system that they make together.
 
-What belongs together is put together here, and nothing is decided: how one layer is read is in `layer`, how layers are
-merged and put on disk in `stack`, a part of them in `part`.
+Connects documents, layers and the merged tree: how one layer is read is in `reader`, how layers are merged in `merge`
+and put on disk in `unpack`, some paths of them in `subset`.
 """
 
 import contextlib
@@ -12,18 +12,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from oci_layers import system
-from oci_layers.blob.cas import BlobSource, read_verified
+from oci_layers.blob.spool import Spool
+from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError
-from oci_layers.image.contents import LayerContents, Spool
+from oci_layers.image.content import LayerContents
 from oci_layers.image.layer import Layer
-from oci_layers.image.meter import Meter, Progress
-from oci_layers.image.part import part_of, write_part
-from oci_layers.image.stack import Placing, merge_layers, place
-from oci_layers.image.view import ImagePath
+from oci_layers.image.merge import merge_layers
+from oci_layers.image.path import ImagePath
+from oci_layers.image.reader import LayerReader
+from oci_layers.image.subset import select_paths, write_tree
+from oci_layers.image.unpack import UnpackOptions, unpack_to
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
+from oci_layers.progress import Progress, ProgressTracker
 from oci_layers.report import Report
 from oci_layers.spec.config import History, ImageConfig, chain_ids
 from oci_layers.spec.descriptor import Descriptor
@@ -36,7 +39,7 @@ from oci_layers.tree.path import AnyPath, to_bytes
 from oci_layers.tree.tree import FileTree
 
 if TYPE_CHECKING:
-    from oci_layers.layer.lint_rules import Lint
+    from oci_layers.lint.rules import Lint
 
 __all__ = ["Image"]
 
@@ -77,7 +80,7 @@ class Image:
         self.blobs = blobs
         self.limits = limits or Limits()
         if threads is not None and threads < 1:
-            raise ValueError(f"threads is {threads}, and there is at least the one that asks")
+            raise ValueError(f"threads must be at least 1: {threads}")
         self._threads = min(4, 2 * system.processors()) if threads is None else threads
         self._spool = Spool(temporary_directory, self.limits.temporary_bytes)
         self._close = close
@@ -161,14 +164,16 @@ class Image:
         rows = zip(descriptors, diff_ids, chain_ids(diff_ids), histories, strict=True)
         return tuple(
             Layer(
-                index=index,
-                descriptor=descriptor,
-                diff_id=diff_id,
+                reader=LayerReader(
+                    index=index,
+                    descriptor=descriptor,
+                    diff_id=diff_id,
+                    blobs=self.blobs,
+                    limits=self.limits,
+                    threads=self._threads,
+                ),
                 chain_id=chain_id,
                 history=history,
-                blobs=self.blobs,
-                limits=self.limits,
-                threads=self._threads,
             )
             for index, (descriptor, diff_id, chain_id, history) in enumerate(rows)
         )
@@ -184,21 +189,25 @@ class Image:
             OCIError: A layer is missing, damaged, or refused by the policy.
         """
         if layers is not None and layers < 0:
-            raise ValueError(f"layers is {layers}, and there is no such number of layers")
+            raise ValueError(f"layers must not be negative: {layers}")
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
-        policy = policy or Policy()
+        return self._tree(count, policy or Policy())
+
+    def _tree(self, count: int, policy: Policy, on_progress: Callable[[Progress], None] | None = None) -> FileTree:
         with self._merging:
             known = max((k for k, p in self._trees if p == policy and k <= count), default=0)
             tree = self._trees[known, policy].fork() if known else FileTree(limits=self.limits)
             if known < count:
-                meter = Meter(self.limits, self.layers)
-                merge_layers(self._sources(known, count), tree, meter, policy)
+                merge_layers(self._sources(known, count), tree, self._tracker(on_progress), policy)
                 self._trees[count, policy] = tree.fork()
         return tree
 
-    def _sources(self, first: int, end: int) -> list[tuple[Layer, LayerContents]]:
+    def _tracker(self, on_progress: Callable[[Progress], None] | None = None) -> ProgressTracker:
+        return ProgressTracker(self.limits, {each.index: each.descriptor.size for each in self.layers}, on_progress)
+
+    def _sources(self, first: int, end: int) -> list[tuple[LayerReader, LayerContents]]:
         return [
-            (layer, self._contents.setdefault(layer.index, LayerContents(layer, self._spool)))
+            (layer.reader, self._contents.setdefault(layer.index, LayerContents(layer.reader, self._spool)))
             for layer in self.layers[first:end]
         ]
 
@@ -225,15 +234,15 @@ class Image:
         """
         tree = self.tree()
         if paths is not None:
-            tree = part_of(tree, [_led_to(tree, to_bytes(path)) for path in paths])
+            tree = select_paths(tree, [_led_to(tree, to_bytes(path)) for path in paths])
         for path, node, entry in self._stored(_files(tree)):
             yield path, node, iter(()) if entry is None else map(bytes, entry.chunks())
 
     def _stored(
-        self, files: Iterable[tuple[bytes, File]], meter: Meter | None = None
+        self, files: Iterable[tuple[bytes, File]], tracker: ProgressTracker | None = None
     ) -> Iterator[tuple[bytes, File, Entry | None]]:
         """Yield each of the image's files, once, with the entry that holds its content, in the order of the layers."""
-        meter = meter or Meter(self.limits, self.layers)
+        tracker = tracker or self._tracker()
         wanted: dict[int, dict[int, tuple[bytes, File]]] = {}
         seen: set[int] = set()
         for path, node in files:
@@ -245,8 +254,8 @@ class Image:
                     yield path, node, None
         for index in sorted(wanted):
             layer, here = self.layers[index], wanted[index]
-            with contextlib.closing(layer.entries(watch=meter.watch(layer))) as entries:
-                for entry in meter.count(entries):
+            with contextlib.closing(layer.entries(on_read=tracker.on_read(index))) as entries:
+                for entry in tracker.count(entries):
                     found = here.get(entry.data_offset) if entry.size else None
                     if found is not None:
                         yield *found, entry
@@ -279,7 +288,8 @@ class Image:
             in_place: Build inside `dest`.
             sync: Flush everything to the disk before it gets its name.
             strict_metadata: Fail where owners, devices or extended attributes cannot be set, instead of listing them.
-            progress: Called now and then; what it raises ends the work and undoes it.
+            progress: Called after each piece of a layer, about 1 MiB, and for each directory in the end; what it raises
+                ends the work and undoes it.
 
         Returns:
             What was unpacked, and what was not.
@@ -291,21 +301,21 @@ class Image:
         """
         policy = policy or Policy()
         wanted = [to_bytes(path) for path in paths]
-        meter = Meter(self.limits, self.layers, progress)
-        placing = Placing(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
-        part = part_of(self.tree(policy=policy), wanted) if wanted else None
+        tracker = self._tracker(progress)
+        options = UnpackOptions(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
+        subset = select_paths(self._tree(len(self.layers), policy, progress), wanted) if wanted else None
 
         def fill(mirror: DirectoryMirror) -> FileTree:
-            if part is not None:
-                write_part(part, mirror, lambda files: self._stored(files, meter))
-                return part
+            if subset is not None:
+                write_tree(subset, mirror, lambda files: self._stored(files, tracker))
+                return subset
             sources = self._sources(0, len(self.layers))
-            return merge_layers(sources, FileTree(limits=self.limits), meter, policy, mirror=mirror)
+            return merge_layers(sources, FileTree(limits=self.limits), tracker, policy, mirror=mirror)
 
-        return place(dest, fill, meter.report, placing)
+        return unpack_to(dest, fill, tracker, options)
 
     def close(self) -> None:
-        """Let go of all that is open. Trees stay; reading their contents is an error from now on."""
+        """Close all that is open. Trees stay; reading their contents is an error from now on."""
         for contents in self._contents.values():
             contents.close()
         if self._close is not None:

@@ -8,13 +8,12 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from oci_layers.image.layer import Layer
-from oci_layers.image.meter import Meter
-from oci_layers.image.turns import Turns
-from oci_layers.layer.lint_rules import Lint
-from oci_layers.layer.linter import Linter
+from oci_layers.image.prefetch import LayerPrefetcher
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
-from oci_layers.tar.entry import Entry
+from oci_layers.lint.linter import Linter
+from oci_layers.lint.rules import Lint
+from oci_layers.progress import ProgressTracker
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["lint_layers"]
@@ -37,18 +36,15 @@ def lint_layers(layers: Sequence[Layer], *, policy: Policy | None = None, window
         OCIError: A layer is missing, damaged, no tar archive, or past a limit on all of them; a note names it.
     """
     limits = layers[0].limits if layers else Limits()
-    meter = Meter(limits, layers)
+    tracker = ProgressTracker(limits, {layer.index: layer.descriptor.size for layer in layers})
     lower = FileTree(limits=limits)
-    with contextlib.closing(Turns(layers, contents=False)) as turns:
+    threads = min((layer.reader.threads for layer in layers), default=1)
+    openers = [layer.reader.open_headers for layer in layers]
+    with contextlib.closing(LayerPrefetcher(openers, threads=threads)) as prefetcher:
         for layer in layers:
             linter = Linter(lower=lower, layer=layer.index, policy=policy, windows=windows)
-            with layer.open_entries(meter.watch(layer), start=turns.next) as entries:
-                yield from _looked(meter.count(entries), linter)
+            with layer.reader.open_entries(tracker.on_read(layer.index), opener=prefetcher.open) as entries:
+                for entry in tracker.count(entries):
+                    yield from linter.look(entry)
             yield from linter.end()
             lower = linter.tree
-
-
-def _looked(entries: Iterator[Entry], linter: Linter) -> Iterator[Lint]:
-    # A loop in a frame of its own: Python 3.13.0 has no handler for what interrupts the end of a round.
-    for entry in entries:
-        yield from linter.look(entry)

@@ -28,10 +28,10 @@ from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.policy import Policy
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
 from oci_layers.report import Finding
-from oci_layers.tree.merge import Merge, Mirror, Place, check_link, describe
-from oci_layers.tree.names import Names
+from oci_layers.tree.editor import Merge, Mirror, Place, check_link, describe
 from oci_layers.tree.node import Content, Directory, Inline, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
+from oci_layers.tree.pathset import Names
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Application", "apply"]

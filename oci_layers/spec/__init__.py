@@ -2,10 +2,7 @@
 
 `document` reads whole documents, `codec` and `strict_json` do so strictly and without losing a field; `descriptor`,
 `manifest`, `config`, `layout`, `platform` and `digest` are the values; `mediatype`, `annotations` and `reference` the
-names. `rules` tells all that is wrong with a document, by the ids of the spec's rules, `schema` what can be said of it
-in JSON Schema, `guess` what a document is that nobody names, and `locate` where in its bytes a pointer leads; these are
-imported by those who judge, and not with the room. Nothing here does I/O, but that the schemas are files of the
-package.
+names. Whether a document keeps the rules of the spec is for `validation`. Nothing here does I/O.
 
     document = parse_manifest(raw, descriptor)
     document.value.layers[0].digest.algorithm

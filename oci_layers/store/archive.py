@@ -12,9 +12,9 @@ import os
 from typing import IO
 
 from oci_layers import system
-from oci_layers.blob.cas import BlobSource
 from oci_layers.blob.compression import decompressed, sniff
 from oci_layers.blob.directory import FileRange, OpenFile
+from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.errors import (
     BlobMissingError,

@@ -13,27 +13,27 @@ from typing import TypedDict
 
 import attrs
 
-from oci_layers.blob.cas import BlobSource
+from oci_layers.blob.store import BlobSource
 from oci_layers.errors import DigestMismatchError, DocumentError, OCIError, ReferenceMissingError, StoreError
 from oci_layers.image.image import Image
-from oci_layers.image.judge import judge, pinpoint
-from oci_layers.image.meter import Progress
-from oci_layers.image.verify import Verification, verify_image
-from oci_layers.image.verify_blob import Flaw, Place
 from oci_layers.limits import Limits
+from oci_layers.progress import Progress
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
-from oci_layers.spec.findings import Findings
 from oci_layers.spec.manifest import Index
 from oci_layers.spec.mediatype import DOCKER_CONFIG, OCI_INDEX, OCI_LAYOUT
 from oci_layers.spec.platform import Platform
-from oci_layers.spec.rules import Profile, Severity
 from oci_layers.store.archive import TarFiles
-from oci_layers.store.choose import choose, entries_called, find, fits, require_platform, stand_in
 from oci_layers.store.diagnose import is_docker
 from oci_layers.store.docker import MANIFEST, DockerArchive
 from oci_layers.store.layout import Files, read_file
 from oci_layers.store.open import name_place, open_files, place_of
+from oci_layers.store.select import choose, entries_called, find, fits, require_platform, stand_in
+from oci_layers.validation.document import judge, pinpoint
+from oci_layers.validation.findings import Findings, Flaw
+from oci_layers.validation.rules import Profile, Severity
+from oci_layers.verify.blobs import Place
+from oci_layers.verify.image import Verification, verify_image
 
 __all__ = ["check_image"]
 

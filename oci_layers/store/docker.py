@@ -36,9 +36,9 @@ from oci_layers.spec.mediatype import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFE
 from oci_layers.spec.platform import Platform, select
 from oci_layers.spec.strict_json import load_json
 from oci_layers.store.archive import Member, TarFiles
-from oci_layers.store.choose import fits, host_platform, stand_in
 from oci_layers.store.layout import read_file
 from oci_layers.store.name import normal_name
+from oci_layers.store.select import fits, host_platform, stand_in
 
 __all__ = ["MANIFEST", "DockerArchive"]
 

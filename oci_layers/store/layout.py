@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from oci_layers import system
-from oci_layers.blob.cas import BlobSource
 from oci_layers.blob.directory import DirectoryBlobs, FileRange, OpenFile, odd_file
+from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream
 from oci_layers.errors import LimitError, PlaceMissingError, StoreError, printable
 from oci_layers.limits import Limits

@@ -4,7 +4,7 @@ import contextlib
 import os
 
 from oci_layers import system
-from oci_layers.blob.cas import BlobSource
+from oci_layers.blob.store import BlobSource
 from oci_layers.errors import CompressionError, NameFormatError, OCIError, PlaceMissingError, StoreError, TarFormatError
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
@@ -12,11 +12,11 @@ from oci_layers.spec.document import Document
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.platform import Platform
 from oci_layers.store.archive import TarFiles
-from oci_layers.store.choose import choose, require_platform
 from oci_layers.store.diagnose import is_docker, wrong_transport
 from oci_layers.store.docker import MANIFEST, DockerArchive
 from oci_layers.store.layout import Files, LayoutDirectory, read_layout_index
 from oci_layers.store.name import ImageName, check_text
+from oci_layers.store.select import choose, require_platform
 
 __all__ = ["name_place", "open_files", "open_image", "place_of"]
 

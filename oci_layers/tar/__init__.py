@@ -6,6 +6,7 @@ entries deterministically, as ustar, and as PAX only where ustar cannot hold a v
 in bounded memory. What a path may be, what a whiteout means and what is done with an entry is not known here.
 """
 
+from oci_layers.tar.buffer import Stream
 from oci_layers.tar.entry import (
     BLOCK,
     CHARACTER,
@@ -23,7 +24,6 @@ from oci_layers.tar.entry import (
     Pieces,
 )
 from oci_layers.tar.reader import read_tar
-from oci_layers.tar.source import Stream
 from oci_layers.tar.writer import write_tar
 
 __all__ = [

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from oci_layers.errors import LimitError, TarFormatError, shortened
 from oci_layers.limits import Limits
 from oci_layers.tar import sparse
+from oci_layers.tar.buffer import BLOCK_BYTES, Source, Stream
 from oci_layers.tar.entry import (
     BLOCK,
     CHARACTER,
@@ -28,7 +29,6 @@ from oci_layers.tar.entry import (
 )
 from oci_layers.tar.header import is_header, malformed, parse_header, string
 from oci_layers.tar.pax import decimal, merge, parse_records
-from oci_layers.tar.source import BLOCK_BYTES, Source, Stream
 
 __all__ = ["read_tar"]
 

@@ -9,10 +9,10 @@ spec wants no sparse files in layers). What a layer puts into an archive, and in
 from collections.abc import Iterable, Iterator, Mapping
 
 from oci_layers.errors import LayerError, SizeMismatchError, printable
+from oci_layers.tar.buffer import BLOCK_BYTES
 from oci_layers.tar.entry import GLOBAL, GNU_SPARSE, Entry, stored_bytes
 from oci_layers.tar.header import checksum
 from oci_layers.tar.pax import LIBARCHIVE_XATTR, SCHILY_XATTR, format_records, format_time, xattr_record
-from oci_layers.tar.source import BLOCK_BYTES
 
 __all__ = ["write_tar"]
 

@@ -1,11 +1,11 @@
 """A file system in memory: what a path is, what stands at it, and how one thing is laid over another.
 
-`path` cleans names, `node` has the kinds of node and where contents are, `tree` the persistent `FileTree`, `merge` the
+`path` cleans names, `node` has the kinds of node and where contents are, `tree` the persistent `FileTree`, `editor` the
 mechanics of changing one, `dump` the text form.
 """
 
 from oci_layers.tree.dump import dump, parse
-from oci_layers.tree.merge import Merge, Mirror
+from oci_layers.tree.editor import Merge, Mirror
 from oci_layers.tree.node import (
     Content,
     Device,

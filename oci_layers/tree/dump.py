@@ -18,7 +18,7 @@ from typing import Any, assert_never
 
 from oci_layers.errors import NameFormatError
 from oci_layers.limits import Limits
-from oci_layers.tree.merge import Merge
+from oci_layers.tree.editor import Merge
 from oci_layers.tree.node import Content, Device, Digested, Directory, Fifo, File, Inline, Leaf, Node, Symlink, sha256
 from oci_layers.tree.path import clean, parent_and_name
 from oci_layers.tree.tree import FileTree

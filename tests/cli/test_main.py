@@ -161,7 +161,7 @@ def noted(error, *notes):
     ],
 )
 def test_errors_are_one_line_and_an_exit_code(capsys, monkeypatch, image, error, code, line):
-    monkeypatch.setattr("oci_layers.cli.places.open_image", Verbs(error))
+    monkeypatch.setattr("oci_layers.cli.options.open_image", Verbs(error))
     assert main(["ls", image]) == code
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", f"oci-layers: error: {line}\n" if line else "")
@@ -170,7 +170,7 @@ def test_errors_are_one_line_and_an_exit_code(capsys, monkeypatch, image, error,
 def test_what_the_system_did_not_permit_is_exit_4_through_an_error_of_ours_too(capsys, monkeypatch, image):
     error = oci_layers.OCIError("refused")
     error.__cause__ = PermissionError(errno.EPERM, "no")
-    monkeypatch.setattr("oci_layers.cli.places.open_image", Verbs(error))
+    monkeypatch.setattr("oci_layers.cli.options.open_image", Verbs(error))
     assert main(["ls", image]) == 4
     assert capsys.readouterr().err == "oci-layers: error: refused\n"
 
@@ -186,5 +186,10 @@ def test_a_verb_loads_no_other_one():
     script = "import sys; from oci_layers.cli.main import main; main(['ls', '--help']); print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     loaded = ran.stdout.split()
-    assert "oci_layers.cli.look" in loaded
-    assert not {"oci_layers.cli.validate", "oci_layers.spec.rules", "oci_layers.cli.sarif", "shtab"} & set(loaded)
+    assert "oci_layers.cli.commands.look" in loaded
+    assert not {
+        "oci_layers.cli.commands.validate",
+        "oci_layers.validation.rules",
+        "oci_layers.cli.sarif",
+        "shtab",
+    } & set(loaded)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from oci_layers.cli.process import Stopped, catch_signals
+from oci_layers.cli.process import Stopped, catch_signals, deferred_signals
 from tests.cli.test_main import shell
 from tests.support.layers import d, f, tar
 from tests.support.layers import image as make_image
@@ -153,6 +153,16 @@ def test_a_second_signal_stops_the_removal_and_the_line_says_what_is_left(many, 
     assert err == f"oci-layers: interrupted: {tmp_path}/{left} is left behind; remove it with rm -r\n"
 
 
+@pytest.fixture
+def own_signals():
+    """Handlers as the command sets them, until the test is done."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    catch_signals()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def test_signals_are_caught_by_the_command_alone():
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
     assert before == (signal.SIG_DFL, signal.SIG_DFL)
@@ -167,3 +177,37 @@ def test_signals_are_caught_by_the_command_alone():
     finally:
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGHUP, before[1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_is_held_back_and_the_second_is_not(own_signals, number):
+    before = signal.getsignal(number)
+    with deferred_signals() as check:
+        check()
+        signal.raise_signal(number)
+        for _ in range(2):
+            with pytest.raises(Stopped) as caught:
+                check()
+            assert caught.value.number == number
+        with pytest.raises(Stopped) as caught:
+            signal.raise_signal(signal.SIGTERM)
+        assert caught.value.number == signal.SIGTERM
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_comes_when_the_work_is_done_is_dropped(own_signals):
+    with deferred_signals():
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Stopped):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_handlers_of_others_are_not_held_back(own_signals):
+    heard = []
+    signal.signal(signal.SIGTERM, lambda *_: heard.append("theirs"))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with deferred_signals() as check:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
+        check()
+    assert heard == ["theirs"]

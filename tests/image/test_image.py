@@ -20,7 +20,7 @@ from oci_layers.errors import (
     StoreError,
     UnsupportedError,
 )
-from oci_layers.tree.merge import Merge
+from oci_layers.tree.editor import Merge
 from tests.support.layers import MTIME, Built, d, digest, f, image, ln, opq, sym, tar, wh
 from tests.support.listing import listing
 from tests.support.trees import merged
@@ -78,7 +78,7 @@ def test_trees_are_the_same_in_whatever_order_they_are_asked_for(tmp_path):
 def test_more_layers_than_there_are_is_all_of_them_and_fewer_than_none_is_an_error(tmp_path):
     with open_image(image(tmp_path, *LAYERS)) as opened:
         assert opened.tree(99) == opened.tree()
-        with pytest.raises(ValueError, match="layers is -1"):
+        with pytest.raises(ValueError, match="layers must not be negative: -1"):
             opened.tree(-1)
 
 

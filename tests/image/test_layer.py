@@ -273,7 +273,7 @@ def test_a_layer_of_a_type_that_is_no_layer_is_refused_before_a_byte_is_read(tmp
 def test_a_watch_hears_of_every_byte_and_ends_the_reading_when_it_raises(tmp_path):
     layer = only_layer(Built.of(tmp_path, BASE))
     heard = []
-    list(layer.entries(watch=lambda plain, blob: heard.append((plain, blob))))
+    list(layer.entries(on_read=lambda plain, blob: heard.append((plain, blob))))
     assert sum(plain for plain, _ in heard) == len(BASE)
     assert heard[-1][1] == layer.descriptor.size
 
@@ -281,7 +281,7 @@ def test_a_watch_hears_of_every_byte_and_ends_the_reading_when_it_raises(tmp_pat
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(layer.entries(watch=stop))
+        list(layer.entries(on_read=stop))
 
 
 def test_a_bomb_stops_at_the_limit_of_plain_bytes(tmp_path):
@@ -295,5 +295,5 @@ def test_a_bomb_stops_at_the_limit_of_plain_bytes(tmp_path):
 def test_the_plain_stream_is_drained_when_its_block_ends_well(tmp_path):
     built = Built.of(tmp_path, BASE)
     built.config["rootfs"]["diff_ids"] = [digest(UPPER)]
-    with pytest.raises(DigestMismatchError), only_layer(built).open_plain() as plain:
+    with pytest.raises(DigestMismatchError), only_layer(built).reader.open_uncompressed() as plain:
         assert plain.read(1) == BASE[:1]

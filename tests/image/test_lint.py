@@ -8,7 +8,7 @@ import pytest
 from oci_layers import Limits, Policy, open_image
 from oci_layers.errors import BlobMissingError, DigestMismatchError, LimitError, TarFormatError
 from oci_layers.image import lint_layers
-from oci_layers.layer import Lint
+from oci_layers.lint import Lint
 from tests.support.layers import Built, d, entry, f, image, ln, opq, sym, tar, wh
 
 WHOLE = 1_700_000_000 * 10**9
@@ -129,7 +129,12 @@ class Counted:
 def test_each_layer_is_read_once(tmp_path):
     with open_image(image(tmp_path, BASE, layer(wh("b")))) as opened:
         blobs = Counted(opened.blobs)
-        assert list(lint_layers([attrs.evolve(one, blobs=blobs) for one in opened.layers])) == []
+        assert (
+            list(
+                lint_layers([attrs.evolve(one, reader=attrs.evolve(one.reader, blobs=blobs)) for one in opened.layers])
+            )
+            == []
+        )
         assert blobs.asked == [one.descriptor.digest for one in opened.layers]
 
 

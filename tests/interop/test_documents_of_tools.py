@@ -25,7 +25,7 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
     lookup,
 )
-from oci_layers.spec.schema import violations
+from oci_layers.validation.schema import violations
 from tests.interop.peers import Buildah, run
 
 pytestmark = pytest.mark.root

@@ -6,13 +6,13 @@ import tracemalloc
 import pytest
 
 from oci_layers.errors import DocumentError
-from oci_layers.image.judge import judge, pinpoint
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import parse_any, parse_config
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
-from oci_layers.spec.rules import validate
-from tests.spec.rule_documents import CONFIG, DESCRIPTOR, ENTRY, INDEX, MANIFEST, dumped
+from oci_layers.validation.document import judge, pinpoint
+from oci_layers.validation.rules import validate
+from tests.validation.rule_documents import CONFIG, DESCRIPTOR, ENTRY, INDEX, MANIFEST, dumped
 
 SOME, TEXT = 3000, 100_000
 SLACK = 1 << 18

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from oci_layers.layer import Policy
 from oci_layers.tree import FileTree, Merge, dump, parse
-from oci_layers.tree.merge import Place
+from oci_layers.tree.editor import Place
 from oci_layers.tree.node import Device, Digested, Directory, Fifo, File, Inline, Symlink
 from tests.conformance.stacks import stacks
 from tests.support.layers import tar

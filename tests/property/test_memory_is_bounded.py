@@ -13,8 +13,8 @@ import pytest
 from oci_layers.blob import decompressed
 from oci_layers.blob.stream import drain
 from oci_layers.errors import LimitError
-from oci_layers.image import headers as headers_ahead
-from oci_layers.image.headers import Headers
+from oci_layers.image import entries as prefetched
+from oci_layers.image.entries import EntryPrefetcher
 from oci_layers.layer import apply, decode
 from oci_layers.limits import Limits
 from oci_layers.tar import read_tar
@@ -232,7 +232,7 @@ HEAVY = {
 @pytest.mark.parametrize("entry", HEAVY.values(), ids=HEAVY)
 def test_entries_that_wait_to_be_merged_take_what_the_queue_may(monkeypatch, entry):
     """10,000 of each are there to be read; the first are not even taken."""
-    monkeypatch.setattr(headers_ahead, "_MOST", 8 * MIB)
+    monkeypatch.setattr(prefetched, "_CAPACITY", 8 * MIB)
     made = 0
 
     def parts():
@@ -242,7 +242,7 @@ def test_entries_that_wait_to_be_merged_take_what_the_queue_may(monkeypatch, ent
             yield entry
 
     def work():
-        with contextlib.closing(Headers(Unchecked(parts()), Limits())):
+        with contextlib.closing(EntryPrefetcher(Unchecked(parts()), Limits())):
             before = -1
             while made != before or made < 2:
                 before = made

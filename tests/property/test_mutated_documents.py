@@ -19,10 +19,10 @@ from oci_layers.spec.mediatype import (
     OCI_LAYOUT,
     OCI_MANIFEST,
 )
-from oci_layers.spec.rules import RULES, validate
 from oci_layers.spec.strict_json import pointer
-from tests.spec.rule_documents import GOOD, MANIFEST, MISSING, REQUIRED, changed, dumped, steps
-from tests.spec.rule_strategies import anything, good, ways
+from oci_layers.validation.rules import RULES, validate
+from tests.validation.rule_documents import GOOD, MANIFEST, MISSING, REQUIRED, changed, dumped, steps
+from tests.validation.rule_strategies import anything, good, ways
 
 REQUIRED_PARTS = [(media_type, way) for media_type, every in REQUIRED.items() for way in every]
 ENUMERATED = {"schemaVersion": [1, 3, -2], "imageLayoutVersion": ["1.0.1", ""], "type": ["", "layer"]}

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from oci_layers.image.view import ImagePath
+from oci_layers.image.path import ImagePath
 from oci_layers.tree import FileTree
 from tests.support.layers import d, f, sym, tar
 from tests.support.trees import merged

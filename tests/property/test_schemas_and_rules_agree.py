@@ -15,11 +15,11 @@ from oci_layers.spec.codec import structure
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import parse_any, parse_config, parse_layout
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_DESCRIPTOR, OCI_LAYOUT
-from oci_layers.spec.rules import validate
-from oci_layers.spec.schema import violations
-from tests.spec.rule_cases import BAD_DATES, BAD_DIGESTS, BAD_TYPES, BAD_URIS, ROWS
-from tests.spec.rule_strategies import anything, good, ways
-from tests.spec.test_rules import document, identify
+from oci_layers.validation.rules import validate
+from oci_layers.validation.schema import violations
+from tests.validation.rule_cases import BAD_DATES, BAD_DIGESTS, BAD_TYPES, BAD_URIS, ROWS
+from tests.validation.rule_strategies import anything, good, ways
+from tests.validation.test_rules import document, identify
 
 texts = st.sampled_from(BAD_DATES + BAD_DIGESTS + BAD_TYPES + BAD_URIS + ["e30=", "e30", "A=b\n", "layers", "2", "x\n"])
 values = anything | texts | st.sampled_from([-1, 0, 2, 2.0, True, 1 << 63, None, [], {}, [None], [{}], {"a": None}])

@@ -19,8 +19,8 @@ from oci_layers.spec.mediatype import (
     OCI_LAYOUT,
     OCI_MANIFEST,
 )
-from oci_layers.spec.rules import validate
-from oci_layers.spec.schema import violations
+from oci_layers.validation.rules import validate
+from oci_layers.validation.schema import violations
 
 AMD64 = "sha256:5b0bcabd1ed22e9fb1310cf6c2dec7cdef19f0ad69efa1f392e94a4333501270"
 PPC64LE = "sha256:e692418e4cbaf90ca69d05a66403747baa33ee08806650b51fab815ad7fc331f"

@@ -17,9 +17,9 @@ from oci_layers.errors import (
     StoreError,
     UnsupportedError,
 )
-from oci_layers.spec.findings import Findings
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_LAYOUT
-from oci_layers.spec.rules import Breach
+from oci_layers.validation.findings import Findings
+from oci_layers.validation.rules import Breach
 from tests.support import docker
 from tests.support.layers import Built, d, digest, f, tar, wh
 
@@ -395,7 +395,8 @@ def test_what_keeps_an_image_of_dockers_from_being_one_is_a_finding(tmp_path):
 
 def test_what_is_said_of_a_manifest_that_was_made_has_no_place(monkeypatch, tmp_path):
     monkeypatch.setattr(
-        "oci_layers.image.judge.validate", lambda raw, *_, **__: Findings([Breach("X", "note", "/layers", "odd")])
+        "oci_layers.validation.document.validate",
+        lambda raw, *_, **__: Findings([Breach("X", "note", "/layers", "odd")]),
     )
     flaws = check_image(by_hand(tmp_path)).findings
     assert [(flaw.document, flaw.line) for flaw in flaws] == [("manifest.json", None), (NAME, 1)]

@@ -1,0 +1,289 @@
+"""`oci-layers lint`: what is wrong, doubtful or worth knowing in the layers of an image, or in one that is a file."""
+
+import argparse
+import contextlib
+import itertools
+import os
+import stat
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from oci_layers.blob.compression import decompressed
+from oci_layers.blob.stream import ByteStream
+from oci_layers.cli.findings import SEVERITIES, Tally, finding_arguments
+from oci_layers.cli.options import choice_arguments, limits_of
+from oci_layers.cli.output import counted, one_line, path_json, print_json
+from oci_layers.cli.sarif import Result, SarifRule, file_uri, sarif_log
+from oci_layers.errors import NameFormatError, OCIError, printable
+from oci_layers.image.image import Image
+from oci_layers.image.lint import lint_layers
+from oci_layers.limits import Limits
+from oci_layers.lint.linter import lint
+from oci_layers.lint.rules import LINT_RULES, Lint, LintRule
+from oci_layers.store.name import ImageName
+from oci_layers.store.open import open_image
+from oci_layers.tar.entry import Entry
+from oci_layers.tar.reader import read_tar
+from oci_layers.validation.rule import weigh
+from oci_layers.validation.rules import Severity
+
+__all__ = ["add"]
+
+_SHOWN = 10
+_MARKS = frozenset({b"oci-layout", b"manifest.json"})
+# The path of these is the name as the entry has it, which no clean path could be.
+_AS_STORED = frozenset({"climbing-name", "nul-name", "global-header"})
+
+
+@attrs.frozen(kw_only=True)
+class _Layer:
+    """What a layer is called."""
+
+    title: str
+    uri: str
+    digest: str | None = None
+
+
+@attrs.frozen
+class _Found:
+    """A finding as it is weighed."""
+
+    lint: Lint
+    severity: Severity
+
+    @property
+    def rule(self) -> LintRule:
+        return self.lint.rule
+
+    @property
+    def path(self) -> bytes:
+        path = self.lint.path
+        return path if self.lint.what in _AS_STORED else b"/" + path
+
+    @property
+    def where(self) -> str:
+        return f"entry {self.lint.index}, byte {self.lint.offset}"
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb to the command."""
+    parser = verbs.add_parser(
+        "lint",
+        help="find what a layer should not do",
+        description="Tell what is wrong, doubtful or worth knowing in the layers of an image, each seen over those "
+        "below it, or in a layer that stands alone. Exit code 1 when something is an error.",
+    )
+    parser.add_argument(
+        "what",
+        metavar="WHAT",
+        help="an IMAGE: oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:NAME:TAG], or the path of one of "
+        "these; or a layer: a tar file, perhaps compressed, without oci-layout and manifest.json in it; - is a layer "
+        "on stdin",
+    )
+    parser.add_argument(
+        "--layer",
+        action="append",
+        type=int,
+        metavar="N",
+        help="only what is found in this layer, 0 is the lowest; may be repeated",
+    )
+    choice_arguments(parser, "which of several images; this machine's if left out")
+    finding_arguments(parser)
+    parser.add_argument("--all", action="store_true", help=f"show more than {_SHOWN} findings of one rule in a layer")
+    parser.set_defaults(run=_run, refuse=parser.error)
+
+
+def _run(options: argparse.Namespace) -> int:
+    tally = Tally()
+    with _opened(options) as (layers, lints):
+        found = _weighed(lints, options, tally)
+        if options.format == "text":
+            _print(found, layers, tally, everything=options.all)
+        elif options.format == "json":
+            rows = [_finding(each, layers) for each in found]
+            print_json(
+                {
+                    "what": options.what,
+                    "profile": options.profile,
+                    "findings": rows,
+                    "totals": {"layers": len(layers), **tally.json()},
+                    "ok": tally.ok,
+                }
+            )
+        else:
+            print_json(sarif_log(_result(each, layers) for each in found))
+    return tally.code
+
+
+def _weighed(lints: Iterable[Lint], options: argparse.Namespace, tally: Tally) -> Iterator[_Found]:
+    """Yield the findings that are to be shown, and count them."""
+    for each in lints:
+        severity = weigh(each.rule.severity, options.profile)
+        if severity is not None and (options.layer is None or each.layer in options.layer):
+            tally.add(severity)
+            yield _Found(each, severity)
+
+
+# What is looked at.
+
+
+@contextlib.contextmanager
+def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterable[Lint]]]:
+    """Give the layers, and the findings in them, in the order of the layers."""
+    limits = limits_of(options)
+    alone = _layer_alone(options.what, limits)
+    if alone is not None:
+        if options.ref is not None or options.platform is not None:
+            options.refuse("--ref and --platform are for images, not for a layer that stands alone")
+        _require_layers(options.layer, 1)
+        uri = "stdin" if options.what == "-" else file_uri(ImageName.parse(options.what).place)
+        yield [_Layer(title=printable(options.what), uri=uri)], alone
+        return
+    links = options.profile == "lenient"
+    with open_image(options.what, ref=options.ref, platform=options.platform, limits=limits, blob_links=links) as image:
+        _require_layers(options.layer, len(image.layers))
+        place = ImageName.parse(options.what).place
+        layers = [_named(image, number, place) for number in range(len(image.layers))]
+        # What is above the highest layer that is asked for need not be read.
+        chosen = image.layers[: max(options.layer or [len(layers)]) + 1]
+        yield layers, lint_layers(chosen, windows=image.config.os == "windows")
+
+
+def _named(image: Image, number: int, place: str) -> _Layer:
+    layer = image.layers[number]
+    digest = layer.descriptor.digest
+    file = place
+    if os.path.isdir(place):
+        file = os.path.join(place, "blobs", digest.algorithm, digest.encoded)
+    return _Layer(title=layer.name, uri=file_uri(file), digest=str(digest))
+
+
+def _require_layers(asked: list[int] | None, count: int) -> None:
+    for number in asked or ():
+        if not 0 <= number < count:
+            known = (
+                f"the layers are 0 to {count - 1}" if count > 1 else "the only layer is 0" if count else "there is none"
+            )
+            raise NameFormatError("layer", str(number), known)
+
+
+def _layer_alone(what: str, limits: Limits) -> list[Lint] | None:
+    """Return the findings in a layer that is a file or comes on stdin; None if `what` is no layer, but an image."""
+    if what == "-":
+        return _lint_stream(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), what, limits, may_be_image=False)
+    where = ImageName.parse(what)
+    if where.transport:
+        return None
+    try:
+        mode = os.stat(where.place).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISDIR(mode):
+        return None
+    with open(where.place, "rb", buffering=0) as file:
+        return _lint_stream(file, what, limits, may_be_image=stat.S_ISREG(mode))
+
+
+def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image: bool) -> list[Lint] | None:
+    is_image = False
+
+    def entries() -> Iterator[Entry]:
+        nonlocal is_image
+        for entry in read_tar(decompressed(stream, None, limits, what=printable(what)), limits=limits):
+            if may_be_image and entry.name.removeprefix(b"./") in _MARKS:
+                is_image = True
+                return
+            yield entry
+
+    try:
+        found = list(lint(entries(), limits=limits))
+    except OCIError as error:
+        error.add_note(what)
+        raise
+    return None if is_image else found
+
+
+# How it is shown.
+
+
+def _print(found: Iterator[_Found], layers: list[_Layer], tally: Tally, *, everything: bool) -> None:
+    for number, group in itertools.groupby(found, lambda each: each.lint.layer):
+        counts: Counter[str] = Counter()
+        kept: dict[str, list[_Found]] = {}
+        try:
+            for each in group:
+                counts[each.lint.what] += 1
+                if everything or counts[each.lint.what] <= _SHOWN:
+                    kept.setdefault(each.lint.what, []).append(each)
+        except OCIError:
+            # It may be the layer above that is damaged.
+            _print_layer(layers[number], kept, counts)
+            raise
+        _print_layer(layers[number], kept, counts)
+    sys.stdout.write(f"{counted(len(layers), 'layer')}: {tally}\n")
+
+
+def _print_layer(layer: _Layer, kept: dict[str, list[_Found]], counts: Counter[str]) -> None:
+    sys.stdout.write(f"{layer.title}\n")
+    for what in sorted(kept, key=lambda what: SEVERITIES.index(kept[what][0].severity)):
+        sys.stdout.writelines(_lines(kept[what], counts[what]))
+    sys.stdout.write("\n")
+
+
+def _lines(found: list[_Found], count: int) -> Iterator[str]:
+    """Yield what is shown of the findings of one rule in one layer."""
+    rule = found[0].rule
+    yield f"  {found[0].severity} {rule.what}: {rule.sentence}\n"
+    if rule.fix:
+        yield f"    fix: {rule.fix}\n"
+    for each in found:
+        detail = f": {one_line(each.lint.detail)}" if each.lint.detail else ""
+        yield f"    {printable(each.path)} ({each.where}){detail}\n"
+    if count > len(found):
+        yield f"    ... and {count - len(found)} more; --all shows them\n"
+
+
+def _finding(each: _Found, layers: list[_Layer]) -> dict[str, Any]:  # Any: JSON
+    found, rule = each.lint, each.rule
+    digest = layers[found.layer].digest
+    return {
+        "rule": rule.what,
+        "severity": each.severity,
+        "layer": found.layer,
+        **({"digest": digest} if digest else {}),
+        **path_json(each.path),
+        "index": found.index,
+        "offset": found.offset,
+        "detail": found.detail,
+        "sentence": rule.sentence,
+        "fix": rule.fix,
+    }
+
+
+def _result(each: _Found, layers: list[_Layer]) -> Result:
+    found, layer = each.lint, layers[each.lint.layer]
+    rule = LINT_RULES[found.what]
+    path = printable(each.path)
+    detail = f" ({one_line(found.detail)})" if found.detail else ""
+    digest = {"digest": layer.digest} if layer.digest else {}
+    return Result(
+        rule=SarifRule(id=rule.what, severity=rule.severity, sentence=rule.sentence, fix=rule.fix or ""),
+        severity=each.severity,
+        message=f"{path}: {rule.sentence}{detail}",
+        uri=layer.uri,
+        name=path,
+        kind="resource",
+        identity=(str(found.layer), path),
+        # Index and offset are those in the plain tar, which the file is only where nothing compresses it.
+        properties={
+            "layer": found.layer,
+            **digest,
+            **path_json(each.path),
+            "index": found.index,
+            "offset": found.offset,
+        },
+    )

@@ -1,0 +1,99 @@
+"""`oci-layers unpack`: the merged, verified file system at DEST."""
+
+import argparse
+import sys
+
+import attrs
+
+from oci_layers.cli.options import image_arguments, opened
+from oci_layers.cli.output import counted, human_bytes, print_json, report_json
+from oci_layers.cli.process import deferred_signals
+from oci_layers.cli.progress import progress
+from oci_layers.disk.owner import IdMap, Owner
+from oci_layers.errors import printable
+from oci_layers.progress import Progress
+from oci_layers.report import Report
+
+__all__ = ["add", "run"]
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb to the command."""
+    parser = verbs.add_parser(
+        "unpack",
+        help="make the merged, verified file system at DEST",
+        description="Merge the layers of IMAGE and make the result at DEST, checking every byte on the way. DEST is "
+        "absent or an empty directory, and appears, whole, when everything has been found right.",
+    )
+    image_arguments(parser, policy=True)
+    parser.add_argument("dest", metavar="DEST", help="where to; absent or an empty directory")
+    parser.add_argument(
+        "--path", action="append", default=[], metavar="PATH", help="only what is at or below PATH; may be repeated"
+    )
+    parser.add_argument("--owner", metavar="UID[:GID]", help="give everything to one owner")
+    parser.add_argument("--no-same-owner", action="store_true", help="leave everything to the user who unpacks")
+    parser.add_argument(
+        "--uid-map", action="append", default=[], metavar="CONTAINER:HOST[:SIZE]", help="map users; may be repeated"
+    )
+    parser.add_argument(
+        "--gid-map", action="append", default=[], metavar="CONTAINER:HOST[:SIZE]", help="map groups; may be repeated"
+    )
+    parser.add_argument("--in-place", action="store_true", help="build inside DEST, which may be a mount point")
+    parser.add_argument("--strict-metadata", action="store_true", help="fail where any metadata cannot be set")
+    parser.add_argument("--sync", action="store_true", help="flush everything to the disk before it gets its name")
+    parser.add_argument("--progress", choices=("auto", "plain", "none"), default="auto", help="on stderr")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="of the report")
+    parser.set_defaults(run=run, refuse=parser.error)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it."""
+    owner = _owner(options)
+    with (
+        opened(options) as (image, policy),
+        progress(options.progress) as show,
+        deferred_signals() as raise_held_signal,
+    ):
+
+        def on_progress(now: Progress) -> None:
+            raise_held_signal()
+            if show is not None:
+                show(now)
+
+        report = image.unpack(
+            options.dest,
+            paths=options.path,
+            policy=policy,
+            owner=owner,
+            in_place=options.in_place,
+            sync=options.sync,
+            strict_metadata=options.strict_metadata,
+            progress=on_progress,
+        )
+    if options.format == "json":
+        print_json({"image": image.name, "digest": str(image.descriptor.digest), **report_json(report)})
+    else:
+        what = counted(len(options.path), "path") if options.path else counted(len(report.layers), "layer")
+        print(f"{what}, {counted(report.files, 'file')}, {human_bytes(report.bytes)}, every digest verified")
+    _summary(report)
+    return 0
+
+
+def _owner(options: argparse.Namespace) -> Owner:
+    maps = [*options.uid_map, *options.gid_map]
+    if bool(options.owner) + options.no_same_owner + bool(maps) > 1:
+        options.refuse("--owner, --no-same-owner and the maps exclude each other")
+    if options.owner:
+        return Owner.parse(options.owner)
+    uids, gids = map(IdMap.parse, options.uid_map), map(IdMap.parse, options.gid_map)
+    return attrs.evolve(Owner(same=not options.no_same_owner), uids=tuple(uids), gids=tuple(gids))
+
+
+def _summary(report: Report) -> None:
+    """Print in one line each what the disk does not show, what is odd in the image, and what killed runs left."""
+    for listing, text in ((report.skipped, "not set"), (report.findings, "noticed")):
+        if len(listing):
+            totals = ", ".join(f"{count} x {what}" for what, count in sorted(listing.totals.items()))
+            print(f"oci-layers: {text}: {totals} (--format json lists them)", file=sys.stderr)
+    for path in report.leftovers:
+        print(f"oci-layers: left by an interrupted run: {printable(path)}; remove it with rm -r", file=sys.stderr)

@@ -1,0 +1,113 @@
+"""The entries of a layer without their contents, read ahead by a background thread.
+
+So two layers are inflated, checked and parsed at once, while they are merged in their order.
+"""
+
+from collections.abc import Iterator
+
+import attrs
+
+from oci_layers.blob.pipeline import BackgroundProducer, Put
+from oci_layers.blob.uncompressed import CountingReader, UncompressedReader
+from oci_layers.limits import Limits
+from oci_layers.progress import OnRead
+from oci_layers.tar.entry import Entry
+from oci_layers.tar.reader import read_tar
+
+__all__ = ["EntryPrefetcher"]
+
+_CAPACITY = 32 << 20
+"""How much is read ahead, in bytes of headers: 65,536 of the usual size, which as entries take about that."""
+_BLOCK = 512
+"""What a progress item weighs."""
+_PAIR = 128
+"""What a record, an attribute or an extent of an entry weighs, however few bytes it has in the archive."""
+
+
+@attrs.frozen
+class _Read:
+    """The arguments of `OnRead`."""
+
+    plain: int
+    blob: int
+
+
+class _Unread:
+    """Where the content of an entry comes from that has passed."""
+
+    def stored(self, entry: Entry) -> Iterator[memoryview]:
+        return map(_refuse, (entry,))
+
+
+def _refuse(entry: Entry) -> memoryview:
+    raise ValueError(f"the content of {entry.name!r} was not kept")
+
+
+_UNREAD = _Unread()
+
+
+def _weight(entry: Entry) -> int:
+    """Return about how many bytes of memory an entry takes: its headers, and what was decoded out of them."""
+    pairs = len(entry.pax) + len(entry.xattrs) + (0 if entry.extents is None else len(entry.extents))
+    return entry.data_offset - entry.offset + _PAIR * pairs + sum(map(len, entry.xattrs.values()))
+
+
+class EntryPrefetcher:
+    """The entries of one layer without their contents, to be iterated once. Close it."""
+
+    def __init__(self, plain: UncompressedReader, limits: Limits) -> None:
+        """Start to read `plain`, which is closed with this, within `limits`.
+
+        Raises:
+            RuntimeError: No thread can be started.
+        """
+        self._plain = plain
+        self._limits = limits
+        self._producer = BackgroundProducer(self._produce, _CAPACITY)
+
+    def _produce(self, put: "Put[list[Entry] | _Read]") -> None:
+        batch: list[Entry] = []
+
+        def put_batch() -> None:
+            nonlocal batch
+            entries, batch = batch, []
+            if entries:
+                put(entries, sum(map(_weight, entries)))
+
+        def on_read(plain: int, blob: int) -> None:
+            put_batch()
+            put(_Read(plain, blob), _BLOCK)
+
+        try:
+            for entry in read_tar(CountingReader(self._plain, on_read), limits=self._limits):
+                entry.content = _UNREAD
+                batch.append(entry)
+        finally:  # An error of any kind comes after the entries before it.
+            put_batch()
+
+    def entries(self, on_read: OnRead) -> Iterator[Entry]:
+        """Yield the entries in their order; the end comes once every digest has been compared.
+
+        Args:
+            on_read: Called in the caller's thread with what was read before the next entry.
+
+        Raises:
+            OCIError: As `Layer.entries`.
+        """
+        while (item := self._producer.get()) is not None:
+            if isinstance(item, _Read):
+                on_read(item.plain, item.blob)
+            else:
+                yield from item
+
+    def check_blob(self) -> None:
+        """Read the rest of the blob without inflating it; raises IntegrityError where it is damaged."""
+        self._producer.stop()
+        self._plain.check_blob()
+
+    def close(self) -> None:
+        """End the threads and close the blob."""
+        try:
+            self._producer.stop()
+        finally:
+            self._plain.close()

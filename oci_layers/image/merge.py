@@ -1,0 +1,77 @@
+"""Decode layers and apply them to a tree; and, step by step with it, to a directory.
+
+How one layer is read is in `reader`, what its changes do in `layer.apply`, what a directory becomes in `disk`, how far
+the work has come in `progress`.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+
+from oci_layers.image.prefetch import LayerPrefetcher
+from oci_layers.image.reader import LayerReader, OpenLayer
+from oci_layers.layer.apply import apply
+from oci_layers.layer.decode import decode
+from oci_layers.layer.policy import Policy
+from oci_layers.progress import ProgressTracker
+from oci_layers.report import LayerTime
+from oci_layers.tree.editor import Mirror
+from oci_layers.tree.node import Source
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["merge_layer", "merge_layers"]
+
+
+def merge_layer(
+    layer: LayerReader,
+    tree: FileTree,
+    tracker: ProgressTracker,
+    policy: Policy,
+    *,
+    source: Source | None,
+    mirror: Mirror | None = None,
+    opener: Callable[[], OpenLayer] | None = None,
+) -> None:
+    """Merge one layer into `tree`, checked to its last byte, and repeat each step on `mirror`.
+
+    Args:
+        layer: The layer.
+        tree: The layers below, merged; changed in place.
+        tracker: Counts, limits and reports.
+        policy: What to do where the spec leaves a choice.
+        source: What contents can be read from later; they are held in memory without one.
+        mirror: Receives every change, such as a `DirectoryMirror`.
+        opener: As for `LayerReader.open_entries`; a mirror needs contents, and so does a tree without a source.
+
+    Raises:
+        OCIError: The layer is missing, damaged, or refused by the policy; a note names it.
+    """
+    started = time.monotonic()
+    on_finding, number = tracker.report.findings.add, layer.index
+    with layer.open_entries(tracker.on_read(number), opener=opener) as entries:
+        counted = tracker.count(entries)
+        changes = decode(counted, layer=number, policy=policy, limits=layer.limits, source=source, listen=on_finding)
+        apply(changes, tree, layer=number, mirror=mirror, policy=policy, listen=on_finding)
+    tracker.report.layers.append(LayerTime(str(layer.diff_id), time.monotonic() - started))
+
+
+def merge_layers(
+    layers: Iterable[tuple[LayerReader, Source | None]],
+    tree: FileTree,
+    tracker: ProgressTracker,
+    policy: Policy,
+    *,
+    mirror: Mirror | None = None,
+) -> FileTree:
+    """Merge layers into `tree`, the lowest first, and return it; for the rest as `merge_layer`.
+
+    With threads, each layer is opened before its turn, and parsed too where no contents are needed.
+    """
+    todo = list(layers)
+    contents = mirror is not None or any(source is None for _, source in todo)
+    openers: list[Callable[[], OpenLayer]] = [layer.open if contents else layer.open_headers for layer, _ in todo]
+    threads = min((layer.threads for layer, _ in todo), default=1)
+    with contextlib.closing(LayerPrefetcher(openers, threads=threads)) as prefetcher:
+        for layer, source in todo:
+            merge_layer(layer, tree, tracker, policy, source=source, mirror=mirror, opener=prefetcher.open)
+    return tree

@@ -1,0 +1,145 @@
+"""One layer of an image as untrusted bytes that become entries, every digest checked.
+
+The whole way is in `open_uncompressed` and `open_entries`: size and digest of the blob, inflating within limits, the
+digest of the uncompressed bytes (the diff_id), tar.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import attrs
+
+from oci_layers.blob.compression import Compression
+from oci_layers.blob.store import BlobSource
+from oci_layers.blob.stream import ByteStream, drain
+from oci_layers.blob.uncompressed import CountingReader, UncompressedReader
+from oci_layers.errors import CompressionError, LayerError, LimitError, OCIError, UnsupportedError
+from oci_layers.image.entries import EntryPrefetcher
+from oci_layers.limits import Limits
+from oci_layers.progress import OnRead
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+from oci_layers.spec.mediatype import lookup
+from oci_layers.tar.entry import Entry
+from oci_layers.tar.reader import read_tar
+
+__all__ = ["LayerReader", "OpenLayer"]
+
+OpenLayer = UncompressedReader | EntryPrefetcher
+"""A layer that is open: its uncompressed bytes, or its entries read ahead without contents."""
+
+R = TypeVar("R", UncompressedReader, OpenLayer)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class LayerReader:
+    """Opens one layer. Each opening reads the blob anew, and checks all of it."""
+
+    index: int
+    """Its number in the image, 0 at the bottom."""
+    descriptor: Descriptor
+    """Of its blob."""
+    diff_id: Digest
+    """The digest of its uncompressed tar (config.md, Layer DiffID)."""
+    blobs: BlobSource = attrs.field(repr=False)
+    limits: Limits = attrs.field(repr=False)
+    threads: int = attrs.field(default=1, repr=False)
+    """How many threads may work on it at once; with 1, the caller's thread does everything."""
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"layer {self.index} ({self.descriptor.digest})"
+
+    def open(self, *, read_ahead: bool = True) -> UncompressedReader:
+        """Open the uncompressed bytes, for `open_entries`; raises as that.
+
+        Args:
+            read_ahead: Whether to read ahead of the consumer, where there may be threads.
+        """
+        return UncompressedReader(
+            self.blobs,
+            self.descriptor,
+            self.diff_id,
+            compression=self._compression(),
+            limits=self.limits,
+            what=self.name,
+            threads=self.threads,
+            read_ahead=read_ahead,
+        )
+
+    def open_headers(self) -> OpenLayer:
+        """Open the entries without contents, for `open_entries`, in background threads where there may be any."""
+        if self.threads > 1:
+            plain = self.open(read_ahead=False)
+            try:
+                return EntryPrefetcher(plain, self.limits)
+            except RuntimeError:  # No thread can be started.
+                return plain
+            except BaseException:
+                plain.close()
+                raise
+        return self.open()
+
+    @contextlib.contextmanager
+    def _reading(self, opener: Callable[[], R]) -> Iterator[R]:
+        try:
+            with contextlib.closing(opener()) as opened:
+                try:
+                    yield opened
+                except (LayerError, CompressionError, LimitError):
+                    opened.check_blob()
+                    raise
+        except (OCIError, OSError) as error:
+            if self.name not in getattr(error, "__notes__", ()):  # Errors of inflating name it already.
+                error.add_note(self.name)
+            raise
+
+    @contextlib.contextmanager
+    def open_uncompressed(self) -> Iterator[ByteStream]:
+        """Give the uncompressed bytes of the layer, checked.
+
+        When the block ends without an error, the rest is read and every digest has been compared. When the block finds
+        that this is no layer, or one past a limit, the blob's own digest is compared first: a damaged blob is called
+        damaged.
+
+        Raises:
+            BlobMissingError: The blob is not there.
+            IntegrityError: Blob or uncompressed bytes are not what they should be.
+            CompressionError: The blob is damaged, or compressed in another way than its media type says.
+            UnsupportedError: The media type is not that of a layer.
+            LimitError: More uncompressed bytes than allowed.
+        """
+        with self._reading(self.open) as plain:
+            yield plain
+            drain(plain)
+
+    @contextlib.contextmanager
+    def open_entries(
+        self, on_read: OnRead, *, opener: Callable[[], OpenLayer] | None = None
+    ) -> Iterator[Iterator[Entry]]:
+        """Give the layer's tar entries, checked as by `open_uncompressed`.
+
+        Args:
+            on_read: Called after each piece; what it raises ends the reading.
+            opener: Returns the layer, opened earlier or without contents; `self.open` by default.
+
+        Raises:
+            TarFormatError: The uncompressed bytes are not a tar archive.
+            OCIError: As `open_uncompressed`.
+        """
+        with self._reading(opener or self.open) as opened:
+            if isinstance(opened, EntryPrefetcher):
+                entries = opened.entries(on_read)
+            else:
+                entries = read_tar(CountingReader(opened, on_read), limits=self.limits)
+            yield entries
+            for _ in entries:
+                pass
+
+    def _compression(self) -> Compression | None:
+        row = lookup(self.descriptor.media_type)
+        if row is None or row.role != "layer":
+            raise UnsupportedError("layer media type", self.descriptor.media_type)
+        return None if row.family == "docker" else row.compression

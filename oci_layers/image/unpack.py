@@ -1,0 +1,50 @@
+"""A tree on disk: DEST, the mirror in it, and how both are asked for."""
+
+import contextlib
+from collections.abc import Callable
+from os import PathLike, fspath
+
+import attrs
+
+from oci_layers.disk.destination import destination
+from oci_layers.disk.mirror import DirectoryMirror
+from oci_layers.disk.owner import Owner
+from oci_layers.errors import MetadataError
+from oci_layers.progress import ProgressTracker
+from oci_layers.report import Report
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["UnpackOptions", "unpack_to"]
+
+
+@attrs.frozen(kw_only=True)
+class UnpackOptions:
+    """How a tree is put on disk; see `Image.unpack` for what each means."""
+
+    owner: Owner | None = None
+    in_place: bool = False
+    sync: bool = False
+    strict_metadata: bool = False
+
+
+def unpack_to(
+    dest: str | PathLike[str],
+    fill: Callable[[DirectoryMirror], FileTree],
+    tracker: ProgressTracker,
+    options: UnpackOptions,
+) -> Report:
+    """Make a directory of what `fill` makes in a mirror, or leave `dest` as it was.
+
+    Raises:
+        DestinationError: `dest` is refused.
+        MetadataError: Something could not be set, and `options` ask for all of it.
+        OCIError: What `fill` raises.
+    """
+    report = tracker.report
+    with destination(dest, in_place=options.in_place, sync=options.sync, report=report) as root:
+        mirror = DirectoryMirror(root, owner=options.owner, report=report, sync=options.sync, dest=fspath(dest))
+        with contextlib.closing(mirror):
+            mirror.finish(fill(mirror), checkpoint=tracker.checkpoint)
+        if options.strict_metadata and (missed := mirror.missed()):
+            raise MetadataError(missed)
+    return report

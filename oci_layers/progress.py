@@ -1,0 +1,110 @@
+"""How far the reading of an image has come, and the limits on all of its layers together."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol, TypeVar
+
+import attrs
+
+from oci_layers.errors import LimitError, shortened
+from oci_layers.limits import Limits
+from oci_layers.report import Report
+
+__all__ = ["OnRead", "Progress", "ProgressTracker"]
+
+OnRead = Callable[[int, int], None]
+"""Called with the number of uncompressed bytes just read, and that of the bytes of the blob read so far."""
+
+
+@attrs.frozen(kw_only=True)
+class Progress:
+    """How far the reading of an image has come. Bytes are those of blobs, compressed as they are."""
+
+    layer: int
+    layers: int
+    done: int
+    total: int
+
+
+class _Entry(Protocol):
+    """What is counted of a tar entry."""
+
+    name: bytes
+    size: int
+    stored_size: int
+
+    @property
+    def extents(self) -> object: ...
+
+
+E = TypeVar("E", bound=_Entry)
+
+
+class ProgressTracker:
+    """Counts entries and uncompressed bytes of layers as they are read, holds them to limits, reports progress."""
+
+    def __init__(
+        self, limits: Limits, sizes: Mapping[int, int], on_progress: Callable[[Progress], None] | None = None
+    ) -> None:
+        """Take what will be read.
+
+        Args:
+            limits: `entries` and `plain_bytes` of all layers together.
+            sizes: Bytes of the blob of each layer, by the number of the layer, in the order in which they are read.
+            on_progress: Called after each piece; what it raises ends the reading.
+        """
+        self.report = Report()
+        self._limits = limits
+        self._on_progress = on_progress
+        self._plain = 0
+        self._before: dict[int, int] = {}
+        self._total = 0
+        for index, size in sizes.items():
+            self._before[index] = self._total
+            self._total += size
+        self._last = Progress(layer=0, layers=len(self._before), done=0, total=self._total)
+
+    def on_read(self, layer: int) -> OnRead:
+        """Return what to call as the layer of a number is read."""
+        before = self._before[layer]
+
+        def on_read(plain: int, blob: int) -> None:
+            self._add(plain)
+            if self._on_progress is not None:
+                done = before + blob
+                self._last = Progress(layer=layer, layers=len(self._before), done=done, total=self._total)
+                self._on_progress(self._last)
+
+        return on_read
+
+    def checkpoint(self) -> None:
+        """Report the same progress again, so that the callback can end work that reads nothing."""
+        if self._on_progress is not None:
+            self._on_progress(self._last)
+
+    def _add(self, plain: int) -> None:
+        self._plain += plain
+        if self._plain > self._limits.plain_bytes:
+            raise LimitError("plain_bytes", self._limits.plain_bytes, self._plain)
+
+    def count(self, entries: Iterable[E]) -> Iterator[E]:
+        """Yield entries, counted, the holes of sparse files with the uncompressed bytes.
+
+        Raises:
+            LimitError: There are more than the limits allow; a note names the entry.
+        """
+        report, allowed = self.report, self._limits.entries
+        for entry in entries:
+            report.entries += 1
+            if report.entries > allowed:
+                raise _at(entry, LimitError("entries", allowed, report.entries))
+            if entry.extents is not None:
+                try:
+                    self._add(entry.size - entry.stored_size)
+                except LimitError as error:
+                    raise _at(entry, error) from None
+            yield entry
+
+
+def _at(entry: _Entry, error: LimitError) -> LimitError:
+    error.add_note(f"at the entry {shortened(entry.name)}")
+    return error

@@ -1,0 +1,282 @@
+"""The rules of the image config, as a table (config.md, and the fields that Docker adds to it).
+
+Every optional field may be null, which is the same as leaving it out; the walk in `spec/rules` knows that. Docker's
+own fields in `config` are unknown ones to the spec, so that another type than Docker's is a warning and no error. What
+Docker takes for a value of the right type is an error that is tolerated: `spec/codec` reads it as Docker does.
+Whether the layers are those of `diff_ids` is decided in `image`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from oci_layers.validation.grammar import is_date_time
+from oci_layers.validation.platform import fits_platform, known_names, windows_features
+from oci_layers.validation.rule import (
+    GOOD,
+    Check,
+    Fault,
+    Rule,
+    array_of,
+    each_matches,
+    is_a,
+    map_of_objects,
+    matches,
+    must_be,
+    needs,
+    shown,
+    tolerant,
+    unchecked,
+    wrong,
+)
+
+__all__ = ["CONFIG_RULES"]
+
+_NULL = type(None)
+_PORT = re.compile(r"(?P<port>[0-9]{1,5})(?:/(?:tcp|udp))?")
+_USER = re.compile(r"[^:]*|[^:]+:[^:]+")
+_VARIABLE = re.compile(r"[^=]+=.*", re.DOTALL)
+_SIGNAL = re.compile(r"|SIG[A-Z0-9]+(?:[+-][0-9]+)?")
+
+
+def _created(kind: str) -> tuple[Check, ...]:
+    place = f"{kind}.created"
+    return (
+        is_a(place, str),
+        matches(place, is_date_time, "is not a date and time after RFC 3339", tolerated=True),
+    )
+
+
+def _integers(*places: str, tolerated: bool = False) -> tuple[Check, ...]:
+    def run(value: object) -> Sequence[Fault]:
+        if type(value) is not int:
+            return wrong(must_be(int, value))
+        return GOOD if -(1 << 63) <= value < 1 << 63 else wrong("must fit in 64 bits")
+
+    return tuple(Check(place, run, tolerated=tolerated) for place in places)
+
+
+def _is_port(text: str) -> bool:
+    match = _PORT.fullmatch(text)
+    return match is not None and int(match["port"]) <= 65535
+
+
+def _port_names(value: object) -> Iterable[Fault]:
+    if type(value) is not dict:
+        return GOOD
+    return (((key,), f"{shown(key)} is not PORT, PORT/tcp or PORT/udp") for key in value if not _is_port(key))
+
+
+def _empty_values(value: object) -> Iterable[Fault]:
+    if type(value) is not dict:
+        return GOOD
+    return (((key,), "must be an empty object") for key, item in value.items() if type(item) is dict and item)
+
+
+def _layer_count(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
+    history, rootfs = node.get("history"), node.get("rootfs")
+    diff_ids = rootfs.get("diff_ids") if type(rootfs) is dict else None
+    if type(history) is not list or not history or type(diff_ids) is not list:
+        return GOOD
+    if not all(type(entry) is dict for entry in history):
+        return GOOD
+    made = sum(1 for entry in history if entry.get("empty_layer") is not True)
+    return GOOD if made == len(diff_ids) else wrong(f"tells of {made} layers, but there are {len(diff_ids)}", "history")
+
+
+_HEALTHCHECK_TIMES = ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
+
+CONFIG_RULES = (
+    unchecked("CFG-01", "MUST", "Every optional field may be null.", "It is a permission; every rule here grants it."),
+    unchecked("CFG-02", "MUST NOT", "Unknown fields are not an error.", "No rule speaks of them."),
+    unchecked("CFG-03", "MAY", "White space may be left out.", "Both forms are valid."),
+    Rule(
+        "CFG-04",
+        "MUST",
+        "error",
+        "`created` is a date and time after RFC 3339 section 5.6.",
+        _created("config"),
+    ),
+    Rule("CFG-05", "MUST", "error", "`author` is a string.", (is_a("config.author", str),)),
+    Rule(
+        "CFG-06",
+        "MUST",
+        "error",
+        "A config has an `architecture` and an `os`, strings that Go knows as GOARCH and GOOS.",
+        known_names("config"),
+    ),
+    Rule(
+        "CFG-07",
+        "MUST",
+        "error",
+        "`os.version` and `variant` are strings, `os.features` is an array of strings, as in a platform.",
+        (
+            is_a("config.os.version", str),
+            array_of("config.os.features", str),
+            is_a("config.variant", str),
+            Check("config", fits_platform, "note"),
+            Check("config", windows_features, "note"),
+        ),
+    ),
+    Rule("CFG-08", "MUST", "error", "`config` is an object.", (is_a("config.config", dict),)),
+    Rule(
+        "CFG-09",
+        "MUST",
+        "error",
+        "`User` is a string: a user, or a user and a group with a colon between them.",
+        (
+            is_a("container.User", str),
+            matches("container.User", _USER.fullmatch, "is not USER or USER:GROUP", severity="warning"),
+        ),
+    ),
+    Rule(
+        "CFG-10",
+        "MUST",
+        "error",
+        "`ExposedPorts` maps PORT/tcp, PORT/udp or PORT to empty objects.",
+        (
+            *tolerant(map_of_objects("container.ExposedPorts"), inside=_NULL),
+            Check("container.ExposedPorts", _empty_values, tolerated=True),
+            Check("container.ExposedPorts", _port_names, "warning"),
+        ),
+    ),
+    Rule(
+        "CFG-11",
+        "MUST",
+        "error",
+        "`Env` is an array of strings NAME=VALUE; a value may have any characters in it.",
+        (
+            *tolerant(array_of("container.Env", str), inside=_NULL),
+            each_matches("container.Env", _VARIABLE.fullmatch, "is not NAME=VALUE", tolerated=True),
+        ),
+    ),
+    Rule(
+        "CFG-12",
+        "MUST",
+        "error",
+        "`Entrypoint` and `Cmd` are arrays of strings.",
+        (
+            *tolerant(array_of("container.Entrypoint", str), whole=str, inside=_NULL),
+            *tolerant(array_of("container.Cmd", str), whole=str, inside=_NULL),
+        ),
+    ),
+    Rule(
+        "CFG-13",
+        "MUST",
+        "error",
+        "`Volumes` maps paths to empty objects.",
+        (
+            *tolerant(map_of_objects("container.Volumes"), inside=_NULL),
+            Check("container.Volumes", _empty_values, tolerated=True),
+        ),
+    ),
+    Rule(
+        "CFG-14",
+        "MUST",
+        "error",
+        "`WorkingDir` and `StopSignal` are strings, the latter like SIGKILL or SIGRTMIN+3.",
+        (
+            is_a("container.WorkingDir", str),
+            is_a("container.StopSignal", str),
+            matches("container.StopSignal", _SIGNAL.fullmatch, "is not the name of a signal", severity="warning"),
+        ),
+    ),
+    Rule(
+        "CFG-15",
+        "MUST",
+        "error",
+        "`Labels` is an object, and follows the rules of annotations.",
+        (is_a("container.Labels", dict),),
+    ),
+    Rule(
+        "CFG-16",
+        "MUST",
+        "error",
+        "`ArgsEscaped` is a boolean, and new images do without it.",
+        (
+            is_a("container.ArgsEscaped", bool),
+            Check("container.ArgsEscaped", lambda value: wrong("is deprecated") if value is True else GOOD, "note"),
+        ),
+    ),
+    Rule(
+        "CFG-17",
+        "MUST",
+        "error",
+        "`Memory`, `MemorySwap`, `CpuShares` are reserved integers, `Healthcheck` a reserved object.",
+        (
+            *_integers("container.Memory", "container.MemorySwap", "container.CpuShares", tolerated=True),
+            is_a("container.Healthcheck", dict),
+        ),
+    ),
+    Rule(
+        "CFG-18",
+        "MUST",
+        "error",
+        "A config has a `rootfs`, an object whose `type` is layers.",
+        (
+            needs("config", "rootfs"),
+            is_a("config.rootfs", dict),
+            needs("rootfs", "type"),
+            is_a("rootfs.type", str),
+            matches("rootfs.type", "layers".__eq__, 'is not "layers"'),
+        ),
+    ),
+    Rule(
+        "CFG-19",
+        "MUST",
+        "error",
+        "A rootfs has `diff_ids`, an array of strings, which are digests.",
+        (needs("rootfs", "diff_ids"), *tolerant(array_of("rootfs.diff_ids", str), whole=_NULL)),
+    ),
+    unchecked(
+        "CFG-20",
+        "MUST",
+        "There are as many diff_ids as layers.",
+        "The layers are in another document; `image/verify` compares the two.",
+    ),
+    Rule(
+        "CFG-21",
+        "MUST",
+        "error",
+        "`history` is an array of objects with dates, strings and a boolean.",
+        (
+            array_of("config.history", dict),
+            *_created("history"),
+            *(is_a(f"history.{name}", str) for name in ("author", "created_by", "comment")),
+            is_a("history.empty_layer", bool),
+        ),
+    ),
+    Rule(
+        "CFG-22",
+        "INFO",
+        "warning",
+        "A history that is there has one entry for each layer, besides those with `empty_layer`.",
+        (Check("config", _layer_count),),
+    ),
+    unchecked("CFG-23", "INFO", "The id of an image is the digest of its config.", "It stands in no document."),
+    unchecked("CFG-24", "MUST", "Some fields are required.", "CFG-06, CFG-18 and CFG-19 check it."),
+    unchecked("CFG-25", "INFO", "Go writes the fields in a certain order.", "Order means nothing: CON-05."),
+    Rule(
+        "DCF-02",
+        "INFO",
+        "warning",
+        "The fields that Docker adds to `config`, and that are read here, have Docker's types.",
+        (
+            array_of("container.OnBuild", str),
+            array_of("container.Shell", str),
+            is_a("container.Hostname", str),
+            is_a("container.Domainname", str),
+            *_integers("container.StopTimeout"),
+        ),
+    ),
+    Rule(
+        "DCF-03",
+        "INFO",
+        "warning",
+        "The fields of `Healthcheck` have Docker's types: an array of strings, and integers.",
+        (
+            array_of("healthcheck.Test", str),
+            *_integers(*(f"healthcheck.{name}" for name in _HEALTHCHECK_TIMES)),
+        ),
+    ),
+)

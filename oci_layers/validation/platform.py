@@ -1,0 +1,148 @@
+"""The rules of what an image runs on, as a table (image-index.md, `platform`), and what a config shares with it.
+
+Types are required, values only advised: a system or variant that the spec does not list may be right in a year, so it
+is a note. Which platform suits which machine is decided in `spec/platform`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from oci_layers.validation.rule import GOOD, Check, Fault, Rule, array_of, is_a, matches, needs, shown
+
+__all__ = ["PLATFORM_RULES", "fits_platform", "known_names", "windows_features"]
+
+# What Go's compiler knows: `go tool dist list`, and names that are set aside.
+_SYSTEMS = frozenset(
+    {
+        "aix",
+        "android",
+        "darwin",
+        "dragonfly",
+        "freebsd",
+        "hurd",
+        "illumos",
+        "ios",
+        "js",
+        "linux",
+        "nacl",
+        "netbsd",
+        "openbsd",
+        "plan9",
+        "solaris",
+        "wasip1",
+        "windows",
+        "zos",
+    }
+)
+_ARCHITECTURES = frozenset(
+    {
+        "386",
+        "amd64",
+        "amd64p32",
+        "arm",
+        "arm64",
+        "arm64be",
+        "armbe",
+        "loong64",
+        "mips",
+        "mips64",
+        "mips64le",
+        "mips64p32",
+        "mips64p32le",
+        "mipsle",
+        "ppc",
+        "ppc64",
+        "ppc64le",
+        "riscv",
+        "riscv64",
+        "s390",
+        "s390x",
+        "sparc",
+        "sparc64",
+        "wasm",
+    }
+)
+_VARIANTS = {
+    "amd64": re.compile(r"v[1-9]"),
+    "arm": re.compile(r"v[5-8]"),
+    "arm64": re.compile(r"v(?:8|9)(?:\.[0-9]+)?"),
+    "ppc64le": re.compile(r"power[0-9]+"),
+    "riscv64": re.compile(r"rva[0-9]+u64"),
+}
+_UNKNOWN = "unknown"  # Written by those who mark an entry of an index as no image.
+
+
+def fits_platform(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
+    """Return what is unusual in a variant, for what the object says of its architecture."""
+    found: list[Fault] = []
+    architecture, variant = node.get("architecture"), node.get("variant")
+    table = _VARIANTS.get(architecture) if type(architecture) is str else None
+    if table and type(variant) is str and not table.fullmatch(variant):
+        found.append((("variant",), f"{shown(variant)} is not a variant that the spec lists for {architecture}"))
+    return found
+
+
+def windows_features(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
+    """Return the features of an object that the spec does not list for windows, where that is its system."""
+    features = node.get("os.features")
+    if node.get("os") != "windows" or type(features) is not list:
+        return GOOD
+    return (
+        (("os.features", index), f"{shown(feature)} is not a feature that the spec lists for windows")
+        for index, feature in enumerate(features)
+        if type(feature) is str and feature != "win32k"
+    )
+
+
+def known_names(kind: str) -> tuple[Check, ...]:
+    """Return the checks that an object says its system and architecture, and in the words of Go."""
+    systems, architectures = _SYSTEMS | {_UNKNOWN}, _ARCHITECTURES | {_UNKNOWN}
+    return (
+        needs(kind, "architecture"),
+        is_a(f"{kind}.architecture", str),
+        matches(f"{kind}.architecture", architectures.__contains__, "is not a GOARCH that Go knows", severity="note"),
+        needs(kind, "os"),
+        is_a(f"{kind}.os", str),
+        matches(f"{kind}.os", systems.__contains__, "is not a GOOS that Go knows", severity="note"),
+    )
+
+
+PLATFORM_RULES = (
+    Rule("IDX-08", "MUST", "error", "`platform` is an object.", (is_a("descriptor.platform", dict),)),
+    Rule(
+        "IDX-09",
+        "MUST",
+        "error",
+        "A platform has an `architecture` and an `os`, strings that Go knows as GOARCH and GOOS.",
+        known_names("platform"),
+    ),
+    Rule(
+        "IDX-10",
+        "MUST",
+        "error",
+        "`os.version` of a platform is a string.",
+        (is_a("platform.os.version", str),),
+    ),
+    Rule(
+        "IDX-11",
+        "MUST",
+        "error",
+        "`os.features` of a platform is an array of strings; for windows there is win32k.",
+        (array_of("platform.os.features", str), Check("platform", windows_features, "note")),
+    ),
+    Rule(
+        "IDX-12",
+        "MUST",
+        "error",
+        "`variant` of a platform is a string; for some architectures the values are listed.",
+        (is_a("platform.variant", str), Check("platform", fits_platform, "note")),
+    ),
+    Rule(
+        "IDX-13",
+        "MUST",
+        "error",
+        "`features` of a platform is reserved; where it stands it is an array of strings.",
+        (array_of("platform.features", str),),
+    ),
+)

@@ -1,0 +1,258 @@
+"""The bytes of a document to all that is wrong with it: the rules of the spec as one table, and the walk along it.
+
+A rule is data (`spec/rules_check`); the tables beside this module hold them all, each under its id. The walk knows only
+which kinds of objects stand where. It works on the JSON itself and not on the typed values of `spec/codec`, which do
+not exist for a document that is wrong, so that all faults are found at once and each has its place.
+
+Three profiles weigh what is found. `default` says of each rule what the table says. `strict` is for those who write
+documents: what the spec advises is asked for, so warnings are errors and notes are warnings. `lenient` is for those
+who must live with what registries hold: null is taken for absent, faults that programs can live with are warnings, and
+notes are left out. What is not JSON, or past a limit, is an error in all three.
+
+Time and memory grow with the document, and not with what is wrong with it: of very many faults the first are kept, the
+others only counted (`spec/findings`).
+
+    found = validate(raw, OCI_MANIFEST)
+    for breach in found:
+        print(breach)           # error DSC-07 /layers/0/size: must not be negative
+    found.ok, found.total       # of all, also of those that are left out
+"""
+
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from oci_layers.errors import DocumentError, LimitError, UnsupportedError, shortened
+from oci_layers.limits import Limits
+from oci_layers.spec.mediatype import (
+    DOCKER_CONFIG,
+    DOCKER_MANIFEST,
+    DOCKER_MANIFEST_LIST,
+    OCI_CONFIG,
+    OCI_DESCRIPTOR,
+    OCI_EMPTY,
+    OCI_INDEX,
+    OCI_LAYOUT,
+    OCI_MANIFEST,
+)
+from oci_layers.spec.strict_json import load_json, pointer
+from oci_layers.validation.annotations import ANNOTATION_RULES
+from oci_layers.validation.config import CONFIG_RULES
+from oci_layers.validation.descriptor import DESCRIPTOR_RULES
+from oci_layers.validation.findings import Findings, Sieve
+from oci_layers.validation.manifest import MANIFEST_RULES
+from oci_layers.validation.not_checked import ELSEWHERE_RULES
+from oci_layers.validation.platform import PLATFORM_RULES
+from oci_layers.validation.rule import Check, Level, Profile, Rule, Severity, weigh
+
+__all__ = ["RULES", "Breach", "Check", "Level", "Profile", "Rule", "Severity", "validate"]
+
+RULES: Mapping[str, Rule] = {
+    rule.id: rule
+    for rule in sorted(
+        (*DESCRIPTOR_RULES, *ANNOTATION_RULES, *MANIFEST_RULES, *PLATFORM_RULES, *CONFIG_RULES, *ELSEWHERE_RULES),
+        key=lambda rule: rule.id,
+    )
+}
+"""Every rule by its id, those that no program can check among them."""
+
+_DEFAULT_LIMITS = Limits()
+
+# The kinds of object that each media type names: an object keeps the rules of all its kinds.
+_DOCUMENTS = {
+    OCI_DESCRIPTOR: "descriptor",
+    OCI_MANIFEST: "manifest oci-manifest",
+    DOCKER_MANIFEST: "manifest docker-manifest",
+    OCI_INDEX: "index oci-index",
+    DOCKER_MANIFEST_LIST: "index docker-index",
+    OCI_CONFIG: "config",
+    DOCKER_CONFIG: "config",
+    OCI_LAYOUT: "layout",
+}
+# The kinds of object in the fields of each kind; `[]` are arrays of them.
+_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "manifest": {
+        "config": "descriptor",
+        "layers": "[] descriptor",
+        "subject": "descriptor",
+        "annotations": "annotations",
+    },
+    "index": {"manifests": "[] descriptor entry", "subject": "descriptor", "annotations": "annotations"},
+    "descriptor": {"annotations": "annotations", "platform": "platform"},
+    "config": {"config": "container", "rootfs": "rootfs", "history": "[] history"},
+    "container": {"Labels": "labels", "Healthcheck": "healthcheck"},
+}
+# Only in these may an optional field be null (CFG-01).
+_NULLABLE = frozenset({"config", "container", "rootfs", "history", "healthcheck"})
+_REQUIRED: Mapping[str, frozenset[str]] = {
+    "manifest": frozenset({"schemaVersion", "config", "layers"}),
+    "index": frozenset({"schemaVersion", "manifests"}),
+    "descriptor": frozenset({"mediaType", "digest", "size"}),
+    "platform": frozenset({"architecture", "os"}),
+    "config": frozenset({"architecture", "os", "rootfs"}),
+    "rootfs": frozenset({"type", "diff_ids"}),
+    "layout": frozenset({"imageLayoutVersion"}),
+}
+
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)
+_DEEPER = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+
+_Path = tuple[str | int, ...]
+
+
+@attrs.frozen
+class Breach:
+    """A rule that a document does not keep. Its text is one line."""
+
+    rule: str
+    """The id of the rule; `RULES` has what it says."""
+    severity: Severity
+    """How bad it is, in the profile that was asked for."""
+    pointer: str
+    """The JSON pointer (RFC 6901) to the place, or to where something that is missing would be."""
+    message: str
+    """What is wrong there."""
+    offset: int | None = attrs.field(default=None, eq=False)
+    """The byte at which it was found, where no pointer tells; `spec.locate` finds the places of pointers."""
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.rule} {shortened(self.pointer) or '/'}: {self.message}"
+
+
+def validate(
+    raw: bytes, media_type: str, *, profile: Profile = "default", limits: Limits = _DEFAULT_LIMITS
+) -> Findings[Breach]:
+    """Return every rule that a document does not keep, in the order of the places; nothing if it keeps all.
+
+    The result is a tuple of the first 1,000 breaches of each severity that are found; its `total`, `totals` and
+    `left_out` count all of them. `media_type` is what the document is said to be by its descriptor. A document is good
+    in a profile, and the result is `ok`, if no breach has the severity `error`. One that is not JSON, or goes past a
+    limit, is judged no further than that.
+
+    Raises:
+        UnsupportedError: No document is of this media type, as far as is known here.
+    """
+    kinds = _DOCUMENTS.get(media_type)
+    if kinds is None and media_type != OCI_EMPTY:
+        raise UnsupportedError("media type of a document", media_type)
+    try:
+        loaded = load_json(
+            raw,
+            media_type=media_type,
+            limits=limits,
+            limit="config_bytes" if kinds == "config" else "document_bytes",
+        )
+    except DocumentError as error:
+        breaches = (Breach("CON-04", "error", each.pointer, each.message, each.offset) for each in error.problems)
+        more = error.total - len(error.problems)
+        return Findings(breaches, {("CON-04", "error"): more} if more else {})
+    except LimitError as error:
+        return Findings([_past_limit(raw, error)])
+    if kinds is None:
+        good = raw == b"{}"
+        return Findings([] if good else [Breach("ART-01", "error", "", "must be the two bytes {} and nothing else")])
+    faults = _Faults(profile)
+    _visit(loaded, _kind(kinds), (), faults)
+    return faults.findings()
+
+
+def _past_limit(raw: bytes, error: LimitError) -> Breach:
+    if error.limit != "json_depth":
+        message = f"limit {error.limit} is {error.allowed}, the document has {error.seen} bytes"
+        return Breach("LIM-01", "error", "", message)
+    depth = 0
+    tokens = _TOKEN.finditer(raw)
+    at = next(token.start() for token in tokens if (depth := depth + _DEEPER.get(token[0], 0)) > error.allowed)
+    message = f"limit {error.limit} is {error.allowed}, the document is nested more deeply at byte {at}"
+    return Breach("LIM-02", "error", "", message, at)
+
+
+@attrs.frozen
+class _Field:
+    """A field of an object: what is checked there, and which kind of object it holds."""
+
+    checks: tuple[tuple[Rule, Check], ...]
+    kind: "_Kind | None"
+    many: bool
+    required: bool
+
+
+@attrs.frozen
+class _Kind:
+    """A kind of object: what is checked of it as a whole, and its fields."""
+
+    checks: tuple[tuple[Rule, Check], ...]
+    fields: Mapping[str, _Field]
+    nullable: bool
+
+
+@functools.cache
+def _kind(names: str) -> _Kind:
+    """Return what is known of an object that is of all the kinds in `names`."""
+    whole: list[tuple[Rule, Check]] = []
+    by_field: dict[str, list[tuple[Rule, Check]]] = {}
+    held: dict[str, str] = {}
+    required: set[str] = set()
+    kinds = names.split()
+    for name in kinds:
+        held |= _FIELDS.get(name, {})
+        required |= _REQUIRED.get(name, frozenset())
+    for rule in RULES.values():
+        for check in rule.checks:
+            kind, dot, field = check.at.partition(".")
+            if kind in kinds:
+                (by_field.setdefault(field, []) if dot else whole).append((rule, check))
+    fields = {}
+    for field in {**by_field, **held}:
+        inner = held.get(field, "")
+        many = inner.startswith("[]")
+        nested = _kind(inner.removeprefix("[] ")) if inner else None
+        fields[field] = _Field(tuple(by_field.get(field, ())), nested, many, field in required)
+    return _Kind(tuple(whole), fields, not _NULLABLE.isdisjoint(kinds))
+
+
+class _Faults:
+    """What has been found of a document so far: the first breaches, and how many others there are."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile: Profile = profile
+        self._sieve = Sieve()
+        self._kept: list[tuple[_Path, str, Severity, str]] = []
+
+    def takes_null(self, kind: _Kind) -> bool:
+        """Tell whether an optional field of such an object may be null."""
+        return kind.nullable or self._profile == "lenient"
+
+    def add(self, checks: Iterable[tuple[Rule, Check]], value: Any, path: _Path) -> None:  # Any: JSON.
+        """Check the value at a place."""
+        for rule, check in checks:
+            for below, message in check.run(value):
+                severity = weigh(check.severity or rule.severity, self._profile, tolerated=check.tolerated)
+                if severity is not None and self._sieve.admits(rule.id, severity):
+                    self._kept.append(((*path, *below), rule.id, severity, message))
+
+    def findings(self) -> Findings[Breach]:
+        """Return the breaches in the order of the places."""
+        self._kept.sort(key=lambda fault: fault[:2])
+        breaches = (Breach(rule, severity, pointer(path), message) for path, rule, severity, message in self._kept)
+        return Findings(breaches, self._sieve.left_out)
+
+
+def _visit(node: dict[str, Any], kind: _Kind, path: _Path, faults: _Faults) -> None:
+    faults.add(kind.checks, node, path)
+    for key, value in node.items():
+        field = kind.fields.get(key)
+        if field is None or (value is None and not field.required and faults.takes_null(kind)):
+            continue
+        faults.add(field.checks, value, (*path, key))
+        if field.kind is None:
+            continue
+        if type(value) is dict and not field.many:
+            _visit(value, field.kind, (*path, key), faults)
+        elif type(value) is list and field.many:
+            for index, item in enumerate(value):
+                if type(item) is dict:
+                    _visit(item, field.kind, (*path, key, index), faults)

@@ -1,0 +1,115 @@
+"""The JSON Schemas in `schemas/`, and a document judged by the one of its media type.
+
+The schemas are for everyone, with any validator; `spec/rules` says more and is faster. They say the same where both
+speak, so each is a check of the other. `jsonschema` is imported when a document is judged and not before, because that
+takes longer than anything else here. It gets what JSON Schema leaves open: formats that are checked, by the functions
+of `spec/rules_grammar`, and integers that are written as such.
+
+The only module of this room that reads files: those of the package, where a wheel has put the schemas, or of the
+checkout beside it.
+"""
+
+import functools
+import itertools
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from oci_layers.errors import DocumentError, Problem, UnsupportedError
+from oci_layers.limits import Limits
+from oci_layers.report import Listing
+from oci_layers.spec.mediatype import (
+    DOCKER_CONFIG,
+    DOCKER_MANIFEST,
+    DOCKER_MANIFEST_LIST,
+    OCI_CONFIG,
+    OCI_DESCRIPTOR,
+    OCI_INDEX,
+    OCI_LAYOUT,
+    OCI_MANIFEST,
+)
+from oci_layers.spec.strict_json import load_json, pointer
+from oci_layers.validation.grammar import is_date_time, is_uri
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+__all__ = ["SchemaName", "schema", "violations"]
+
+SchemaName = Literal["descriptor", "manifest", "index", "config", "layout", "docker-manifest", "docker-manifest-list"]
+
+_DEFAULT_LIMITS = Limits()
+_NAMES: dict[str, SchemaName] = {
+    OCI_DESCRIPTOR: "descriptor",
+    OCI_MANIFEST: "manifest",
+    OCI_INDEX: "index",
+    OCI_CONFIG: "config",
+    OCI_LAYOUT: "layout",
+    DOCKER_MANIFEST: "docker-manifest",
+    DOCKER_MANIFEST_LIST: "docker-manifest-list",
+    DOCKER_CONFIG: "config",
+}
+
+
+def schema(name: SchemaName) -> dict[str, Any]:
+    """Return a schema of JSON Schema 2020-12, a fresh copy. Its `$ref`s lead to others by their `$id`."""
+    from importlib import resources
+
+    file_name = f"{name}.json"
+    package = resources.files("oci_layers")
+    installed = package.joinpath("schemas", file_name)
+    file = installed if installed.is_file() else package.joinpath("..", "schemas", file_name)
+    loaded: dict[str, Any] = json.loads(file.read_bytes())
+    return loaded
+
+
+def violations(raw: bytes, media_type: str, *, limits: Limits = _DEFAULT_LIMITS) -> tuple[Problem, ...]:
+    """Return what a document's schema finds wrong with it, in the order of the places; nothing if it is valid.
+
+    No more than the first 1,000 violations are looked for.
+
+    Raises:
+        UnsupportedError: There is no schema for the media type.
+        LimitError: The document goes past a limit.
+    """
+    name = _NAMES.get(media_type)
+    if name is None:
+        raise UnsupportedError("media type of a document", media_type)
+    limit: Literal["config_bytes", "document_bytes"] = "config_bytes" if name == "config" else "document_bytes"
+    try:
+        loaded = load_json(raw, media_type=media_type, limits=limits, limit=limit)
+    except DocumentError as error:
+        return error.problems
+    every = (problem for error in _validator(name).iter_errors(loaded) for problem in _problems(error))
+    found = set(itertools.islice(every, Listing.CAP))
+    return tuple(Problem(pointer(path), message) for path, message in sorted(found))
+
+
+def _problems(error: "ValidationError") -> Iterator[tuple[tuple[str | int, ...], str]]:
+    path = tuple(error.absolute_path)
+    if error.validator == "required":
+        # One error for each missing name, which is told in its message alone.
+        required: Any = error.validator_value  # Any: JSON, here an array of names.
+        instance: Any = error.instance  # Any: JSON, here an object.
+        yield from (((*path, name), "is required") for name in required if name not in instance)
+        return
+    said = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+    yield path, f"does not fit `{error.validator}` of the schema" + (f": {said}" if said else "")
+
+
+@functools.cache
+def _validator(name: SchemaName) -> "Validator":
+    from jsonschema import Draft202012Validator, FormatChecker
+    from jsonschema.validators import extend
+    from referencing import Registry, Resource
+
+    formats = FormatChecker(formats=())
+    formats.checks("date-time")(lambda value: not isinstance(value, str) or is_date_time(value))
+    formats.checks("uri")(lambda value: not isinstance(value, str) or is_uri(value))
+    # JSON Schema takes 1.0 for an integer; the programs that read documents do not.
+    integers = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _checker, value: type(value) is int)
+    every = (schema(each) for each in get_args(SchemaName))
+    registry: Registry[Any] = Registry().with_resources((each["$id"], Resource.from_contents(each)) for each in every)
+    kind: type[Validator] = extend(Draft202012Validator, type_checker=integers)  # type: ignore[no-untyped-call]  # Theirs.
+    return kind(schema(name), registry=registry, format_checker=formats)

@@ -1,0 +1,320 @@
+"""One blob to all that is wrong with it: its size, its digest and, of a layer, its compression and its diff_id.
+
+What names a blob is gathered in a `Blob` first, so that it is read once, however many documents name it. A blob that is
+not what its digest says is called that and nothing else: no more is to be learnt from it. Which blobs there are, and
+what documents say of one another, is in `verify`.
+"""
+
+import contextlib
+import functools
+import io
+import itertools
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+import attrs
+
+from oci_layers.blob.compression import decompressed
+from oci_layers.blob.pipeline import ShouldContinue, map_in_threads
+from oci_layers.blob.store import BlobSource
+from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader, drain
+from oci_layers.errors import (
+    BlobMissingError,
+    CompressionError,
+    DigestMismatchError,
+    LimitError,
+    OCIError,
+    SizeMismatchError,
+    UnsupportedError,
+    printable,
+)
+from oci_layers.limits import Limits
+from oci_layers.progress import Progress
+from oci_layers.spec.digest import Digest, Hasher
+from oci_layers.spec.mediatype import MediaType
+from oci_layers.validation.findings import Flaw
+
+__all__ = ["Blob", "Place", "check_blobs", "read_document"]
+
+
+@attrs.frozen
+class Place:
+    """Where a descriptor stands: a pointer into a document. A root stands nowhere, and has its own digest."""
+
+    digest: Digest
+    pointer: str = ""
+    document: str = ""
+    """The name of the document, where it has another than its digest."""
+
+    def __str__(self) -> str:
+        if not self.pointer:
+            return "the root's descriptor"
+        return f"{printable(self.pointer)} of {printable(self.document) or self.digest}"
+
+    def field(self, name: str) -> str:
+        """Return the pointer to a field of the descriptor."""
+        return f"{self.pointer}/{name}" if self.pointer else ""
+
+
+@attrs.define
+class Blob:
+    """What is said of a blob, wherever it is named, and what has become of it."""
+
+    digest: Digest
+    size: int
+    """Its size, as the first place says that names it."""
+    place: Place
+    """The first place that names it."""
+    media_type: str = ""
+    """What that place says it is."""
+    data: bytes | None = None
+    """Its bytes, where a descriptor embeds them; they have been compared with the digest."""
+    needed: bool = False
+    """Whether a place names it without embedding it, and nothing allows it to be absent."""
+    absences: list[tuple[str, Place]] = attrs.field(factory=list)
+    """The places that name it where it may be absent, each with the rule that allows it."""
+    layers: list[tuple[Place, MediaType]] = attrs.field(factory=list)
+    """The places that call it a layer."""
+    diff_ids: list[tuple[Place, Digest]] = attrs.field(factory=list)
+    """The places in configs that say what its plain bytes are."""
+    tried: bool = False
+    """Whether it has been looked for."""
+    missing: bool = False
+    """Whether the source does not have it."""
+    good: bool = False
+    """Whether its bytes are what size and digest say."""
+
+
+class _Account:
+    """Reports how much of a blob is done: in pieces of some size, and its whole size in the end."""
+
+    def __init__(self, report: ShouldContinue, size: int) -> None:
+        self._report = report
+        self._left = size
+        self._unreported = 0
+
+    def add(self, count: int) -> bool:
+        """Count bytes; returns whether to go on."""
+        self._unreported += count
+        due = min(self._unreported, self._left) if self._unreported >= PIECE else 0
+        if due:
+            self._left -= due
+            self._unreported = 0
+        return self._report(due)
+
+    def close(self) -> None:
+        """Tell of all that is left, whatever has become of it."""
+        self._report(self._left)
+
+
+class _Stoppable:
+    """A stream that ends early when all shall stop; what is made of it then is thrown away."""
+
+    def __init__(self, stream: ByteStream, account: _Account) -> None:
+        self._stream = stream
+        self._account = account
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(size)
+        return data if self._account.add(len(data)) else b""
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _PlainBytes:
+    """The plain bytes of all layers together, held to the limit, whatever the order in which they are read."""
+
+    def __init__(self, allowed: int, layers: int) -> None:
+        self.allowed = allowed
+        self._counts = [0] * layers
+        # A binary indexed tree (Fenwick 1994): to count, and to sum what is before a layer, takes log(layers) steps.
+        self._sums = [0] * (layers + 1)
+        self._lock = threading.Lock()
+
+    def add(self, layer: int, count: int) -> None:
+        """Count bytes of a layer; raises LimitError when those of this layer and all before are too many."""
+        seen = 0
+        with self._lock:
+            self._counts[layer] += count
+            at = layer + 1
+            while at < len(self._sums):
+                self._sums[at] += count
+                at += at & -at
+            at = layer + 1
+            while at:
+                seen += self._sums[at]
+                at &= at - 1
+        if seen > self.allowed:
+            raise LimitError("plain_bytes", self.allowed, seen)
+
+    def first_past(self) -> int | None:
+        """Return the first layer that is too much, with all before it."""
+        sums = itertools.accumulate(self._counts)
+        return next((layer for layer, seen in enumerate(sums) if seen > self.allowed), None)
+
+
+def read_document(blobs: BlobSource, blob: Blob, *, limit: str, allowed: int) -> tuple[bytes | None, list[Flaw]]:
+    """Return all bytes of a small blob, or None and what is wrong with it; nothing is wrong if it is only missing."""
+    blob.tried = True
+    parts = []
+    try:
+        if blob.size > allowed:
+            raise LimitError(limit, allowed, blob.size)
+        with _open(blobs, blob) as stream:
+            while part := stream.read(1 << 16):
+                parts.append(part)
+    except OCIError as error:
+        return None, _flaws_of(error, blob)
+    blob.good = True
+    return b"".join(parts), []
+
+
+def check_blobs(
+    blobs: BlobSource,
+    todo: Iterable[Blob],
+    *,
+    limits: Limits,
+    threads: int,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[Flaw]:
+    """Return what is wrong with blobs, the largest read first, by several threads at once.
+
+    Args:
+        blobs: Where they are.
+        todo: What to check.
+        limits: `plain_bytes` of all layers together, and those of decompression.
+        threads: How many blobs are read at the same time.
+        progress: Called in the caller's thread with how much was read; stops everything when it raises.
+
+    Raises:
+        OSError: The place where the blobs are cannot be read.
+    """
+    ordered = sorted(todo, key=lambda blob: (-blob.size, blob.digest))
+    plain = _PlainBytes(limits.plain_bytes, len(ordered))
+    limits = attrs.evolve(limits, plain_bytes=sys.maxsize)  # Counted by `plain` from here.
+    ended: list[Blob] = []
+
+    def work(item: tuple[int, Blob], report: ShouldContinue) -> list[Flaw]:
+        at, blob = item
+        with contextlib.closing(_Account(report, blob.size)) as account:
+            flaws = _check(blobs, blob, limits, account, functools.partial(plain.add, at))
+            ended.append(blob)
+        return flaws
+
+    on_bytes = None if progress is None else _listener(progress, ordered, ended)
+    found = map_in_threads(work, list(enumerate(ordered)), threads=threads, on_progress=on_bytes)
+    flaws = [flaw for each in found for flaw in each]
+    past = plain.first_past()
+    if past is not None:
+        message = f"limit plain_bytes is {plain.allowed}, the layers down to this one, largest first, have more"
+        flaws.append(Flaw("LIM-01", "error", ordered[past].digest, "", message))
+    return flaws
+
+
+def _listener(
+    progress: Callable[[Progress], None], ordered: Sequence[Blob], ended: Sequence[Blob]
+) -> Callable[[int], None]:
+    """Return what takes each number of bytes that are done, and tells `progress` of their sum."""
+    total, done = sum(blob.size for blob in ordered), 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        done += count
+        now = min(len(ended), len(ordered) - 1)
+        progress(Progress(layer=now, layers=len(ordered), done=done, total=total))
+
+    return on_bytes
+
+
+def _check(
+    blobs: BlobSource, blob: Blob, limits: Limits, account: _Account, count: Callable[[int], None]
+) -> list[Flaw]:
+    blob.tried = True
+    try:
+        with contextlib.closing(_open(blobs, blob, account)) as raw:
+            if blob.layers:
+                return _check_layer(raw, blob, limits, account, count)
+            drain(raw)
+    except OCIError as error:
+        return _flaws_of(error, blob)
+    blob.good = True
+    return []
+
+
+def _open(blobs: BlobSource, blob: Blob, account: _Account | None = None) -> VerifiedReader:
+    blob.digest.hasher()  # An algorithm that is not known is no missing blob.
+    stream: ByteStream
+    try:
+        stream = blobs.open_blob(blob.digest)
+    except BlobMissingError:
+        blob.missing = True
+        if blob.data is None:
+            raise
+        stream = io.BytesIO(blob.data)
+    return VerifiedReader(stream if account is None else _Stoppable(stream, account), blob.digest, blob.size)
+
+
+def _check_layer(
+    raw: VerifiedReader, blob: Blob, limits: Limits, account: _Account, count: Callable[[int], None]
+) -> list[Flaw]:
+    """Return what is wrong with a layer; raises IntegrityError where it is not even the blob that it should be."""
+    flaws: list[Flaw] = []
+    hashers: dict[str, Hasher] = {}
+    try:
+        plain = decompressed(raw, None, limits)
+        # What is not compressed is the blob itself, whose digest is checked by `raw`.
+        known = {} if plain.compression else {blob.digest.algorithm: blob.digest.text}
+        for place, diff_id in blob.diff_ids:
+            try:
+                if diff_id.algorithm not in known:
+                    hashers.setdefault(diff_id.algorithm, diff_id.hasher())
+            except UnsupportedError as error:
+                flaws.append(Flaw("DIG-08", "error", place.digest, place.pointer, str(error)))
+        # Few bytes may be many plain ones, so it may be long until `raw` is read again, and finds that it shall stop.
+        while account.add(0) and (piece := plain.read(PIECE)):
+            count(len(piece))
+            for hasher in hashers.values():
+                hasher.update(piece)
+        drain(raw)
+    except (CompressionError, LimitError) as error:
+        drain(raw)
+        blob.good = True
+        # Which layer is the one too much is told when all have been read.
+        past = isinstance(error, LimitError) and error.limit == "plain_bytes"
+        return flaws if past else [*flaws, *_flaws_of(error, blob)]
+    blob.good = True
+    for place, row in blob.layers:
+        if row.family != "docker" and row.compression != plain.compression:
+            message = (
+                f"promises {row.compression or 'plain tar'}, the bytes are {plain.compression or 'not compressed'}"
+            )
+            flaws.append(Flaw("LYR-03", "error", place.digest, place.field("mediaType"), message))
+    actual = known | {name: f"{name}:{hasher.hexdigest()}" for name, hasher in hashers.items()}
+    for place, diff_id in blob.diff_ids:
+        if actual.get(diff_id.algorithm, diff_id.text) != diff_id.text:
+            message = f"is {diff_id}, but the plain bytes of layer {blob.digest} are {actual[diff_id.algorithm]}"
+            flaws.append(Flaw("CHN-01", "error", place.digest, place.pointer, message))
+    return flaws
+
+
+def _flaws_of(error: OCIError, blob: Blob) -> list[Flaw]:
+    """Return what an error says of a blob; that it is missing is for the caller to weigh."""
+    match error:
+        case BlobMissingError():
+            return []
+        case SizeMismatchError():
+            has = f"{error.actual} bytes, not" if error.actual < error.expected else "more bytes than"
+            rule, message = "DSC-08", f"has {has} the {error.expected} that {blob.place} says"
+        case DigestMismatchError():
+            rule, message = "DSC-05", f"has the digest {error.actual}"
+        case CompressionError():
+            rule, message = "LYR-01", error.reason
+        case LimitError():
+            rule, message = "LIM-01", str(error)
+        case UnsupportedError():
+            rule, message = "DIG-08", str(error)
+        case _:
+            rule, message = "LAY-05", str(error)
+    return [Flaw(rule, "error", blob.digest, "", message)]

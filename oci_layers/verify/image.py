@@ -1,0 +1,356 @@
+"""A whole image to all that is wrong with it: every document and every blob that can be reached from some descriptors.
+
+Rules within a document are in `spec.rules`, those of one blob in `verify_blob`; here are the rules between documents:
+as many layers as diff_ids, an entry's platform and the config's or those of the index that it names, what an entry says
+of an artifact and what the artifact says, a subject that need not be there. The walk has no
+recursion, judges each document once, and believes none whose digest does not hold; so documents in a circle, which
+cannot all have the digests that they name each other by, end as a wrong digest.
+
+What is of an unknown type is never an error (MAN-08, MAN-16, IDX-07, LAY-10): it is bytes of a size and a digest.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+import attrs
+
+from oci_layers.blob.store import BlobSource
+from oci_layers.errors import UnsupportedError, printable
+from oci_layers.limits import Limits
+from oci_layers.progress import Progress
+from oci_layers.spec.config import ImageConfig, platform_of
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+from oci_layers.spec.manifest import Index, Manifest
+from oci_layers.spec.mediatype import MediaType, lookup, role_of
+from oci_layers.spec.platform import Platform, is_attestation, own_name
+from oci_layers.validation.document import judge
+from oci_layers.validation.findings import Findings, Flaw, Sieve
+from oci_layers.validation.rule import weigh
+from oci_layers.validation.rules import Profile, Severity
+from oci_layers.verify.blobs import Blob, Place, check_blobs, read_document
+from oci_layers.verify.platforms import Pair, compare_with_config, compare_with_several, normal, pair
+
+__all__ = ["Verification", "verify_image"]
+
+_LISTED = "LAY-07"
+_DOCUMENTS = frozenset({"index", "manifest", "config", "empty"})
+
+
+def _findings(found: Iterable[Flaw]) -> Findings[Flaw]:
+    return Findings(found)
+
+
+@attrs.frozen(kw_only=True)
+class Verification:
+    """What was looked at, and what is wrong with it."""
+
+    findings: Findings[Flaw] = attrs.field(factory=Findings, converter=_findings)
+    """What is wrong, by digest and then in the order of the document: of each severity the first 1,000 that are found.
+
+    Its `total`, `totals` and `left_out` count all."""
+    blobs: int = 0
+    """How many blobs, documents among them, were found to be what size and digest say."""
+    bytes: int = 0
+    """How many bytes these have."""
+    documents: int = 0
+    """How many of the blobs are documents."""
+    layers: int = 0
+    """How many of the blobs are layers."""
+    files: int = 0
+    """How many documents that are no blobs, such as `index.json`, were looked at; `bytes` has theirs too."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is an error."""
+        return self.findings.ok
+
+
+def verify_image(
+    blobs: BlobSource,
+    roots: Sequence[Descriptor],
+    *,
+    places: Sequence[Place] = (),
+    fast: bool = False,
+    profile: Profile = "default",
+    limits: Limits | None = None,
+    threads: int = 2,
+    progress: Callable[[Progress], None] | None = None,
+) -> Verification:
+    """Check everything that can be reached from `roots`, each blob once; what is wrong is in the result.
+
+    A blob that is missing is an error, unless it is a subject or a non-distributable layer, which need not be there, or
+    what an entry of an index names, beside an image that is there: an index may come with the image for one platform
+    alone (LAY-07). Entries with one name, or without any, are one image.
+
+    Args:
+        blobs: Where everything is; read by several threads at once.
+        roots: What to begin with: manifests, indexes, or anything else.
+        places: Where each of the roots stands, if in a document; its own rules are for the caller to judge.
+        fast: Read documents alone; layers and what is of an unknown type are not even opened.
+        profile: How what is found is weighed; see `spec.rules`.
+        limits: `index_depth`, `descriptors`, `layers` of each manifest, `plain_bytes` of all layers together, each
+            counted once, and the sizes of documents are held.
+        threads: How many layers are read at the same time.
+        progress: Called in the caller's thread as the blobs besides the documents are read, with how many of them are
+            done, and of their bytes; what it raises stops everything and comes out of here.
+
+    Raises:
+        OSError: The place where the blobs are cannot be read.
+    """
+    limits = limits or Limits()
+    walk = _Walk(blobs, profile, limits)
+    walk.documents(roots, places)
+    walk.compare()
+    if not fast:
+        todo = [blob for blob in walk.found.values() if blob.layers or not blob.tried]
+        walk.flaws.update(check_blobs(blobs, todo, limits=limits, threads=threads, progress=progress))
+    walk.weigh_absences()
+    good = [blob for blob in walk.found.values() if blob.good]
+    return Verification(
+        findings=Findings(map(walk.named, sorted(walk.flaws, key=_order)), walk.sieve.left_out),
+        blobs=len(good),
+        bytes=sum(blob.size for blob in good),
+        documents=sum(not blob.layers and role_of(blob.media_type) in _DOCUMENTS for blob in good),
+        layers=sum(bool(blob.layers) for blob in good),
+    )
+
+
+def _order(flaw: Flaw) -> tuple[Digest, list[tuple[int, str]], str, str]:
+    steps = [(len(step) if step.isdecimal() else 0, step) for step in flaw.pointer.split("/")]
+    return flaw.digest, steps, flaw.rule, flaw.message
+
+
+@attrs.frozen
+class _Step:
+    """A document that is to be judged."""
+
+    descriptor: Descriptor
+    row: MediaType
+    depth: int
+
+
+class _Walk:
+    """What has been found of an image so far."""
+
+    def __init__(self, blobs: BlobSource, profile: Profile, limits: Limits) -> None:
+        self.flaws: set[Flaw] = set()
+        self.sieve = Sieve()
+        """Of what is wrong within documents; the limits bound what else there can be."""
+        self.found: dict[Digest, Blob] = {}
+        self._blobs = blobs
+        self._profile: Profile = profile
+        self._limits = limits
+        self._named = 0
+        self._steps: deque[_Step] = deque()
+        self._judged: set[tuple[Digest, str]] = set()
+        self._images: dict[Digest, Manifest] = {}
+        self._configs: dict[Digest, ImageConfig] = {}
+        self._indexes: dict[Digest, Index] = {}
+        self._platforms: list[tuple[Place, Platform, Digest]] = []
+        self._artifacts: list[tuple[Place, str, Digest]] = []
+        self._images_of: dict[tuple[Digest, str | None], list[Descriptor]] = {}
+
+    def _add(self, rule: str, severity: Severity, place: Place, message: str) -> None:
+        weighed = weigh(severity, self._profile)
+        if weighed is not None:
+            self.flaws.add(Flaw(rule, weighed, place.digest, place.pointer, message))
+
+    def named(self, flaw: Flaw) -> Flaw:
+        """Return a finding with what is known of the blob that it is in."""
+        blob = self.found.get(flaw.digest)
+        if blob is None:
+            return flaw
+        named = str(blob.place) if blob.place.pointer else ""
+        return attrs.evolve(flaw, media_type=blob.media_type, named=named)
+
+    def documents(self, roots: Sequence[Descriptor], places: Sequence[Place] = ()) -> None:
+        """Judge every document that can be reached; gather what is said of all other blobs."""
+        for root, place in zip(roots, places or [Place(root.digest) for root in roots], strict=True):
+            if not place.pointer and _embeds(root) is False:
+                self._add("DSC-16", "error", place, "the embedded data is something else")
+            self._name_entry(root, place, 0)
+        while self._steps:
+            step = self._steps.popleft()
+            key = (step.descriptor.digest, step.descriptor.media_type)
+            if key not in self._judged:
+                self._judge(step)
+
+    def _name(self, descriptor: Descriptor, place: Place, depth: int, *, may_be_absent: str = "") -> None:
+        """Take note that a descriptor stands at a place."""
+        self._named += 1
+        if self._named > self._limits.descriptors:
+            if self._named == self._limits.descriptors + 1:
+                message = f"limit descriptors is {self._limits.descriptors}, there are more"
+                self._add("LIM-01", "error", place, message)
+            return
+        blob = self.found.setdefault(
+            descriptor.digest, Blob(descriptor.digest, descriptor.size, place, descriptor.media_type)
+        )
+        if descriptor.size != blob.size:
+            message = f"is {descriptor.size}, but {blob.place} says {blob.size} of the same blob"
+            self._add("DSC-08", "error", Place(place.digest, place.field("size")), message)
+        if descriptor.artifact_type is not None:
+            self._artifacts.append((place, descriptor.artifact_type, descriptor.digest))
+        row = lookup(descriptor.media_type)
+        if row is not None and not row.distributable:
+            may_be_absent = "NDL-03"
+        if _embeds(descriptor):
+            blob.data = descriptor.data
+        elif may_be_absent:
+            blob.absences.append((may_be_absent, place))
+        else:
+            blob.needed = True
+        if row is not None and row.role == "layer":
+            blob.layers.append((place, row))
+        if row is not None and row.role in _DOCUMENTS:
+            self._steps.append(_Step(descriptor, row, depth))
+
+    def _judge(self, step: _Step) -> None:
+        descriptor, limits = step.descriptor, self._limits
+        limit, allowed = "document_bytes", limits.document_bytes
+        if step.row.role == "config":
+            limit, allowed = "config_bytes", limits.config_bytes
+        blob = self.found[descriptor.digest]
+        if blob.tried and not blob.good and not (blob.missing and blob.data is not None):
+            return
+        raw, flaws = read_document(self._blobs, blob, limit=limit, allowed=allowed)
+        self.flaws.update(flaws)
+        if raw is None:
+            return  # Another place may embed it, so it is looked for again there.
+        self._judged.add((descriptor.digest, descriptor.media_type))
+        judged, value = judge(raw, descriptor, profile=self._profile, limits=limits)
+        self.flaws.update(flaw for flaw in judged if self.sieve.admits(flaw.rule, flaw.severity))
+        self.sieve.left_out.update(judged.left_out)
+        if isinstance(value, ImageConfig):
+            self._configs[descriptor.digest] = value
+        elif isinstance(value, Manifest | Index):
+            self._follow(value, step)
+
+    def _follow(self, document: Manifest | Index, step: _Step) -> None:
+        """Take note of everything that a manifest or an index names."""
+        digest = step.descriptor.digest
+        subject_rule = "MAN-17"
+        if isinstance(document, Manifest):
+            self._images[digest] = document
+            self._name(document.config, Place(digest, "/config"), step.depth)
+            layers, allowed = document.layers, self._limits.layers
+            if len(layers) > allowed:
+                message = f"limit layers is {allowed}, the manifest has {len(layers)}"
+                self._add("LIM-01", "error", Place(digest, "/layers"), message)
+                layers = ()
+            for index, layer in enumerate(layers):
+                self._name(layer, Place(digest, f"/layers/{index}"), step.depth)
+        elif step.depth >= self._limits.index_depth:
+            message = f"limit index_depth is {self._limits.index_depth}, this one is deeper inside other indexes"
+            self._add("LIM-02", "error", Place(digest), message)
+        else:
+            subject_rule = "IDX-15"
+            self._indexes[digest] = document
+            for index, entry in enumerate(document.manifests):
+                self._name_entry(entry, Place(digest, f"/manifests/{index}"), step.depth + 1)
+        if document.subject is not None:
+            self._name(document.subject, Place(digest, "/subject"), step.depth, may_be_absent=subject_rule)
+
+    def _name_entry(self, entry: Descriptor, place: Place, depth: int) -> None:
+        """Take note of an entry of an index, or of a root."""
+        self._name(entry, place, depth, may_be_absent=_LISTED if place.pointer else "")
+        if place.pointer:
+            self._images_of.setdefault((place.digest, own_name(entry)), []).append(entry)
+        if entry.platform is not None and not is_attestation(entry):
+            self._platforms.append((place, entry.platform, entry.digest))
+
+    def compare(self) -> None:
+        """Hold manifests, configs and platforms against one another."""
+        for digest, manifest in self._images.items():
+            config = self._configs.get(manifest.config.digest)
+            if config is not None and _is_config(manifest.config):
+                self._compare_layers(digest, manifest, config)
+        self._compare_platforms()
+        for place, artifact_type, digest in self._artifacts:
+            image = self._images.get(digest)
+            actual = artifact_type if image is None else image.artifact_type or image.config.media_type
+            if actual != artifact_type:
+                message = f"is {printable(artifact_type)}, but {digest} is of the type {printable(actual)}"
+                self._add("DSC-21", "warning", Place(place.digest, place.field("artifactType")), message)
+
+    def _compare_platforms(self) -> None:
+        inside = {digest: self._platforms_in(index) for digest, index in self._indexes.items()}
+        for place, platform, digest in self._platforms:
+            found = self._config_of(digest)
+            if found is None:
+                differences, what = compare_with_several(platform, inside.get(digest, {})), str(digest)
+            else:
+                differences, what = compare_with_config(platform, found[1]), str(found[0])
+            for rule, severity, message in differences:
+                self._add(rule, severity, Place(place.digest, place.field("platform")), f"{message} {what}")
+
+    def _config_of(self, digest: Digest) -> tuple[Digest, ImageConfig] | None:
+        """Return the config of a manifest, if it is an image's and has been read."""
+        image = self._images.get(digest)
+        config = None if image is None or not _is_config(image.config) else self._configs.get(image.config.digest)
+        return None if image is None or config is None else (image.config.digest, config)
+
+    def _platforms_in(self, index: Index) -> dict[Pair, Platform]:
+        """Return what the images of an index run on, as far as is known."""
+        found: dict[Pair, Platform] = {}
+        for entry in index.manifests:
+            config, platform = self._config_of(entry.digest), entry.platform
+            if config is not None:
+                platform = platform_of(config[1])
+            if platform is not None and not is_attestation(entry):
+                platform = normal(platform)
+                found.setdefault(pair(platform), platform)
+        return found
+
+    def _compare_layers(self, digest: Digest, manifest: Manifest, config: ImageConfig) -> None:
+        diff_ids = config.rootfs.diff_ids
+        whole = Place(manifest.config.digest, "/rootfs/diff_ids")
+        if len(diff_ids) != len(manifest.layers):
+            message = f"has {len(diff_ids)} diff_ids for the {len(manifest.layers)} layers of manifest {digest}"
+            self._add("CFG-20", "error", whole, message)
+        if len(diff_ids) != len(manifest.layers) or len(diff_ids) > self._limits.layers:
+            return
+        for index, (layer, diff_id) in enumerate(zip(manifest.layers, diff_ids, strict=True)):
+            row, blob = lookup(layer.media_type), self.found.get(layer.digest)
+            if row is not None and row.role == "layer" and blob is not None:
+                blob.diff_ids.append((Place(whole.digest, f"{whole.pointer}/{index}"), diff_id))
+
+    def weigh_absences(self) -> None:
+        """Tell of the blobs that are not there."""
+        for entries in self._images_of.values():
+            if not any(self._is_there(entry) for entry in entries if not is_attestation(entry)):
+                for entry in entries:
+                    if entry.digest in self.found:
+                        self.found[entry.digest].needed = True
+        for blob in self.found.values():
+            if blob.missing and blob.needed:
+                self._add("LAY-05", "error", Place(blob.digest), f"is missing; {blob.place} names it")
+            for rule, place in blob.absences if blob.missing else ():
+                if rule != _LISTED:
+                    self._add(rule, "note", place, f"{blob.digest} is not there, and need not be")
+                elif not blob.needed:
+                    message = f"{blob.digest} is not there, and need not be, since another image of this index is"
+                    self._add(rule, "note", place, message)
+
+    def _is_there(self, entry: Descriptor) -> bool:
+        """Tell whether an entry of an index is an image, or another index, and not missing."""
+        blob = self.found.get(entry.digest)
+        if role_of(entry.media_type) not in {"manifest", "index"} or blob is None:
+            return False
+        return not blob.missing or blob.data is not None
+
+
+def _is_config(descriptor: Descriptor) -> bool:
+    return role_of(descriptor.media_type) == "config"
+
+
+def _embeds(descriptor: Descriptor) -> bool | None:
+    """Tell whether a descriptor embeds what it names; None if it embeds nothing, or nobody can tell."""
+    data = descriptor.data
+    if data is None:
+        return None
+    try:
+        return len(data) == descriptor.size and Digest.of(data, descriptor.digest.algorithm) == descriptor.digest
+    except UnsupportedError:
+        return None
