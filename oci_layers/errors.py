@@ -94,7 +94,8 @@ class OCIError(Exception):
 def format_error(error: BaseException) -> str:
     """Return any error as the one line that the command prints.
 
-    The notes come first, from the outside in; then what the error says, and what to do about it where that is known.
+    The notes come first, from the outside in, names in them `printable` already; then what the error says, and what to
+    do about it where that is known.
     A terminal cannot act on any of it.
     """
     if isinstance(error, OCIError):
@@ -108,7 +109,7 @@ def format_error(error: BaseException) -> str:
             text += " (to allow more: ulimit -n NUMBER)"
     else:
         text = ": ".join(filter(None, (type(error).__name__, _one_line(str(error)))))
-    notes = [printable(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
+    notes = [_one_line(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
     return ": ".join([*dict.fromkeys(notes), text])
 
 
@@ -123,7 +124,7 @@ def locate(error: OSError, path: str | None, role: str) -> None:
         error.filename = path
         if error.filename2 is not None:
             del error.filename2
-    error.add_note(role)
+    error.add_note(printable(role))
 
 
 @attrs.frozen
@@ -171,7 +172,7 @@ class NameFormatError(OCIError, ValueError):
     reason: str
 
     def _sentence(self) -> str:
-        return f"{self.what} {shortened(self.text)!r}: {self.reason}"
+        return f"{self.what} '{shortened(self.text)}': {self.reason}"
 
 
 @attrs.define(eq=False, slots=False, str=False)
@@ -274,7 +275,7 @@ class ReferenceMissingError(MissingError):
             return f"there is no {self.what}"
         known = ", ".join(printable(name) for name in self.known[:20]) or "none"
         more = f" and {len(self.known) - 20} more" if len(self.known) > 20 else ""
-        asked = f"no {self.what} {printable(self.name)!r}" if self.name else f"there are several {self.what}s, name one"
+        asked = f"no {self.what} '{printable(self.name)}'" if self.name else f"there are several {self.what}s, name one"
         return f"{asked}; there are: {known}{more}"
 
 

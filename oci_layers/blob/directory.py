@@ -61,9 +61,9 @@ class OpenFile:
     def close(self) -> None:
         """Close the file; reading is an error from now on."""
         with self._lock:
-            if self._fd >= 0:
-                system.close(self._fd)
-                self._fd = -1
+            fd, self._fd = self._fd, -1
+            if fd >= 0:
+                system.close(fd)
 
     def __del__(self) -> None:
         if self._fd >= 0:

@@ -20,7 +20,6 @@ from oci_layers.errors import (
     NameFormatError,
     OCIError,
     format_error,
-    printable,
 )
 
 __all__ = ["main", "parser", "run"]
@@ -122,7 +121,7 @@ def _end(work: Callable[[], int]) -> int:
     except KeyboardInterrupt as stop:
         # What has been undone is not mentioned; what was left behind is.
         for note in getattr(stop, "__notes__", ()):
-            print(f"oci-layers: interrupted: {printable(note)}", file=sys.stderr)
+            print(f"oci-layers: interrupted: {note}", file=sys.stderr)
         return 128 + stop.number if isinstance(stop, Stopped) else 130
     except BrokenPipeError:
         _discard_stdout()

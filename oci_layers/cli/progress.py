@@ -29,12 +29,12 @@ def progress(style: Style) -> Iterator[_Show | None]:
 
 
 def _lines() -> _Show:
-    shown = -1
+    shown, is_done = -1, False
 
     def show(now: Progress) -> None:
-        nonlocal shown
-        if now.layer > shown:
-            shown = now.layer
+        nonlocal shown, is_done
+        if now.layer > shown or (now.done == now.total and not is_done):
+            shown, is_done = max(shown, now.layer), now.done == now.total
             text = f"layer {now.layer + 1} of {now.layers}: {human_bytes(now.done)} of {human_bytes(now.total)} done"
             print(text, file=sys.stderr, flush=True)
 

@@ -273,7 +273,7 @@ class DirectoryMirror:
             # A map says which owner on disk is the image's; one owner for all is not meant by any set-id bit.
             kept = self._owner.fixed is None or wanted == image_s
         else:
-            return node.mode & ~_SET_ID
+            kept = False
         if kept or not node.mode & _SET_ID:
             return node.mode
         self._skips.add("set-id", path, node, None, "the owner is another")

@@ -16,7 +16,7 @@ from oci_layers.blob.spool import Spool
 from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
-from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError
+from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError, printable
 from oci_layers.image.content import LayerContents
 from oci_layers.image.layer import Layer
 from oci_layers.image.merge import merge_layers
@@ -35,7 +35,7 @@ from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import lookup
 from oci_layers.tar.entry import Entry
 from oci_layers.tree.node import File, Stored
-from oci_layers.tree.path import AnyPath, to_bytes
+from oci_layers.tree.path import AnyPath, to_bytes_each
 from oci_layers.tree.tree import FileTree
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Image:
                 error = UnsupportedError(
                     "config media type", descriptor.media_type, "this is an artifact, not an image"
                 )
-                error.add_note(self.name)
+                error.add_note(printable(self.name))
                 raise error
             raw = read_verified(self.blobs, descriptor, limit="config_bytes", allowed=self.limits.config_bytes)
             try:
@@ -129,7 +129,7 @@ class Image:
     def _blame_config(self, error: OCIError) -> OCIError:
         """Say in an error whose config it is about."""
         error.add_note(f"config {self.manifest.config.digest}")
-        error.add_note(self.name)
+        error.add_note(printable(self.name))
         return error
 
     @property
@@ -234,7 +234,7 @@ class Image:
         """
         tree = self.tree()
         if paths is not None:
-            tree = select_paths(tree, [_led_to(tree, to_bytes(path)) for path in paths])
+            tree = select_paths(tree, [_led_to(tree, path) for path in to_bytes_each(paths)])
         for path, node, entry in self._stored(_files(tree)):
             yield path, node, iter(()) if entry is None else map(bytes, entry.chunks())
 
@@ -300,7 +300,7 @@ class Image:
             OCIError: The image is refused, or part of it is missing or damaged.
         """
         policy = policy or Policy()
-        wanted = [to_bytes(path) for path in paths]
+        wanted = to_bytes_each(paths)
         tracker = self._tracker(progress)
         options = UnpackOptions(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
         subset = select_paths(self._tree(len(self.layers), policy, progress), wanted) if wanted else None

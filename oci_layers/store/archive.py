@@ -70,7 +70,7 @@ class TarFiles:
                 for entry in read_tar(self._range(0, self._file.size), limits=self._limits):
                     self._note(entry)
             except OCIError as error:
-                error.add_note(self.place)
+                error.add_note(printable(self.place))
                 raise
             undo.pop_all()
 

@@ -216,7 +216,7 @@ class DockerArchive:
         try:
             return parse_config(raw, descriptor, self._limits)
         except OCIError as error:
-            error.add_note(f"config {item.config} ({descriptor.digest})")
+            error.add_note(f"config {printable(item.config)} ({descriptor.digest})")
             raise
 
     def _layer(self, what: str, name: str, diff_id: Digest) -> Descriptor:

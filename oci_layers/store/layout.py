@@ -129,9 +129,9 @@ class LayoutDirectory:
         with self._lock:
             for file in list(self._opened):
                 file.close()
-            if self._root >= 0:
-                system.close(self._root)
-                self._root = -1
+            root, self._root = self._root, -1
+            if root >= 0:
+                system.close(root)
 
     def __del__(self) -> None:
         if self._root >= 0:

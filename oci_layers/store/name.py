@@ -78,6 +78,8 @@ class ImageName:
 
 def _hint(transport: str, text: str) -> str:
     if transport in _ELSEWHERE:
+        if transport == "docker" and not text.startswith("docker://"):
+            text = f"docker://{text.removeprefix('docker:')}"
         return f"{_ELSEWHERE[transport]}; copy the image first: skopeo copy {text} oci:DIR"
     return f"there are {', '.join(TRANSPORTS)}; for a path with a colon write ./{text}, for REF use --ref"
 

@@ -5,7 +5,15 @@ import os
 
 from oci_layers import system
 from oci_layers.blob.store import BlobSource
-from oci_layers.errors import CompressionError, NameFormatError, OCIError, PlaceMissingError, StoreError, TarFormatError
+from oci_layers.errors import (
+    CompressionError,
+    NameFormatError,
+    OCIError,
+    PlaceMissingError,
+    StoreError,
+    TarFormatError,
+    printable,
+)
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
 from oci_layers.spec.document import Document
@@ -84,8 +92,8 @@ def open_image(
 def name_place(error: OCIError, place: str) -> None:
     """Say in an error which place it is about, where it does not say so itself."""
     notes: list[str] = getattr(error, "__notes__", [])
-    if not isinstance(error, StoreError) and not any(place in note for note in notes):
-        error.add_note(place)
+    if not isinstance(error, StoreError) and not any(printable(place) in note for note in notes):
+        error.add_note(printable(place))
 
 
 def place_of(name: str | os.PathLike[str], ref: str | None) -> tuple[ImageName, str | None]:

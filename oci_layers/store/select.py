@@ -20,7 +20,7 @@ from oci_layers.spec import annotations
 from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
-from oci_layers.spec.document import Document, parse_index, parse_manifest
+from oci_layers.spec.document import Document, parse_config, parse_index, parse_manifest
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import role_of
 from oci_layers.spec.platform import Platform, is_attestation, own_name, select
@@ -73,7 +73,8 @@ def find(
 ) -> tuple[Descriptor, list[Descriptor]]:
     """Return what names the manifest of the one image that is meant, and all that it was chosen from; see `choose`.
 
-    A nested index that is not there is passed over (LAY-07), as long as there is another image.
+    A nested index that is not there is passed over (LAY-07), as long as there is another image. Of several entries that
+    say no platform their configs do; two for one platform are two images, which their digests tell apart.
     """
     search = _Search(blobs, limits)
     entries = entries_called(index, blobs, ref, limits)
@@ -88,11 +89,33 @@ def find(
         raise ReferenceMissingError(ref or "", _names(index.manifests), "image")
     if len(images) == 1 and not search.absent and (platform is None or images[0].platform is None):
         return images[0], images
+    unsaid = {each.digest for each in images if each.platform is None}
+    if len(unsaid) > 1:
+        images = [each if each.platform else _with_platform(each, blobs, limits) for each in images]
     try:
-        return select(images, platform or host_platform()), images
+        chosen = select(images, platform or host_platform())
     except ReferenceMissingError as error:
         error.known = _platforms(images, blobs) or error.known
         raise
+    if chosen.digest in unsaid:
+        same = [each for each in images if each.digest in unsaid and each.platform == chosen.platform]
+        digests = tuple(dict.fromkeys(str(each.digest) for each in same))
+        if len(digests) > 1:
+            raise ReferenceMissingError("", digests)
+    return chosen, images
+
+
+def _with_platform(descriptor: Descriptor, blobs: BlobSource, limits: Limits) -> Descriptor:
+    """Return an entry with the platform that its config says; as it is, where there is no config of an image."""
+    try:
+        raw = read_verified(blobs, descriptor, limit="document_bytes", allowed=limits.document_bytes)
+        config = parse_manifest(raw, descriptor, limits).value.config
+        if role_of(config.media_type) != "config":
+            return descriptor
+        raw = read_verified(blobs, config, limit="config_bytes", allowed=limits.config_bytes)
+        return attrs.evolve(descriptor, platform=platform_of(parse_config(raw, config, limits).value))
+    except BlobMissingError:
+        return descriptor
 
 
 def _platforms(descriptors: Sequence[Descriptor], blobs: BlobSource) -> tuple[str, ...]:

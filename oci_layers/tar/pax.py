@@ -11,7 +11,7 @@ import binascii
 import re
 from collections.abc import Mapping
 
-from oci_layers.errors import LimitError
+from oci_layers.errors import LimitError, TarFormatError, shortened
 from oci_layers.tar.entry import Entry
 from oci_layers.tar.header import malformed
 
@@ -77,7 +77,7 @@ def decimal(value: bytes) -> int:
         return int(value)
     digits = value.removeprefix(b"-")
     if not digits.isdigit():
-        raise malformed(f"{value[:40]!r} is not a decimal number")
+        raise malformed(f"{shortened(value)} is not a decimal number")
     digits = digits.lstrip(b"0")
     magnitude = int(digits or b"0") if len(digits) < 20 else 1 << 64
     if magnitude >= 1 << 63:
@@ -95,7 +95,7 @@ def parse_time(value: bytes) -> int:
     nanoseconds = decimal(seconds) * 1_000_000_000
     if fraction:
         if not fraction.isdigit():
-            raise malformed(f"{value[:40]!r} is not a time")
+            raise malformed(f"{shortened(value)} is not a time")
         part = int(fraction[:9].ljust(9, b"0"))
         nanoseconds += -part if seconds[:1] == b"-" else part
     return nanoseconds
@@ -113,7 +113,11 @@ def merge(entry: Entry, records: Mapping[bytes, bytes], xattr_bytes: int) -> Non
     for keyword, value in records.items():
         if keyword in _FIELDS:
             if value:
-                _merge_one(entry, keyword, value)
+                try:
+                    _merge_one(entry, keyword, value)
+                except TarFormatError as error:
+                    error.reason = f"the PAX record {keyword.decode()}: {error.reason}"
+                    raise
         elif keyword.startswith(_XATTRS):
             attributes = True
     if attributes:

@@ -6,12 +6,23 @@ one slash, no `.`, no `..`, no slash at either end; the root itself is the empty
 """
 
 import re
+from collections.abc import Iterable
 from typing import Protocol
 
 from oci_layers.errors import LimitError, UnsafePathError
 from oci_layers.limits import Limits
 
-__all__ = ["AnyPath", "FSPath", "PathInImage", "check_limits", "clean", "join", "parent_and_name", "to_bytes"]
+__all__ = [
+    "AnyPath",
+    "FSPath",
+    "PathInImage",
+    "check_limits",
+    "clean",
+    "join",
+    "parent_and_name",
+    "to_bytes",
+    "to_bytes_each",
+]
 
 _LIMITS = Limits()
 _PART = rb"(?:[^/.\0]|\.(?!\.?(?:/|\Z)))[^/\0]*"
@@ -47,6 +58,17 @@ def _said(path: object) -> bytes | str:
                 return said
     kind = type(path).__name__
     raise TypeError(f"a path inside an image is bytes, str, os.PathLike or an ImagePath, not {kind}")
+
+
+def to_bytes_each(paths: Iterable[AnyPath]) -> list[bytes]:
+    """Return each of `paths` as bytes; raises as `to_bytes`.
+
+    Raises:
+        TypeError: It is one path, and not several.
+    """
+    if isinstance(paths, bytes | str):
+        raise TypeError(f"paths is one path and no list of paths: {paths!r}")
+    return [to_bytes(path) for path in paths]
 
 
 def to_bytes(path: AnyPath) -> bytes:

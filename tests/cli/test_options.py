@@ -103,11 +103,16 @@ def test_a_transport_that_nobody_knows_says_what_to_write_instead(run):
     ("name", "code", "line"),
     [
         (
+            "docker:alpine",
+            1,
+            f"unsupported transport: docker ({REGISTRY}; copy the image first: skopeo copy docker://alpine oci:DIR)",
+        ),
+        (
             "docker://alpine",
             1,
             f"unsupported transport: docker ({REGISTRY}; copy the image first: skopeo copy docker://alpine oci:DIR)",
         ),
-        ("a\0b", 2, "image name 'a\\\\x00b': it has a NUL byte"),
+        ("a\0b", 2, "image name 'a\\x00b': it has a NUL byte"),
         ("oci:x@sha256:0", 2, "digest 'sha256:0': sha256 takes 64 lower-case hexadecimal digits"),
     ],
 )
@@ -158,6 +163,12 @@ def test_blobs_that_are_links_are_followed_where_it_is_asked_for(run, tmp_path):
         assert run(verb, linked, option, "lenient").code == 0
     assert run("cat", linked, "a", "--policy", "lenient").out == "content"
     assert run("unpack", linked, tmp_path / "out", "--policy", "lenient").code == 0
+
+
+def test_the_name_of_an_entry_is_escaped_once(run, tmp_path):
+    name = image(tmp_path / "i", tar(sym("a\x1b[31mb\\c", "x" * 3000)))
+    ran = run("unpack", name, tmp_path / "out", "--limit", "path_bytes=2000")
+    assert r": at the entry a\x1b[31mb\x5cc" in ran.err
 
 
 def test_limits_are_those_of_an_archive_too(run, tmp_path):

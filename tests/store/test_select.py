@@ -114,6 +114,41 @@ def test_several_images_and_no_name_lists_what_there_is(layout):
     assert refused(directory) == ("image", "", ("x", "y", unnamed["digest"]))
 
 
+@pytest.mark.parametrize("name", [None, "x"])
+def test_images_of_one_name_are_told_by_the_platforms_in_their_configs(layout, name):
+    images = [layout.image(each, each, said=False, name=name) for each in ("linux/arm64", "linux/amd64")]
+    directory = layout.write(*images)
+    for each in ("linux/arm64", "linux/amd64"):
+        assert author(directory, ref=name, platform=each) == each
+    assert refused(directory, ref=name, platform="linux/s390x")[0] == "platform"
+
+
+def test_images_of_one_name_and_platform_are_told_by_their_digests(layout):
+    images = [layout.image(each, "linux/arm64", said=False, name="x") for each in "ab"]
+    directory = layout.write(*images, layout.image("c", "linux/amd64", said=False, name="x"))
+    assert refused(directory, ref="x", platform="linux/arm64") == (
+        "image",
+        "",
+        (images[0]["digest"], images[1]["digest"]),
+    )
+    assert author(directory, ref=images[1]["digest"]) == "b"
+    assert author(directory, ref="x", platform="linux/amd64") == "c"
+
+
+def test_an_entry_that_is_not_there_says_no_platform(layout):
+    gone = layout.image("gone", said=False)
+    directory = layout.write(*absent(layout, gone), layout.image("a", "linux/arm64", said=False))
+    assert author(directory, platform="linux/arm64") == "a"
+
+
+def test_an_artifact_says_no_platform(layout):
+    config = layout.built.put(b"{}", "application/vnd.oci.empty.v1+json")
+    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [], "artifactType": "a/b"}
+    artifact = layout.built.put(json.dumps(manifest).encode(), MANIFEST)
+    directory = layout.write(artifact, layout.image("a", "linux/arm64", said=False))
+    assert author(directory, platform="linux/arm64") == "a"
+
+
 def test_a_name_that_is_not_there_lists_what_there_is(layout):
     assert refused(layout.write(layout.image("a", name="x")), ref="z") == ("image", "z", ("x",))
 

@@ -202,7 +202,7 @@ def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image:
     try:
         found = list(lint(entries(), limits=limits))
     except OCIError as error:
-        error.add_note(what)
+        error.add_note(printable(what))
         raise
     return None if is_image else found
 
