@@ -183,6 +183,7 @@ class Decompressor:
 
     def __init__(self, stream: ByteStream, compression: Compression, head: bytes, limits: Limits, what: str) -> None:
         self.compression = compression
+        self.is_empty = not head
         self._stream = stream
         self._limits = limits
         self._what = what

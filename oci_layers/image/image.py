@@ -298,6 +298,7 @@ class Image:
             DestinationError: `dest` is refused.
             MetadataError: Something could not be set, and `strict_metadata` was asked for.
             OCIError: The image is refused, or part of it is missing or damaged.
+            OSError: The system fails: there is no room, for one.
         """
         policy = policy or Policy()
         wanted = to_bytes_each(paths)

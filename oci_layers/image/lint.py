@@ -1,6 +1,6 @@
 """The layers of an image into what is wrong or doubtful in them, each judged over the tree of those below it.
 
-The rules are in `layer.lint` and the engine that they ask in `layer.linter`; each layer is read, checked and parsed
+The rules are in `lint` and the engine that they ask in `lint.linter`; each layer is read, checked and parsed
 once. Contents are not read.
 """
 

@@ -1,7 +1,7 @@
 """The annotation keys that mean something here: the spec's own (annotations.md), and those of others that are read.
 
 Keys and values are strings, and an unknown key is data, never an error. What a value must look like is a rule and
-lives in `spec/rules`; the grammar of `REF_NAME` values lives in `spec/reference`.
+lives in `validation`; the grammar of `REF_NAME` values lives in `spec/reference`.
 """
 
 __all__ = [

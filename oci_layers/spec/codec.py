@@ -10,7 +10,7 @@ A model keeps in `extra` what it has no attribute for, and also nulls and explic
 Docker's own fields of a type that is not Docker's, and values that are read as Docker reads them though they are of a
 wrong type, under their JSON names: `unstructure` writes them back unless the attribute has been set since. So reading
 and writing loses nothing but order. The attributes of the models and the tables below say it all once. Rules beyond
-types (grammars of names, URIs, dates) are in `spec/rules`.
+types (grammars of names, URIs, dates) are in `validation`.
 """
 
 import base64

@@ -3,7 +3,7 @@
 The spec's fields are typed, and of Docker's those that are commonly read; all others are in `extra`. Fields that may
 be absent have their empty value then: None, an empty tuple or mapping, an empty `ContainerConfig`. The chain of layer
 identities is computed here too, because it is a function of `diff_ids` alone. Comparing a config with the manifest
-and the blobs lives in `image/verify`.
+and the blobs lives in `verify`.
 """
 
 from collections.abc import Iterable, Mapping

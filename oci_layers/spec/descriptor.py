@@ -1,7 +1,7 @@
 """The descriptor: the name, type and length by which every document refers to other content (descriptor.md).
 
 A value and the one constant that the spec gives. Checking content against a descriptor lives in `blob/stream`; the
-JSON form in `spec/codec`; what a valid descriptor must look like beyond its types in `spec/rules`.
+JSON form in `spec/codec`; what a valid descriptor must look like beyond its types in `validation`.
 """
 
 from collections.abc import Mapping

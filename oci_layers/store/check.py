@@ -83,7 +83,9 @@ def check_image(
 
     Raises:
         NameFormatError: `name` or `platform` is malformed, or `name` and `ref` do not agree.
-        StoreError: There is nothing that is an image.
+        PlaceMissingError: There is nothing.
+        StoreError: There is something else than an image.
+        TarFormatError, CompressionError: There is a file that is no tar archive, or a damaged one.
         ReferenceMissingError: No image of that reference or platform.
         LimitError: A file beside the blobs is past `document_bytes`.
         OSError: The place cannot be read.

@@ -59,7 +59,9 @@ def open_image(
     Raises:
         NameFormatError: `name`, `ref` or `platform` is malformed, or `name` and `ref` do not agree.
         UnsupportedError: The transport is not known.
-        StoreError: There is nothing, or nothing that is an image.
+        PlaceMissingError: There is nothing.
+        StoreError: There is something else than an image.
+        TarFormatError, CompressionError: There is a file that is no tar archive, or a damaged one.
         ReferenceMissingError: No image of that reference or platform; lists those there are.
         OCIError: A document of the image is missing, damaged or malformed.
     """

@@ -1,6 +1,6 @@
 """The rules of the image config, as a table (config.md, and the fields that Docker adds to it).
 
-Every optional field may be null, which is the same as leaving it out; the walk in `spec/rules` knows that. Docker's
+Every optional field may be null, which is the same as leaving it out; the walk in `rules` knows that. Docker's
 own fields in `config` are unknown ones to the spec, so that another type than Docker's is a warning and no error. What
 Docker takes for a value of the right type is an error that is tolerated: `spec/codec` reads it as Docker does.
 Whether the layers are those of `diff_ids` is decided in `image`.
@@ -232,7 +232,7 @@ CONFIG_RULES = (
         "CFG-20",
         "MUST",
         "There are as many diff_ids as layers.",
-        "The layers are in another document; `image/verify` compares the two.",
+        "The layers are in another document; `verify` compares the two.",
     ),
     Rule(
         "CFG-21",

@@ -1,6 +1,6 @@
 """One document's bytes into all that is wrong with them, each finding with its place; and into the value to go on with.
 
-The rules are in `spec.rules`, the places in `spec.locate`. What programs cannot read is an error here whatever the
+The rules are in `rules`, the places in `positions`. What programs cannot read is an error here whatever the
 profile says of the single faults. What documents say of one another is in `verify`.
 """
 

@@ -3,7 +3,7 @@
 A rule has an id, which is this project's own and never changes its meaning; a sentence; and checks. A check looks at
 one kind of place in a document and says what is wrong there. A rule without a check says why none is possible. The
 rules themselves are in the tables beside this module, and the walk through a document that calls them is in
-`spec/rules`.
+`rules`.
 
 Checks run on every value of every document, so a check is one plain function that returns an empty tuple when all is
 well, and finds its faults one after the other, because there may be millions. It takes values of any type: another
@@ -86,7 +86,7 @@ class Rule:
 
 
 def weigh(severity: Severity, profile: Profile, *, tolerated: bool = False) -> Severity | None:
-    """Return how bad a fault is in a profile, or None if it is not to be told; `spec/rules` says why."""
+    """Return how bad a fault is in a profile, or None if it is not to be told; `rules` says why."""
     match profile:
         case "default":
             return severity

@@ -18,7 +18,7 @@ from oci_layers.cli.findings import SEVERITIES, Tally, finding_arguments
 from oci_layers.cli.options import choice_arguments, limits_of
 from oci_layers.cli.output import counted, one_line, path_json, print_json
 from oci_layers.cli.sarif import Result, SarifRule, file_uri, sarif_log
-from oci_layers.errors import NameFormatError, OCIError, printable
+from oci_layers.errors import NameFormatError, OCIError, TarFormatError, printable
 from oci_layers.image.image import Image
 from oci_layers.image.lint import lint_layers
 from oci_layers.limits import Limits
@@ -189,17 +189,24 @@ def _layer_alone(what: str, limits: Limits) -> list[Lint] | None:
 
 
 def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image: bool) -> list[Lint] | None:
-    is_image = False
+    is_image = has_names = has_layer = False
 
     def entries() -> Iterator[Entry]:
-        nonlocal is_image
-        for entry in read_tar(decompressed(stream, None, limits, what=printable(what)), limits=limits):
-            if may_be_image and entry.name.removeprefix(b"./") in _MARKS:
+        nonlocal is_image, has_names, has_layer
+        for entry in read_tar(plain, limits=limits):
+            name = entry.name.removeprefix(b"./")
+            has_names = has_names or name == b"repositories"
+            has_layer = has_layer or name.endswith(b"/layer.tar")
+            # The second is an archive of Docker before 1.10.
+            if may_be_image and (name in _MARKS or (has_names and has_layer)):
                 is_image = True
                 return
             yield entry
 
     try:
+        plain = decompressed(stream, None, limits, what=printable(what))
+        if plain.is_empty:
+            raise TarFormatError(path=b"", reason="it is empty", offset=0)
         found = list(lint(entries(), limits=limits))
     except OCIError as error:
         error.add_note(printable(what))

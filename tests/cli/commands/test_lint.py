@@ -328,3 +328,28 @@ def test_a_rule_without_a_fix_has_none(run, tmp_path):
     ]
     (found,) = told(run, directory, code=0)["findings"]
     assert found["fix"] is None
+
+
+def test_an_archive_of_docker_before_1_10_is_no_layer(run, tmp_path):
+    file = tmp_path / "old.tar"
+    file.write_bytes(tar(d("1/"), f("1/json", "{}"), f("1/layer.tar", "x"), f("repositories", "{}")))
+    ran = run("lint", file)
+    assert (ran.code, ran.out) == (1, "")
+    assert "it is an archive of Docker before 1.10" in ran.err
+
+
+@pytest.mark.parametrize("name", ["repositories", "1/layer.tar"])
+def test_one_such_name_makes_no_archive(run, tmp_path, name):
+    file = tmp_path / "layer.tar"
+    file.write_bytes(tar(f(name, "x")))
+    assert run("lint", file).code == 0
+
+
+def test_a_file_without_a_byte_is_no_layer(run, tmp_path):
+    file = tmp_path / "empty.tar"
+    file.touch()
+    ran = run("lint", file)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == f"oci-layers: error: {file}: not a valid tar archive at byte 0: it is empty\n"
+    file.write_bytes(bytes(1024))
+    assert run("lint", file).code == 0
