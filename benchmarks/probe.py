@@ -132,9 +132,9 @@ def rules(count: str) -> dict[str, float]:
 
 def rules_jsonschema(count: str) -> dict[str, float]:
     """Judge the same by our schema, with jsonschema."""
-    from oci_layers.validation.schema import violations
+    from oci_layers.validation.schema import schema_errors
 
-    return _judged(count, lambda raw: violations(raw, _MANIFEST))
+    return _judged(count, lambda raw: schema_errors(raw, _MANIFEST))
 
 
 def rules_jsonschema_rs(count: str) -> dict[str, float]:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from oci_layers.tar.reader import read_tar
     from oci_layers.tree.tree import FileTree
     from oci_layers.validation.rules import validate
+    from oci_layers.validation.schema import schema, schema_errors
     from oci_layers.verify.image import verify_image
 
 __all__ = [
@@ -67,6 +68,8 @@ __all__ = [
     "open_image",
     "read_tar",
     "scan",
+    "schema",
+    "schema_errors",
     "validate",
     "verify_image",
 ]
@@ -93,6 +96,8 @@ _HOMES = {
     "open_image": "store.open",
     "read_tar": "tar.reader",
     "scan": "disk.scan",
+    "schema": "validation.schema",
+    "schema_errors": "validation.schema",
     "validate": "validation.rules",
     "verify_image": "verify.image",
 }

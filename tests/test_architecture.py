@@ -102,6 +102,28 @@ def test_a_module_imports_only_lower_ranks_and_its_own_room(file):
         )
 
 
+def modules_needed(file, names):
+    """Yield the modules of `names` that a file imports, or imports something from."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                inside = f"{node.module}.{alias.name}"
+                if inside in names or node.module in names:
+                    yield inside if inside in names else node.module
+
+
+def test_no_module_needs_itself_in_the_end():
+    """No circles, within a room either; imports for types alone count."""
+    names = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in MODULES}
+    needs = {name: set(modules_needed(file, names)) for name, file in names.items()}
+    while free := {name for name, others in needs.items() if not others & needs.keys()}:
+        for name in free:
+            del needs[name]
+    assert not needs
+
+
 @pytest.mark.parametrize("file", [file for file in MODULES if room_of(file) in PURE], ids=identify)
 def test_a_pure_room_does_no_input_or_output(file):
     roots = {module.split(".")[0] for module in imports(file)}

@@ -1,25 +1,19 @@
-"""Where an image runs, text like `linux/arm64/v8` to and from it, and the choice of one entry among several.
+"""Where an image runs, and text like `linux/arm64/v8` to and from it.
 
 The names are those of Go (GOOS, GOARCH) and the variants those of image-index.md, `platform`. Other programs write
 the same machine in other ways (`x86_64`, `aarch64`, `armhf`), so names are brought to one form before they are
-compared; a document keeps what it says. The caller says which platform is wanted: what this machine is, is not asked
-here.
+compared; a document keeps what it says.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import attrs
 
-from oci_layers.errors import NameFormatError, ReferenceMissingError
-from oci_layers.spec.annotations import CONTAINERD_IMAGE_NAME, DOCKER_REFERENCE_TYPE, REF_NAME
-from oci_layers.spec.mediatype import role_of
+from oci_layers.errors import NameFormatError
 
-if TYPE_CHECKING:
-    from oci_layers.spec.descriptor import Descriptor
-
-__all__ = ["Platform", "is_attestation", "own_name", "select"]
+__all__ = ["Platform", "normalize"]
 
 _NAME = r"[A-Za-z0-9_.-]+"
 _GRAMMAR = re.compile(
@@ -49,14 +43,10 @@ _ARCHITECTURE = {
     "loongarch64": "loong64",
 }
 
-# What an architecture means without a variant; the others have none.
-_DEFAULT_VARIANT = {"amd64": "v1", "arm": "v7", "arm64": "v8", "ppc64le": "power8", "riscv64": "rva20u64"}
 
 # What a kernel or a compiler calls an Arm variant: armv7l, armv7hl, armv8, armv8.2-a.
 _ARM_VARIANT = re.compile(r"arm(?P<variant>v[0-9]+(?:\.[0-9]+)?)(?:l|hl|-?a)?")
 _ARM_FLOATS = {"armhf": "v7", "armel": "v6"}
-
-_VARIANT = re.compile(r"(?P<family>[a-z]+)(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?(?:u64)?")
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +78,7 @@ class Platform:
         match = _GRAMMAR.fullmatch(text)
         if match is None:
             raise NameFormatError("platform", text, "must be OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT")
-        os, architecture, variant = _normal(match["os"], match["architecture"], match["variant"])
+        os, architecture, variant = normalize(match["os"], match["architecture"], match["variant"])
         return cls(os=os, architecture=architecture, variant=variant or None, os_version=match["os_version"])
 
     def __str__(self) -> str:
@@ -97,61 +87,7 @@ class Platform:
         return f"{self.os}{version}/{self.architecture}{variant}"
 
 
-def select(descriptors: "Iterable[Descriptor]", wanted: Platform) -> "Descriptor":
-    """Return the one descriptor to take for a platform: the best variant, and of equal ones the first.
-
-    A wanted variant takes itself, then what runs on it too, the closest first. Without one every variant is taken: the
-    architecture's default first, then those below it, then those above. An entry that needs operating system features
-    is passed over when `wanted` lists features without them; one of another operating system build too, when `wanted`
-    names a version. Attestations are never taken. An entry without a platform is the last resort.
-
-    Raises:
-        ReferenceMissingError: Nothing matches; `known` lists the platforms that there are.
-    """
-    found: list[tuple[tuple[int, ...], Descriptor]] = []
-    known: dict[str, None] = {}
-    last_resort: Descriptor | None = None
-    for descriptor in descriptors:
-        platform = descriptor.platform
-        if is_attestation(descriptor):
-            continue
-        if platform is None:
-            if last_resort is None and _may_be_image(descriptor):
-                last_resort = descriptor
-            continue
-        known[str(platform)] = None
-        rank = _rank(platform, wanted)
-        if rank is not None:
-            found.append((rank, descriptor))
-    if found:
-        return min(found, key=lambda pair: pair[0])[1]
-    if last_resort is not None:
-        return last_resort
-    raise ReferenceMissingError(name=str(wanted), known=tuple(known), what="platform")
-
-
-def is_attestation(descriptor: "Descriptor") -> bool:
-    """Tell whether an entry describes another one, as BuildKit writes them, instead of being an image."""
-    if descriptor.annotations.get(DOCKER_REFERENCE_TYPE) == "attestation-manifest":
-        return True
-    platform = descriptor.platform
-    return platform is not None and platform.os == platform.architecture == "unknown"
-
-
-def own_name(descriptor: "Descriptor") -> str | None:
-    """Return what an entry of an index is called: its full name, or else its reference.
-
-    Entries of one name are one image, each for another platform.
-    """
-    known = descriptor.annotations
-    return known.get(CONTAINERD_IMAGE_NAME, known.get(REF_NAME))
-
-
-def _may_be_image(descriptor: "Descriptor") -> bool:
-    return role_of(descriptor.media_type) in {"manifest", "index"}
-
-
-def _normal(os: str, architecture: str, variant: str | None) -> tuple[str, str, str]:
+def normalize(os: str, architecture: str, variant: str | None) -> tuple[str, str, str]:
     """Return the three in the names that Go uses; "" is no variant."""
     os = os.lower()
     architecture = architecture.lower()
@@ -164,47 +100,3 @@ def _normal(os: str, architecture: str, variant: str | None) -> tuple[str, str, 
     elif architecture == "arm":
         variant = _ARM_FLOATS.get(variant, variant)
     return _OS.get(os, os), architecture, variant or implied
-
-
-def _rank(offered: Platform, wanted: Platform) -> tuple[int, ...] | None:
-    """Return how well an entry fits, the smaller the better, or None if it does not."""
-    os, architecture, variant = _normal(offered.os, offered.architecture, offered.variant)
-    wanted_os, wanted_architecture, wanted_variant = _normal(wanted.os, wanted.architecture, wanted.variant)
-    if (os, architecture) != (wanted_os, wanted_architecture):
-        return None
-    if wanted.os_features and not set(offered.os_features) <= set(wanted.os_features):
-        return None
-    if wanted.os_version and offered.os_version and _build(offered.os_version) != _build(wanted.os_version):
-        return None
-    rank = _variant_rank(architecture, variant, wanted_variant)
-    # One that does not tell its version is taken after those that tell the right one.
-    return None if rank is None else (bool(wanted.os_version and not offered.os_version), *rank)
-
-
-def _build(os_version: str) -> list[str]:
-    """Return major, minor and build; what follows is a revision, which does not matter."""
-    return os_version.split(".")[:3]
-
-
-def _variant_rank(architecture: str, offered: str, wanted: str) -> tuple[int, ...] | None:
-    default = _DEFAULT_VARIANT.get(architecture, "")
-    any_will_do = not wanted
-    offered, wanted = offered or default, wanted or default
-    if offered == wanted:
-        return (0,)
-    have, want = _level(offered), _level(wanted)
-    if have is None or want is None or have[0] != want[0]:
-        return (3,) if any_will_do else None
-    (_, major, minor), (_, wanted_major, wanted_minor) = have, want
-    if (major, minor) == (wanted_major, wanted_minor):
-        return (0,)
-    if (major, minor) < (wanted_major, wanted_minor):
-        # Armv9.x contains Armv8 only up to 8.(x+5).
-        runs = architecture != "arm64" or major == wanted_major or minor <= wanted_minor + 5
-        return (1, -major, -minor) if runs or any_will_do else None
-    return (2, major, minor) if any_will_do else None
-
-
-def _level(variant: str) -> tuple[str, int, int] | None:
-    match = _VARIANT.fullmatch(variant)
-    return (match["family"], int(match["major"]), int(match["minor"] or 0)) if match else None

@@ -11,5 +11,6 @@ tells what kind of document some bytes are, `schema` judges by the JSON Schemas 
 
 from oci_layers.validation.findings import Findings
 from oci_layers.validation.rules import RULES, Breach, Profile, Rule, Severity, validate
+from oci_layers.validation.schema import schema_errors
 
-__all__ = ["RULES", "Breach", "Findings", "Profile", "Rule", "Severity", "validate"]
+__all__ = ["RULES", "Breach", "Findings", "Profile", "Rule", "Severity", "schema_errors", "validate"]

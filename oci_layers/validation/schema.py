@@ -1,9 +1,9 @@
 """The JSON Schemas in `schemas/`, and a document judged by the one of its media type.
 
-The schemas are for everyone, with any validator; `spec/rules` says more and is faster. They say the same where both
-speak, so each is a check of the other. `jsonschema` is imported when a document is judged and not before, because that
-takes longer than anything else here. It gets what JSON Schema leaves open: formats that are checked, by the functions
-of `spec/rules_grammar`, and integers that are written as such.
+The schemas are for everyone, with any validator; `rules` says more and is faster. They say the same where both speak,
+so each is a check of the other, and of other validators. `jsonschema` is imported when a document is judged and not
+before, because that takes longer than anything else here. It gets what JSON Schema leaves open: formats that are
+checked, by the functions of `grammar`, and integers that are written as such.
 
 The only module of this room that reads files: those of the package, where a wheel has put the schemas, or of the
 checkout beside it.
@@ -29,13 +29,14 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
 )
 from oci_layers.spec.strict_json import load_json, pointer
+from oci_layers.validation.detect import guess_media_type
 from oci_layers.validation.grammar import is_date_time, is_uri
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
-__all__ = ["SchemaName", "schema", "violations"]
+__all__ = ["SchemaName", "schema", "schema_errors"]
 
 SchemaName = Literal["descriptor", "manifest", "index", "config", "layout", "docker-manifest", "docker-manifest-list"]
 
@@ -53,9 +54,15 @@ _NAMES: dict[str, SchemaName] = {
 
 
 def schema(name: SchemaName) -> dict[str, Any]:
-    """Return a schema of JSON Schema 2020-12, a fresh copy. Its `$ref`s lead to others by their `$id`."""
+    """Return a schema of JSON Schema 2020-12, a fresh copy. Its `$ref`s lead to others by their `$id`.
+
+    Raises:
+        UnsupportedError: There is none of that name; says which there are.
+    """
     from importlib import resources
 
+    if name not in get_args(SchemaName):
+        raise UnsupportedError("schema", name, f"there are {', '.join(get_args(SchemaName))}")
     file_name = f"{name}.json"
     package = resources.files("oci_layers")
     installed = package.joinpath("schemas", file_name)
@@ -64,21 +71,33 @@ def schema(name: SchemaName) -> dict[str, Any]:
     return loaded
 
 
-def violations(raw: bytes, media_type: str, *, limits: Limits = _DEFAULT_LIMITS) -> tuple[Problem, ...]:
+def schema_errors(
+    document: bytes, media_type: str | None = None, *, limits: Limits = _DEFAULT_LIMITS
+) -> tuple[Problem, ...]:
     """Return what a document's schema finds wrong with it, in the order of the places; nothing if it is valid.
 
-    No more than the first 1,000 violations are looked for.
+    No more than the first 1,000 errors are looked for.
+
+    Args:
+        document: The bytes of the document.
+        media_type: What it is; told by its content if None.
+        limits: How long and how deep it may be.
 
     Raises:
-        UnsupportedError: There is no schema for the media type.
+        UnsupportedError: There is no schema for the media type, or nothing tells what the document is, or `jsonschema`
+            is not installed.
         LimitError: The document goes past a limit.
     """
-    name = _NAMES.get(media_type)
-    if name is None:
-        raise UnsupportedError("media type of a document", media_type)
-    limit: Literal["config_bytes", "document_bytes"] = "config_bytes" if name == "config" else "document_bytes"
     try:
-        loaded = load_json(raw, media_type=media_type, limits=limits, limit=limit)
+        if media_type is None:
+            media_type = guess_media_type(document, limits=limits)
+            if media_type is None:
+                raise UnsupportedError("document", "JSON", "nothing in it tells what it is; give its media type")
+        name = _NAMES.get(media_type)
+        if name is None:
+            raise UnsupportedError("media type of a document", media_type)
+        limit: Literal["config_bytes", "document_bytes"] = "config_bytes" if name == "config" else "document_bytes"
+        loaded = load_json(document, media_type=media_type, limits=limits, limit=limit)
     except DocumentError as error:
         return error.problems
     every = (problem for error in _validator(name).iter_errors(loaded) for problem in _problems(error))
@@ -100,9 +119,12 @@ def _problems(error: "ValidationError") -> Iterator[tuple[tuple[str | int, ...],
 
 @functools.cache
 def _validator(name: SchemaName) -> "Validator":
-    from jsonschema import Draft202012Validator, FormatChecker
-    from jsonschema.validators import extend
-    from referencing import Registry, Resource
+    try:
+        from jsonschema import Draft202012Validator, FormatChecker
+        from jsonschema.validators import extend
+        from referencing import Registry, Resource
+    except ImportError:
+        raise UnsupportedError("judging by a schema", name, "it takes the package jsonschema") from None
 
     formats = FormatChecker(formats=())
     formats.checks("date-time")(lambda value: not isinstance(value, str) or is_date_time(value))

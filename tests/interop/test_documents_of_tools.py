@@ -25,7 +25,7 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
     lookup,
 )
-from oci_layers.validation.schema import violations
+from oci_layers.validation.schema import schema_errors
 from tests.interop.peers import Buildah, run
 
 pytestmark = pytest.mark.root
@@ -115,7 +115,7 @@ def judged(name, *, known=WARNED_OF):
     kinds = set()
     for raw, media_type in place.documents():
         kinds.add(media_type)
-        assert violations(raw, media_type) == ()
+        assert schema_errors(raw, media_type) == ()
         for breach in validate(raw, media_type):
             found.setdefault((breach.rule, breach.severity), (str(breach), raw))
     verification = verify_image(place, roots)
@@ -215,7 +215,7 @@ def test_an_index_without_images(tmp_path, commands):
     raw = Path(f"{layout}/index.json").read_bytes()
     if json.loads(raw)["manifests"] is None:
         assert [breach.rule for breach in validate(raw, OCI_INDEX) if breach.severity == "error"] == ["IDX-05"]
-        assert [problem.pointer for problem in violations(raw, OCI_INDEX)] == ["/manifests"]
+        assert [problem.pointer for problem in schema_errors(raw, OCI_INDEX)] == ["/manifests"]
     else:
         assert judged(f"oci:{layout}") == {OCI_INDEX, OCI_LAYOUT}
 

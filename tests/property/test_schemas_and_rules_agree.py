@@ -16,7 +16,7 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import parse_any, parse_config, parse_layout
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_DESCRIPTOR, OCI_LAYOUT
 from oci_layers.validation.rules import validate
-from oci_layers.validation.schema import violations
+from oci_layers.validation.schema import schema_errors
 from tests.validation.rule_cases import BAD_DATES, BAD_DIGESTS, BAD_TYPES, BAD_URIS, ROWS
 from tests.validation.rule_strategies import anything, good, ways
 from tests.validation.test_rules import document, identify
@@ -70,7 +70,7 @@ def spoken_of_by_both(breach):
 
 def assert_same_verdict(raw, media_type):
     breaches = [breach for breach in validate(raw, media_type) if spoken_of_by_both(breach)]
-    problems = violations(raw, media_type)
+    problems = schema_errors(raw, media_type)
 
     assert {breach.pointer for breach in breaches} == {problem.pointer for problem in problems}, (breaches, problems)
 
@@ -90,7 +90,7 @@ def test_a_generated_document_keeps_every_rule_and_fits_its_schema_and_can_be_re
     raw = json.dumps(value).encode()
 
     assert validate(raw, media_type, profile="strict") == ()
-    assert violations(raw, media_type) == ()
+    assert schema_errors(raw, media_type) == ()
     parse(raw, media_type)
 
 

@@ -20,7 +20,7 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
 )
 from oci_layers.validation.rules import validate
-from oci_layers.validation.schema import violations
+from oci_layers.validation.schema import schema_errors
 
 AMD64 = "sha256:5b0bcabd1ed22e9fb1310cf6c2dec7cdef19f0ad69efa1f392e94a4333501270"
 PPC64LE = "sha256:e692418e4cbaf90ca69d05a66403747baa33ee08806650b51fab815ad7fc331f"
@@ -218,7 +218,7 @@ def test_an_example_of_the_spec_keeps_its_rules(media_type, document, expected):
     raw = json.dumps(document).encode()
 
     assert [(each.rule, each.severity, each.pointer) for each in validate(raw, media_type)] == expected
-    assert violations(raw, media_type) == ()
+    assert schema_errors(raw, media_type) == ()
 
 
 @pytest.mark.parametrize(("media_type", "document", "_"), EXAMPLES.values(), ids=EXAMPLES)

@@ -13,10 +13,12 @@ import jsonschema
 import pytest
 from referencing import Registry, Resource
 
+import oci_layers
 from oci_layers.errors import LimitError, Problem, UnsupportedError
 from oci_layers.limits import Limits
 from oci_layers.spec.mediatype import DOCKER_CONFIG, OCI_CONFIG, OCI_DESCRIPTOR, OCI_EMPTY, OCI_LAYOUT, OCI_MANIFEST
-from oci_layers.validation.schema import SchemaName, schema, violations
+from oci_layers.validation import schema as schema_module
+from oci_layers.validation.schema import SchemaName, schema, schema_errors
 from tests.validation.rule_documents import CONFIG, DESCRIPTOR, GOOD, MANIFEST, changed, dumped
 
 NAMES = get_args(SchemaName)
@@ -110,13 +112,13 @@ def test_an_installed_package_has_the_schemas_inside(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("media_type", [*GOOD, DOCKER_CONFIG])
 def test_a_good_document_is_valid(media_type):
-    assert violations(dumped(GOOD.get(media_type, CONFIG)), media_type) == ()
+    assert schema_errors(dumped(GOOD.get(media_type, CONFIG)), media_type) == ()
 
 
 def test_all_violations_are_found_with_their_places():
     broken = {"mediaType": "x", "size": 1.0, "urls": ["https://a", "b"], "annotations": {"a/b": 1}}
 
-    assert violations(dumped(broken), OCI_DESCRIPTOR) == (
+    assert schema_errors(dumped(broken), OCI_DESCRIPTOR) == (
         Problem("/annotations/a~1b", "does not fit `type` of the schema"),
         Problem("/digest", "is required"),
         Problem(
@@ -134,25 +136,25 @@ def test_all_violations_are_found_with_their_places():
 
 
 def test_a_document_that_is_not_json_has_the_problems_of_its_json():
-    assert violations(b'{"a":1,"a":1}', OCI_LAYOUT) == (Problem("/a", "stands in its object more than once"),)
+    assert schema_errors(b'{"a":1,"a":1}', OCI_LAYOUT) == (Problem("/a", "stands in its object more than once"),)
 
 
 def test_a_date_that_is_no_string_is_told_by_its_type_alone():
-    assert [problem.pointer for problem in violations(dumped(CONFIG | {"created": 1}), OCI_CONFIG)] == ["/created"]
-    assert [p.pointer for p in violations(dumped(changed(DESCRIPTOR, "urls", [1])), OCI_DESCRIPTOR)] == ["/urls/0"]
+    assert [problem.pointer for problem in schema_errors(dumped(CONFIG | {"created": 1}), OCI_CONFIG)] == ["/created"]
+    assert [p.pointer for p in schema_errors(dumped(changed(DESCRIPTOR, "urls", [1])), OCI_DESCRIPTOR)] == ["/urls/0"]
 
 
 @pytest.mark.parametrize(("media_type", "limit"), [(OCI_MANIFEST, "document_bytes"), (OCI_CONFIG, "config_bytes")])
 def test_a_document_past_a_limit_is_refused(media_type, limit):
     with pytest.raises(LimitError) as caught:
-        violations(b"{     }", media_type, limits=Limits(document_bytes=6, config_bytes=6))
+        schema_errors(b"{     }", media_type, limits=Limits(document_bytes=6, config_bytes=6))
     assert caught.value.limit == limit
 
 
 @pytest.mark.parametrize("media_type", [OCI_EMPTY, "text/plain"])
 def test_a_media_type_without_a_schema_is_an_error_of_the_caller(media_type):
     with pytest.raises(UnsupportedError) as caught:
-        violations(b"{}", media_type)
+        schema_errors(b"{}", media_type)
     assert caught.value.value == media_type
 
 
@@ -161,9 +163,36 @@ def test_jsonschema_is_imported_when_a_document_is_judged_and_not_before():
         "import sys\nfrom oci_layers.validation import rules, schema\n"
         "schema.schema('layout'); rules.validate(b'{}', 'application/vnd.oci.layout.header.v1+json')\n"
         "print('jsonschema' in sys.modules)\n"
-        "schema.violations(b'{}', 'application/vnd.oci.layout.header.v1+json')\n"
+        "schema.schema_errors(b'{}', 'application/vnd.oci.layout.header.v1+json')\n"
         "print('jsonschema' in sys.modules)"
     )
     printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
 
     assert printed.split() == ["False", "True"]
+
+
+def test_a_schema_of_no_such_name_says_which_there_are():
+    with pytest.raises(UnsupportedError, match="there are descriptor, manifest, index, config, layout, docker-"):
+        schema("image")
+
+
+def test_a_document_says_itself_what_it_is():
+    assert schema_errors(dumped(MANIFEST)) == ()
+    assert [problem.pointer for problem in schema_errors(b'{"manifests": 1}')] == ["/manifests", "/schemaVersion"]
+    assert [problem.message for problem in schema_errors(b"[]")] == [
+        problem.message for problem in schema_errors(b"[]", OCI_LAYOUT)
+    ]
+    with pytest.raises(UnsupportedError, match="nothing in it tells what it is"):
+        schema_errors(b"{}")
+
+
+def test_without_jsonschema_one_line_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    schema_module._validator.cache_clear()
+    with pytest.raises(UnsupportedError, match=r"judging by a schema: layout .it takes the package jsonschema"):
+        schema_errors(b"{}", OCI_LAYOUT)
+
+
+def test_both_are_at_the_top():
+    assert oci_layers.schema is schema
+    assert oci_layers.schema_errors is schema_errors

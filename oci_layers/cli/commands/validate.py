@@ -29,10 +29,13 @@ from oci_layers.validation.detect import guess_media_type
 from oci_layers.validation.document import judge, pinpoint
 from oci_layers.validation.findings import Findings, Flaw
 from oci_layers.validation.rules import RULES
+from oci_layers.validation.schema import schema_errors
 from oci_layers.verify.image import Verification
 
 __all__ = ["add"]
 
+_SCHEMA = SarifRule(id="schema", severity="error", sentence="A document fits the JSON Schema of its kind.")
+"""The only rule of `--schema`."""
 _HEAD = 4096
 _BLANKS = b" \t\r\n"
 # What JSON text begins with, as far as no name in a tar does; and the marks of UTF-16, which is a document gone wrong.
@@ -63,6 +66,11 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "docker-archive:FILE[:NAME:TAG], or the path of one of these; all images in it, if no REF is given",
     )
     parser.add_argument("--media-type", metavar="TYPE", help="what the document is, if it does not say so itself")
+    parser.add_argument(
+        "--schema",
+        action="store_true",
+        help="judge a document by its JSON Schema alone, to compare with other validators",
+    )
     parser.add_argument("--fast", action="store_true", help="read the documents of an image alone, and no layer")
     choice_arguments(parser, "only the image for this platform; all if left out")
     finding_arguments(parser)
@@ -75,6 +83,8 @@ def _validate(options: argparse.Namespace) -> int:
     if options.what == "-" or options.media_type or _is_document(options.what):
         found = _document(options, limits)
     else:
+        if options.schema:
+            options.refuse("--schema is for documents, not for images")
         with progress(options.progress) as show:
             found = check_image(
                 options.what,
@@ -149,6 +159,13 @@ def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, lim
     if media_type is None:
         reason = "nothing in it tells what it is; say so with --media-type TYPE"
         raise NameFormatError("document", options.what, reason)
+    if options.schema:
+        problems = schema_errors(raw, media_type, limits=limits)
+        found = [
+            Flaw("schema", "error", Digest.of(raw), each.pointer, each.message, media_type=media_type)
+            for each in problems
+        ]
+        return Findings(pinpoint(found, raw))
     judged, _ = judge(raw, Descriptor.of(raw, media_type=media_type), profile=options.profile, limits=limits)
     flaws = list(judged) if is_told else [attrs.evolve(flaw, media_type="") for flaw in judged]
     return Findings(pinpoint(flaws, raw), judged.left_out)
@@ -259,17 +276,21 @@ def _finding(flaw: Flaw) -> dict[str, Any]:  # Any: JSON
     }
     places = {"value": flaw.value, "line": flaw.line, "column": flaw.column}
     row |= {key: value for key, value in places.items() if value is not None}
-    return {**row, "sentence": RULES[flaw.rule].sentence}
+    return {**row, "sentence": _rule(flaw).sentence}
+
+
+def _rule(flaw: Flaw) -> SarifRule:
+    rule = RULES.get(flaw.rule)
+    return _SCHEMA if rule is None else SarifRule(id=rule.id, severity=rule.severity, sentence=rule.sentence)
 
 
 def _result(flaw: Flaw, what: str) -> Result:
-    rule = RULES[flaw.rule]
     document = flaw.document or str(flaw.digest)
     uri, is_file = _uri(flaw, what)
     pointer = f"{printable(flaw.pointer)}: " if flaw.pointer else ""
     value = {} if flaw.value is None else {"value": flaw.value}
     return Result(
-        rule=SarifRule(id=rule.id, severity=rule.severity, sentence=rule.sentence),
+        rule=_rule(flaw),
         severity=flaw.severity,
         message=f"{pointer}{one_line(flaw.message)}",
         uri=uri,

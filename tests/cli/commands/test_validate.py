@@ -678,3 +678,27 @@ def test_the_readme_shows_what_is_printed(run, type_in):
     (document,) = re.findall(r"^echo '(.*)' \| oci-layers validate -$", text, re.MULTILINE)
     type_in(document.encode() + b"\n")
     assert f"```\n{run('validate', '-').out}```\n" in text
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "sarif"])
+def test_a_document_is_judged_by_its_schema_alone(run, tmp_path, format_):
+    file = tmp_path / "index.json"
+    file.write_text('{"schemaVersion": 2, "manifests": [{"size": -1}]}')
+    ran = run("validate", "--schema", file, "--format", format_)
+    assert ran.code == 1
+    if format_ == "text":
+        assert [line.split()[1:4] for line in ran.out.splitlines()[1:4]] == [
+            ["error", "schema", f"/manifests/0/{name}:"] for name in ("digest", "mediaType", "size")
+        ]
+        assert ran.out.endswith("\n1 document, 49 B: 3 errors\n")
+    elif format_ == "json":
+        assert {row["rule"] for row in json.loads(ran.out)["findings"]} == {"schema"}
+    else:
+        assert [rule["id"] for rule in json.loads(ran.out)["runs"][0]["tool"]["driver"]["rules"]] == ["schema"]
+
+
+def test_schemas_are_not_for_images_nor_for_documents_that_have_none(run, layout, tmp_path):
+    assert run("validate", "--schema", layout).code == 2
+    file = tmp_path / "odd.json"
+    file.write_text("{}")
+    assert run("validate", "--schema", file, "--media-type", "application/vnd.oci.empty.v1+json").code == 1
