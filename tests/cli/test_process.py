@@ -93,6 +93,14 @@ def test_a_stream_of_another_kind_is_left_as_it_is(monkeypatch):
 # Signals.
 
 
+@pytest.fixture(autouse=True, scope="module")
+def hangups_are_not_ignored():
+    """As they are where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     """An image that takes a while to unpack."""

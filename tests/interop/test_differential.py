@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from oci_layers import OCIError, open_image
+from oci_layers.errors import LinkError
 from tests.support.layers import image, tar
 from tests.support.listing import listing
 from tests.support.stacks import stacks
@@ -25,6 +26,10 @@ KNOWN = {
     "file as a directory": (
         "umoci 0.4.7 stops at an entry below a name that is a file in a lower layer; here the file gives way to an "
         "implied directory (EDGE-10)"
+    ),
+    "marker behind a loop": (
+        "umoci 0.4.7 reads markers in tar order, so that one that hides a loop of links lets another pass behind it; "
+        "here the path of each is one of the lower layers, where the loop is (EDGE-12e)"
     ),
 }
 
@@ -48,7 +53,8 @@ def disagreements(directory, stack):
         with open_image(layout) as opened:
             opened.unpack(f"{directory}/ours", strict_metadata=True)
     except OCIError as error:
-        return [] if umoci.returncode else [f"only umoci unpacks it, because of {error!r}"]
+        is_known = isinstance(error, LinkError) and error.reason.endswith("perhaps a loop")
+        return [] if umoci.returncode or is_known else [f"only umoci unpacks it, because of {error!r}"]
     if umoci.returncode:
         known = "mkdir parent" in umoci.stderr and "not a directory" in umoci.stderr
         return [] if known else [f"umoci refuses it: {umoci.stderr}"]
