@@ -40,9 +40,9 @@ __all__ = [
     "UnsafePathError",
     "UnsupportedError",
     "WhiteoutError",
+    "escape",
     "format_error",
     "locate",
-    "printable",
     "shortened",
 ]
 
@@ -52,7 +52,7 @@ _LISTED = 5
 """Problems of a document that a sentence lists."""
 
 
-def printable(text: bytes | str) -> str:
+def escape(text: bytes | str) -> str:
     r"""Return `text` as one line that a terminal cannot act on.
 
     Bytes that are not UTF-8, control and formatting characters and the backslash come out as `\xNN`, one for each byte.
@@ -65,14 +65,14 @@ def printable(text: bytes | str) -> str:
 
 
 def shortened(text: bytes | str) -> str:
-    """Return `text` as `printable` does, its middle left out where it is too long for a message."""
+    """Return `text` as `escape` does, its middle left out where it is too long for a message."""
     if len(text) <= _SHOWN:
-        return printable(text)
-    return f"{printable(text[: _SHOWN - 63])}...{printable(text[-60:])}"
+        return escape(text)
+    return f"{escape(text[: _SHOWN - 63])}...{escape(text[-60:])}"
 
 
 def _one_line(text: str) -> str:
-    """Return a sentence as one line, whatever was put into it; what `printable` wrote stays as it is."""
+    """Return a sentence as one line, whatever was put into it; what `escape` wrote stays as it is."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
@@ -94,7 +94,7 @@ class OCIError(Exception):
 def format_error(error: BaseException) -> str:
     """Return any error as the one line that the command prints.
 
-    The notes come first, from the outside in, names in them `printable` already; then what the error says, and what to
+    The notes come first, from the outside in, names in them `escape` already; then what the error says, and what to
     do about it where that is known.
     A terminal cannot act on any of it.
     """
@@ -124,7 +124,7 @@ def locate(error: OSError, path: str | None, role: str) -> None:
         error.filename = path
         if error.filename2 is not None:
             del error.filename2
-    error.add_note(printable(role))
+    error.add_note(escape(role))
 
 
 @attrs.frozen
@@ -273,9 +273,9 @@ class ReferenceMissingError(MissingError):
     def _sentence(self) -> str:
         if not self.known and not self.name:
             return f"there is no {self.what}"
-        known = ", ".join(printable(name) for name in self.known[:20]) or "none"
+        known = ", ".join(escape(name) for name in self.known[:20]) or "none"
         more = f" and {len(self.known) - 20} more" if len(self.known) > 20 else ""
-        asked = f"no {self.what} '{printable(self.name)}'" if self.name else f"there are several {self.what}s, name one"
+        asked = f"no {self.what} '{escape(self.name)}'" if self.name else f"there are several {self.what}s, name one"
         return f"{asked}; there are: {known}{more}"
 
 
@@ -346,7 +346,7 @@ class PlaceMissingError(MissingError):
     reason: str = "no such file or directory"
 
     def _sentence(self) -> str:
-        return f"{printable(self.place)}: {self.reason}"
+        return f"{escape(self.place)}: {self.reason}"
 
 
 @attrs.define(eq=False, slots=False, str=False)
@@ -392,7 +392,7 @@ class StoreError(OCIError):
     reason: str
 
     def _sentence(self) -> str:
-        return f"{printable(self.place)}: {self.reason}"
+        return f"{escape(self.place)}: {self.reason}"
 
 
 class DestinationError(StoreError):

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from oci_layers.errors import printable
+from oci_layers.errors import escape
 
 __all__ = ["Finding", "LayerTime", "Listing", "Report", "Skipped"]
 
@@ -28,8 +28,8 @@ class Finding:
     detail: str = ""
 
     def __str__(self) -> str:
-        detail = f": {printable(self.detail)}" if self.detail else ""
-        return f"layer {self.layer}: {printable(self.path) or '/'}: {self.what}{detail}"
+        detail = f": {escape(self.detail)}" if self.detail else ""
+        return f"layer {self.layer}: {escape(self.path) or '/'}: {self.what}{detail}"
 
 
 @attrs.frozen
@@ -43,8 +43,8 @@ class Skipped:
     detail: str = ""
 
     def __str__(self) -> str:
-        detail = f": {printable(self.detail)}" if self.detail else ""
-        return f"layer {self.layer}: {printable(self.path) or '/'}: {self.what}{detail}"
+        detail = f": {escape(self.detail)}" if self.detail else ""
+        return f"layer {self.layer}: {escape(self.path) or '/'}: {self.what}{detail}"
 
 
 _Item = TypeVar("_Item", Finding, Skipped)

@@ -22,7 +22,10 @@ __all__ = [
     "HAS_PROC",
     "chmod",
     "close",
+    "cpu_count",
+    "data_extents",
     "duplicate",
+    "effective_ids",
     "exists",
     "fchmod",
     "fchown",
@@ -32,7 +35,7 @@ __all__ = [
     "fsync",
     "ftruncate",
     "get_xattrs",
-    "identity",
+    "hold",
     "is_current_directory",
     "is_directory",
     "is_existing_directory",
@@ -40,7 +43,6 @@ __all__ = [
     "link",
     "list_names",
     "lock",
-    "lseek_data",
     "lsetxattr",
     "lstat",
     "make_device",
@@ -52,14 +54,12 @@ __all__ = [
     "open_directory",
     "open_file_limit",
     "open_new_file",
+    "open_parent",
     "open_path",
     "open_regular_file",
     "open_root",
-    "open_surroundings",
-    "pin",
     "pread",
     "proc_path",
-    "processors",
     "read_link",
     "rename",
     "resolve",
@@ -104,7 +104,7 @@ fsync = os.fsync
 ftruncate = os.ftruncate
 
 
-def identity() -> tuple[int, int]:
+def effective_ids() -> tuple[int, int]:
     """Return the user and group that new files get."""
     return (os.geteuid(), os.getegid()) if hasattr(os, "geteuid") else (0, 0)
 
@@ -114,12 +114,12 @@ def open_root(directory: str) -> int:
     return os.open(directory, _DIRECTORY)
 
 
-def open_surroundings(directory: str) -> int:
+def open_parent(directory: str) -> int:
     """Open a directory that the user named to reach what is in it; it need not be readable, and is not listed."""
     return os.open(directory, getattr(os, "O_PATH", 0) | _DIRECTORY)
 
 
-def processors() -> int:
+def cpu_count() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -163,7 +163,7 @@ def open_path(path: str) -> int:
 
 
 @contextlib.contextmanager
-def pin(name: bytes, parent: int) -> Iterator[int]:
+def hold(name: bytes, parent: int) -> Iterator[int]:
     """Hold on to whatever stands at `name`, itself and not what it links to, without opening it."""
     fd = os.open(name, _PIN, dir_fd=parent)
     try:
@@ -350,7 +350,7 @@ def pread(fd: int, size: int, offset: int) -> bytes:
     return os.pread(fd, size, offset)
 
 
-def lseek_data(fd: int, size: int) -> Iterator[tuple[int, int]]:
+def data_extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
     """Yield the (offset, length) pieces of an open file that are no holes."""
     at = 0
     while at < size:

@@ -33,9 +33,9 @@ from oci_layers.errors import (
     UnsafePathError,
     UnsupportedError,
     WhiteoutError,
+    escape,
     format_error,
     locate,
-    printable,
 )
 
 LONG_M = "m" * 417 + "..." + "m" * 60
@@ -58,8 +58,8 @@ LONG_M = "m" * 417 + "..." + "m" * 60
     ],
 )
 def test_a_name_becomes_one_line_that_a_terminal_cannot_act_on(text, shown):
-    assert printable(text) == shown
-    assert printable(text).isprintable()
+    assert escape(text) == shown
+    assert escape(text).isprintable()
 
 
 SENTENCES = [

@@ -54,7 +54,7 @@ def test_links_are_not_opened(tmp_path, here):
     assert failure(system.open_directory, b"to-directory", here) in {errno.ELOOP, errno.ENOTDIR}
     assert failure(system.open_regular_file, b"to-file", here) == errno.ELOOP
     assert failure(system.open_root, str(tmp_path / "to-directory")) in {errno.ELOOP, errno.ENOTDIR}
-    assert failure(system.open_surroundings, str(tmp_path / "to-directory")) in {errno.ELOOP, errno.ENOTDIR}
+    assert failure(system.open_parent, str(tmp_path / "to-directory")) in {errno.ELOOP, errno.ENOTDIR}
     os.close(system.open_path(str(tmp_path / "to-file")))
     os.close(system.open_directory(b"to-directory", here, follow=True))
     os.close(system.open_regular_file(b"to-file", here, follow=True))
@@ -80,7 +80,7 @@ def test_a_hard_link_to_a_link_is_one_to_the_link(tmp_path, here):
 
 def test_what_is_pinned_is_itself(tmp_path, here):
     os.symlink("absent", tmp_path / "link")
-    with system.pin(b"link", here) as fd:
+    with system.hold(b"link", here) as fd:
         assert stat.S_ISLNK(os.fstat(fd).st_mode)
     assert outcome(os.fstat, fd)[0] == "OSError"
 
@@ -175,17 +175,17 @@ def test_where_there_are_no_attributes_there_are_none(tmp_path, monkeypatch):
 
 def test_pieces_of_a_file_are_what_is_no_hole(tmp_path):
     with open(tmp_path / "file", "wb") as file:
-        assert list(system.lseek_data(file.fileno(), 0)) == []
+        assert list(system.data_extents(file.fileno(), 0)) == []
         os.truncate(file.fileno(), 1 << 20)
-        assert list(system.lseek_data(file.fileno(), 1 << 20)) == []
+        assert list(system.data_extents(file.fileno(), 1 << 20)) == []
         os.pwrite(file.fileno(), b"x" * 10, 1 << 16)
         os.pwrite(file.fileno(), b"x" * 10, (1 << 20) - 10)
-        assert list(system.lseek_data(file.fileno(), 1 << 20)) == [(1 << 16, 4096), ((1 << 20) - 4096, 4096)]
+        assert list(system.data_extents(file.fileno(), 1 << 20)) == [(1 << 16, 4096), ((1 << 20) - 4096, 4096)]
 
 
 def test_other_errors_of_a_search_for_data_come_through():
     reader, writer = os.pipe()
-    assert failure(lambda: list(system.lseek_data(reader, 1))) == errno.ESPIPE
+    assert failure(lambda: list(system.data_extents(reader, 1))) == errno.ESPIPE
     os.close(reader)
     os.close(writer)
 
@@ -238,9 +238,9 @@ def test_the_limit_on_open_files_is_the_soft_one(monkeypatch, soft, limit):
 
 
 def test_files_are_ours():
-    assert system.identity() == (os.geteuid(), os.getegid())
+    assert system.effective_ids() == (os.geteuid(), os.getegid())
     if IS_ROOT:
-        assert in_child(system.identity, user=USER) == (USER, USER)
+        assert in_child(system.effective_ids, user=USER) == (USER, USER)
 
 
 def test_a_temporary_file_has_no_name(tmp_path):

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 
 from oci_layers import system
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
-from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, printable
+from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, escape
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
-__all__ = ["DirectoryBlobs", "FileRange", "OpenFile", "odd_file"]
+__all__ = ["DirectoryBlobs", "OpenFile", "SectionReader", "odd_file"]
 
 _BLOBS = b"blobs"
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
@@ -68,12 +68,12 @@ class OpenFile:
     def __del__(self) -> None:
         if self._fd >= 0:
             try:
-                warnings.warn(f"unclosed {printable(self.place)}", ResourceWarning, stacklevel=1, source=self)
+                warnings.warn(f"unclosed {escape(self.place)}", ResourceWarning, stacklevel=1, source=self)
             finally:
                 self.close()
 
 
-class FileRange:
+class SectionReader:
     """A range of an open file, to be read in order or anywhere; `own` says that closing it closes the file."""
 
     def __init__(self, file: OpenFile, offset: int, size: int, *, own: bool = True) -> None:
@@ -117,7 +117,7 @@ class DirectoryBlobs:
         self._place = place
         self._links = links
 
-    def open_blob(self, digest: Digest) -> FileRange:
+    def open_blob(self, digest: Digest) -> SectionReader:
         """Return the bytes of a blob, not checked.
 
         Raises:
@@ -135,7 +135,7 @@ class DirectoryBlobs:
                 raise StoreError(self._place, odd_file(f"blob {digest}", error, links=self._links)) from error
             raise
         file = OpenFile(fd, self._place)
-        return FileRange(file, 0, file.size)
+        return SectionReader(file, 0, file.size)
 
     def _open(self, digest: Digest) -> int:
         if self._links:

@@ -4,7 +4,7 @@ import threading
 from typing import IO
 
 from oci_layers import system
-from oci_layers.errors import LimitError, printable
+from oci_layers.errors import LimitError, escape
 
 __all__ = ["Spool"]
 
@@ -32,7 +32,7 @@ class Spool:
         try:
             self._take(len(data))
         except LimitError as error:
-            where = printable(system.temporary_directory(self._directory))
+            where = escape(system.temporary_directory(self._directory))
             error.add_note(f"temporary files in {where} (TMPDIR or temporary_directory names another place)")
             raise
         system.write_temporary(file, data, self._directory)

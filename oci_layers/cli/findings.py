@@ -6,7 +6,7 @@ from collections import Counter
 from oci_layers.cli.output import counted
 from oci_layers.validation.rules import Severity
 
-__all__ = ["SEVERITIES", "Tally", "finding_arguments"]
+__all__ = ["SEVERITIES", "SeverityCounts", "finding_arguments"]
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """From the worst down."""
@@ -26,7 +26,7 @@ def finding_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class Tally:
+class SeverityCounts:
     """How many findings there are of each severity."""
 
     def __init__(self) -> None:

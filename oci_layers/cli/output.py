@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from oci_layers.errors import printable
+from oci_layers.errors import escape
 from oci_layers.report import Finding, Listing, Report, Skipped
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 
@@ -46,12 +46,12 @@ def path_json(path: bytes, key: str = "path") -> dict[str, str]:
     try:
         return {key: path.decode()}
     except UnicodeDecodeError:
-        return {key: printable(path), f"{key}_base64": base64.b64encode(path).decode()}
+        return {key: escape(path), f"{key}_base64": base64.b64encode(path).decode()}
 
 
 def one_line(text: str) -> str:
     """Return text, in which a backslash may stand for itself, as one line that a terminal cannot act on."""
-    return "".join(char if char.isprintable() else printable(char) for char in text)
+    return "".join(char if char.isprintable() else escape(char) for char in text)
 
 
 def human_bytes(count: int) -> str:
@@ -127,9 +127,7 @@ def node_json(path: bytes, node: Node) -> dict[str, Any]:  # Any: JSON
         case Directory() | Fifo():
             pass
     if node.xattrs:
-        value["xattrs"] = {
-            printable(name): base64.b64encode(data).decode() for name, data in sorted(node.xattrs.items())
-        }
+        value["xattrs"] = {escape(name): base64.b64encode(data).decode() for name, data in sorted(node.xattrs.items())}
     return value
 
 
@@ -142,6 +140,6 @@ def long_line(name: str, node: Node) -> str:
         when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(node.mtime_ns // _NANO))
     except (OverflowError, ValueError, OSError):
         when = str(node.mtime_ns // _NANO)
-    target = f" -> {printable(node.target)}" if isinstance(node, Symlink) else ""
+    target = f" -> {escape(node.target)}" if isinstance(node, Symlink) else ""
     mode = stat.filemode(_kind(node)[1] | node.mode)
     return f"{mode} {node.uid:>5} {node.gid:>5} {size:>10} {when} {name}{target}"

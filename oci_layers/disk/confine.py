@@ -154,6 +154,6 @@ def _unlock(name: bytes, at: int) -> None:
     """Let its owner into a directory that is about to be emptied; whoever may do so anyway need not own it."""
     if system.lstat(name, at).st_mode & 0o700 == 0o700:
         return
-    with system.pin(name, at) as pinned, contextlib.suppress(PermissionError):
+    with system.hold(name, at) as pinned, contextlib.suppress(PermissionError):
         if system.is_directory(system.fstat(pinned).st_mode):
             system.chmod(system.proc_path(pinned) if system.HAS_PROC else pinned, 0o700)

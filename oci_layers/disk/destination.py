@@ -17,7 +17,7 @@ from oci_layers import system
 from oci_layers.disk.confine import check_handles, list_now, remove_tree
 from oci_layers.disk.dest import NOT_WRITABLE, Dest, drop_acl, make_directory
 from oci_layers.disk.in_place import MARKER, inside
-from oci_layers.errors import DestinationError, UnsafePathError, locate, printable
+from oci_layers.errors import DestinationError, UnsafePathError, escape, locate
 from oci_layers.report import Report
 
 __all__ = ["destination"]
@@ -76,7 +76,7 @@ def _find(shown: str, closing: contextlib.ExitStack) -> Dest:
         parent, name = os.path.split(path)
         if not name:
             raise DestinationError(shown, "the root directory cannot be unpacked to")
-        fd = system.open_surroundings(os.fsdecode(parent))
+        fd = system.open_parent(os.fsdecode(parent))
     except FileNotFoundError:
         raise DestinationError(shown, "its parent directory does not exist") from None
     except NotADirectoryError:
@@ -195,7 +195,7 @@ def _put_in_place(staging: bytes, place: Dest) -> None:
 
 def _clear(staging: bytes, place: Dest, error: BaseException) -> None:
     """Remove what was being built, if it has not got its name yet; the error gets a note of what is left."""
-    left = f"{printable(place.sibling(staging))} is left behind"
+    left = f"{escape(place.sibling(staging))} is left behind"
     try:
         try:
             system.lstat(staging, place.parent)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from oci_layers import system
 from oci_layers.disk.confine import list_now, remove_children
 from oci_layers.disk.dest import NOT_WRITABLE, Dest, drop_acl, make_directory
-from oci_layers.errors import DestinationError, UnsafePathError, printable
+from oci_layers.errors import DestinationError, UnsafePathError, escape
 
 __all__ = ["MARKER", "inside"]
 
@@ -124,7 +124,7 @@ def _undo(
     root: int, before: os.stat_result, xattrs: Mapping[bytes, bytes], shown: str, error: BaseException, *, ours: bool
 ) -> None:
     """Make DEST what it was; the error gets a note where that fails."""
-    shown = printable(shown)
+    shown = escape(shown)
     try:
         _empty(root, ours=ours)
     except (OSError, UnsafePathError) as problem:

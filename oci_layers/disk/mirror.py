@@ -81,7 +81,7 @@ class DirectoryMirror:
 
         Its group may come from its parent, and its owner from whoever made it; files in it could inherit either.
         """
-        own = system.identity()
+        own = system.effective_ids()
         if not self._owner.same:
             return own
         try:
@@ -292,7 +292,7 @@ class DirectoryMirror:
             return
         mode = self._owned(path, node, lambda uid, gid: system.lchown(name, at, uid, gid))
         if system.HAS_PROC:
-            with system.pin(name, at) as pinned:
+            with system.hold(name, at) as pinned:
                 here = system.proc_path(pinned)
                 self._set_xattrs(node, path, lambda key, value: system.fsetxattr(here, key, value))
                 self._try("mode", path, node, lambda: system.chmod(here, mode))

@@ -15,7 +15,7 @@ from oci_layers import system
 from oci_layers.disk.confine import Handles, check_handles
 from oci_layers.limits import Limits
 from oci_layers.report import Skipped
-from oci_layers.tree.editor import Merge, Place
+from oci_layers.tree.editor import Place, TreeEditor
 from oci_layers.tree.node import EMPTY, Device, Directory, Extents, Fifo, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
@@ -90,12 +90,12 @@ class _Scan:
         self.handles = handles
         self.skip = skip
         self.tree = FileTree(limits=limits)
-        self.merge = Merge(self.tree)
+        self.merge = TreeEditor(self.tree)
         self.seen: dict[tuple[int, int], tuple[bytes, Leaf]] = {}
 
     def run(self, root: int) -> FileTree:
         self.merge.describe_root(_directory(system.fstat(root), system.get_xattrs(root)))
-        stack = [Place(b"", self.tree.own_root())]
+        stack = [Place(b"", self.tree.writable_root())]
         while stack:
             place = stack.pop()
             fd = self.handles.directory(place.path)
@@ -150,7 +150,7 @@ class _Scan:
         fd = system.open_regular_file(name, parent)
         try:
             sparse = found.st_blocks * 512 < found.st_size
-            return system.get_xattrs(fd), tuple(system.lseek_data(fd, found.st_size)) if sparse else None
+            return system.get_xattrs(fd), tuple(system.data_extents(fd, found.st_size)) if sparse else None
         finally:
             system.close(fd)
 

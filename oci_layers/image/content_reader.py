@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any
 
 from oci_layers.errors import LimitError
-from oci_layers.tree.node import Content, Inline, Stored
+from oci_layers.tree.node import Content, Inline, RangeContent
 
 __all__ = ["ContentReader", "check_size", "is_text"]
 
@@ -119,7 +119,7 @@ def _ranges(content: Content) -> Callable[[int, int], bytes]:
     match content:
         case Inline():
             return lambda offset, size: content.data[offset : offset + size]
-        case Stored():
+        case RangeContent():
             return _Pieces(content).read_at
         case _:
             return _InOrder(content).read_at
@@ -128,7 +128,7 @@ def _ranges(content: Content) -> Callable[[int, int], bytes]:
 class _Pieces:
     """Stored contents, by range."""
 
-    def __init__(self, content: Stored) -> None:
+    def __init__(self, content: RangeContent) -> None:
         self._content = content
         self._extents = content.extents if content.extents is not None else ((0, content.size),)
         self._starts = [start for start, _ in self._extents]

@@ -16,7 +16,7 @@ from oci_layers.blob.spool import Spool
 from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
-from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError, printable
+from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError, escape
 from oci_layers.image.content import LayerContents
 from oci_layers.image.layer import Layer
 from oci_layers.image.merge import merge_layers
@@ -34,7 +34,7 @@ from oci_layers.spec.document import Document, parse_config
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import lookup
 from oci_layers.tar.entry import Entry
-from oci_layers.tree.node import File, Stored
+from oci_layers.tree.node import File, RangeContent
 from oci_layers.tree.path import AnyPath, to_bytes_each
 from oci_layers.tree.tree import FileTree
 
@@ -81,7 +81,7 @@ class Image:
         self.limits = limits or Limits()
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1: {threads}")
-        self._threads = min(4, 2 * system.processors()) if threads is None else threads
+        self._threads = min(4, 2 * system.cpu_count()) if threads is None else threads
         self._spool = Spool(temporary_directory, self.limits.temporary_bytes)
         self._close = close
         self._config: Document[ImageConfig] | None = None
@@ -116,7 +116,7 @@ class Image:
                 error = UnsupportedError(
                     "config media type", descriptor.media_type, "this is an artifact, not an image"
                 )
-                error.add_note(printable(self.name))
+                error.add_note(escape(self.name))
                 raise error
             raw = read_verified(self.blobs, descriptor, limit="config_bytes", allowed=self.limits.config_bytes)
             try:
@@ -129,7 +129,7 @@ class Image:
     def _blame_config(self, error: OCIError) -> OCIError:
         """Say in an error whose config it is about."""
         error.add_note(f"config {self.manifest.config.digest}")
-        error.add_note(printable(self.name))
+        error.add_note(escape(self.name))
         return error
 
     @property
@@ -248,7 +248,7 @@ class Image:
         for path, node in files:
             if node.inode not in seen:
                 seen.add(node.inode)
-                if isinstance(node.content, Stored):
+                if isinstance(node.content, RangeContent):
                     wanted.setdefault(node.layer, {})[node.content.offset] = path, node
                 else:
                     yield path, node, None

@@ -23,7 +23,7 @@ from oci_layers.spec.config import History
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.tar.entry import Entry
-from oci_layers.tree.node import NOWHERE, Source
+from oci_layers.tree.node import NOWHERE, RangeReader
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Layer"]
@@ -84,14 +84,14 @@ class Layer:
         self,
         *,
         policy: Policy | None = None,
-        source: Source | None = None,
-        listen: Callable[[Finding], None] | None = None,
+        source: RangeReader | None = None,
+        on_finding: Callable[[Finding], None] | None = None,
         on_read: OnRead | None = None,
     ) -> Generator[Change, None, None]:
         """Yield what the entries of the layer do; see `layer.decode` for the arguments and `entries` for the end."""
         with self.reader.open_entries(on_read or _ignore) as entries:
             yield from decode(
-                entries, layer=self.index, policy=policy, limits=self.limits, source=source, listen=listen
+                entries, layer=self.index, policy=policy, limits=self.limits, source=source, on_finding=on_finding
             )
 
     def tree(self, *, policy: Policy | None = None) -> FileTree:

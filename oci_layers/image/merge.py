@@ -16,7 +16,7 @@ from oci_layers.layer.policy import Policy
 from oci_layers.progress import ProgressTracker
 from oci_layers.report import LayerTime
 from oci_layers.tree.editor import Mirror
-from oci_layers.tree.node import Source
+from oci_layers.tree.node import RangeReader
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["merge_layer", "merge_layers"]
@@ -28,7 +28,7 @@ def merge_layer(
     tracker: ProgressTracker,
     policy: Policy,
     *,
-    source: Source | None,
+    source: RangeReader | None,
     mirror: Mirror | None = None,
     opener: Callable[[], OpenLayer] | None = None,
 ) -> None:
@@ -50,13 +50,15 @@ def merge_layer(
     on_finding, number = tracker.report.findings.add, layer.index
     with layer.open_entries(tracker.on_read(number), opener=opener) as entries:
         counted = tracker.count(entries)
-        changes = decode(counted, layer=number, policy=policy, limits=layer.limits, source=source, listen=on_finding)
-        apply(changes, tree, layer=number, mirror=mirror, policy=policy, listen=on_finding)
+        changes = decode(
+            counted, layer=number, policy=policy, limits=layer.limits, source=source, on_finding=on_finding
+        )
+        apply(changes, tree, layer=number, mirror=mirror, policy=policy, on_finding=on_finding)
     tracker.report.layers.append(LayerTime(str(layer.diff_id), time.monotonic() - started))
 
 
 def merge_layers(
-    layers: Iterable[tuple[LayerReader, Source | None]],
+    layers: Iterable[tuple[LayerReader, RangeReader | None]],
     tree: FileTree,
     tracker: ProgressTracker,
     policy: Policy,

@@ -25,7 +25,7 @@ from oci_layers.errors import (
     NotDirectoryError,
     OwnerMissingError,
     PathError,
-    printable,
+    escape,
 )
 from oci_layers.image.content_reader import ContentReader, check_size, is_text
 from oci_layers.image.path_stat import ImageStat, file_type, name_of_owner, stat_of
@@ -158,13 +158,13 @@ class ImagePath:
             raise ValueError("the root has no name that could be another")
         given = to_bytes(name)
         if b"/" in given or given in {b"", b".", b".."}:
-            raise ValueError(f"{printable(given)!r} is not the name of a file")
+            raise ValueError(f"{escape(given)!r} is not the name of a file")
         return ImagePath(self._tree, join(parent_and_name(self._path)[0], given))
 
     def with_stem(self, stem: str) -> "ImagePath":
         """Return the path with another last component, but its suffix; raises ValueError as `with_name`."""
         if self.suffix and not stem:
-            raise ValueError(f"{printable(bytes(self))} has a suffix, which cannot be all of a name")
+            raise ValueError(f"{escape(bytes(self))} has a suffix, which cannot be all of a name")
         return self.with_name(stem + self.suffix)
 
     def with_suffix(self, suffix: str) -> "ImagePath":
@@ -174,7 +174,7 @@ class ImagePath:
             ValueError: This is the root, or `suffix` does not begin with a dot, is one, or has a slash.
         """
         if suffix == "." or (suffix and not suffix.startswith(".")):
-            raise ValueError(f"{printable(suffix)!r} is not a suffix: it begins with a dot and goes on")
+            raise ValueError(f"{escape(suffix)!r} is not a suffix: it begins with a dot and goes on")
         return self.with_name(self.stem + suffix)
 
     def relative_to(self, other: AnyPath, *, walk_up: bool = False) -> PurePosixPath:
@@ -191,7 +191,7 @@ class ImagePath:
         ours, theirs = self.parts, start.parts
         common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ours, theirs, strict=False)))
         if common < len(theirs) and not walk_up:
-            raise ValueError(f"{printable(bytes(self))} is not below {printable(bytes(start))}")
+            raise ValueError(f"{escape(bytes(self))} is not below {escape(bytes(start))}")
         return PurePosixPath(*[".."] * (len(theirs) - common), *ours[common:])
 
     def is_relative_to(self, other: AnyPath) -> bool:

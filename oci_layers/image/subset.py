@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import attrs
 
 from oci_layers.tar.entry import Entry
-from oci_layers.tree.editor import Merge, Mirror
+from oci_layers.tree.editor import Mirror, TreeEditor
 from oci_layers.tree.node import Directory, File
 from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
@@ -32,7 +32,7 @@ def select_paths(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
             parent, _ = parent_and_name(parent)
             chosen.add(parent)
     part = FileTree(limits=tree.limits)
-    merge = Merge(part)
+    merge = TreeEditor(part)
     first: dict[int, bytes] = {}
     for path in sorted(chosen):
         node = tree.require(path)

@@ -28,10 +28,10 @@ from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.policy import Policy
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
 from oci_layers.report import Finding
-from oci_layers.tree.editor import Merge, Mirror, Place, check_link, describe
+from oci_layers.tree.editor import Mirror, Place, TreeEditor, check_link, copy_attributes
 from oci_layers.tree.node import Content, Directory, Inline, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
-from oci_layers.tree.pathset import Names
+from oci_layers.tree.pathset import PathSet
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Application", "apply"]
@@ -44,7 +44,7 @@ def apply(
     layer: int = 0,
     mirror: Mirror | None = None,
     policy: Policy | None = None,
-    listen: Callable[[Finding], None] | None = None,
+    on_finding: Callable[[Finding], None] | None = None,
 ) -> None:
     """Merge one layer's changes into `tree`, and repeat each step on `mirror`.
 
@@ -55,7 +55,7 @@ def apply(
         layer: The number of this layer, for the provenance of directories that it implies.
         mirror: Whatever shall follow the tree, such as a directory on disk.
         policy: What to do where the spec leaves a choice.
-        listen: Called with each finding.
+        on_finding: Called with each finding.
 
     Raises:
         LinkError: A hard link without a target, a loop of links.
@@ -63,7 +63,7 @@ def apply(
         LimitError: A resolved path that is too long or too deep; too many directories that paths imply.
         TarFormatError: The archive ends inside the content of a file; this and limits raise whatever the policy.
     """
-    application = Application(tree, layer, mirror, policy or Policy(), listen)
+    application = Application(tree, layer, mirror, policy or Policy(), on_finding)
     for change in changes:
         application.take(change)
     application.end()
@@ -87,23 +87,23 @@ class Application:
         layer: int,
         mirror: Mirror | None,
         policy: Policy,
-        listen: Callable[[Finding], None] | None,
+        on_finding: Callable[[Finding], None] | None,
     ) -> None:
         self.lower = tree.fork()
         self.tree = tree
         self.layer = layer
         self.policy = policy
-        self.listen = listen
-        self.merge = Merge(tree, mirror=mirror, layer=layer, follow=policy.parents == "follow")
-        self.upper = Names()
+        self.on_finding = on_finding
+        self.merge = TreeEditor(tree, mirror=mirror, layer=layer, follow=policy.parents == "follow")
+        self.upper = PathSet()
         self.described: set[bytes] = set()
         self.cleared: set[Directory] = set()
         self.deferred: dict[bytes, tuple[object, Link]] = {}
         self.late: list[tuple[object, Whiteout | Opaque]] = []
         self.turn: object = None
-        self.used = Names()
-        self.markers = Names()
-        self.marked = Names()
+        self.used = PathSet()
+        self.markers = PathSet()
+        self.marked = PathSet()
         self.disputed: dict[bytes, object] = {}
         self.doubtful: tuple[object, bytes] | None = None
         self.changes: list[Change] | None = [] if self.lower.root.children else None
@@ -182,19 +182,19 @@ class Application:
 
     def report(self, what: str, path: bytes, detail: str = "") -> None:
         """Tell whoever listens of a finding."""
-        if self.listen is not None:
-            self.listen(Finding(what, path, self.layer, detail))
+        if self.on_finding is not None:
+            self.on_finding(Finding(what, path, self.layer, detail))
 
-    def suspect(self, what: str, path: bytes, detail: str) -> None:
+    def report_suspicious(self, what: str, path: bytes, detail: str) -> None:
         """Report what is legal and wrong all the same, or refuse it."""
         if self.policy.suspicious == "error":
             self.merge.forget()  # Whatever comes the same way is refused, too.
             raise LayerError(path, detail)
         self.report(what, path, detail)
 
-    def suspect_climbing(self, link: bytes) -> None:
+    def report_climbing_link(self, link: bytes) -> None:
         """Report a link that leads above the root, or refuse it."""
-        self.suspect("climbing-link", link, "the link leads above the root")
+        self.report_suspicious("climbing-link", link, "the link leads above the root")
 
     def add(self, change: Add) -> None:
         """Put a node of this layer into the tree."""
@@ -209,16 +209,16 @@ class Application:
             self.merge.describe_root(node)
             return
         if self.deferred:
-            self.supersede(path)
+            self.cancel_deferred(path)
         place, name = self.enter(path)
-        self.claim(place, name, described=isinstance(node, Directory))
+        self.record(place, name, described=isinstance(node, Directory))
         self.merge.put(place, name, node, change.data)
 
     def link(self, change: Link) -> None:
         """Give a file another name, now or at the end."""
-        self.supersede(change.path)
+        self.cancel_deferred(change.path)
         target = self.find(change)
-        self.heed_notes()
+        self.handle_events()
         if target is None:
             if self.policy.forward_links == "defer":
                 self.doubtful = self.doubtful or (self.turn, change.path)
@@ -226,13 +226,13 @@ class Application:
                 return
             raise _no_target(change)
         parent, _ = parent_and_name(change.path)
-        if self.merge.obstacle(parent) == target[0]:
+        if self.merge.blocking_path(parent) == target[0]:
             raise LinkError(change.path, "a hard link to a file that it uses as a directory")
         place, name = self.enter(change.path)
         check_link(target[0], join(place.path, name))
         if target[0] not in self.upper:
             self.use(target[0])
-        self.claim(place, name)
+        self.record(place, name)
         self.merge.link(target, place, name)
 
     def find(self, change: Link) -> tuple[bytes, Leaf] | None:
@@ -242,7 +242,7 @@ class Application:
         except LinkError as error:
             raise LinkError(change.path, f"{error.reason}: {_shown(change.target)}") from None
 
-    def supersede(self, path: bytes) -> None:
+    def cancel_deferred(self, path: bytes) -> None:
         """Forget a link of this name that still waits: the last entry of a name wins."""
         if self.deferred.pop(path, None) is not None:
             self.duplicate(path)
@@ -252,12 +252,12 @@ class Application:
         parent, name = parent_and_name(path)
         place = self.merge.place(parent)
         if self.merge.notes:
-            self.heed_notes()
+            self.handle_events()
         if place.path != parent:
             check_limits(join(place.path, name), self.tree.limits)
         return place, name
 
-    def claim(self, place: Place, name: bytes, *, described: bool = False) -> None:
+    def record(self, place: Place, name: bytes, *, described: bool = False) -> None:
         """Put a name into the upper set."""
         names = self.upper.enter(place.path)
         if described or name in names:
@@ -275,7 +275,7 @@ class Application:
             raise LayerError(path, "the layer has this name twice (LYR-02)")
         self.report("duplicate", path)
 
-    def heed_notes(self) -> None:
+    def handle_events(self) -> None:
         """Take up what the merge met on its way to a place."""
         notes = self.merge.notes.copy()
         self.merge.notes.clear()
@@ -287,9 +287,11 @@ class Application:
                 case "passed":
                     self.doubtful = self.doubtful or (self.turn, note.path)
                 case "climbed":
-                    self.suspect_climbing(note.path)
+                    self.report_climbing_link(note.path)
                 case "replaced":
-                    self.suspect("file-as-directory", note.path, "a file is used as a directory, and gave way to one")
+                    self.report_suspicious(
+                        "file-as-directory", note.path, "a file is used as a directory, and gave way to one"
+                    )
                 case "implied":
                     if self.policy.parents == "follow" and isinstance(self.lower.at(note.path), Symlink):
                         self.use(note.path)
@@ -320,8 +322,8 @@ class Application:
             self.note_marker(join(path, PREFIX + name if name else OPAQUE_NAME))
         found = self.merge.resolve(path, self.lower.root)
         if found.followed and not late:
-            if found.climbed is not None:
-                self.suspect_climbing(found.climbed)
+            if found.escaped_root is not None:
+                self.report_climbing_link(found.escaped_root)
             self.late.append((self.turn, marker))
             return
         if found.rest or (name and name not in found.directories[-1].children):
@@ -350,7 +352,7 @@ class Application:
         if resolved not in self.upper:
             self.merge.drop(place, name)
         elif isinstance(node, Directory):
-            below = Place(resolved, self.tree.own_child(place.directory, name))
+            below = Place(resolved, self.tree.writable_child(place.directory, name))
             self.clear(below)
             self.forget_lower(below)
 
@@ -374,14 +376,14 @@ class Application:
                 if name not in names:
                     self.merge.drop(here, name)
                 elif isinstance(here.directory.children[name], Directory):
-                    below = Place(join(here.path, name), self.tree.own_child(here.directory, name))
+                    below = Place(join(here.path, name), self.tree.writable_child(here.directory, name))
                     stack.append(below)
                     self.forget_lower(below)
 
     def forget_lower(self, place: Place) -> None:
         """Make a directory that this layer only implied as it would be had there been nothing below it."""
         if place.path not in self.described:
-            describe(place.directory, implicit_directory(self.layer))
+            copy_attributes(place.directory, implicit_directory(self.layer))
 
 
 def _fresh(node: Node) -> Node:

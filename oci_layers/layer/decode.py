@@ -37,8 +37,8 @@ from oci_layers.tree.node import (
     File,
     Inline,
     Node,
-    Source,
-    Stored,
+    RangeContent,
+    RangeReader,
     Symlink,
 )
 from oci_layers.tree.path import check_limits, clean
@@ -69,8 +69,8 @@ def decode(
     layer: int = 0,
     policy: Policy | None = None,
     limits: Limits | None = None,
-    source: Source | None = None,
-    listen: Listen | None = None,
+    source: RangeReader | None = None,
+    on_finding: Listen | None = None,
 ) -> Iterator[Change]:
     """Turn tar entries into changes, one at a time and in their order.
 
@@ -81,14 +81,14 @@ def decode(
         limits: What names and targets are held to, and contents that are held in memory.
         source: What the contents can be read from later, by their offsets in the plain tar. Without one, contents are
             held in memory.
-        listen: Called with each finding.
+        on_finding: Called with each finding.
 
     Raises:
         LayerError: An entry that the policy refuses: UnsafePathError, WhiteoutError.
         TarFormatError: An archive cut short, whatever the policy.
         LimitError: A path or a link target that is too long; more contents in memory than `content_bytes`.
     """
-    return Decoder(layer, policy or Policy(), limits or Limits(), source, listen).decode(entries)
+    return Decoder(layer, policy or Policy(), limits or Limits(), source, on_finding).decode(entries)
 
 
 def _ignore(_: Finding) -> None:
@@ -99,7 +99,7 @@ class Decoder:
     """One layer on its way into changes; `decode` has the arguments."""
 
     def __init__(
-        self, layer: int, policy: Policy, limits: Limits, source: Source | None, listen: Listen | None
+        self, layer: int, policy: Policy, limits: Limits, source: RangeReader | None, on_finding: Listen | None
     ) -> None:
         self.layer = layer
         self.policy = policy
@@ -111,7 +111,7 @@ class Decoder:
             path_bytes=limits.path_bytes + len(PREFIX),
         )
         self.source = source
-        self.listen = listen or _ignore
+        self.on_finding = on_finding or _ignore
         self.clamp = policy.climbing == "clamp"
         self.held = 0
 
@@ -133,7 +133,7 @@ class Decoder:
 
     def report(self, what: str, path: bytes, detail: str = "") -> None:
         """Tell whoever listens of a finding."""
-        self.listen(Finding(what, path, self.layer, detail))
+        self.on_finding(Finding(what, path, self.layer, detail))
 
     def change(self, entry: Entry) -> Change | None:
         """Return what one entry does, if anything; raises as `decode` does under the default policy."""
@@ -195,10 +195,10 @@ class Decoder:
             try:
                 clean(entry.linkname, limits=self.limits)
             except UnsafePathError:
-                self.suspect("climbing-link", path, "the target climbs above the root")
+                self.report_suspicious("climbing-link", path, "the target climbs above the root")
         return target
 
-    def suspect(self, what: str, path: bytes, detail: str) -> None:
+    def report_suspicious(self, what: str, path: bytes, detail: str) -> None:
         """Report what is legal and wrong all the same, or refuse it."""
         if self.policy.suspicious == "error":
             raise UnsafePathError(path, detail)
@@ -220,7 +220,7 @@ class Decoder:
             if self.held > self.limits.content_bytes:
                 raise LimitError("content_bytes", self.limits.content_bytes, self.held)
             return Inline(entry.read(self.limits.content_bytes))
-        return Stored(self.source, entry.data_offset, entry.size, entry.extents)
+        return RangeContent(self.source, entry.data_offset, entry.size, entry.extents)
 
 
 def _check_nul(entry: Entry, path: bytes) -> None:

@@ -6,7 +6,7 @@ Names are judged in `lint_names`, hard links in `lint`, which knows the other en
 
 from collections.abc import Iterator
 
-from oci_layers.errors import printable
+from oci_layers.errors import escape
 from oci_layers.tar.entry import BLOCK, CHARACTER, CONTIGUOUS, DIRECTORY, REGULAR, SYMLINK, Entry
 
 __all__ = ["entry_faults", "is_ordinary"]
@@ -44,7 +44,7 @@ def entry_faults(entry: Entry) -> _Faults:
         yield "owner-range", f"{entry.uid}:{entry.gid}"
     for key in entry.xattrs:
         if key.startswith(_OVERLAY):
-            yield "overlay-xattr", printable(key)
+            yield "overlay-xattr", escape(key)
     if entry.extents is not None:
         yield "sparse", ""
     if entry.type == CONTIGUOUS:

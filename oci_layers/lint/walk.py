@@ -13,7 +13,7 @@ judged at a glance, metadata are compared with those of an entry before, and onl
 
 import attrs
 
-from oci_layers.errors import LimitError, LinkError, UnsafePathError, WhiteoutError, printable
+from oci_layers.errors import LimitError, LinkError, UnsafePathError, WhiteoutError, escape
 from oci_layers.layer.change import Whiteout
 from oci_layers.layer.whiteout import PREFIX, leftover, marker
 from oci_layers.limits import Limits
@@ -35,7 +35,7 @@ from oci_layers.tar.entry import (
 )
 from oci_layers.tree.node import Directory, File, Node, Symlink
 from oci_layers.tree.path import clean, join, parent_and_name
-from oci_layers.tree.pathset import Names
+from oci_layers.tree.pathset import PathSet
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["EntryRules"]
@@ -101,7 +101,7 @@ class EntryRules:
         self.root = _Directory(None if lower is None else lower.root)
         self.above = _Directory(below={b"": self.root})
         self.ways: dict[bytes, tuple[_Directory, bytes]] = {}
-        self.markers = Names()
+        self.markers = PathSet()
         self.waiting: list[tuple[Lint, bytes]] = []
         self.first: dict[str, Lint] = {}
         self.counts: dict[str, int] = {}
@@ -287,7 +287,7 @@ class EntryRules:
 
     def twin(self, path: bytes, twin: bytes) -> None:
         """Tell of two names of the same folded form."""
-        self.tell("unicode-twin" if same_text(path, twin) else "case-twin", path, printable(twin))
+        self.tell("unicode-twin" if same_text(path, twin) else "case-twin", path, escape(twin))
 
     def order(self, path: bytes) -> None:
         """Look whether names are in the order of their bytes or, as directories are walked, of their components.
@@ -298,7 +298,7 @@ class EntryRules:
         self.by_parts = self.by_parts and path.replace(b"/", b"\0") >= self.last.replace(b"/", b"\0")
         self.sorted = self.by_bytes or self.by_parts
         if not self.sorted:
-            self.tell("unsorted", path, f"after {printable(self.last)}")
+            self.tell("unsorted", path, f"after {escape(self.last)}")
 
     def enter(self, path: bytes, *, look: bool = True) -> _Directory:
         """Return what is known of the directory at a clean path.
@@ -437,22 +437,22 @@ class EntryRules:
         try:
             clean(entry.linkname, limits=_ANY)
         except UnsafePathError:
-            self.tell("climbing-link", path, printable(entry.linkname))
+            self.tell("climbing-link", path, escape(entry.linkname))
         if target == path:
             self.tell("link-to-itself", path)
             return seen
         known = self.seen(target) or self.known_below(target)
         if not target or (known[0] == DIRECTORY if known else self.is_entered(target)):
-            self.tell("link-to-directory", path, printable(target))
+            self.tell("link-to-directory", path, escape(target))
         elif known:
             pairs = zip(("mode", "uid", "gid", "mtime"), _metadata(seen), _metadata(known), strict=True)
             differ = [field for field, one, other in pairs if one != other]
             if differ:
-                self.tell("link-metadata", path, f"{', '.join(differ)} of {printable(target)}")
+                self.tell("link-metadata", path, f"{', '.join(differ)} of {escape(target)}")
             return known
         else:
             what = "outside-link" if self.lower is None else "no-target"
-            self.waiting.append((Lint(what, path, self.layer, self.index, entry.offset, printable(target)), target))
+            self.waiting.append((Lint(what, path, self.layer, self.index, entry.offset, escape(target)), target))
         return seen
 
     def is_entered(self, path: bytes) -> bool:

@@ -13,7 +13,7 @@ from typing import IO
 
 from oci_layers import system
 from oci_layers.blob.compression import decompressed, sniff
-from oci_layers.blob.directory import FileRange, OpenFile
+from oci_layers.blob.directory import OpenFile, SectionReader
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.errors import (
@@ -23,7 +23,7 @@ from oci_layers.errors import (
     PlaceMissingError,
     StoreError,
     UnsafePathError,
-    printable,
+    escape,
 )
 from oci_layers.limits import Limits
 from oci_layers.spec.digest import Digest
@@ -32,16 +32,16 @@ from oci_layers.tar.entry import CONTIGUOUS, DIRECTORY, HARDLINK, REGULAR, SYMLI
 from oci_layers.tar.reader import read_tar
 from oci_layers.tree.path import clean, join, parent_and_name
 
-__all__ = ["Member", "TarFiles"]
+__all__ = ["Member", "TarArchive"]
 
-Member = FileRange | SparseRange
+Member = SectionReader | SparseRange
 """The bytes of a member: to be read in order or anywhere."""
 
 _CHAIN = 40
 _SPARSE = -1
 
 
-class TarFiles:
+class TarArchive:
     """The members of a tar file. Also the `BlobSource` of a layout in one."""
 
     def __init__(
@@ -70,7 +70,7 @@ class TarFiles:
                 for entry in read_tar(self._range(0, self._file.size), limits=self._limits):
                     self._note(entry)
             except OCIError as error:
-                error.add_note(printable(self.place))
+                error.add_note(escape(self.place))
                 raise
             undo.pop_all()
 
@@ -79,8 +79,8 @@ class TarFiles:
         """The blobs of the layout in the archive."""
         return self
 
-    def _range(self, offset: int, size: int) -> FileRange:
-        return FileRange(self._file, offset, size, own=False)
+    def _range(self, offset: int, size: int) -> SectionReader:
+        return SectionReader(self._file, offset, size, own=False)
 
     def _inflate(self, directory: str | None) -> None:
         whole = self._range(0, self._file.size)
@@ -91,7 +91,7 @@ class TarFiles:
             # Its own handle, since one that Python's file object has could be closed behind it.
             self._file = OpenFile(system.duplicate(file.fileno()), self.place)
 
-    def _write_plain(self, whole: FileRange, file: IO[bytes], directory: str | None) -> None:
+    def _write_plain(self, whole: SectionReader, file: IO[bytes], directory: str | None) -> None:
         plain = decompressed(whole, None, self._limits, what=self.place)
         written = 0
         while data := plain.read(PIECE):
@@ -128,7 +128,7 @@ class TarFiles:
         chain = [clean(name.encode("utf-8", "surrogateescape"), clamp=True)]
         while chain[-1] in self._links:
             if len(chain) == _CHAIN:
-                raise StoreError(self.place, f"{printable(name)} is a link that leads in a circle")
+                raise StoreError(self.place, f"{escape(name)} is a link that leads in a circle")
             chain.append(self._links[chain[-1]])
         return chain
 

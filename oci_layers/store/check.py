@@ -23,12 +23,12 @@ from oci_layers.spec.digest import Digest
 from oci_layers.spec.manifest import Index
 from oci_layers.spec.mediatype import DOCKER_CONFIG, OCI_INDEX, OCI_LAYOUT
 from oci_layers.spec.platform import Platform
-from oci_layers.store.archive import TarFiles
+from oci_layers.store.archive import TarArchive
 from oci_layers.store.diagnose import is_docker
 from oci_layers.store.docker import MANIFEST, DockerArchive
-from oci_layers.store.layout import Files, read_file
-from oci_layers.store.open import name_place, open_files, place_of
-from oci_layers.store.select import choose, entries_called, find, fits, require_platform, stand_in
+from oci_layers.store.layout import LayoutFiles, read_file
+from oci_layers.store.open import name_place, open_files, parse_image_name
+from oci_layers.store.select import choose, find, find_by_ref, fits, require_platform, stand_in
 from oci_layers.validation.document import judge, pinpoint
 from oci_layers.validation.findings import Findings, Flaw
 from oci_layers.validation.rules import Profile, Severity
@@ -44,7 +44,7 @@ _NOTHING = Digest.of(b"")
 class _Options(TypedDict):
     """What is handed on to `verify_image`."""
 
-    fast: bool
+    documents_only: bool
     profile: Profile
     limits: Limits
     threads: int
@@ -56,7 +56,7 @@ def check_image(
     *,
     ref: str | None = None,
     platform: str | Platform | None = None,
-    fast: bool = False,
+    documents_only: bool = False,
     profile: Profile = "default",
     limits: Limits | None = None,
     threads: int = 2,
@@ -70,7 +70,7 @@ def check_image(
         name: As for `open_image`.
         ref: Only what is called so; all images if neither this nor `name` gives a reference.
         platform: Only the image for that platform; all of them if None.
-        fast: Read documents alone.
+        documents_only: Read documents alone.
         profile: How what is found is weighed; see `spec.rules`.
         limits: As for `open_image` and `verify_image`.
         threads: How many layers are read at the same time.
@@ -90,14 +90,16 @@ def check_image(
         LimitError: A file beside the blobs is past `document_bytes`.
         OSError: The place cannot be read.
     """
-    where, ref = place_of(name, ref)
+    where, ref = parse_image_name(name, ref)
     wanted = Platform.parse(platform) if isinstance(platform, str) else platform
-    options = _Options(fast=fast, profile=profile, limits=limits or Limits(), threads=threads, progress=progress)
+    options = _Options(
+        documents_only=documents_only, profile=profile, limits=limits or Limits(), threads=threads, progress=progress
+    )
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
     files = open_files(where, options["limits"], temporary, blob_links=blob_links)
     try:
         if is_docker(where.transport, files):
-            assert isinstance(files, TarFiles)
+            assert isinstance(files, TarArchive)
             return _check_archive(DockerArchive(files, options["limits"]), ref, wanted, options)
         return _check_layout(files, ref, wanted, options)
     except OCIError as error:
@@ -107,7 +109,7 @@ def check_image(
         files.close()
 
 
-def _check_layout(files: Files, ref: str | None, platform: Platform | None, options: _Options) -> Verification:
+def _check_layout(files: LayoutFiles, ref: str | None, platform: Platform | None, options: _Options) -> Verification:
     limits = options["limits"]
     own: dict[str, bytes] = {}
     flaws: list[Flaw] = []
@@ -151,7 +153,7 @@ def _roots(
     index: Index, blobs: BlobSource, ref: str | None, platform: Platform | None, limits: Limits
 ) -> Sequence[Descriptor]:
     """Return what to verify: the entries that are meant or, for one platform, the one manifest."""
-    entries = index.manifests if ref is None else tuple(entries_called(index, blobs, ref, limits))
+    entries = index.manifests if ref is None else tuple(find_by_ref(index, blobs, ref, limits))
     if platform is None:
         return entries
     try:

@@ -5,8 +5,8 @@ is here, so that every way into a place gives the same answer; what a place is w
 """
 
 from oci_layers.errors import StoreError, UnsupportedError
-from oci_layers.store.archive import TarFiles
-from oci_layers.store.layout import Files
+from oci_layers.store.archive import TarArchive
+from oci_layers.store.layout import LayoutFiles
 
 __all__ = ["describe", "is_docker", "refuse_schema_1", "wrong_transport"]
 
@@ -15,7 +15,7 @@ _SCHEMA_1 = frozenset(f"application/vnd.docker.distribution.manifest.v1+{syntax}
 _ROOT = ("bin", "etc", "usr", "lib", "sbin", "var", "root")
 
 
-def is_docker(transport: str, files: Files) -> bool:
+def is_docker(transport: str, files: LayoutFiles) -> bool:
     """Tell a Docker archive from a layout: by the transport or, told by content, where there is no layout (DSV-08).
 
     Raises:
@@ -25,7 +25,7 @@ def is_docker(transport: str, files: Files) -> bool:
         if _head(files, _MANIFEST) is None:
             raise _error(files, f"not a Docker archive: there is no file {_MANIFEST}")
         return True
-    is_archive = isinstance(files, TarFiles)
+    is_archive = isinstance(files, TarArchive)
     if not transport and is_archive and _head(files, _MARKER) is None and _head(files, _MANIFEST) is not None:
         return True
     if _head(files, _MARKER) is None and _head(files, _INDEX) is None:
@@ -37,24 +37,24 @@ def is_docker(transport: str, files: Files) -> bool:
     return False
 
 
-def wrong_transport(files: Files, instead: str) -> StoreError:
+def wrong_transport(files: LayoutFiles, instead: str) -> StoreError:
     """Return the error for a file where a directory should be, or the other way round.
 
     Args:
         files: What is there.
         instead: The transport to write where nothing tells what it is.
     """
-    what = "a file and no directory" if isinstance(files, TarFiles) else "a directory and no file"
+    what = "a file and no directory" if isinstance(files, TarArchive) else "a directory and no file"
     return StoreError(files.place, f"it is {what}; {describe(files) or f'write {instead}:{files.place}'}")
 
 
-def _error(files: Files, reason: str) -> StoreError:
+def _error(files: LayoutFiles, reason: str) -> StoreError:
     return StoreError(files.place, "; ".join(filter(None, (reason, describe(files)))))
 
 
-def describe(files: Files) -> str:
+def describe(files: LayoutFiles) -> str:
     """Return what a place is and what to do with it, as a clause; empty where that is not known."""
-    place, is_archive = files.place, isinstance(files, TarFiles)
+    place, is_archive = files.place, isinstance(files, TarArchive)
     if _known(files, _MARKER) is not None:
         return f"it is an OCI image layout, write {'oci-archive' if is_archive else 'oci'}:{place}"
     manifest = _known(files, _MANIFEST)
@@ -76,7 +76,7 @@ def describe(files: Files) -> str:
     return ""
 
 
-def _head(files: Files, name: str) -> bytes | None:
+def _head(files: LayoutFiles, name: str) -> bytes | None:
     """Return how a file begins, or None where there is none."""
     stream = files.open_file(name)
     if stream is None:
@@ -87,7 +87,7 @@ def _head(files: Files, name: str) -> bytes | None:
         stream.close()
 
 
-def _known(files: Files, name: str) -> bytes | None:
+def _known(files: LayoutFiles, name: str) -> bytes | None:
     """Return how a file begins; what is no regular file tells nothing."""
     try:
         return _head(files, name)

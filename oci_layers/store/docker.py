@@ -23,7 +23,7 @@ from oci_layers.errors import (
     Problem,
     ReferenceMissingError,
     StoreError,
-    printable,
+    escape,
 )
 from oci_layers.limits import Limits
 from oci_layers.spec.codec import dumps, unstructure
@@ -36,9 +36,9 @@ from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.strict_json import load_json
-from oci_layers.store.archive import Member, TarFiles
+from oci_layers.store.archive import Member, TarArchive
 from oci_layers.store.layout import read_file
-from oci_layers.store.name import normal_name
+from oci_layers.store.name import normalize_reference
 from oci_layers.store.select import fits, host_platform, stand_in
 
 __all__ = ["MANIFEST", "DockerArchive"]
@@ -59,7 +59,7 @@ class _Item:
 class DockerArchive:
     """The images of an archive, and the `BlobSource` of the one that is chosen."""
 
-    def __init__(self, files: TarFiles, limits: Limits) -> None:
+    def __init__(self, files: TarArchive, limits: Limits) -> None:
         """Read what the archive lists, in the `manifest.json` that it has.
 
         Raises:
@@ -150,7 +150,7 @@ class DockerArchive:
     def _is_called(self, number: int, ref: str) -> bool:
         if ref.startswith("@") and ref[1:].isascii() and ref[1:].isdigit():
             return number == int(ref[1:])
-        return normal_name(ref) in map(normal_name, self._items[number].repo_tags)
+        return normalize_reference(ref) in map(normalize_reference, self._items[number].repo_tags)
 
     def _names(self, numbers: Iterable[int], *, shared: bool = True) -> tuple[str, ...]:
         """Return what one can call images: their names, and their numbers where nothing else tells them apart.
@@ -194,11 +194,9 @@ class DockerArchive:
         found = self._files.find(name)
         if found is None:
             *links, target = self._files.follow(name)
-            way = f" which leads to the link {printable(links[-1])}" if len(links) > 1 else ""
-            leads = f",{way} to {printable(target)}" if way else f", a link to {printable(target)}" if links else ""
-            raise StoreError(
-                self._files.place, f"the image lists {printable(name)}{leads}, which is not in the archive"
-            )
+            way = f" which leads to the link {escape(links[-1])}" if len(links) > 1 else ""
+            leads = f",{way} to {escape(target)}" if way else f", a link to {escape(target)}" if links else ""
+            raise StoreError(self._files.place, f"the image lists {escape(name)}{leads}, which is not in the archive")
         return found
 
     def _read_config(self, item: _Item) -> bytes:
@@ -212,12 +210,12 @@ class DockerArchive:
         descriptor = Descriptor.of(raw, media_type=DOCKER_CONFIG)
         named = _CONFIG_NAME.fullmatch(item.config)
         if named and named[1] != descriptor.digest.encoded:
-            raise DigestMismatchError(f"config {printable(item.config)}", f"sha256:{named[1]}", str(descriptor.digest))
+            raise DigestMismatchError(f"config {escape(item.config)}", f"sha256:{named[1]}", str(descriptor.digest))
         self._names_of[descriptor.digest] = item.config
         try:
             return parse_config(raw, descriptor, self._limits)
         except OCIError as error:
-            error.add_note(f"config {printable(item.config)} ({descriptor.digest})")
+            error.add_note(f"config {escape(item.config)} ({descriptor.digest})")
             raise
 
     def _layer(self, what: str, name: str, diff_id: Digest) -> Descriptor:

@@ -1,7 +1,7 @@
 """The image layout (image-layout.md): a marker, an index and blobs, in a directory or in a tar file.
 
-What the files mean is here; where they are is a `Files`, which a directory (`LayoutDirectory`) and an archive
-(`archive.TarFiles`) both are. Files that the layout does not know are no error (LAY-04).
+What the files mean is here; where they are is a `LayoutFiles`, which a directory (`LayoutDirectory`) and an archive
+(`archive.TarArchive`) both are. Files that the layout does not know are no error (LAY-04).
 """
 
 import contextlib
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from oci_layers import system
-from oci_layers.blob.directory import DirectoryBlobs, FileRange, OpenFile, odd_file
+from oci_layers.blob.directory import DirectoryBlobs, OpenFile, SectionReader, odd_file
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream
-from oci_layers.errors import LimitError, PlaceMissingError, StoreError, printable
+from oci_layers.errors import LimitError, PlaceMissingError, StoreError, escape
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -25,10 +25,10 @@ from oci_layers.spec.document import parse_index, parse_layout
 from oci_layers.spec.manifest import Index
 from oci_layers.spec.mediatype import OCI_INDEX
 
-__all__ = ["Files", "LayoutDirectory", "read_file", "read_layout_index"]
+__all__ = ["LayoutDirectory", "LayoutFiles", "read_file", "read_layout_index"]
 
 
-class Files(Protocol):
+class LayoutFiles(Protocol):
     """The files of a layout or an archive."""
 
     place: str
@@ -96,7 +96,7 @@ class LayoutDirectory:
                 raise
             file = OpenFile(fd, self.place)
             self._opened.add(file)
-        return FileRange(file, 0, file.size)
+        return SectionReader(file, 0, file.size)
 
     def has_directory(self, name: str) -> bool:
         """Tell whether there is a directory of that name at the top."""
@@ -136,12 +136,12 @@ class LayoutDirectory:
     def __del__(self) -> None:
         if self._root >= 0:
             try:
-                warnings.warn(f"unclosed {printable(self.place)}", ResourceWarning, stacklevel=1, source=self)
+                warnings.warn(f"unclosed {escape(self.place)}", ResourceWarning, stacklevel=1, source=self)
             finally:
                 self.close()
 
 
-def read_file(files: Files, name: str, *, limit: str, allowed: int) -> bytes | None:
+def read_file(files: LayoutFiles, name: str, *, limit: str, allowed: int) -> bytes | None:
     """Return all of a small file at the top, or None where there is none.
 
     Raises:
@@ -161,7 +161,7 @@ def read_file(files: Files, name: str, *, limit: str, allowed: int) -> bytes | N
     return raw
 
 
-def read_layout_index(files: Files, limits: Limits) -> Index:
+def read_layout_index(files: LayoutFiles, limits: Limits) -> Index:
     """Return the index of a layout, after a look at its marker.
 
     Raises:

@@ -11,7 +11,7 @@ from oci_layers.errors import NameFormatError, UnsupportedError
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.reference import Reference
 
-__all__ = ["TRANSPORTS", "ImageName", "check_text", "normal_name"]
+__all__ = ["TRANSPORTS", "ImageName", "check_text", "normalize_reference"]
 
 TRANSPORTS = ("oci", "oci-archive", "docker-archive")
 _WITH_DIGESTS = frozenset({"oci", "oci-archive"})
@@ -98,7 +98,7 @@ def check_text(what: str, text: str) -> None:
         raise NameFormatError(what, text, "it is not valid Unicode") from None
 
 
-def normal_name(name: str) -> str:
+def normalize_reference(name: str) -> str:
     """Return a name with Docker's defaults written out: `alpine` is `docker.io/library/alpine:latest` (DSV-12).
 
     Archives hold names that are no references too; those stay as they are.

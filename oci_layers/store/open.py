@@ -12,21 +12,21 @@ from oci_layers.errors import (
     PlaceMissingError,
     StoreError,
     TarFormatError,
-    printable,
+    escape,
 )
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
 from oci_layers.spec.document import Document
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.platform import Platform
-from oci_layers.store.archive import TarFiles
+from oci_layers.store.archive import TarArchive
 from oci_layers.store.diagnose import is_docker, wrong_transport
 from oci_layers.store.docker import MANIFEST, DockerArchive
-from oci_layers.store.layout import Files, LayoutDirectory, read_layout_index
+from oci_layers.store.layout import LayoutDirectory, LayoutFiles, read_layout_index
 from oci_layers.store.name import ImageName, check_text
 from oci_layers.store.select import choose, require_platform
 
-__all__ = ["name_place", "open_files", "open_image", "place_of"]
+__all__ = ["name_place", "open_files", "open_image", "parse_image_name"]
 
 
 def open_image(
@@ -65,7 +65,7 @@ def open_image(
         ReferenceMissingError: No image of that reference or platform; lists those there are.
         OCIError: A document of the image is missing, damaged or malformed.
     """
-    where, ref = place_of(name, ref)
+    where, ref = parse_image_name(name, ref)
     limits = limits or Limits()
     wanted = Platform.parse(platform) if isinstance(platform, str) else platform
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
@@ -94,11 +94,11 @@ def open_image(
 def name_place(error: OCIError, place: str) -> None:
     """Say in an error which place it is about, where it does not say so itself."""
     notes: list[str] = getattr(error, "__notes__", [])
-    if not isinstance(error, StoreError) and not any(printable(place) in note for note in notes):
-        error.add_note(printable(place))
+    if not isinstance(error, StoreError) and not any(escape(place) in note for note in notes):
+        error.add_note(escape(place))
 
 
-def place_of(name: str | os.PathLike[str], ref: str | None) -> tuple[ImageName, str | None]:
+def parse_image_name(name: str | os.PathLike[str], ref: str | None) -> tuple[ImageName, str | None]:
     """Return where an image is, and its reference, which the name or `ref` gives.
 
     Raises:
@@ -113,7 +113,7 @@ def place_of(name: str | os.PathLike[str], ref: str | None) -> tuple[ImageName, 
     return where, ref or where.ref
 
 
-def open_files(where: ImageName, limits: Limits, temporary: str | None, *, blob_links: bool = False) -> Files:
+def open_files(where: ImageName, limits: Limits, temporary: str | None, *, blob_links: bool = False) -> LayoutFiles:
     """Open the directory or the archive of a name; a bare path is told by what is there.
 
     Raises:
@@ -132,7 +132,7 @@ def open_files(where: ImageName, limits: Limits, temporary: str | None, *, blob_
         with contextlib.closing(directory):
             raise wrong_transport(directory, "oci")
     try:
-        archive = TarFiles(place, limits=limits, temporary_directory=temporary)
+        archive = TarArchive(place, limits=limits, temporary_directory=temporary)
     except (CompressionError, TarFormatError) as error:
         if transport == "oci":
             raise StoreError(place, "it is a file, neither a directory nor a tar archive") from error
@@ -144,21 +144,21 @@ def open_files(where: ImageName, limits: Limits, temporary: str | None, *, blob_
 
 
 def _choose(
-    where: ImageName, files: Files, ref: str | None, platform: Platform | None, limits: Limits
+    where: ImageName, files: LayoutFiles, ref: str | None, platform: Platform | None, limits: Limits
 ) -> tuple[Document[Manifest], BlobSource]:
     if is_docker(where.transport, files):
-        assert isinstance(files, TarFiles)
+        assert isinstance(files, TarArchive)
         archive = DockerArchive(files, limits)
         return archive.choose(ref, platform), archive
     index = read_layout_index(files, limits)
     manifest = choose(index, files.blobs, ref=ref, platform=platform, limits=limits)
-    if not where.transport and not manifest.value.layers and isinstance(files, TarFiles) and files.find(MANIFEST):
+    if not where.transport and not manifest.value.layers and isinstance(files, TarArchive) and files.find(MANIFEST):
         return _with_layers(manifest, DockerArchive(files, limits), files)
     return manifest, files.blobs
 
 
 def _with_layers(
-    manifest: Document[Manifest], archive: DockerArchive, files: TarFiles
+    manifest: Document[Manifest], archive: DockerArchive, files: TarArchive
 ) -> tuple[Document[Manifest], BlobSource]:
     """Return an image as `manifest.json` has it, where the manifest of the layout lists no layers but the config does.
 

@@ -26,9 +26,9 @@ from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import role_of
 from oci_layers.spec.platform import Platform
 from oci_layers.store.diagnose import refuse_schema_1
-from oci_layers.store.name import normal_name
+from oci_layers.store.name import normalize_reference
 
-__all__ = ["choose", "entries_called", "find", "fits", "host_platform", "require_platform", "stand_in"]
+__all__ = ["choose", "find", "find_by_ref", "fits", "host_platform", "require_platform", "stand_in"]
 
 _DIGEST = re.compile("[a-z0-9+._-]+:.+")
 
@@ -78,7 +78,7 @@ def find(
     say no platform their configs do; two for one platform are two images, which their digests tell apart.
     """
     search = _Search(blobs, limits)
-    entries = entries_called(index, blobs, ref, limits)
+    entries = find_by_ref(index, blobs, ref, limits)
     images = list(search.manifests(entries, None, 0))
     if [str(each.digest) for each in images] != [ref]:
         images = [each for each in images if not is_attestation(each)]
@@ -171,10 +171,12 @@ def _names(descriptors: Sequence[Descriptor]) -> tuple[str, ...]:
 def _is_called(descriptor: Descriptor, ref: str) -> bool:
     known = descriptor.annotations
     full = known.get(annotations.CONTAINERD_IMAGE_NAME)
-    return ref == known.get(annotations.REF_NAME) or (full is not None and normal_name(ref) == normal_name(full))
+    return ref == known.get(annotations.REF_NAME) or (
+        full is not None and normalize_reference(ref) == normalize_reference(full)
+    )
 
 
-def entries_called(index: Index, blobs: BlobSource, ref: str | None, limits: Limits) -> list[Descriptor]:
+def find_by_ref(index: Index, blobs: BlobSource, ref: str | None, limits: Limits) -> list[Descriptor]:
     """Return the entries of the one image called `ref`: several where each is for another platform.
 
     Raises:

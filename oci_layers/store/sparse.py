@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from oci_layers.blob.directory import FileRange
+from oci_layers.blob.directory import SectionReader
 
 __all__ = ["SparseRange"]
 
@@ -16,7 +16,7 @@ __all__ = ["SparseRange"]
 class SparseRange:
     """A file with holes, to be read in order or anywhere."""
 
-    def __init__(self, stored: FileRange, size: int, extents: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, stored: SectionReader, size: int, extents: Sequence[tuple[int, int]]) -> None:
         """Take what is stored of a file of `size` bytes, and the (offset, length) of each part of that in the file."""
         self.size = size
         self._stored = stored

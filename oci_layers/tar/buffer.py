@@ -13,7 +13,7 @@ import attrs
 from oci_layers.errors import TarFormatError
 from oci_layers.tar.entry import Entry
 
-__all__ = ["BLOCK_BYTES", "Source", "Stream"]
+__all__ = ["BLOCK_BYTES", "BlockReader", "Stream"]
 
 BLOCK_BYTES = 512
 _PIECE_BYTES = 1 << 20
@@ -31,7 +31,7 @@ class Stream(Protocol):
 
 
 @attrs.define(eq=False)
-class Source:
+class BlockReader:
     """A stream with a buffer. The next byte is `buffer[position]`, and stands at `base + position` in the archive."""
 
     _stream: Stream

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from oci_layers.errors import LimitError, TarFormatError, shortened
 from oci_layers.limits import Limits
 from oci_layers.tar import sparse
-from oci_layers.tar.buffer import BLOCK_BYTES, Source, Stream
+from oci_layers.tar.buffer import BLOCK_BYTES, BlockReader, Stream
 from oci_layers.tar.entry import (
     BLOCK,
     CHARACTER,
@@ -61,7 +61,7 @@ def read_tar(stream: Stream, *, limits: Limits = _DEFAULTS) -> Iterator[Entry]:
         LimitError: a limit of `header_bytes`, `meta_headers`, `sparse_pieces`, `xattr_bytes`, `file_bytes`, `entries`;
             of `plain_bytes`, for the holes of all sparse files together.
     """
-    source = Source(stream)
+    source = BlockReader(stream)
     count = holes = 0
     while (entry := _next_entry(source, limits)) is not None:
         count += 1
@@ -84,7 +84,7 @@ def _past_total(entry: Entry, count: int, holes: int, limits: Limits) -> LimitEr
     return error
 
 
-def _next_entry(source: Source, limits: Limits) -> Entry | None:
+def _next_entry(source: BlockReader, limits: Limits) -> Entry | None:
     header = _next_header(source)
     if header is None:
         return None
@@ -94,7 +94,7 @@ def _next_entry(source: Source, limits: Limits) -> Entry | None:
     return _placed(entry, block, source, limits)
 
 
-def _next_header(source: Source) -> tuple[Entry, bytes] | None:
+def _next_header(source: BlockReader) -> tuple[Entry, bytes] | None:
     """Return what the next block says, and the block; None at the end of the archive."""
     offset = source.base + source.position
     block = source.take(BLOCK_BYTES)
@@ -108,7 +108,7 @@ def _next_header(source: Source) -> tuple[Entry, bytes] | None:
         raise
 
 
-def _check_end(source: Source, block: bytes) -> None:
+def _check_end(source: BlockReader, block: bytes) -> None:
     """Accept nothing, one zero block and two; refuse a cut block, and a zero block before another header."""
     if len(block) == BLOCK_BYTES:
         block = source.take(BLOCK_BYTES)
@@ -119,7 +119,7 @@ def _check_end(source: Source, block: bytes) -> None:
         raise TarFormatError(path=b"", reason="a header follows a lone zero block", offset=offset)
 
 
-def _extended(first: Entry, source: Source, limits: Limits) -> Entry:
+def _extended(first: Entry, source: BlockReader, limits: Limits) -> Entry:
     """Return the entry that the extension headers beginning with `first` belong to; a global header is one itself."""
     extension, offset = first, first.offset
     records: Mapping[bytes, bytes] = EMPTY
@@ -144,7 +144,7 @@ def _extended(first: Entry, source: Source, limits: Limits) -> Entry:
     raise error
 
 
-def _payload(extension: Entry, source: Source, limits: Limits) -> bytes:
+def _payload(extension: Entry, source: BlockReader, limits: Limits) -> bytes:
     """Take the content of an extension header, its size judged before."""
     if extension.size > limits.header_bytes:
         error = LimitError(limit="header_bytes", allowed=limits.header_bytes, seen=extension.size)
@@ -157,7 +157,7 @@ def _payload(extension: Entry, source: Source, limits: Limits) -> bytes:
     return payload
 
 
-def _records(extension: Entry, payload: bytes, source: Source) -> Mapping[bytes, bytes]:
+def _records(extension: Entry, payload: bytes, source: BlockReader) -> Mapping[bytes, bytes]:
     try:
         return parse_records(payload)
     except TarFormatError as error:
@@ -186,14 +186,14 @@ def _merged(
     return entry
 
 
-def _global(header: Entry, records: Mapping[bytes, bytes], source: Source, limits: Limits) -> Entry:
+def _global(header: Entry, records: Mapping[bytes, bytes], source: BlockReader, limits: Limits) -> Entry:
     """Return a global header as an entry with its records; they are checked like others, and otherwise ignored."""
     named = _merged(header, header.offset, records, EMPTY, limits)
     end = source.offset
     return Entry(named.name, GLOBAL, mode=0, pax=records, offset=header.offset, data_offset=end, content=source)
 
 
-def _placed(entry: Entry, block: bytes, source: Source, limits: Limits) -> Entry:
+def _placed(entry: Entry, block: bytes, source: BlockReader, limits: Limits) -> Entry:
     """Settle the type of a new entry, its size, and where its content is."""
     try:
         if entry.type == b"\0":
@@ -214,7 +214,7 @@ def _placed(entry: Entry, block: bytes, source: Source, limits: Limits) -> Entry
     return entry
 
 
-def _check_nothing_follows(entry: Entry, source: Source) -> None:
+def _check_nothing_follows(entry: Entry, source: BlockReader) -> None:
     """Refuse an entry that has no content, says a size, and is followed by what cannot be a header.
 
     A size alone is common, and means nothing to any reader. PAX allows the content of a hard link, too; bsdtar writes
@@ -228,14 +228,14 @@ def _check_nothing_follows(entry: Entry, source: Source) -> None:
         )
 
 
-def _place_old_gnu(entry: Entry, block: bytes, source: Source, limits: Limits) -> None:
+def _place_old_gnu(entry: Entry, block: bytes, source: BlockReader, limits: Limits) -> None:
     entry.type = REGULAR
     entry.size, pieces = sparse.old_gnu_map(block, source.take, limits)
     entry.data_offset = source.offset
     entry.extents = sparse.checked(pieces, entry.size, entry.stored_size)
 
 
-def _place_pax_sparse(entry: Entry, version: bytes, source: Source, limits: Limits) -> None:
+def _place_pax_sparse(entry: Entry, version: bytes, source: BlockReader, limits: Limits) -> None:
     if not stored_bytes(entry.type, 1):
         raise malformed("an entry without content cannot be sparse")
     entry.name = entry.pax.get(b"GNU.sparse.name") or entry.name

@@ -8,7 +8,7 @@ spec wants no sparse files in layers). What a layer puts into an archive, and in
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from oci_layers.errors import LayerError, SizeMismatchError, printable
+from oci_layers.errors import LayerError, SizeMismatchError, escape
 from oci_layers.tar.buffer import BLOCK_BYTES
 from oci_layers.tar.entry import GLOBAL, GNU_SPARSE, Entry, stored_bytes
 from oci_layers.tar.header import checksum
@@ -52,7 +52,7 @@ def _sized(entry: Entry) -> Iterator[bytes | memoryview]:
             break
         yield chunk
     if seen != entry.size:
-        raise SizeMismatchError(what=printable(entry.name), expected=entry.size, actual=seen)
+        raise SizeMismatchError(what=escape(entry.name), expected=entry.size, actual=seen)
 
 
 def _headers(entry: Entry) -> bytes:

@@ -5,19 +5,19 @@ mechanics of changing one, `dump` the text form.
 """
 
 from oci_layers.tree.dump import dump, parse
-from oci_layers.tree.editor import Merge, Mirror
+from oci_layers.tree.editor import Mirror, TreeEditor
 from oci_layers.tree.node import (
     Content,
     Device,
-    Digested,
+    DigestContent,
     Directory,
     Fifo,
     File,
     Inline,
     Leaf,
     Node,
-    Source,
-    Stored,
+    RangeContent,
+    RangeReader,
     Symlink,
 )
 from oci_layers.tree.path import clean
@@ -26,19 +26,19 @@ from oci_layers.tree.tree import FileTree
 __all__ = [
     "Content",
     "Device",
-    "Digested",
+    "DigestContent",
     "Directory",
     "Fifo",
     "File",
     "FileTree",
     "Inline",
     "Leaf",
-    "Merge",
     "Mirror",
     "Node",
-    "Source",
-    "Stored",
+    "RangeContent",
+    "RangeReader",
     "Symlink",
+    "TreeEditor",
     "clean",
     "dump",
     "parse",

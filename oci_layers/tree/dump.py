@@ -18,8 +18,20 @@ from typing import Any, assert_never
 
 from oci_layers.errors import NameFormatError
 from oci_layers.limits import Limits
-from oci_layers.tree.editor import Merge
-from oci_layers.tree.node import Content, Device, Digested, Directory, Fifo, File, Inline, Leaf, Node, Symlink, sha256
+from oci_layers.tree.editor import TreeEditor
+from oci_layers.tree.node import (
+    Content,
+    Device,
+    DigestContent,
+    Directory,
+    Fifo,
+    File,
+    Inline,
+    Leaf,
+    Node,
+    Symlink,
+    sha256,
+)
 from oci_layers.tree.path import clean, parent_and_name
 from oci_layers.tree.tree import FileTree
 
@@ -74,7 +86,7 @@ def _kind(node: Node) -> tuple[str, list[str]]:
 
 
 def _content_fields(content: Content) -> list[str]:
-    if isinstance(content, Digested) or content.size > _INLINE_BYTES:
+    if isinstance(content, DigestContent) or content.size > _INLINE_BYTES:
         return [f"size={content.size}", f"sha256={sha256(content)}"]
     return [f"text={_escape(b''.join(content.chunks()))}"]
 
@@ -87,7 +99,7 @@ def parse(text: str, *, limits: Limits | None = None) -> FileTree:
         LimitError: The tree is past `limits`, which it is held to from then on.
     """
     tree = FileTree(limits=limits)
-    merge = Merge(tree)
+    merge = TreeEditor(tree)
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
@@ -97,7 +109,7 @@ def parse(text: str, *, limits: Limits | None = None) -> FileTree:
     return tree
 
 
-def _parse_line(merge: Merge, words: list[str]) -> None:
+def _parse_line(merge: TreeEditor, words: list[str]) -> None:
     path, kind = clean(_unescape(words[0])), words[1]
     node = None if kind == "link" else _node(kind, words[2:])
     if not path:
@@ -134,7 +146,7 @@ def _node(kind: str, words: list[str]) -> Node:
         case "file" if "text" in values:
             node = File(**common, content=Inline(_unescape(values.pop("text"))))
         case "file":
-            node = File(**common, content=Digested(int(values.pop("size")), values.pop("sha256")))
+            node = File(**common, content=DigestContent(int(values.pop("size")), values.pop("sha256")))
         case "symlink":
             node = Symlink(**common, target=_unescape(values.pop("target")))
         case "char" | "block":

@@ -20,7 +20,7 @@ from oci_layers.tree.node import Directory, File, Leaf, Node, Symlink, implicit_
 from oci_layers.tree.path import check_limits, join, parent_and_name
 from oci_layers.tree.tree import FileTree, Resolution, resolve
 
-__all__ = ["Merge", "Mirror", "Note", "Place", "check_link", "describe"]
+__all__ = ["Mirror", "Note", "Place", "TreeEditor", "check_link", "copy_attributes"]
 
 _IMPLIED_BYTES = 512
 """What a directory that a path implies counts as metadata, as no entry of its own paid for it."""
@@ -57,7 +57,7 @@ class Note:
     """Something that happened on the way to a place.
 
     `followed`: the link at `path` was taken; `passed`: the way from that link led through names that are missing or no
-    directories, which `..` took back; `climbed`: that link led above the root and was held there; `implied`: the
+    directories, which `..` took back; `escaped_root`: that link led above the root and was held there; `implied`: the
     directory at `path` was missing and was made; `replaced`: what was at `path` was no directory and gave way to one.
     """
 
@@ -65,7 +65,7 @@ class Note:
     path: bytes
 
 
-class Merge:
+class TreeEditor:
     """One writing of a tree, by one thread.
 
     `notes` collects what happened on the way to places; whoever cares empties it.
@@ -103,7 +103,7 @@ class Merge:
         parent, name = parent_and_name(path)
         above = self._known(parent)
         if above is not None and above.path == parent and isinstance(above.directory.children.get(name), Directory):
-            place = self._places[path] = Place(path, self.tree.own_child(above.directory, name))
+            place = self._places[path] = Place(path, self.tree.writable_child(above.directory, name))
             return place
         found = self._resolve(path, follow_last=self._follow)
         if found.rest:
@@ -112,7 +112,7 @@ class Merge:
         place = self._own(found)
         for name in reversed(found.rest):
             place = self._imply(place, name)
-        if not found.taken_back:
+        if not found.consumed_dotdot:
             self._places[path] = place
         return place
 
@@ -131,7 +131,7 @@ class Merge:
         """Go every way anew, and note again what happens on it."""
         self._places.clear()
 
-    def obstacle(self, path: bytes) -> bytes | None:
+    def blocking_path(self, path: bytes) -> bytes | None:
         """Return the resolved path of what is no directory and would give way to one for `place`; None for nothing.
 
         Raises:
@@ -144,14 +144,14 @@ class Merge:
 
     def _note(self, found: Resolution) -> None:
         self.notes.extend(Note("followed", link) for link in found.followed)
-        if found.taken_back:
+        if found.consumed_dotdot:
             self.notes.append(Note("passed", found.followed[-1]))
-        if found.climbed is not None:
-            self.notes.append(Note("climbed", found.climbed))
+        if found.escaped_root is not None:
+            self.notes.append(Note("climbed", found.escaped_root))
 
     def _resolve(self, path: bytes, *, follow_last: bool) -> Resolution:
         root, limit = self.tree.root, self._limits.links
-        return resolve(root, path, follow=self._follow, follow_last=follow_last, limit=limit, lexical=True)
+        return resolve(root, path, follow=self._follow, follow_last=follow_last, limit=limit, lexical_dotdot=True)
 
     def resolve(self, path: bytes, root: Directory) -> Resolution:
         """Follow a clean path from `root`, which may be that of another tree, as `place` would.
@@ -160,7 +160,7 @@ class Merge:
             LinkError: A loop of links.
         """
         limit = self._limits.links
-        return resolve(root, path, follow=self._follow, follow_last=self._follow, limit=limit, lexical=True)
+        return resolve(root, path, follow=self._follow, follow_last=self._follow, limit=limit, lexical_dotdot=True)
 
     def known_directory(self, path: bytes) -> Place | None:
         """Return the directory at a resolved path, no link followed; None where there is none."""
@@ -171,15 +171,15 @@ class Merge:
             if not isinstance(child, Directory):
                 return None
             directory = child
-        directory = self.tree.own_root()
+        directory = self.tree.writable_root()
         for name in names:
-            directory = self.tree.own_child(directory, name)
+            directory = self.tree.writable_child(directory, name)
         return Place(path, directory)
 
     def _own(self, found: Resolution) -> Place:
-        directory = self.tree.own_root()
+        directory = self.tree.writable_root()
         for name in found.names:
-            directory = self.tree.own_child(directory, name)
+            directory = self.tree.writable_child(directory, name)
         return Place(b"/".join(found.names), directory)
 
     def _imply(self, place: Place, name: bytes) -> Place:
@@ -215,7 +215,7 @@ class Merge:
         old = place.directory.children.get(name)
         if isinstance(node, Directory):
             if isinstance(old, Directory):
-                describe(self.tree.own_child(place.directory, name), node)
+                copy_attributes(self.tree.writable_child(place.directory, name), node)
                 return
             node.mark = self.tree.mark
         else:
@@ -237,7 +237,7 @@ class Merge:
     def describe_root(self, node: Directory) -> None:
         """Give the root of the tree the attributes of `node`."""
         self._count_xattrs(node)
-        describe(self.tree.own_root(), node)
+        copy_attributes(self.tree.writable_root(), node)
 
     def find(self, target: bytes) -> tuple[bytes, Leaf] | None:
         """Return the resolved path of the file at the clean `target`, and its node; None where nothing stands.
@@ -318,7 +318,7 @@ def check_link(target: bytes, path: bytes) -> None:
         raise LinkError(path, "a hard link to a file of the directory that it replaces")
 
 
-def describe(directory: Directory, node: Directory) -> None:
+def copy_attributes(directory: Directory, node: Directory) -> None:
     """Replace every attribute of `directory` by those of `node`: old extended attributes go (LYR-15)."""
     directory.mode = node.mode
     directory.uid = node.uid

@@ -4,8 +4,8 @@ Nodes that are not directories never change: a change makes a new node, and the 
 new one. They carry an inode id, which names of one file (hard links) have in common. A `Directory` may be changed only
 by the tree whose mark it bears (`tree.FileTree` has the rule). Every node knows the layer that it came from.
 
-Contents are not held but described: `Inline` bytes for trees made in memory, `Stored` for a range of something else,
-`Digested` where only a dump is left.
+Contents are not held but described: `Inline` bytes for trees made in memory, `RangeContent` for a range of something
+else, `DigestContent` where only a dump is left.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ __all__ = [
     "NO_XATTRS",
     "Content",
     "Device",
-    "Digested",
+    "DigestContent",
     "Directory",
     "Extents",
     "Fifo",
@@ -31,8 +31,8 @@ __all__ = [
     "Inline",
     "Leaf",
     "Node",
-    "Source",
-    "Stored",
+    "RangeContent",
+    "RangeReader",
     "Symlink",
     "implicit_directory",
     "same_content",
@@ -66,7 +66,7 @@ class Content(Protocol):
         ...
 
 
-class Source(Protocol):
+class RangeReader(Protocol):
     """Something that stored contents are ranges of, such as a layer's plain tar."""
 
     def read_at(self, offset: int, size: int) -> bytes:
@@ -81,7 +81,7 @@ class _Nowhere:
         raise UnsupportedError("reading of contents that were not kept", f"{size} bytes from {offset}")
 
 
-NOWHERE: Source = _Nowhere()
+NOWHERE: RangeReader = _Nowhere()
 
 
 @attrs.frozen
@@ -110,7 +110,7 @@ EMPTY = Inline(b"")
 
 
 @attrs.frozen
-class Digested:
+class DigestContent:
     """Contents that are known by size and SHA-256 (lower-case hex) only, as a dump has them."""
 
     size: int
@@ -127,10 +127,10 @@ class Digested:
 
 
 @attrs.define(eq=False)
-class Stored:
+class RangeContent:
     """Contents that lie in a source: the pieces of `extents` one after another from `offset`, or all of `size`."""
 
-    source: Source
+    source: RangeReader
     offset: int
     size: int
     extents: Extents | None = None
@@ -245,7 +245,7 @@ def implicit_directory(layer: int, mark: object = None) -> Directory:
 
 def sha256(content: Content) -> str:
     """Return the SHA-256 of the expanded bytes, as lower-case hex."""
-    if isinstance(content, Digested):
+    if isinstance(content, DigestContent):
         return content.sha256
     hasher = hashlib.sha256()
     for chunk in content.chunks():
@@ -259,7 +259,7 @@ def same_content(one: Content, other: Content) -> bool:
         return True
     if one.size != other.size:
         return False
-    if isinstance(one, Digested) or isinstance(other, Digested):
+    if isinstance(one, DigestContent) or isinstance(other, DigestContent):
         return sha256(one) == sha256(other)
     if isinstance(one, Inline) and isinstance(other, Inline):
         return one.data == other.data
@@ -279,7 +279,7 @@ def same_content(one: Content, other: Content) -> bool:
 
 def _runs(content: Content) -> Iterator[bytes | int]:
     """Yield pieces of data, and of each hole that is known its length."""
-    return content.runs() if isinstance(content, Stored) else content.chunks()
+    return content.runs() if isinstance(content, RangeContent) else content.chunks()
 
 
 def _length(run: bytes | int) -> int:

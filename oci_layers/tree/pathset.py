@@ -9,13 +9,13 @@ from typing import TypeAlias
 
 from oci_layers.tree.path import parent_and_name
 
-__all__ = ["Branch", "Names"]
+__all__ = ["Branch", "PathSet"]
 
 Branch: TypeAlias = dict[bytes, "Branch | None"]
 """The names in one directory; each has those within it, or None where there are none."""
 
 
-class Names:
+class PathSet:
     """A set of clean paths, in which every path has its ancestors, too."""
 
     def __init__(self) -> None:

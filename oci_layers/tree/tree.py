@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from oci_layers.errors import LinkError, NotDirectoryError, PathMissingError, printable
+from oci_layers.errors import LinkError, NotDirectoryError, PathMissingError, escape
 from oci_layers.limits import Limits
 from oci_layers.tree.links import LinkNames
 from oci_layers.tree.node import Content, Device, Directory, File, Leaf, Node, Symlink, implicit_directory, same_content
@@ -27,9 +27,9 @@ class Resolution:
 
     `names` and `directories` are the directories passed (`directories` begins with the root). `rest` holds, last
     component first, what was not passed: it is empty for a directory; else it ends with the name of `node`, which is
-    None where nothing stands. `followed` are the resolved paths of the links taken, `climbed` is the first after which
-    the way led above the root and was held there. `taken_back` tells that `..` took back names that are missing or no
-    directories: a link that comes there leads elsewhere.
+    None where nothing stands. `followed` are the resolved paths of the links taken, `escaped_root` is the first after
+    which the way led above the root and was held there. `consumed_dotdot` tells that `..` took back names that are
+    missing or no directories: a link that comes there leads elsewhere.
     """
 
     names: list[bytes]
@@ -37,8 +37,8 @@ class Resolution:
     rest: list[bytes]
     node: Node | None
     followed: list[bytes]
-    climbed: bytes | None
-    taken_back: bool
+    escaped_root: bytes | None
+    consumed_dotdot: bool
 
     @property
     def path(self) -> bytes:
@@ -53,7 +53,7 @@ class Resolution:
             PathMissingError: It led to nothing; names the first link on the way, if there was one.
         """
         if self.node is None and self.followed:
-            link, place = printable(b"/" + self.followed[0]), printable(b"/" + self.path)
+            link, place = escape(b"/" + self.followed[0]), escape(b"/" + self.path)
             raise PathMissingError(path, f"no such file or directory; through the link {link} it is {place}")
         if self.node is None:
             raise PathMissingError(path)
@@ -63,7 +63,7 @@ class Resolution:
 
 
 def resolve(
-    root: Directory, path: bytes, *, follow: bool, follow_last: bool, limit: int, lexical: bool = False
+    root: Directory, path: bytes, *, follow: bool, follow_last: bool, limit: int, lexical_dotdot: bool = False
 ) -> Resolution:
     """Follow `path` from `root`, never above it, as a process whose root directory it is would.
 
@@ -73,8 +73,8 @@ def resolve(
         follow: Follow links that are not the last component.
         follow_last: Follow the last component too.
         limit: How many links may be followed.
-        lexical: Let `..` in a link take back a name that is missing or no directory, instead of stopping there; `rest`
-            has no `..` then.
+        lexical_dotdot: Let `..` in a link take back a name that is missing or no directory, instead of stopping there;
+            `rest` has no `..` then.
 
     Raises:
         LinkError: More links than `limit`.
@@ -82,8 +82,8 @@ def resolve(
     names: list[bytes] = []
     directories = [root]
     followed: list[bytes] = []
-    climbed: bytes | None = None
-    taken_back = False
+    escaped_root: bytes | None = None
+    consumed_dotdot = False
     rest = path.split(b"/")[::-1]
     while rest:
         part = rest[-1]
@@ -92,8 +92,8 @@ def resolve(
             continue
         if part == b"..":
             rest.pop()
-            if not names and climbed is None:
-                climbed = followed[-1]
+            if not names and escaped_root is None:
+                escaped_root = followed[-1]
             del names[-1:]
             del directories[len(names) + 1 :]
             continue
@@ -104,11 +104,11 @@ def resolve(
             directories.append(child)
             continue
         if not isinstance(child, Symlink) or not (follow if len(rest) > 1 else follow_last):
-            if lexical:
-                taken_back = taken_back or b".." in rest
+            if lexical_dotdot:
+                consumed_dotdot = consumed_dotdot or b".." in rest
                 if _take_back(rest):
                     continue
-            return Resolution(names, directories, rest, child, followed, climbed, taken_back)
+            return Resolution(names, directories, rest, child, followed, escaped_root, consumed_dotdot)
         rest.pop()
         followed.append(b"/".join([*names, part]))
         if len(followed) > limit:
@@ -116,7 +116,7 @@ def resolve(
         if child.target.startswith(b"/"):
             names, directories = [], [root]
         rest.extend(child.target.split(b"/")[::-1])
-    return Resolution(names, directories, rest, directories[-1], followed, climbed, taken_back)
+    return Resolution(names, directories, rest, directories[-1], followed, escaped_root, consumed_dotdot)
 
 
 def _take_back(rest: list[bytes]) -> bool:
@@ -137,7 +137,7 @@ def _take_back(rest: list[bytes]) -> bool:
 class FileTree:
     """A file system in memory. See the module for how forks share what they have in common.
 
-    May be read from several threads; is written by one, through `merge.Merge`.
+    May be read from several threads; is written by one, through `merge.TreeEditor`.
     """
 
     __slots__ = ("_inodes", "_links", "_links_mark", "_mark", "implied", "limits", "metadata", "root")
@@ -175,13 +175,13 @@ class FileTree:
         """What a directory must bear to be changed in place; new after each fork."""
         return self._mark
 
-    def own_root(self) -> Directory:
+    def writable_root(self) -> Directory:
         """Return the root, copied first if it is shared with a fork."""
         if self.root.mark is not self._mark:
             self.root = self._copied(self.root)
         return self.root
 
-    def own_child(self, directory: Directory, name: bytes) -> Directory:
+    def writable_child(self, directory: Directory, name: bytes) -> Directory:
         """Return the directory `name` in `directory`, which must be owned, copied first if it is shared."""
         child = directory.children[name]
         assert isinstance(child, Directory)

@@ -9,7 +9,7 @@ from oci_layers.limits import Limits
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_DESCRIPTOR, OCI_INDEX, OCI_LAYOUT, OCI_MANIFEST, lookup
 from oci_layers.spec.strict_json import load_json
 
-__all__ = ["guess_media_type"]
+__all__ = ["detect_media_type"]
 
 _DEFAULT_LIMITS = Limits()
 _DOCUMENTS = frozenset({"descriptor", "layout", "index", "manifest", "config"})
@@ -26,7 +26,7 @@ _SHAPES = (
 )
 
 
-def guess_media_type(raw: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> str | None:
+def detect_media_type(raw: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> str | None:
     """Return the media type that a document has, so far as it tells; None if it does not.
 
     Raises:

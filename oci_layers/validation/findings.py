@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar, get_args
 
 import attrs
 
-from oci_layers.errors import printable, shortened
+from oci_layers.errors import escape, shortened
 from oci_layers.report import Listing
 from oci_layers.spec.digest import Digest
 from oci_layers.validation.rule import Severity
@@ -119,5 +119,5 @@ class Flaw:
     """The byte of the document, from 0."""
 
     def __str__(self) -> str:
-        where = printable(self.document) or self.digest
+        where = escape(self.document) or self.digest
         return f"{self.severity} {self.rule} {where}{shortened(self.pointer)}: {self.message}"

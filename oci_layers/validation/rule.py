@@ -16,7 +16,7 @@ from typing import Any, Literal, assert_never
 
 import attrs
 
-from oci_layers.errors import printable
+from oci_layers.errors import escape
 from oci_layers.spec.strict_json import kind_of
 
 __all__ = [
@@ -34,10 +34,10 @@ __all__ = [
     "matches",
     "must_be",
     "needs",
+    "severity_in",
     "shown",
     "tolerant",
     "unchecked",
-    "weigh",
     "wrong",
 ]
 
@@ -85,7 +85,7 @@ class Rule:
     """Why there is no check."""
 
 
-def weigh(severity: Severity, profile: Profile, *, tolerated: bool = False) -> Severity | None:
+def severity_in(severity: Severity, profile: Profile, *, tolerated: bool = False) -> Severity | None:
     """Return how bad a fault is in a profile, or None if it is not to be told; `rules` says why."""
     match profile:
         case "default":
@@ -113,7 +113,7 @@ def wrong(message: str, *path: str | int) -> tuple[Fault, ...]:
 
 def shown(text: str) -> str:
     """Return `text` for a message: quoted, printable, and not too long."""
-    return f'"{printable(text[:_SHOWN])}{"..." if len(text) > _SHOWN else ""}"'
+    return f'"{escape(text[:_SHOWN])}{"..." if len(text) > _SHOWN else ""}"'
 
 
 def needs(kind: str, name: str) -> Check:

@@ -46,7 +46,7 @@ from oci_layers.validation.findings import Findings, Sieve
 from oci_layers.validation.manifest import MANIFEST_RULES
 from oci_layers.validation.not_checked import ELSEWHERE_RULES
 from oci_layers.validation.platform import PLATFORM_RULES
-from oci_layers.validation.rule import Check, Level, Profile, Rule, Severity, weigh
+from oci_layers.validation.rule import Check, Level, Profile, Rule, Severity, severity_in
 
 __all__ = ["RULES", "Breach", "Check", "Level", "Profile", "Rule", "Severity", "validate"]
 
@@ -230,7 +230,7 @@ class _Faults:
         """Check the value at a place."""
         for rule, check in checks:
             for below, message in check.run(value):
-                severity = weigh(check.severity or rule.severity, self._profile, tolerated=check.tolerated)
+                severity = severity_in(check.severity or rule.severity, self._profile, tolerated=check.tolerated)
                 if severity is not None and self._sieve.admits(rule.id, severity):
                     self._kept.append(((*path, *below), rule.id, severity, message))
 

@@ -29,7 +29,7 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
 )
 from oci_layers.spec.strict_json import load_json, pointer
-from oci_layers.validation.detect import guess_media_type
+from oci_layers.validation.detect import detect_media_type
 from oci_layers.validation.grammar import is_date_time, is_uri
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def schema_errors(
     """
     try:
         if media_type is None:
-            media_type = guess_media_type(document, limits=limits)
+            media_type = detect_media_type(document, limits=limits)
             if media_type is None:
                 raise UnsupportedError("document", "JSON", "nothing in it tells what it is; give its media type")
         name = _NAMES.get(media_type)

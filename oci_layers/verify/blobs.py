@@ -27,7 +27,7 @@ from oci_layers.errors import (
     OCIError,
     SizeMismatchError,
     UnsupportedError,
-    printable,
+    escape,
 )
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
@@ -50,7 +50,7 @@ class Place:
     def __str__(self) -> str:
         if not self.pointer:
             return "the root's descriptor"
-        return f"{printable(self.pointer)} of {printable(self.document) or self.digest}"
+        return f"{escape(self.pointer)} of {escape(self.document) or self.digest}"
 
     def field(self, name: str) -> str:
         """Return the pointer to a field of the descriptor."""

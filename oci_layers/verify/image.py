@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from oci_layers.blob.store import BlobSource
-from oci_layers.errors import UnsupportedError, printable
+from oci_layers.errors import UnsupportedError, escape
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.spec.config import ImageConfig, platform_of
@@ -27,7 +27,7 @@ from oci_layers.spec.mediatype import MediaType, lookup, role_of
 from oci_layers.spec.platform import Platform
 from oci_layers.validation.document import judge
 from oci_layers.validation.findings import Findings, Flaw, Sieve
-from oci_layers.validation.rule import weigh
+from oci_layers.validation.rule import severity_in
 from oci_layers.validation.rules import Profile, Severity
 from oci_layers.verify.blobs import Blob, Place, check_blobs, read_document
 from oci_layers.verify.platforms import Pair, compare_with_config, compare_with_several, normal, pair
@@ -72,7 +72,7 @@ def verify_image(
     roots: Sequence[Descriptor],
     *,
     places: Sequence[Place] = (),
-    fast: bool = False,
+    documents_only: bool = False,
     profile: Profile = "default",
     limits: Limits | None = None,
     threads: int = 2,
@@ -88,7 +88,7 @@ def verify_image(
         blobs: Where everything is; read by several threads at once.
         roots: What to begin with: manifests, indexes, or anything else.
         places: Where each of the roots stands, if in a document; its own rules are for the caller to judge.
-        fast: Read documents alone; layers and what is of an unknown type are not even opened.
+        documents_only: Read documents alone; layers and what is of an unknown type are not even opened.
         profile: How what is found is weighed; see `spec.rules`.
         limits: `index_depth`, `descriptors`, `layers` of each manifest, `plain_bytes` of all layers together, each
             counted once, and the sizes of documents are held.
@@ -103,7 +103,7 @@ def verify_image(
     walk = _Walk(blobs, profile, limits)
     walk.documents(roots, places)
     walk.compare()
-    if not fast:
+    if not documents_only:
         todo = [blob for blob in walk.found.values() if blob.layers or not blob.tried]
         walk.flaws.update(check_blobs(blobs, todo, limits=limits, threads=threads, progress=progress))
     walk.weigh_absences()
@@ -153,7 +153,7 @@ class _Walk:
         self._images_of: dict[tuple[Digest, str | None], list[Descriptor]] = {}
 
     def _add(self, rule: str, severity: Severity, place: Place, message: str) -> None:
-        weighed = weigh(severity, self._profile)
+        weighed = severity_in(severity, self._profile)
         if weighed is not None:
             self.flaws.add(Flaw(rule, weighed, place.digest, place.pointer, message))
 
@@ -272,7 +272,7 @@ class _Walk:
             image = self._images.get(digest)
             actual = artifact_type if image is None else image.artifact_type or image.config.media_type
             if actual != artifact_type:
-                message = f"is {printable(artifact_type)}, but {digest} is of the type {printable(actual)}"
+                message = f"is {escape(artifact_type)}, but {digest} is of the type {escape(actual)}"
                 self._add("DSC-21", "warning", Place(place.digest, place.field("artifactType")), message)
 
     def _compare_platforms(self) -> None:

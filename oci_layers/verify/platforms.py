@@ -7,7 +7,7 @@ so that x86_64 is amd64; what either leaves out is no difference. Which places t
 
 from collections.abc import Mapping
 
-from oci_layers.errors import NameFormatError, printable
+from oci_layers.errors import NameFormatError, escape
 from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.platform import Platform
 from oci_layers.validation.rules import Severity
@@ -37,7 +37,7 @@ def compare_with_config(entry: Platform, config: ImageConfig) -> list[Difference
         return [("IDX-09", "error", f"is {_shown(said)}, but {_shown(found)} in the config of")]
     differences: list[Difference] = []
     if entry.os_version and image.os_version and entry.os_version != image.os_version:
-        message = f"has os.version {printable(entry.os_version)}, but {printable(image.os_version)} in the config of"
+        message = f"has os.version {escape(entry.os_version)}, but {escape(image.os_version)} in the config of"
         differences.append(("IDX-10", "warning", message))
     if said.variant and found.variant and said.variant != found.variant:
         differences.append(("IDX-12", "warning", f"is {_shown(said)}, but {_shown(found)} in the config of"))
@@ -63,4 +63,4 @@ def pair(platform: Platform) -> Pair:
 
 
 def _shown(platform: Platform) -> str:
-    return printable(str(platform))
+    return escape(str(platform))

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from oci_layers import system
-from oci_layers.blob.directory import DirectoryBlobs, FileRange, OpenFile
+from oci_layers.blob.directory import DirectoryBlobs, OpenFile, SectionReader
 from oci_layers.errors import BlobMissingError, StoreError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -243,7 +243,7 @@ def numbers(tmp_path):
 
 
 def test_a_range_is_read_in_order_and_anywhere(numbers):
-    part = FileRange(numbers, 2, 5, own=False)
+    part = SectionReader(numbers, 2, 5, own=False)
     assert [part.read(2), part.read(100), part.read(1)] == [b"23", b"456", b""]
     assert [part.read_at(*each) for each in ((0, 2), (4, 9), (5, 1), (9, 1))] == [b"23", b"6", b"", b""]
     part.close()
@@ -251,7 +251,7 @@ def test_a_range_is_read_in_order_and_anywhere(numbers):
 
 
 def test_a_range_of_its_own_closes_the_file_once(numbers):
-    part = FileRange(numbers, 0, 10)
+    part = SectionReader(numbers, 0, 10)
     assert part.read(2) == b"01"
     part.close()
     part.close()
@@ -264,7 +264,7 @@ def test_a_range_of_its_own_closes_the_file_once(numbers):
 
 
 def test_a_file_that_was_closed_is_never_another_that_got_its_number(tmp_path, numbers):
-    part = FileRange(numbers, 0, 10, own=False)
+    part = SectionReader(numbers, 0, 10, own=False)
     numbers.close()
     (tmp_path / "other").write_bytes(b"other bytes")
     others = [os.open(tmp_path / "other", os.O_RDONLY) for _ in range(20)]

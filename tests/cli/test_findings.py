@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from oci_layers.cli.findings import Tally, finding_arguments
+from oci_layers.cli.findings import SeverityCounts, finding_arguments
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from oci_layers.cli.findings import Tally, finding_arguments
     ],
 )
 def test_findings_are_counted_and_errors_are_exit_1(severities, text, code):
-    tally = Tally()
+    tally = SeverityCounts()
     for severity in severities:
         tally.add(severity)
     assert (str(tally), tally.code, tally.ok) == (text, code, code == 0)

@@ -64,10 +64,10 @@ def test_ids_are_unique():
 def test_in_memory(row):
     findings = []
     if row.outcome.error is None:
-        assert dump(merged(*row.layers, policy=row.policy, listen=findings.append)) == dump(tree(row.outcome.tree))
+        assert dump(merged(*row.layers, policy=row.policy, on_finding=findings.append)) == dump(tree(row.outcome.tree))
     else:
         with pytest.raises(OCIError) as caught:
-            merged(*row.layers, policy=row.policy, listen=findings.append)
+            merged(*row.layers, policy=row.policy, on_finding=findings.append)
         check_error(row.outcome.error, caught.value)
     assert found(findings) == row.outcome.found
 

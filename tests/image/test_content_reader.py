@@ -9,7 +9,7 @@ import pytest
 from oci_layers.disk import scan
 from oci_layers.errors import LimitError, UnsupportedError
 from oci_layers.image.content_reader import ContentReader, check_size, is_text
-from oci_layers.tree.node import Digested, Inline, Stored
+from oci_layers.tree.node import DigestContent, Inline, RangeContent
 
 DATA = bytes(range(1, 256)) * 3
 
@@ -48,19 +48,19 @@ def sparse(*extents, size):
     for start, length in extents:
         plain[start : start + length] = DATA[len(stored) : len(stored) + length]
         stored += DATA[len(stored) : len(stored) + length]
-    return Stored(Asked(b"before" + stored), 6, size, extents), bytes(plain)
+    return RangeContent(Asked(b"before" + stored), 6, size, extents), bytes(plain)
 
 
 CONTENTS = {
     "in memory": (Inline(DATA), DATA),
-    "in a layer": (Stored(Asked(b"before" + DATA + b"after"), 6, len(DATA)), DATA),
+    "in a layer": (RangeContent(Asked(b"before" + DATA + b"after"), 6, len(DATA)), DATA),
     "in another way": (Chunked(DATA), DATA),
     "with holes": sparse((10, 20), (30, 5), (100, 50), size=200),
     "with a hole at its end": sparse((0, 7), size=30),
     "with data at its end": sparse((20, 10), size=30),
     "all hole": sparse(size=50),
     "empty": (Inline(b""), b""),
-    "empty in a layer": (Stored(Asked(b"before"), 6, 0), b""),
+    "empty in a layer": (RangeContent(Asked(b"before"), 6, 0), b""),
 }
 
 
@@ -96,7 +96,7 @@ def test_any_order_of_seeks_and_reads_is_that_of_a_file_in_memory(contents, buff
 
 def test_the_end_of_a_file_is_read_without_its_beginning():
     source = Asked(bytes(10_000))
-    reader = ContentReader(Stored(source, 100, 9000), 0)
+    reader = ContentReader(RangeContent(source, 100, 9000), 0)
     assert reader.seek(-10, io.SEEK_END) == 8990
     assert (reader.read(100), reader.read(100)) == (bytes(10), b"")
     assert source.asked == [(9090, 10)]
@@ -129,7 +129,7 @@ def test_a_scanned_directory_is_read_like_an_image(tmp_path):
 
 
 def test_contents_that_are_not_there_are_an_error_when_they_are_read():
-    reader = ContentReader(Digested(5, "0" * 64), 5)
+    reader = ContentReader(DigestContent(5, "0" * 64), 5)
     assert reader.seek(0, io.SEEK_END) == 5
     reader.seek(0)
     with pytest.raises(UnsupportedError):

@@ -20,7 +20,7 @@ from oci_layers.errors import (
     StoreError,
     UnsupportedError,
 )
-from oci_layers.tree.editor import Merge
+from oci_layers.tree.editor import TreeEditor
 from tests.support.layers import MTIME, Built, d, digest, f, image, ln, opq, sym, tar, wh
 from tests.support.listing import listing
 from tests.support.trees import merged
@@ -84,8 +84,8 @@ def test_more_layers_than_there_are_is_all_of_them_and_fewer_than_none_is_an_err
 
 def test_a_tree_that_the_caller_changes_is_the_callers_own(tmp_path):
     with open_image(image(tmp_path, *LAYERS)) as opened:
-        Merge(opened.tree()).change(b"etc", mode=0)
-        Merge(opened.tree(1)).change(b"etc", mode=0)
+        TreeEditor(opened.tree()).change(b"etc", mode=0)
+        TreeEditor(opened.tree(1)).change(b"etc", mode=0)
         assert opened.tree() == merged(*LAYERS)
         assert opened.tree(1) == merged(*LAYERS[:1])
 

@@ -85,7 +85,7 @@ def test_changes_and_the_tree_are_of_this_layer_alone(tmp_path):
     with open_image(image(tmp_path, BASE, UPPER)) as opened:
         layer = opened.layers[1]
         findings = []
-        changes = [type(change).__name__ for change in layer.changes(listen=findings.append)]
+        changes = [type(change).__name__ for change in layer.changes(on_finding=findings.append)]
         paths = [path for path, _ in layer.tree().walk()]
     assert changes == ["Whiteout", "Add", "Link"]
     assert paths == [b"", b"c", b"d"]

@@ -9,7 +9,7 @@ from oci_layers.layer import Add, Link, Opaque, Policy, Whiteout, apply, decode
 from oci_layers.limits import Limits
 from oci_layers.report import Finding
 from oci_layers.tar import read_tar
-from oci_layers.tree import Directory, Fifo, File, FileTree, Inline, Merge, dump, parse
+from oci_layers.tree import Directory, Fifo, File, FileTree, Inline, TreeEditor, dump, parse
 from tests.support.layers import char, d, f, fifo, ln, opq, sym, tar, wh
 from tests.support.trees import merged, mirrored
 
@@ -22,7 +22,7 @@ def laid(*layers, policy=None, tree=None):
     tree, findings = FileTree() if tree is None else tree, []
     for index, layer in enumerate(layers):
         findings.clear()
-        apply(decode(layer, layer=index), tree, layer=index, policy=policy, listen=findings.append)
+        apply(decode(layer, layer=index), tree, layer=index, policy=policy, on_finding=findings.append)
     return tree, findings
 
 
@@ -282,7 +282,7 @@ LAYER = [f("a", "1"), f("A", "2"), ln("h", "a"), ln("H", "a"), f("d/x"), f("D/y"
 
 def test_what_a_mirror_refuses_is_not_in_the_tree():
     mirror, tree, findings = Refusing(), FileTree(), []
-    apply(decode(LAYER), tree, mirror=mirror, policy=LENIENT, listen=findings.append)
+    apply(decode(LAYER), tree, mirror=mirror, policy=LENIENT, on_finding=findings.append)
     assert names(tree) == ["a", "d", "d/x", "h"]
     assert mirror.names == {b"/a", b"/d", b"d/x", b"/h"}
     assert [(finding.what, finding.path) for finding in findings] == [
@@ -304,7 +304,7 @@ def test_changes_may_be_applied_to_more_than_one_tree():
     apply(changes, second)
     laid([f("d/c"), d("d/", 0), wh("d/a")], tree=second)
     assert dump(first) == before
-    Merge(first).change(b"h", mode=0)
+    TreeEditor(first).change(b"h", mode=0)
     assert {path: node.mode for path, node in first.walk()} == {
         b"": 0o755,
         b"d": 0o755,
@@ -472,6 +472,6 @@ def test_a_link_that_comes_where_dots_took_a_name_back_leads_elsewhere_from_then
 def test_a_way_that_was_refused_is_refused_again():
     policy = Policy(refused="skip", suspicious="error")
     findings = []
-    tree = merged(tar(sym("l", "../x"), f("l/a"), f("l/b")), policy=policy, listen=findings.append)
+    tree = merged(tar(sym("l", "../x"), f("l/a"), f("l/b")), policy=policy, on_finding=findings.append)
     assert [(each.what, each.path) for each in findings] == [("refused", b"l/a"), ("refused", b"l/b")]
     assert not any(isinstance(node, File) for _, node in tree.walk())

@@ -8,7 +8,7 @@ from oci_layers.layer import Add, Link, Opaque, Policy, Whiteout, decode
 from oci_layers.limits import Limits
 from oci_layers.report import Finding
 from oci_layers.tar import BLOCK, CHARACTER, DIRECTORY, FIFO, GLOBAL, HARDLINK, REGULAR, SYMLINK, Pieces, read_tar
-from oci_layers.tree import Device, Directory, Fifo, File, Inline, Stored, Symlink
+from oci_layers.tree import Device, Directory, Fifo, File, Inline, RangeContent, Symlink
 from tests.support.layers import block, char, d, entry, f, fifo, ln, opq, sym, tar, wh
 
 LENIENT = Policy.preset("lenient")
@@ -18,7 +18,7 @@ ATTRIBUTES = {"uid": 1, "gid": 2, "mtime_ns": 3, "xattrs": {b"user.k": b"v"}}
 
 def decoded(*entries, **options):
     findings = []
-    changes = list(decode(entries, listen=findings.append, **options))
+    changes = list(decode(entries, on_finding=findings.append, **options))
     return changes, findings
 
 
@@ -82,7 +82,7 @@ def test_contents_are_a_range_of_the_source():
     first, second = decode(read_tar(io.BytesIO(archive)), source=source)
     assert (first.node.content, first.data) == (Inline(b""), None)
     content = second.node.content
-    assert type(content) is Stored
+    assert type(content) is RangeContent
     assert (content.source, content.offset, content.size, content.extents) == (source, archive.index(b"text"), 4, None)
 
 
@@ -287,7 +287,7 @@ class Cut:
 def test_content_cut_short_is_never_passed_over(policy):
     findings = []
     with pytest.raises(TarFormatError) as caught:
-        list(decode([entry("x", size=1, content=Cut())], policy=policy, listen=findings.append))
+        list(decode([entry("x", size=1, content=Cut())], policy=policy, on_finding=findings.append))
     assert (caught.value.path, caught.value.reason, caught.value.offset) == (b"x", "cut", 7)
     assert findings == []
 

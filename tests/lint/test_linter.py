@@ -27,8 +27,8 @@ def applied(layer, lower, policy):
     words = set()
     tree = lower.fork()
     try:
-        apply(decode(read(layer), policy=policy, listen=lambda one: words.add(one.what)), tree, policy=policy,
-              listen=lambda one: words.add(one.what))  # fmt: skip
+        apply(decode(read(layer), policy=policy, on_finding=lambda one: words.add(one.what)), tree, policy=policy,
+              on_finding=lambda one: words.add(one.what))  # fmt: skip
     except (LayerError, LimitError) as error:
         if isinstance(error, TarFormatError):
             return None, False

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oci_layers.layer import Policy
-from oci_layers.tree import FileTree, Merge, dump, parse
+from oci_layers.tree import FileTree, TreeEditor, dump, parse
 from oci_layers.tree.editor import Place
-from oci_layers.tree.node import Device, Digested, Directory, Fifo, File, Inline, Symlink
+from oci_layers.tree.node import Device, DigestContent, Directory, Fifo, File, Inline, Symlink
 from tests.conformance.stacks import stacks
 from tests.support.layers import tar
 from tests.support.trees import merged
@@ -23,7 +23,7 @@ common = {
     "xattrs": st.dictionaries(any_bytes, any_bytes, max_size=3),
 }
 contents = st.binary(max_size=70).map(Inline) | st.builds(
-    Digested, st.integers(0, 2**63), st.binary(min_size=32, max_size=32).map(bytes.hex)
+    DigestContent, st.integers(0, 2**63), st.binary(min_size=32, max_size=32).map(bytes.hex)
 )
 numbers = st.integers(0, 2**32 - 1)
 leaves = st.one_of(
@@ -39,9 +39,9 @@ directories = st.builds(Directory, **common)
 def trees(draw):
     """A tree of any names and attributes, with a second name for some files."""
     tree = FileTree()
-    merge = Merge(tree)
+    merge = TreeEditor(tree)
     merge.describe_root(draw(directories))
-    places = [Place(b"", tree.own_root())]
+    places = [Place(b"", tree.writable_root())]
     made = []
     for name, node in draw(st.dictionaries(any_names, leaves | directories, max_size=8)).items():
         place = draw(st.sampled_from(places))

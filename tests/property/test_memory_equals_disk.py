@@ -35,7 +35,7 @@ def attempt(do):
 def test_memory_equals_disk(policy, stack):
     layers = [tar(*layer) for layer in stack]
     findings = []
-    expected = attempt(lambda: dump(merged(*layers, policy=policy, listen=findings.append)))
+    expected = attempt(lambda: dump(merged(*layers, policy=policy, on_finding=findings.append)))
     with tempfile.TemporaryDirectory() as directory:
         actual = attempt(lambda: mirrored(directory, *layers, policy=policy))
         if isinstance(actual[0], type):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from oci_layers.layer import Policy, apply, decode
 from oci_layers.tar import BLOCK, CHARACTER, DIRECTORY, FIFO, REGULAR, SYMLINK
-from oci_layers.tree import Device, File, FileTree, Merge, Symlink, dump
+from oci_layers.tree import Device, File, FileTree, Symlink, TreeEditor, dump
 from tests.conformance.stacks import everything, links, markers, stacks, symlinks, unlinked
 from tests.support.layers import tar
 from tests.support.trees import flattened, merged
@@ -129,7 +129,7 @@ def test_a_change_in_one_side_of_a_fork_is_seen_through_all_names_and_on_that_si
     laid(fork, layer)
     after = dump(fork)
     for path, _ in list(original.walk()):
-        Merge(original).change(path, mode=0o123)
+        TreeEditor(original).change(path, mode=0o123)
     assert dump(fork) == after
     assert {node.mode for _, node in original.walk()} == {0o123}
     expected = merged(*(tar(*each) for each in lower), policy=LENIENT)

@@ -22,7 +22,7 @@ def outcome(lower, layer):
     """The tree that a layer makes, None if it is refused; and whether it says that it was read in tar order."""
     tree, findings = lower.fork(), []
     try:
-        apply(decode(layer), tree, listen=findings.append)
+        apply(decode(layer), tree, on_finding=findings.append)
     except LayerError:
         return None, False
     return dump(tree), any(finding.what == "order" for finding in findings)

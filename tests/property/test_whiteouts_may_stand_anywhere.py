@@ -41,7 +41,7 @@ def upon(lower, layer, policy):
     """The tree with one more layer, unless it is refused, or read in tar order for cause."""
     tree, findings = lower.fork(), []
     try:
-        apply(decode(layer, policy=policy), tree, policy=policy, listen=findings.append)
+        apply(decode(layer, policy=policy), tree, policy=policy, on_finding=findings.append)
     except LayerError:
         assume(False)
     assume(not any(finding.what == "order" for finding in findings))

@@ -15,7 +15,7 @@ from oci_layers import open_image
 from oci_layers.errors import BlobMissingError, CompressionError, LimitError, StoreError, TarFormatError
 from oci_layers.limits import Limits
 from oci_layers.spec.digest import Digest
-from oci_layers.store.archive import TarFiles
+from oci_layers.store.archive import TarArchive
 from tests.store.test_open import layout_entries
 from tests.support import docker
 from tests.support.layers import char, d, f, image, ln, sym, tar
@@ -37,7 +37,7 @@ def opened(tmp_path):
     opened = []
 
     def open_entries(*entries, **options):
-        opened.append(TarFiles(docker.archive(tmp_path / "a.tar", entries), **options))
+        opened.append(TarArchive(docker.archive(tmp_path / "a.tar", entries), **options))
         return opened[-1]
 
     yield open_entries
@@ -140,7 +140,7 @@ def test_an_archive_that_is_compressed_as_a_whole_is_inflated_within_limits(tmp_
     file.write_bytes(gzip.compress(tar(f("zeros", bytes(3_000_000)))))
     for limit in ("temporary_bytes", "plain_bytes"):
         with pytest.raises(LimitError) as raised:
-            TarFiles(file, limits=Limits(**{limit: 1_000_000}))
+            TarArchive(file, limits=Limits(**{limit: 1_000_000}))
         assert (raised.value.limit, raised.value.allowed) == (limit, 1_000_000)
 
 
@@ -152,7 +152,7 @@ def test_an_archive_that_is_damaged_is_refused(tmp_path):
     ):
         (tmp_path / name).write_bytes(raw)
         with pytest.raises(error) as raised:
-            TarFiles(tmp_path / name)
+            TarArchive(tmp_path / name)
         assert str(tmp_path / name) in (*getattr(raised.value, "__notes__", ()), getattr(raised.value, "what", ""))
 
 
@@ -191,7 +191,7 @@ def sparse_archive(tmp_path):
 
 
 def test_a_sparse_member_is_read_with_its_holes(sparse_archive):
-    with contextlib.closing(TarFiles(sparse_archive)) as files:
+    with contextlib.closing(TarArchive(sparse_archive)) as files:
         holey = files.find("holey")
         assert (holey.size, holey.read_at(0, 10000), holey.read_at(5000, 5)) == (len(HOLEY), HOLEY, b"\0\0cd\0")
         assert (found(files, "first"), found(files, "last")) == (b"1", b"2")
@@ -202,7 +202,7 @@ def test_a_sparse_member_is_read_with_its_holes(sparse_archive):
 
 def test_a_sparse_member_counts_with_its_holes(sparse_archive):
     with pytest.raises(LimitError) as raised:
-        TarFiles(sparse_archive, limits=Limits(file_bytes=5000))
+        TarArchive(sparse_archive, limits=Limits(file_bytes=5000))
     assert (raised.value.limit, raised.value.seen) == ("file_bytes", len(HOLEY))
 
 

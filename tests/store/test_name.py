@@ -4,7 +4,7 @@ import pytest
 
 from oci_layers.errors import NameFormatError, UnsupportedError
 from oci_layers.store import ImageName
-from oci_layers.store.name import normal_name
+from oci_layers.store.name import normalize_reference
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -127,5 +127,5 @@ def test_a_transport_of_other_programs_is_refused_with_what_brings_the_image_her
     ],
 )
 def test_dockers_defaults_are_written_out(name, normal):
-    assert normal_name(name) == normal
-    assert normal_name(normal) == normal
+    assert normalize_reference(name) == normal
+    assert normalize_reference(normal) == normal

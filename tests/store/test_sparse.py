@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oci_layers.blob.directory import FileRange, OpenFile
+from oci_layers.blob.directory import OpenFile, SectionReader
 from oci_layers.store.sparse import SparseRange
 
 STORED = b"0123456789"
@@ -21,7 +21,7 @@ def stored(tmp_path_factory):
     file = tmp_path_factory.mktemp("sparse") / "stored"
     file.write_bytes(b"before" + STORED + b"behind")
     with contextlib.closing(OpenFile(os.open(file, os.O_RDONLY), "stored")) as opened:
-        yield FileRange(opened, 6, len(STORED), own=False)
+        yield SectionReader(opened, 6, len(STORED), own=False)
 
 
 def test_it_is_read_in_order(stored):

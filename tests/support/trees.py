@@ -22,12 +22,12 @@ from oci_layers.tar import (
 from oci_layers.tree import Device, Directory, Fifo, File, FileTree, Symlink
 
 
-def merged(*tars, policy=None, mirror=None, listen=None):
+def merged(*tars, policy=None, mirror=None, on_finding=None):
     """The tree that layers (bytes of tars, the lowest first) make; contents in memory."""
     tree = FileTree()
     for index, raw in enumerate(tars):
-        changes = decode(read_tar(io.BytesIO(raw)), layer=index, policy=policy, listen=listen)
-        apply(changes, tree, layer=index, mirror=mirror, policy=policy, listen=listen)
+        changes = decode(read_tar(io.BytesIO(raw)), layer=index, policy=policy, on_finding=on_finding)
+        apply(changes, tree, layer=index, mirror=mirror, policy=policy, on_finding=on_finding)
     return tree
 
 
@@ -41,7 +41,7 @@ def mirrored(directory, *tars, policy=None, owner=None, dest=""):
         os.close(root)
         raise
     try:
-        tree = merged(*tars, policy=policy, mirror=mirror, listen=report.findings.add)
+        tree = merged(*tars, policy=policy, mirror=mirror, on_finding=report.findings.add)
         mirror.finish(tree)
     finally:
         mirror.close()

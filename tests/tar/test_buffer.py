@@ -4,7 +4,7 @@ import pytest
 
 from oci_layers.errors import TarFormatError
 from oci_layers.tar import Entry, read_tar
-from oci_layers.tar.buffer import Source
+from oci_layers.tar.buffer import BlockReader
 from tests.tar.blocks import END, Drip, member
 
 MIB = 1 << 20
@@ -13,7 +13,7 @@ MIB = 1 << 20
 @pytest.mark.parametrize("step", [1, 3, 512, None])
 def test_bytes_come_in_order_however_the_stream_is_cut(step):
     data = bytes(range(256)) * 8
-    source = Source(Drip(data, step))
+    source = BlockReader(Drip(data, step))
     parts = [source.take(count) for count in (0, 1, 511, 700, 700)]
     assert parts == [b"", data[:1], data[1:512], data[512:1212], data[1212:1912]]
     assert source.offset == 1912
@@ -64,7 +64,7 @@ def test_missing_padding_behind_the_last_content_loses_nothing(cut):
 
 
 def test_an_entry_of_another_archive_has_no_content_here():
-    source = Source(io.BytesIO(b""))
+    source = BlockReader(io.BytesIO(b""))
     with pytest.raises(ValueError, match="before the next entry"):
         source.stored(Entry(b"a"))
 

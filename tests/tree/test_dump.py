@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from oci_layers.errors import LimitError, NameFormatError
-from oci_layers.tree import Digested, Directory, File, FileTree, Inline, Merge, dump, parse
+from oci_layers.tree import DigestContent, Directory, File, FileTree, Inline, TreeEditor, dump, parse
 from oci_layers.tree.dump import dump_lines
 
 EXAMPLE = rf"""/ dir 0755 0:0 1700000000.000000000
@@ -28,7 +28,7 @@ def test_a_dump_has_one_line_a_node():
 
 def made(*nodes):
     tree = FileTree()
-    merge = Merge(tree)
+    merge = TreeEditor(tree)
     for name, node in nodes:
         merge.put(merge.place(b""), name, node)
     return tree
@@ -50,7 +50,7 @@ def test_contents_stand_in_the_line_up_to_64_bytes(size, field):
 
 
 def test_contents_known_by_their_digest_are_shown_so_however_small():
-    tree = made((b"f", File(0o644, 0, 0, 0, content=Digested(1, "ab" * 32))))
+    tree = made((b"f", File(0o644, 0, 0, 0, content=DigestContent(1, "ab" * 32))))
     assert dump(tree).splitlines()[1].endswith(f"size=1 sha256={'ab' * 32}")
     assert parse(dump(tree)) == tree
 

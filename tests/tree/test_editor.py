@@ -3,7 +3,7 @@ import pytest
 
 from oci_layers.errors import LimitError, LinkError, PathMissingError, UnsafePathError
 from oci_layers.limits import Limits
-from oci_layers.tree import Directory, Fifo, File, FileTree, Inline, Merge, Symlink, dump, parse
+from oci_layers.tree import Directory, Fifo, File, FileTree, Inline, Symlink, TreeEditor, dump, parse
 from oci_layers.tree.editor import Note
 
 FILE = File(0o644, 0, 0, 0)
@@ -43,7 +43,7 @@ class Steps:
 
 def merging(text="", limits=None, **options):
     tree = parse(text, limits=limits)
-    return tree, Merge(tree, **options)
+    return tree, TreeEditor(tree, **options)
 
 
 def root(merge):
@@ -186,14 +186,14 @@ def test_an_obstacle_is_what_a_place_would_replace(path, expected):
         """
     )
     before = dump(tree)
-    assert merge.obstacle(path) == expected
+    assert merge.blocking_path(path) == expected
     assert dump(tree) == before
     merge.place(path)
     assert [note.path for note in merge.notes if note.what == "replaced"] == ([expected] if expected else [])
 
 
 def test_an_obstacle_may_be_a_link_that_is_not_followed():
-    assert merging("/l symlink 0777 0:0 0 target=d", follow=False)[1].obstacle(b"l/x") == b"l"
+    assert merging("/l symlink 0777 0:0 0 target=d", follow=False)[1].blocking_path(b"l/x") == b"l"
 
 
 def test_a_node_is_put_where_nothing_stands():
@@ -356,20 +356,20 @@ def test_what_is_not_there_cannot_be_changed(path):
 
 def test_a_new_merge_begins_without_notes():
     tree = FileTree()
-    merge = Merge(tree)
+    merge = TreeEditor(tree)
     assert merge.tree is tree
     assert merge.notes == []
 
 
 def test_directories_that_paths_imply_are_counted_over_all_merges_of_a_tree():
     tree = FileTree(limits=Limits(entries=5))
-    Merge(tree).place(b"a/b/c")
-    Merge(tree.fork()).place(b"a/x/y")
+    TreeEditor(tree).place(b"a/b/c")
+    TreeEditor(tree.fork()).place(b"a/x/y")
     tree = tree.fork()
-    Merge(tree).place(b"a/b/c")
-    Merge(tree).place(b"a/x/y")
+    TreeEditor(tree).place(b"a/b/c")
+    TreeEditor(tree).place(b"a/x/y")
     assert tree.implied == 5
-    merge = Merge(tree)
+    merge = TreeEditor(tree)
     with pytest.raises(LimitError) as caught:
         merge.place(b"z")
     assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("entries", 5, 6)

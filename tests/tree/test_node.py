@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from oci_layers.errors import UnsupportedError
-from oci_layers.tree import Digested, Inline, Stored
+from oci_layers.tree import DigestContent, Inline, RangeContent
 from oci_layers.tree.node import EMPTY, implicit_directory, same_content, sha256
 
 PIECE = 1 << 18
@@ -23,7 +23,7 @@ class Bytes:
 
 
 def stored(data, extents=None, size=None, offset=0):
-    return Stored(Bytes(data), offset, len(data) if size is None else size, extents)
+    return RangeContent(Bytes(data), offset, len(data) if size is None else size, extents)
 
 
 def whole(content):
@@ -41,7 +41,7 @@ def test_contents_in_memory_come_in_one_piece():
 
 
 def test_contents_known_by_their_digest_cannot_be_read():
-    content = Digested(5, "ab" * 32)
+    content = DigestContent(5, "ab" * 32)
     assert (content.size, content.extents, sha256(content)) == (5, None, "ab" * 32)
     with pytest.raises(UnsupportedError) as caught:
         content.chunks()
@@ -81,7 +81,7 @@ def test_large_holes_come_in_bounded_pieces():
 
 
 @pytest.mark.parametrize(
-    "content", [Inline(b"ab\0\0c"), stored(b"abc", ((0, 2), (4, 1)), 5), Digested(5, digest(b"ab\0\0c"))]
+    "content", [Inline(b"ab\0\0c"), stored(b"abc", ((0, 2), (4, 1)), 5), DigestContent(5, digest(b"ab\0\0c"))]
 )
 def test_the_digest_is_that_of_the_expanded_bytes(content):
     assert sha256(content) == digest(b"ab\0\0c")
@@ -94,15 +94,15 @@ SAME = [
     stored(b"ab\0\0c"),
     stored(b"abc", ((0, 2), (4, 1)), 5),
     stored(b"ab\0c", ((0, 1), (1, 2), (4, 1)), 5),
-    Digested(5, digest(b"ab\0\0c")),
+    DigestContent(5, digest(b"ab\0\0c")),
 ]
 OTHER = [
     Inline(b"ab\0\0d"),
     Inline(b"ab\0\0"),
     stored(b"xb\0\0c"),
     stored(b"abc", ((0, 2), (3, 1)), 5),
-    Digested(5, digest(b"ab\0\0d")),
-    Digested(6, digest(b"ab\0\0c")),
+    DigestContent(5, digest(b"ab\0\0d")),
+    DigestContent(6, digest(b"ab\0\0c")),
 ]
 
 
@@ -116,8 +116,8 @@ def test_contents_in_pieces_of_other_sizes_are_the_same():
     assert same_content(Inline(ZEROS), stored(b"", (), PIECE + 3))
     assert same_content(stored(b"", (), PIECE + 3), stored(ZEROS))
     assert not same_content(stored(b"", (), PIECE + 3), stored(ZEROS[:-1] + b"x"))
-    short = Stored(Bytes(b"ab"), 0, 5)
-    assert not same_content(short, Stored(Bytes(b"abcde"), 0, 5))
+    short = RangeContent(Bytes(b"ab"), 0, 5)
+    assert not same_content(short, RangeContent(Bytes(b"abcde"), 0, 5))
 
 
 HUGE = 256 << 30

@@ -5,7 +5,7 @@ import tracemalloc
 import hypothesis.strategies as st
 from hypothesis import given
 
-from oci_layers.tree.pathset import Names
+from oci_layers.tree.pathset import PathSet
 
 PATHS = st.lists(st.sampled_from([b"a", b"b", b"c"]), min_size=1, max_size=4).map(b"/".join)
 
@@ -17,7 +17,7 @@ def with_ancestors(path):
 
 @given(st.lists(PATHS), PATHS)
 def test_it_is_the_set_of_its_paths_and_all_above_them(added, asked):
-    names, model = Names(), set()
+    names, model = PathSet(), set()
     for path in added:
         names.add(path)
         model |= with_ancestors(path)
@@ -29,7 +29,7 @@ def test_it_is_the_set_of_its_paths_and_all_above_them(added, asked):
 
 @given(st.lists(PATHS), PATHS)
 def test_entering_a_directory_adds_it_and_keeps_what_is_in_it(added, entered):
-    names, same = Names(), Names()
+    names, same = PathSet(), PathSet()
     for path in added:
         names.add(path)
         same.add(path)
@@ -44,7 +44,7 @@ def test_entering_a_directory_adds_it_and_keeps_what_is_in_it(added, entered):
 
 
 def test_looking_adds_nothing():
-    names = Names()
+    names = PathSet()
     names.add(b"a/b")
     assert names.within(b"a/b/c") is None
     assert names.within(b"x/y") is None
@@ -55,7 +55,7 @@ def test_looking_adds_nothing():
 
 
 def test_a_long_path_is_not_held_once_for_each_of_its_components():
-    names = Names()
+    names = PathSet()
     paths = [b"/".join([b"%015d" % number] * 256) for number in range(100)]
     tracemalloc.start()
     try:

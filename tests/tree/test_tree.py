@@ -1,7 +1,7 @@
 import pytest
 
 from oci_layers.errors import LinkError, NotDirectoryError, PathMissingError, UnsafePathError
-from oci_layers.tree import Digested, Directory, File, FileTree, Inline, Merge, Symlink, parse
+from oci_layers.tree import DigestContent, Directory, File, FileTree, Inline, Symlink, TreeEditor, parse
 from oci_layers.tree.tree import resolve
 
 TREE = """
@@ -108,7 +108,7 @@ def test_up_to_40_links_are_followed():
 
 def test_resolving_says_how_far_it_led(tree):
     found = tree.resolve("d/up/no/where")
-    assert (found.names, found.rest, found.node, found.followed, found.climbed) == (
+    assert (found.names, found.rest, found.node, found.followed, found.escaped_root) == (
         [b"d"],
         [b"where", b"no"],
         None,
@@ -124,8 +124,8 @@ def test_the_link_that_climbs_is_told_from_those_that_follow_it():
         "/a symlink 0777 0:0 0 target=b\n/b symlink 0777 0:0 0 target=../../c\n/c symlink 0777 0:0 0 target=.."
     )
     found = made.resolve("a", follow=True)
-    assert (found.followed, found.climbed) == ([b"a", b"b", b"c"], b"b")
-    assert made.resolve("a").climbed is None
+    assert (found.followed, found.escaped_root) == ([b"a", b"b", b"c"], b"b")
+    assert made.resolve("a").escaped_root is None
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_links_are_followed_where_the_caller_says(tree, follow, follow_last, pat
     ],
 )
 def test_dots_take_back_what_is_no_directory_for_writers(tree, target, names, rest):
-    Merge(tree).put(Merge(tree).place(b""), b"l", Symlink(0, 0, 0, target=target.encode()))
-    found = resolve(tree.root, b"l", follow=True, follow_last=True, limit=9, lexical=True)
+    TreeEditor(tree).put(TreeEditor(tree).place(b""), b"l", Symlink(0, 0, 0, target=target.encode()))
+    found = resolve(tree.root, b"l", follow=True, follow_last=True, limit=9, lexical_dotdot=True)
     assert (found.names, found.rest) == (names, rest)
     assert tree.get("l", follow=True) is None
 
@@ -228,10 +228,10 @@ def test_special_files_differ_in_kind_and_number(one, other):
 
 def test_groups_of_links_are_compared_and_not_the_names_they_began_with():
     one, other = parse("/a file 0644 0:0 0 text=x\n/b link /a\n/c file 0644 0:0 0 text=x\n/d link /c"), FileTree()
-    merge = Merge(other)
+    merge = TreeEditor(other)
     for number, names in enumerate([(b"d", b"c"), (b"b", b"a")]):
         place = merge.place(b"")
-        merge.put(place, names[0], File(0o644, 0, 0, 0, layer=number, content=Digested(1, _X)))
+        merge.put(place, names[0], File(0o644, 0, 0, 0, layer=number, content=DigestContent(1, _X)))
         merge.link(merge.find(names[0]), place, names[1])
     assert one == other
     merge.link(merge.find(b"a"), merge.place(b""), b"c")
@@ -251,17 +251,17 @@ def test_a_fork_shares_what_neither_side_changes(tree):
     fork = tree.fork()
     assert fork == tree
     assert fork.root is tree.root
-    Merge(fork).change(b"d/file", mode=0o600)
+    TreeEditor(fork).change(b"d/file", mode=0o600)
     assert (fork.get("d/file").mode, tree.get("d/file").mode) == (0o600, 0o644)
     assert fork.get("usr") is tree.get("usr")
     assert fork.get("d") is not tree.get("d")
-    Merge(tree).change(b"usr", mode=0o700)
+    TreeEditor(tree).change(b"usr", mode=0o700)
     assert (fork.get("usr").mode, tree.get("usr").mode) == (0o755, 0o700)
 
 
 def test_a_change_after_a_fork_copies_each_directory_once(tree):
     tree.fork()
-    merge = Merge(tree)
+    merge = TreeEditor(tree)
     merge.change(b"d/file", mode=0o600)
     root, directory = tree.root, tree.get("d")
     merge.change(b"d/file", mode=0o601)
@@ -290,14 +290,14 @@ def test_the_link_names_of_a_fork_are_its_own():
     tree = parse(LINKS)
     inode = tree.get("a").inode
     fork = tree.fork()
-    merge = Merge(fork)
+    merge = TreeEditor(fork)
     place = merge.place(b"")
     merge.drop(place, b"b")
     merge.link(merge.find(b"a"), place, b"z")
     assert fork.link_names(inode) == (b"a", b"c", b"z")
     assert tree.link_names(inode) == (b"a", b"b", b"c")
-    Merge(tree).change(b"a", mode=0o600)
-    Merge(fork).change(b"z", mode=0o601)
+    TreeEditor(tree).change(b"a", mode=0o600)
+    TreeEditor(fork).change(b"z", mode=0o601)
     assert modes(tree) == dict.fromkeys([b"a", b"b", b"c"], 0o600)
     assert modes(fork) == dict.fromkeys([b"a", b"c", b"z"], 0o601)
 
@@ -306,7 +306,7 @@ def test_the_link_names_of_the_original_are_its_own():
     tree = parse(LINKS)
     inode = tree.get("a").inode
     fork = tree.fork()
-    merge = Merge(tree)
+    merge = TreeEditor(tree)
     merge.link(merge.find(b"a"), merge.place(b""), b"z")
     merge.link(merge.find(b"a"), merge.place(b""), b"y")
     assert fork.link_names(inode) == (b"a", b"b", b"c")

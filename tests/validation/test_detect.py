@@ -17,12 +17,12 @@ from oci_layers.spec.mediatype import (
     OCI_LAYOUT,
     OCI_MANIFEST,
 )
-from oci_layers.validation.detect import guess_media_type
+from oci_layers.validation.detect import detect_media_type
 from oci_layers.validation.rules import validate
 
 
 def guessed(document, **options):
-    return guess_media_type(json.dumps(document).encode(), **options)
+    return detect_media_type(json.dumps(document).encode(), **options)
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_a_document_is_what_it_says_or_what_it_looks_like(document, media_type):
 )
 def test_what_could_be_two_things_breaks_the_rule_that_forbids_it(document):
     raw = json.dumps(document).encode()
-    media_type = guess_media_type(raw)
+    media_type = detect_media_type(raw)
     assert any((each.rule, each.severity) == ("MAN-21", "error") for each in validate(raw, media_type))
 
 
 def test_what_is_no_document_is_refused_as_everywhere():
     with pytest.raises(DocumentError):
-        guess_media_type(b"[]")
+        detect_media_type(b"[]")
     with pytest.raises(LimitError):
         guessed({"manifests": []}, limits=Limits(config_bytes=5))
     assert guessed({"manifests": []}, limits=Limits(document_bytes=5)) == OCI_INDEX

@@ -13,10 +13,10 @@ from oci_layers.validation.rule import (
     matches,
     must_be,
     needs,
+    severity_in,
     shown,
     tolerant,
     unchecked,
-    weigh,
     wrong,
 )
 from oci_layers.validation.rules import RULES
@@ -45,7 +45,7 @@ anything = st.recursive(
     ],
 )
 def test_profiles_weigh(severity, profile, tolerated, expected):
-    assert weigh(severity, profile, tolerated=tolerated) == expected
+    assert severity_in(severity, profile, tolerated=tolerated) == expected
 
 
 def test_a_fault_has_a_way_and_a_message():

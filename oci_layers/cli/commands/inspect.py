@@ -5,7 +5,7 @@ import sys
 
 from oci_layers.cli.options import image_arguments, opened
 from oci_layers.cli.output import human_bytes, print_json
-from oci_layers.errors import printable
+from oci_layers.errors import escape
 from oci_layers.image.image import Image
 from oci_layers.spec.annotations import TITLE
 from oci_layers.spec.codec import unstructure
@@ -50,7 +50,7 @@ def _inspect(options: argparse.Namespace) -> int:
             )
         else:
             rows = _artifact_rows(image) if is_artifact else _rows(image)
-            sys.stdout.writelines(f"{name:<12}{printable(value)}\n" for name, value in rows if value)
+            sys.stdout.writelines(f"{name:<12}{escape(value)}\n" for name, value in rows if value)
     return 0
 
 

@@ -14,11 +14,11 @@ import attrs
 
 from oci_layers.blob.compression import decompressed
 from oci_layers.blob.stream import ByteStream
-from oci_layers.cli.findings import SEVERITIES, Tally, finding_arguments
+from oci_layers.cli.findings import SEVERITIES, SeverityCounts, finding_arguments
 from oci_layers.cli.options import choice_arguments, limits_of
 from oci_layers.cli.output import counted, one_line, path_json, print_json
 from oci_layers.cli.sarif import Result, SarifRule, file_uri, sarif_log
-from oci_layers.errors import NameFormatError, OCIError, TarFormatError, printable
+from oci_layers.errors import NameFormatError, OCIError, TarFormatError, escape
 from oci_layers.image.image import Image
 from oci_layers.image.lint import lint_layers
 from oci_layers.limits import Limits
@@ -28,7 +28,7 @@ from oci_layers.store.name import ImageName
 from oci_layers.store.open import open_image
 from oci_layers.tar.entry import Entry
 from oci_layers.tar.reader import read_tar
-from oci_layers.validation.rule import weigh
+from oci_layers.validation.rule import severity_in
 from oci_layers.validation.rules import Severity
 
 __all__ = ["add"]
@@ -98,7 +98,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    tally = Tally()
+    tally = SeverityCounts()
     with _opened(options) as (layers, lints):
         found = _weighed(lints, options, tally)
         if options.format == "text":
@@ -119,10 +119,10 @@ def _run(options: argparse.Namespace) -> int:
     return tally.code
 
 
-def _weighed(lints: Iterable[Lint], options: argparse.Namespace, tally: Tally) -> Iterator[_Found]:
+def _weighed(lints: Iterable[Lint], options: argparse.Namespace, tally: SeverityCounts) -> Iterator[_Found]:
     """Yield the findings that are to be shown, and count them."""
     for each in lints:
-        severity = weigh(each.rule.severity, options.profile)
+        severity = severity_in(each.rule.severity, options.profile)
         if severity is not None and (options.layer is None or each.layer in options.layer):
             tally.add(severity)
             yield _Found(each, severity)
@@ -141,7 +141,7 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterabl
             options.refuse("--ref and --platform are for images, not for a layer that stands alone")
         _require_layers(options.layer, 1)
         uri = "stdin" if options.what == "-" else file_uri(ImageName.parse(options.what).place)
-        yield [_Layer(title=printable(options.what), uri=uri)], alone
+        yield [_Layer(title=escape(options.what), uri=uri)], alone
         return
     links = options.profile == "lenient"
     with open_image(options.what, ref=options.ref, platform=options.platform, limits=limits, blob_links=links) as image:
@@ -204,12 +204,12 @@ def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image:
             yield entry
 
     try:
-        plain = decompressed(stream, None, limits, what=printable(what))
+        plain = decompressed(stream, None, limits, what=escape(what))
         if plain.is_empty:
             raise TarFormatError(path=b"", reason="it is empty", offset=0)
         found = list(lint(entries(), limits=limits))
     except OCIError as error:
-        error.add_note(printable(what))
+        error.add_note(escape(what))
         raise
     return None if is_image else found
 
@@ -217,7 +217,7 @@ def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image:
 # How it is shown.
 
 
-def _print(found: Iterator[_Found], layers: list[_Layer], tally: Tally, *, everything: bool) -> None:
+def _print(found: Iterator[_Found], layers: list[_Layer], tally: SeverityCounts, *, everything: bool) -> None:
     for number, group in itertools.groupby(found, lambda each: each.lint.layer):
         counts: Counter[str] = Counter()
         kept: dict[str, list[_Found]] = {}
@@ -249,7 +249,7 @@ def _lines(found: list[_Found], count: int) -> Iterator[str]:
         yield f"    fix: {rule.fix}\n"
     for each in found:
         detail = f": {one_line(each.lint.detail)}" if each.lint.detail else ""
-        yield f"    {printable(each.path)} ({each.where}){detail}\n"
+        yield f"    {escape(each.path)} ({each.where}){detail}\n"
     if count > len(found):
         yield f"    ... and {count - len(found)} more; --all shows them\n"
 
@@ -274,7 +274,7 @@ def _finding(each: _Found, layers: list[_Layer]) -> dict[str, Any]:  # Any: JSON
 def _result(each: _Found, layers: list[_Layer]) -> Result:
     found, layer = each.lint, layers[each.lint.layer]
     rule = LINT_RULES[found.what]
-    path = printable(each.path)
+    path = escape(each.path)
     detail = f" ({one_line(found.detail)})" if found.detail else ""
     digest = {"digest": layer.digest} if layer.digest else {}
     return Result(

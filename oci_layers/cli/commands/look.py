@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from oci_layers.cli.options import image_arguments, opened
 from oci_layers.cli.output import counted, json_text, long_line, node_json, print_json
-from oci_layers.errors import IsDirectoryError, PathError, printable
+from oci_layers.errors import IsDirectoryError, PathError, escape
 from oci_layers.tree.node import Directory, File, Node, Symlink
 from oci_layers.tree.path import clean, join, parent_and_name, to_bytes
 from oci_layers.tree.tree import FileTree
@@ -40,7 +40,7 @@ def _ls(options: argparse.Namespace) -> int:
     found = _listed(tree, to_bytes(options.path), recursive=options.recursive)
     if options.format == "text":
         for path, node in found:
-            name = printable(b"/" + path if options.recursive else parent_and_name(path)[1] or b"/")
+            name = escape(b"/" + path if options.recursive else parent_and_name(path)[1] or b"/")
             sys.stdout.write((long_line(name, node) if options.long else name) + "\n")
     else:
         _print_nodes(found, options.format)
@@ -94,7 +94,7 @@ def _tree(options: argparse.Namespace) -> int:
         _print_nodes(_listed(tree, path, recursive=True), options.format)
         return 0
     node = tree.require(path, follow=True)
-    sys.stdout.write(printable(b"/" + clean(path, clamp=True)) + "\n")
+    sys.stdout.write(escape(b"/" + clean(path, clamp=True)) + "\n")
     directories = files = 0
     stack = [(iter(_children(node)), "")]
     while stack:
@@ -104,8 +104,8 @@ def _tree(options: argparse.Namespace) -> int:
             stack.pop()
             continue
         name, node, last = child
-        target = f" -> {printable(node.target)}" if isinstance(node, Symlink) else ""
-        sys.stdout.write(f"{indent}{'└── ' if last else '├── '}{printable(name)}{target}\n")
+        target = f" -> {escape(node.target)}" if isinstance(node, Symlink) else ""
+        sys.stdout.write(f"{indent}{'└── ' if last else '├── '}{escape(name)}{target}\n")
         if isinstance(node, Directory):
             directories += 1
             stack.append((iter(_children(node)), indent + ("    " if last else "│   ")))

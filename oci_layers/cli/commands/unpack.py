@@ -10,7 +10,7 @@ from oci_layers.cli.output import counted, human_bytes, print_json, report_json
 from oci_layers.cli.process import deferred_signals
 from oci_layers.cli.progress import progress
 from oci_layers.disk.owner import IdMap, Owner
-from oci_layers.errors import printable
+from oci_layers.errors import escape
 from oci_layers.progress import Progress
 from oci_layers.report import Report
 
@@ -96,4 +96,4 @@ def _summary(report: Report) -> None:
             totals = ", ".join(f"{count} x {what}" for what, count in sorted(listing.totals.items()))
             print(f"oci-layers: {text}: {totals} (--format json lists them)", file=sys.stderr)
     for path in report.leftovers:
-        print(f"oci-layers: left by an interrupted run: {printable(path)}; remove it with rm -r", file=sys.stderr)
+        print(f"oci-layers: left by an interrupted run: {escape(path)}; remove it with rm -r", file=sys.stderr)

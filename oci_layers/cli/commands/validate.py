@@ -13,19 +13,19 @@ from typing import Any
 
 import attrs
 
-from oci_layers.cli.findings import Tally, finding_arguments
+from oci_layers.cli.findings import SeverityCounts, finding_arguments
 from oci_layers.cli.options import choice_arguments, limits_of
 from oci_layers.cli.output import counted, human_bytes, one_line, print_json
 from oci_layers.cli.progress import progress
 from oci_layers.cli.sarif import Result, SarifRule, file_uri, sarif_log
-from oci_layers.errors import DocumentError, LimitError, NameFormatError, PlaceMissingError, printable, shortened
+from oci_layers.errors import DocumentError, LimitError, NameFormatError, PlaceMissingError, escape, shortened
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import OCI_CONFIG, role_of
 from oci_layers.store.check import check_image
 from oci_layers.store.name import ImageName
-from oci_layers.validation.detect import guess_media_type
+from oci_layers.validation.detect import detect_media_type
 from oci_layers.validation.document import judge, pinpoint
 from oci_layers.validation.findings import Findings, Flaw
 from oci_layers.validation.rules import RULES
@@ -90,13 +90,13 @@ def _validate(options: argparse.Namespace) -> int:
                 options.what,
                 ref=options.ref,
                 platform=options.platform,
-                fast=options.fast,
+                documents_only=options.fast,
                 profile=options.profile,
                 limits=limits,
                 progress=show,
                 blob_links=options.profile == "lenient",
             )
-    tally = Tally()
+    tally = SeverityCounts()
     for severity, count in found.findings.totals.items():
         tally.add(severity, count)
     if options.format == "sarif":
@@ -133,7 +133,7 @@ def _document(options: argparse.Namespace, limits: Limits) -> Verification:
     if options.what != "-" and ImageName.parse(options.what).transport:
         options.refuse("--media-type is for documents, not for images")
     if media_type is not None and role_of(media_type) not in _DOCUMENTS:
-        options.refuse(f"--media-type: no document is of the type {printable(media_type)}, as far as is known here")
+        options.refuse(f"--media-type: no document is of the type {escape(media_type)}, as far as is known here")
     of_config = role_of(media_type) == "config" if media_type else limits.config_bytes >= limits.document_bytes
     limit = "config_bytes" if of_config else "document_bytes"
     allowed: int = getattr(limits, limit)
@@ -152,7 +152,7 @@ def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, lim
     if media_type is None:
         longest = attrs.evolve(limits, config_bytes=max(limits.config_bytes, limits.document_bytes))
         try:
-            media_type = guess_media_type(raw, limits=longest)
+            media_type = detect_media_type(raw, limits=longest)
         except (DocumentError, LimitError):
             # It is none of any kind, and the same is wrong with it whichever it should be.
             media_type, limits, is_told = OCI_CONFIG, longest, False
@@ -188,10 +188,10 @@ def _read(what: str, allowed: int) -> bytes:
     return b"".join(parts)
 
 
-def _print(found: Verification, tally: Tally, options: argparse.Namespace) -> None:
+def _print(found: Verification, tally: SeverityCounts, options: argparse.Namespace) -> None:
     for (document, digest), group in itertools.groupby(found.findings, lambda flaw: (flaw.document, flaw.digest)):
         flaws = list(group)
-        sys.stdout.write(f"{printable(document) or digest}{_about(flaws[0])}\n")
+        sys.stdout.write(f"{escape(document) or digest}{_about(flaws[0])}\n")
         sys.stdout.writelines(_lines(flaws))
         sys.stdout.write("\n")
     if left_out := _left_out(found):
@@ -219,7 +219,7 @@ def _left_out(found: Verification) -> str:
 
 def _about(flaw: Flaw) -> str:
     """Return what a document is, and where it is named."""
-    kind = _KINDS.get(role_of(flaw.media_type)) or role_of(flaw.media_type) or printable(flaw.media_type)
+    kind = _KINDS.get(role_of(flaw.media_type)) or role_of(flaw.media_type) or escape(flaw.media_type)
     # The document that names it is named in full elsewhere, or is good.
     about = ", ".join(filter(None, (kind, _DIGEST.sub(r"\1", flaw.named))))
     return f" ({about})" if about else ""
@@ -242,10 +242,10 @@ def _lines(flaws: Sequence[Flaw]) -> list[str]:
 def _is_shown(flaw: Flaw) -> bool:
     """Tell whether the message shows the value already, or is about its name."""
     value = (flaw.value or "").strip('"').removesuffix("...")
-    return value in flaw.message or f'"{printable(flaw.pointer.rpartition("/")[2])}"' in flaw.message
+    return value in flaw.message or f'"{escape(flaw.pointer.rpartition("/")[2])}"' in flaw.message
 
 
-def _json(found: Verification, tally: Tally, options: argparse.Namespace) -> dict[str, Any]:  # Any: JSON
+def _json(found: Verification, tally: SeverityCounts, options: argparse.Namespace) -> dict[str, Any]:  # Any: JSON
     return {
         "what": options.what,
         "profile": options.profile,
@@ -287,7 +287,7 @@ def _rule(flaw: Flaw) -> SarifRule:
 def _result(flaw: Flaw, what: str) -> Result:
     document = flaw.document or str(flaw.digest)
     uri, is_file = _uri(flaw, what)
-    pointer = f"{printable(flaw.pointer)}: " if flaw.pointer else ""
+    pointer = f"{escape(flaw.pointer)}: " if flaw.pointer else ""
     value = {} if flaw.value is None else {"value": flaw.value}
     return Result(
         rule=_rule(flaw),

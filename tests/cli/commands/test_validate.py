@@ -410,7 +410,7 @@ def test_a_huge_file_is_refused_by_the_limit_before_it_is_parsed(run, tmp_path, 
         stream.write(b"{")
         stream.truncate(100 << 20)
     monkeypatch.setattr(validate, "judge", None)
-    monkeypatch.setattr(validate, "guess_media_type", None)
+    monkeypatch.setattr(validate, "detect_media_type", None)
     (found,) = findings(run, file)
     assert (found["rule"], found["document"], found["media_type"]) == ("LIM-01", str(file), None)
 
