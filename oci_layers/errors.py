@@ -380,7 +380,7 @@ class MetadataError(OCIError):
     totals: dict[str, int]
 
     def _sentence(self) -> str:
-        listed = ", ".join(f"{count} x {what}" for what, count in sorted(self.totals.items()))
+        listed = ", ".join(f"{count} {what}" for what, count in sorted(self.totals.items()))
         return f"not permitted to set all metadata: {listed}"
 
 

@@ -102,7 +102,7 @@ SENTENCES = [
     (UnsupportedError("transport", "ftp"), "unsupported transport: ftp"),
     (UnsupportedError("transport", "ftp", "use oci"), "unsupported transport: ftp (use oci)"),
     (LimitError("entries", 10, 11), "limit entries is 10, the input has 11 or more"),
-    (MetadataError({"xattr": 2, "owner": 1}), "not permitted to set all metadata: 1 x owner, 2 x xattr"),
+    (MetadataError({"xattr": 2, "owner": 1}), "not permitted to set all metadata: 1 owner, 2 xattr"),
     (StoreError("/a", "is none"), "/a: is none"),
     (DestinationError("/a", "is full"), "/a: is full"),
 ]

@@ -2,7 +2,7 @@
 
 A `VerifiedReader` counts and hashes what passes, refuses what is shorter or longer than it should be (one byte past the
 end is tried) and compares the digest before it reports the end, so that a mismatch can never look like the end of the
-stream. Whoever ends a stream drains it: bytes that nobody wanted are part of the digest too. Decompression lives in
+stream. The consumer reads to the end: trailing bytes are part of the digest. Decompression lives in
 `compression`, where blobs come from in `cas` and `directory`.
 """
 

@@ -1,6 +1,6 @@
 """The process that runs the command: its standard streams and its signals.
 
-Errors of stdin and stdout say which of them it is; errors of stderr, which nobody could read, are dropped. A stream
+Errors of stdin and stdout say which of them it is; errors of stderr are dropped. A stream
 that the caller closed gets a file of its own, on which every read or write is the error of a closed file, so that no
 other file takes its number. SIGTERM and SIGHUP end the work as Ctrl-C does: it is undone first. Where work leaves
 something on the disk until it is undone, the signal is raised between two steps of it, not within one.

@@ -151,7 +151,7 @@ def _unlinked(name: bytes, at: int) -> bool:
 
 
 def _unlock(name: bytes, at: int) -> None:
-    """Let its owner into a directory that is about to be emptied; whoever may do so anyway need not own it."""
+    """Let its owner into a directory that is about to be emptied; root need not own it."""
     if system.lstat(name, at).st_mode & 0o700 == 0o700:
         return
     with system.hold(name, at) as pinned, contextlib.suppress(PermissionError):

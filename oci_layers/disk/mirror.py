@@ -79,7 +79,7 @@ class DirectoryMirror:
     def _new_owner(self) -> tuple[int, int] | None:
         """Make the root our own, and return whose new files are; None where that is not known.
 
-        Its group may come from its parent, and its owner from whoever made it; files in it could inherit either.
+        Its group may come from its parent, and its owner from its maker; files in it could inherit either.
         """
         own = system.effective_ids()
         if not self._owner.same:

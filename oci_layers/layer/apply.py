@@ -181,7 +181,7 @@ class Application:
         return tree
 
     def report(self, what: str, path: bytes, detail: str = "") -> None:
-        """Tell whoever listens of a finding."""
+        """Report a finding."""
         if self.on_finding is not None:
             self.on_finding(Finding(what, path, self.layer, detail))
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import attrs
 
-from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError, shortened
+from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError, escape, shortened
 from oci_layers.layer.change import Add, Change, Link
 from oci_layers.layer.policy import Policy
 from oci_layers.layer.whiteout import PREFIX, is_marker, leftover, marker
@@ -92,7 +92,7 @@ def decode(
 
 
 def _ignore(_: Finding) -> None:
-    """Take a finding that nobody asked for."""
+    """Ignore a finding."""
 
 
 class Decoder:
@@ -132,7 +132,7 @@ class Decoder:
                 yield change
 
     def report(self, what: str, path: bytes, detail: str = "") -> None:
-        """Tell whoever listens of a finding."""
+        """Report a finding."""
         self.on_finding(Finding(what, path, self.layer, detail))
 
     def change(self, entry: Entry) -> Change | None:
@@ -180,7 +180,7 @@ class Decoder:
 
     def unknown(self, entry: Entry, path: bytes) -> None:
         """Refuse or report a tar type that is not known."""
-        reason = f"no one knows the tar type {entry.type!r}"
+        reason = f"unknown tar type '{escape(entry.type)}'"
         if self.policy.unknown_types == "error":
             raise LayerError(path, reason)
         self.report("unknown-type", path, reason)

@@ -25,7 +25,7 @@ class Policy:
     climbing: Literal["error", "clamp"] = "error"
     """Names that climb above the root: an error, or held at the root."""
     unknown_types: Literal["error", "skip"] = "error"
-    """Entries of a tar type that no one knows."""
+    """Entries of an unknown tar type."""
     forward_links: Literal["error", "defer"] = "error"
     """Hard links to a name that comes later: an error, or made when the layer has ended."""
     refused: Literal["error", "skip"] = "error"

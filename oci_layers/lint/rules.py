@@ -25,7 +25,7 @@ class LintRule:
     sentence: str
     """What is wrong, with the rule of the spec where there is one."""
     fix: str | None = None
-    """What whoever made the layer can do, if anything."""
+    """What the maker of the layer can do, if anything."""
     once: bool = False
     """Whether it is told once a layer, at the end, with the first entry and the number of entries (what matters on
     Windows alone only where the image is not for Windows)."""

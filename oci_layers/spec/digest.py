@@ -42,7 +42,7 @@ def _check(digest: "Digest", _attribute: "attrs.Attribute[str]", text: str) -> N
     algorithm, encoded = match.groups()
     length = _HEX_LENGTH.get(algorithm)
     if length is not None and (len(encoded) != length or not _HEX.fullmatch(encoded)):
-        raise NameFormatError("digest", text, f"{algorithm} takes {length} lower-case hexadecimal digits")
+        raise NameFormatError("digest", text, f"{algorithm} takes {length} lowercase hex digits")
 
 
 @attrs.frozen(order=True)

@@ -164,7 +164,7 @@ def _roots(
     except ReferenceMissingError:
         raise
     except OCIError:
-        # A damaged document does not tell what is for which platform; that it is damaged will be told of all entries.
+        # A damaged document does not tell what is for which platform; the damage is reported for all entries.
         return entries
     return [next((each for each in entries if each.digest == chosen.digest), chosen)]
 

@@ -34,7 +34,7 @@ _DIGEST = re.compile("[a-z0-9+._-]+:.+")
 
 
 def host_platform() -> Platform:
-    """Return what images are chosen for when nobody says: Linux on this machine's processor."""
+    """Return the default platform: Linux on this machine's processor."""
     return Platform.parse(f"linux/{machine.machine().lower() or 'amd64'}")
 
 

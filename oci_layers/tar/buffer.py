@@ -22,7 +22,7 @@ _PIECE_BYTES = 1 << 20
 class Stream(Protocol):
     """What an archive is read from: any binary file, and anything else with this one method.
 
-    One that has a method `skip`, too, is not asked for what nobody reads: it takes a number of bytes, goes on by so
+    One that has a method `skip`, too, is not asked for skipped bytes: it takes a number of bytes, goes on by so
     many, or to its end, and returns how many these were.
     """
 

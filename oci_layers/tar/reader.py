@@ -4,7 +4,7 @@ Here are the rules for what goes together: which extension header counts (a late
 `L` and `K` win over PAX), how many bytes follow, where an archive may end. They are those of Go's archive/tar, the
 reader of the container engines, but stricter where it loses something in silence: an extension header without an entry.
 A corrupt header is always an error, never the end. Fields are parsed in `header`, records in `pax`, maps in `sparse`.
-What a name or an owner may be is judged by whoever applies the entries.
+The consumer of the entries judges names and owners.
 """
 
 from collections.abc import Iterator, Mapping

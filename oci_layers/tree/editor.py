@@ -68,7 +68,7 @@ class Note:
 class TreeEditor:
     """One writing of a tree, by one thread.
 
-    `notes` collects what happened on the way to places; whoever cares empties it.
+    `notes` collects what happened on the way to places; the caller empties it.
     """
 
     def __init__(

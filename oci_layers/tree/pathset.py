@@ -23,7 +23,7 @@ class PathSet:
         self._known: dict[bytes, Branch] = {b"": self._root}
 
     def within(self, directory: bytes) -> Branch | None:
-        """Return the names in the directory at a clean path, which nobody may change; None where there are none."""
+        """Return the names in the directory at a clean path, not to be changed; None where there are none."""
         known = self._known.get(directory)
         if known is not None:
             return known

@@ -1,7 +1,7 @@
 """The rules of annotations, as a table (annotations.md). The labels of a config keep them too.
 
 What is said of keys and values is said of every such map; what is said of `ref.name` depends on where the map stands.
-An unknown key is nobody's fault.
+Unknown keys are allowed.
 """
 
 import re

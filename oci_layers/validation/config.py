@@ -81,7 +81,7 @@ def _layer_count(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     if not all(type(entry) is dict for entry in history):
         return GOOD
     made = sum(1 for entry in history if entry.get("empty_layer") is not True)
-    return GOOD if made == len(diff_ids) else wrong(f"tells of {made} layers, but there are {len(diff_ids)}", "history")
+    return GOOD if made == len(diff_ids) else wrong(f"lists {made} layers, rootfs lists {len(diff_ids)}", "history")
 
 
 _HEALTHCHECK_TIMES = ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")

@@ -86,7 +86,7 @@ def _algorithm(name: str, length: int) -> tuple[Check, ...]:
         # What is no digest at all is told by DIG-01.
         return not text.startswith(prefix) or good.fullmatch(text) or not _DIGEST.fullmatch(text)
 
-    return _digest_checks(fits, f"is no {name} digest, which takes {length} lower-case hexadecimal digits")
+    return _digest_checks(fits, f"is no valid {name} digest: expected {length} lowercase hex digits")
 
 
 DESCRIPTOR_RULES = (
@@ -162,7 +162,7 @@ DESCRIPTOR_RULES = (
     ),
     unchecked("DSC-24", "INFO", "Go writes the fields in a certain order.", "Order means nothing: CON-05."),
     unchecked("DSC-25", "MUST", "`mediaType`, `digest` and `size` are required.", "DSC-01, DSC-04, DSC-06 check it."),
-    unchecked("DSC-26", "SHOULD", "New fields are proposed to the spec first.", "Unknown fields are nobody's fault."),
+    unchecked("DSC-26", "SHOULD", "New fields are proposed to the spec first.", "Unknown fields are allowed."),
     unchecked("DSC-27", "SHOULD", "Other formats embed descriptors for external content.", _PROGRAMS),
     unchecked("DSC-28", "INFO", "The entries of an index are full descriptors.", "The rules of descriptors check it."),
     Rule(

@@ -1,6 +1,6 @@
-"""The bytes of a document into its media type, where nobody says it: by `mediatype` in it, or else by its fields.
+"""The bytes of a document into its media type, where it is not given: by `mediatype` in it, or else by its fields.
 
-Only for documents that stand alone, such as a file that somebody wants judged. What a descriptor names is what the
+Only for documents that stand alone, such as a file on disk. What a descriptor names is what the
 descriptor says, never what is guessed. A document that could be two things (CVE-2021-41190) is called one of them, and
 the rules of that one refuse the fields of the other, so nothing ambiguous passes.
 """

@@ -347,7 +347,7 @@ def _is_config(descriptor: Descriptor) -> bool:
 
 
 def _embeds(descriptor: Descriptor) -> bool | None:
-    """Tell whether a descriptor embeds what it names; None if it embeds nothing, or nobody can tell."""
+    """Tell whether a descriptor embeds what it names; None if it embeds nothing, or that is not known."""
     data = descriptor.data
     if data is None:
         return None

@@ -47,7 +47,7 @@ def compare_with_config(entry: Platform, config: ImageConfig) -> list[Difference
 def compare_with_several(entry: Platform, inside: Mapping[Pair, Platform]) -> list[Difference]:
     """Return how the platform of an entry differs from those of the images in the index that it names.
 
-    If none of them is for it, whoever follows the entry finds nothing; if only some are not, these are never found.
+    If none of them is for it, the entry leads to no image; if only some are not, these are never found.
     """
     said = normal(entry)
     other = next((platform for key, platform in inside.items() if key != pair(said)), None)

@@ -113,7 +113,7 @@ def test_a_transport_that_nobody_knows_says_what_to_write_instead(run):
             f"unsupported transport: docker ({REGISTRY}; copy the image first: skopeo copy docker://alpine oci:DIR)",
         ),
         ("a\0b", 2, "image name 'a\\x00b': it has a NUL byte"),
-        ("oci:x@sha256:0", 2, "digest 'sha256:0': sha256 takes 64 lower-case hexadecimal digits"),
+        ("oci:x@sha256:0", 2, "digest 'sha256:0': sha256 takes 64 lowercase hex digits"),
     ],
 )
 @pytest.mark.parametrize("verb", ["ls", "validate", "lint"])

@@ -42,7 +42,7 @@ def test_plain_is_a_line_for_each_layer(run, image, built, tmp_path):
 
 @pytest.mark.parametrize("style", ["auto", "none"])
 def test_elsewhere_than_on_a_terminal_there_is_none(run, image, tmp_path, style):
-    assert run("unpack", image, tmp_path / "out", "--progress", style).err.startswith("oci-layers: noticed: ")
+    assert run("unpack", image, tmp_path / "out", "--progress", style).err.startswith("oci-layers: warnings: ")
 
 
 def test_a_terminal_gets_a_bar_that_goes_away(image, tmp_path):

@@ -82,7 +82,7 @@ REFUSED = [
     pytest.param(ln("c", "nothing"), "no-target", b"c", id="a link to nothing"),
     pytest.param(sym("c", ""), "empty-link", b"c", id="a link without a target"),
     pytest.param(f("c", uid=2**32), "owner-range", b"c", id="an owner out of range"),
-    pytest.param(entry("c", b"Z"), "unknown-type", b"c", id="a type that no one knows"),
+    pytest.param(entry("c", b"Z"), "unknown-type", b"c", id="an unknown type"),
     pytest.param(f("c/" * 300 + "c"), "long-path", b"c/" * 300 + b"c", id="a path too deep"),
     pytest.param(d("c" * 256), "long-name", b"c" * 256, id="a name too long"),
 ]

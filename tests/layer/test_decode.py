@@ -125,7 +125,7 @@ REFUSED = [
     (f("/"), UnsafePathError, b"/", "the root of the image can only be a directory"),
     (ln("./", "x"), UnsafePathError, b"./", "the root of the image can only be a directory"),
     (f("d/.wh."), WhiteoutError, b"d/.wh.", "a whiteout must name what it removes"),
-    (entry("x", b"Z"), LayerError, b"x", "no one knows the tar type b'Z'"),
+    (entry("x", b"Z"), LayerError, b"x", "unknown tar type 'Z'"),
     (sym("x", ""), UnsafePathError, b"x", "a symlink without a target"),
     (sym("x", b"a\0b"), UnsafePathError, b"x", "the link target has a NUL byte"),
     (ln("x", b"a\0b"), UnsafePathError, b"x", "the link target has a NUL byte"),
@@ -165,7 +165,7 @@ def test_device_numbers_of_32_bits_are_taken(number):
 @pytest.mark.parametrize(
     ("given", "finding"),
     [
-        (entry("x", b"Z"), Finding("unknown-type", b"x", 1, "no one knows the tar type b'Z'")),
+        (entry("x", b"Z"), Finding("unknown-type", b"x", 1, "unknown tar type 'Z'")),
         (entry("../x/g", GLOBAL, pax={b"comment": b""}), Finding("global-header", b"../x/g", 1)),
         (f(".wh..wh.plnk/1"), Finding("aufs", b".wh..wh.plnk/1", 1)),
         (f("d/.wh..wh.x"), Finding("whiteout-of-marker", b"d/.wh..wh.x", 1)),

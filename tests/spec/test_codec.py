@@ -279,7 +279,7 @@ def test_a_required_field_must_be_there_and_not_null(model, document, path):
                 PLAIN,
                 ["digest"],
                 "sha256:A",
-                "digest 'sha256:A': sha256 takes 64 lower-case hexadecimal digits",
+                "digest 'sha256:A': sha256 takes 64 lowercase hex digits",
             ),
             ("DSC-04", Descriptor, PLAIN, ["digest"], [], "must be a string, not an array"),
             ("DSC-10 string", Descriptor, DESCRIPTOR, ["urls"], "abc", "must be an array, not a string"),

@@ -47,7 +47,7 @@ def test_the_faults_of_a_config_have_their_places():
         Breach("CFG-11", "error", "/config/Env/1", '"EMPTY" is not NAME=VALUE'),
         Breach("ANN-01", "error", "/config/Labels/a", "must be a string, not an integer"),
         Breach("ANN-02", "note", "/config/Labels/a", '"a" is not a name in reverse domain order'),
-        Breach("CFG-22", "warning", "/history", "tells of 2 layers, but there are 1"),
+        Breach("CFG-22", "warning", "/history", "lists 2 layers, rootfs lists 1"),
         Breach("DIG-01", "error", "/rootfs/diff_ids/0", f'"{SHA.upper()[:60]}..." is not a digest'),
     )
 

@@ -103,7 +103,7 @@ def test_all_that_is_wrong_is_found_at_once_in_the_order_of_the_places():
         Breach("MAN-06", "error", "/config", "must be an object, not an integer"),
         Breach(
             *("DIG-05", "error", "/layers/10/digest"),
-            '"sha256:A" is no sha256 digest, which takes 64 lower-case hexadecimal digits',
+            '"sha256:A" is no valid sha256 digest: expected 64 lowercase hex digits',
         ),
         Breach("DSC-02", "error", "/layers/10/mediaType", '"x" is not a media type'),
         Breach("DSC-07", "error", "/layers/10/size", "must not be negative"),

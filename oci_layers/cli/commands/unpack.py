@@ -91,9 +91,9 @@ def _owner(options: argparse.Namespace) -> Owner:
 
 def _summary(report: Report) -> None:
     """Print in one line each what the disk does not show, what is odd in the image, and what killed runs left."""
-    for listing, text in ((report.skipped, "not set"), (report.findings, "noticed")):
+    for listing, text in ((report.skipped, "not set"), (report.findings, "warnings")):
         if len(listing):
-            totals = ", ".join(f"{count} x {what}" for what, count in sorted(listing.totals.items()))
+            totals = ", ".join(f"{count} {what}" for what, count in sorted(listing.totals.items()))
             print(f"oci-layers: {text}: {totals} (--format json lists them)", file=sys.stderr)
     for path in report.leftovers:
         print(f"oci-layers: left by an interrupted run: {escape(path)}; remove it with rm -r", file=sys.stderr)

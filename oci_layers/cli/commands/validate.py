@@ -226,7 +226,7 @@ def _about(flaw: Flaw) -> str:
 
 
 def _lines(flaws: Sequence[Flaw]) -> list[str]:
-    # Blobs have their names from digests: nobody opens them in an editor, and most are one long line.
+    # Blobs have their names from digests: line and column do not help, since most are one long line.
     places = [f"{flaw.line}:{flaw.column}" if flaw.line is not None and flaw.document else "" for flaw in flaws]
     wide = max(map(len, places))
     rules = max(len(flaw.rule) for flaw in flaws)

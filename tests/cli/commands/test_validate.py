@@ -93,8 +93,8 @@ def test_findings_in_a_document_are_told_with_their_places_and_values(run, tmp_p
         "m.json (image manifest)",
         "   9:16  error    MAN-21  /Manifests: belongs to an image index, not to a manifest: []",
         (
-            '   4:81  error    DIG-05  /config/digest: "sha256:zz" is no sha256 digest, which takes 64 lower-case '
-            "hexadecimal digits"
+            '   4:81  error    DIG-05  /config/digest: "sha256:zz" is no valid sha256 digest: '
+            "expected 64 lowercase hex digits"
         ),
         "  4:102  error    DSC-07  /config/size: must not be negative: -1",
         "   7:64  error    ANN-01  /layers/0/annotations/é\\xe2\\x80\\xae: must be a string, not an integer: 5",
