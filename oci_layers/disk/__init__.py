@@ -1,8 +1,8 @@
 """A tree on disk: a real directory that nothing can leave, and a scan back.
 
 `confine` reaches directories by handle, `mirror` repeats a tree's steps in one, `owner` says whose files they become,
-`skips` is what is left out, `destination` is what happens to DEST as a whole (`dest` as a name, `in_place` inside it),
-`scan` turns a directory into a tree.
+`skips` is what is left out, `destination` is what happens to DEST as a whole (`target` is its name, `in_place` works
+inside it), `scan` turns a directory into a tree.
 """
 
 from oci_layers.disk.destination import destination

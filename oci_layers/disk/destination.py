@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from oci_layers import system
 from oci_layers.disk.confine import check_handles, list_now, remove_tree
-from oci_layers.disk.dest import NOT_WRITABLE, Dest, drop_acl, make_directory
 from oci_layers.disk.in_place import MARKER, inside
+from oci_layers.disk.target import NOT_WRITABLE, Dest, drop_acl, make_directory
 from oci_layers.errors import DestinationError, UnsafePathError, escape, locate
 from oci_layers.report import Report
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from oci_layers import system
 from oci_layers.disk.confine import list_now, remove_children
-from oci_layers.disk.dest import NOT_WRITABLE, Dest, drop_acl, make_directory
+from oci_layers.disk.target import NOT_WRITABLE, Dest, drop_acl, make_directory
 from oci_layers.errors import DestinationError, UnsafePathError, escape
 
 __all__ = ["MARKER", "inside"]

@@ -2,8 +2,8 @@
 
 `document` reads whole documents, `codec` and `strict_json` do so strictly and without losing a field; `descriptor`,
 `manifest`, `config`, `layout`, `platform` and `digest` are the values; `mediatype`, `annotations` and `reference` the
-names. `index_entries` chooses an entry of an index for a platform. Whether a document keeps the rules of the spec is
-for `validation`. Nothing here does I/O.
+names. `platform_selection` chooses an entry of an index for a platform. Whether a document keeps the rules of the spec
+is for `validation`. Nothing here does I/O.
 
     document = parse_manifest(raw, descriptor)
     document.value.layers[0].digest.algorithm
@@ -15,11 +15,11 @@ from oci_layers.spec.config import ContainerConfig, Healthcheck, History, ImageC
 from oci_layers.spec.descriptor import EMPTY_DESCRIPTOR, Descriptor
 from oci_layers.spec.digest import Digest, Hasher
 from oci_layers.spec.document import Document, parse_any, parse_config, parse_index, parse_layout, parse_manifest
-from oci_layers.spec.index_entries import select
 from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import MediaType, check_media_type, lookup
 from oci_layers.spec.platform import Platform
+from oci_layers.spec.platform_selection import select
 from oci_layers.spec.reference import Reference, is_ref_name
 from oci_layers.spec.strict_json import load_json
 

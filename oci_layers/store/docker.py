@@ -31,10 +31,10 @@ from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import Document, parse_config
-from oci_layers.spec.index_entries import select
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST
 from oci_layers.spec.platform import Platform
+from oci_layers.spec.platform_selection import select
 from oci_layers.spec.strict_json import load_json
 from oci_layers.store.archive import Member, TarArchive
 from oci_layers.store.layout import read_file

@@ -4,7 +4,7 @@ Names are the `org.opencontainers.image.ref.name` annotations of a layout's inde
 and so does the full name that containerd and Docker write, with or without Docker's defaults. Where there is such a
 name the other is only a tag, which several images may have (DSV-05). Nested indexes are opened up to their manifests,
 within limits and never in a circle; what is of an unknown type is passed over (IDX-07). Which platform matches best is
-`spec.index_entries`.
+`spec.platform_selection`.
 """
 
 import platform as machine
@@ -21,10 +21,10 @@ from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import Document, parse_config, parse_index, parse_manifest
-from oci_layers.spec.index_entries import is_attestation, own_name, select
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import role_of
 from oci_layers.spec.platform import Platform
+from oci_layers.spec.platform_selection import is_attestation, own_name, select
 from oci_layers.store.diagnose import refuse_schema_1
 from oci_layers.store.name import normalize_reference
 

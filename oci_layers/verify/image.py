@@ -21,10 +21,10 @@ from oci_layers.progress import Progress
 from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
-from oci_layers.spec.index_entries import is_attestation, own_name
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import MediaType, lookup, role_of
 from oci_layers.spec.platform import Platform
+from oci_layers.spec.platform_selection import is_attestation, own_name
 from oci_layers.validation.document import judge
 from oci_layers.validation.findings import Findings, Flaw, Sieve
 from oci_layers.validation.rule import severity_in

@@ -5,9 +5,9 @@ import pytest
 from oci_layers.errors import NameFormatError, ReferenceMissingError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
-from oci_layers.spec.index_entries import own_name, select
 from oci_layers.spec.mediatype import OCI_INDEX, OCI_MANIFEST
 from oci_layers.spec.platform import Platform
+from oci_layers.spec.platform_selection import own_name, select
 
 
 def entry(platform, *, media_type=OCI_MANIFEST, annotations=None, digest=None):

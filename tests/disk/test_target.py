@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from oci_layers.disk.dest import Dest, drop_acl
+from oci_layers.disk.target import Dest, drop_acl
 from tests.disk.test_destination import ACL
 
 
