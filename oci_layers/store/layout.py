@@ -17,7 +17,7 @@ from oci_layers import system
 from oci_layers.blob.directory import DirectoryBlobs, OpenFile, SectionReader, odd_file
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream
-from oci_layers.errors import LimitError, PlaceMissingError, StoreError, escape
+from oci_layers.errors import LimitError, OCIError, PlaceMissingError, StoreError, escape
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -172,8 +172,20 @@ def read_layout_index(files: LayoutFiles, limits: Limits) -> Index:
     marker = read_file(files, "oci-layout", limit="document_bytes", allowed=allowed)
     if marker is None:
         raise StoreError(files.place, "not an OCI image layout: there is no file oci-layout")
-    parse_layout(marker, limits)
+    with _about("oci-layout"):
+        parse_layout(marker, limits)
     raw = read_file(files, "index.json", limit="document_bytes", allowed=allowed)
     if raw is None:
         raise StoreError(files.place, "not a complete OCI image layout: there is no file index.json")
-    return parse_index(raw, Descriptor.of(raw, media_type=OCI_INDEX), limits).value
+    with _about("index.json"):
+        return parse_index(raw, Descriptor.of(raw, media_type=OCI_INDEX), limits).value
+
+
+@contextlib.contextmanager
+def _about(name: str) -> Iterator[None]:
+    """Say in errors which file they are about."""
+    try:
+        yield
+    except OCIError as error:
+        error.add_note(name)
+        raise

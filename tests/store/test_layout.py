@@ -87,7 +87,7 @@ def test_a_marker_that_is_malformed_is_refused(tmp_path, marker, pointer):
     (tmp_path / "oci-layout").write_text(marker)
     error = refused(DocumentError, directory)
     assert error.pointer == pointer
-    assert error.__notes__ == [directory]
+    assert error.__notes__ == ["oci-layout", directory]
 
 
 def test_an_index_that_is_malformed_is_refused(tmp_path):

@@ -232,3 +232,12 @@ def test_nothing_stays_open_after_a_failure_or_after_the_end(places, tmp_path):
     with pytest.raises(TarFormatError):
         open_image(tmp_path / "text")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("name", ["oci-layout", "index.json"])
+def test_an_error_names_the_file_that_it_is_about(tmp_path, name):
+    directory = image(tmp_path / "image", tar(f("a", "1")))
+    (tmp_path / "image" / name).write_text("[]")
+    with pytest.raises(DocumentError) as raised:
+        open_image(directory)
+    assert raised.value.__notes__ == [name, str(directory)]
