@@ -102,8 +102,26 @@ _HOMES = {
     "verify_image": "verify.image",
 }
 
-__getattr__ = lazy(__name__, _HOMES)
+_ROOMS = (
+    "blob",
+    "disk",
+    "errors",
+    "image",
+    "layer",
+    "limits",
+    "lint",
+    "progress",
+    "report",
+    "spec",
+    "store",
+    "tar",
+    "tree",
+    "validation",
+    "verify",
+)
+
+__getattr__ = lazy(__name__, _HOMES, _ROOMS)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_ROOMS])
