@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from oci_layers._version import __version__
-from oci_layers.cli.process import Stopped, catch_signals, check_stdout, prepare_streams
+from oci_layers.cli.process import Stopped, catch_signals, check_stdout, ignore_signals, prepare_streams
 from oci_layers.errors import (
     IntegrityError,
     MetadataError,
@@ -97,7 +97,9 @@ def run() -> None:
         check_stdout()
         return _run(sys.argv[1:])
 
-    sys.exit(_end(work))
+    code = _end(work)
+    ignore_signals()
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ from oci_layers.errors import locate
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["Stopped", "catch_signals", "check_stdout", "deferred_signals", "prepare_streams"]
+__all__ = ["Stopped", "catch_signals", "check_stdout", "deferred_signals", "ignore_signals", "prepare_streams"]
 
 
 class Stopped(KeyboardInterrupt):
@@ -41,6 +41,14 @@ def catch_signals() -> None:
 
 def _stop(number: int, _: FrameType | None) -> None:
     raise Stopped(number)
+
+
+def ignore_signals() -> None:
+    """Ignore the signals that end the work, since it has ended: the interpreter is not interrupted on its way out."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from oci_layers.cli.process import Stopped, catch_signals, deferred_signals
+from oci_layers.cli.process import Stopped, catch_signals, deferred_signals, ignore_signals
 from tests.cli.test_main import shell
 from tests.support.layers import d, f, tar
 from tests.support.layers import image as make_image
@@ -201,6 +201,12 @@ def test_the_first_signal_is_held_back_and_the_second_is_not(own_signals, number
             signal.raise_signal(signal.SIGTERM)
         assert caught.value.number == signal.SIGTERM
     assert signal.getsignal(number) is before
+
+
+def test_no_signal_interrupts_the_way_out(own_signals):
+    ignore_signals()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.raise_signal(number)
 
 
 def test_a_signal_that_comes_when_the_work_is_done_is_dropped(own_signals):
