@@ -24,16 +24,8 @@ from oci_layers.errors import (
 
 __all__ = ["main", "parser", "run"]
 
-_VERBS = {
-    "unpack": "unpack",
-    "ls": "look",
-    "cat": "look",
-    "tree": "look",
-    "inspect": "inspect",
-    "validate": "validate",
-    "lint": "lint",
-}
-"""The verbs, in the order of the help, and the modules that they are in."""
+_VERBS = ("unpack", "ls", "cat", "tree", "inspect", "validate", "lint")
+"""The verbs, in the order of the help; each is a module of `commands`."""
 
 _NOT_PERMITTED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -83,8 +75,8 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
         "--print-completion", choices=("bash", "zsh", "tcsh"), action=_Completion, help="print a script for a shell"
     )
     verbs = command.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Verb)
-    for module in [_VERBS[verb]] if verb in _VERBS else dict.fromkeys(_VERBS.values()):
-        importlib.import_module(f"oci_layers.cli.commands.{module}").add(verbs)
+    for name in (verb,) if verb in _VERBS else _VERBS:
+        importlib.import_module(f"oci_layers.cli.commands.{name}").add(verbs)
     return command
 
 

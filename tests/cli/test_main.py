@@ -186,7 +186,7 @@ def test_a_verb_loads_no_other_one():
     script = "import sys; from oci_layers.cli.main import main; main(['ls', '--help']); print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     loaded = ran.stdout.split()
-    assert "oci_layers.cli.commands.look" in loaded
+    assert "oci_layers.cli.commands.ls" in loaded
     assert not {
         "oci_layers.cli.commands.validate",
         "oci_layers.validation.rules",
