@@ -284,11 +284,13 @@ class FileTree:
                 continue
             if not _alike(one, two):
                 return False
-            if isinstance(one, Directory) and isinstance(two, Directory):
+            if isinstance(one, Directory):
+                assert isinstance(two, Directory)
                 if one.children.keys() != two.children.keys():
                     return False
                 stack.extend((node, two.children[name]) for name, node in one.children.items())
-            elif not isinstance(one, Directory) and not isinstance(two, Directory):
+            else:
+                assert not isinstance(two, Directory)
                 pair = one.inode, two.inode
                 if pair not in compared and not (_same_leaf(one, two, same) and self._same_names(other, *pair)):
                     return False

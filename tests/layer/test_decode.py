@@ -129,6 +129,7 @@ REFUSED = [
     (sym("x", ""), UnsafePathError, b"x", "a symlink without a target"),
     (sym("x", b"a\0b"), UnsafePathError, b"x", "the link target has a NUL byte"),
     (ln("x", b"a\0b"), UnsafePathError, b"x", "the link target has a NUL byte"),
+    (ln("x", ""), UnsafePathError, b"x", "a hard link without a target"),
     (f("x", uid=-1), LayerError, b"x", "the owner -1:0 is out of the range 0 to 4294967294"),
     (f("x", uid=2**32 - 1), LayerError, b"x", "the owner 4294967295:0 is out of the range 0 to 4294967294"),
     (f("x", gid=-1), LayerError, b"x", "the owner 0:-1 is out of the range 0 to 4294967294"),

@@ -1,16 +1,19 @@
 """Lint and the engine say the same: what applying refuses or reports, lint finds."""
 
+import io
+
 import pytest
 from hypothesis import given
 
 from oci_layers.errors import LayerError, LimitError, TarFormatError
 from oci_layers.layer import Policy, apply, decode
-from oci_layers.lint import Linter
+from oci_layers.limits import Limits
+from oci_layers.lint import Linter, lint
 from oci_layers.tar import read_tar
 from oci_layers.tree import FileTree
 from tests.conformance.cases import ROWS
 from tests.conformance.stacks import everything, stacks
-from tests.support.layers import tar
+from tests.support.layers import d, f, ln, sym, tar
 
 DEFAULT, STRICT = Policy(), Policy.preset("strict")
 SAME = {"nothing-hidden": {"nothing-hidden", "nothing-opaque"}, "climbing-link": {"climbing-link", "climbing-name"}}
@@ -64,3 +67,32 @@ def test_lint_finds_what_the_engine_says_of_every_row(row):
 @given(stacks(everything, layers=3))
 def test_lint_finds_what_the_engine_says_of_any_layer(stack):
     check([tar(*layer) for layer in stack])
+
+
+def said(entries, **options):
+    return [(each.what, each.path) for each in lint(entries, policy=Policy.preset("lenient"), **options)]
+
+
+LONG = "d" * 12
+
+
+def test_a_limit_past_which_a_link_comes_in_the_end_is_an_error_of_that_entry_or_ends_it():
+    entries = [ln("l/name", "t"), f("t", "x")]
+    lower = FileTree(limits=Limits(path_bytes=14))
+    apply(decode(read_tar(io.BytesIO(tar(d(f"{LONG}/"), sym("l", LONG))))), lower)
+    assert ("forward-link", b"l/name") in said(entries, lower=lower)
+    with pytest.raises(LimitError, match="path_bytes"):
+        apply(decode(entries, policy=Policy.preset("lenient")), lower, policy=Policy.preset("lenient"))
+    with pytest.raises(LimitError, match="entries"):
+        said([ln("p/q/r/h", "t"), f("t", "x")], limits=Limits(entries=2))
+
+
+def test_what_is_of_windows_alone_is_said_of_other_images():
+    entries = [f("a", pax={b"MSWINDOWS.rawsd": b"AQ=="}), f("b:c", "x")]
+    assert {what for what, _ in said(entries)} >= {"windows-metadata", "windows-character"}
+    assert not {"windows-metadata", "windows-character"} & {what for what, _ in said(entries, windows=True)}
+
+
+def test_a_link_is_long_or_empty():
+    assert ("long-link", b"s") in said([sym("s", "x" * 5000)])
+    assert ("empty-link", b"h") in said([ln("h", "")])

@@ -5,7 +5,7 @@ import pytest
 
 from oci_layers.errors import UnsupportedError
 from oci_layers.tree import DigestContent, Inline, RangeContent
-from oci_layers.tree.node import EMPTY, implicit_directory, same_content, sha256
+from oci_layers.tree.node import EMPTY, NOWHERE, implicit_directory, same_content, sha256
 
 PIECE = 1 << 18
 
@@ -151,3 +151,8 @@ def test_nobody_described_an_implicit_directory():
     attributes = (node.mode, node.uid, node.gid, node.mtime_ns, dict(node.xattrs), node.layer, node.implicit)
     assert attributes == (0o755, 0, 0, 0, {}, 3, True)
     assert (node.children, node.mark) == ({}, None)
+
+
+def test_contents_that_were_not_kept_cannot_be_read():
+    with pytest.raises(UnsupportedError, match="reading of contents that were not kept: 3 bytes from 7"):
+        NOWHERE.read_at(7, 3)
