@@ -96,3 +96,7 @@ def test_what_is_of_windows_alone_is_said_of_other_images():
 def test_a_link_is_long_or_empty():
     assert ("long-link", b"s") in said([sym("s", "x" * 5000)])
     assert ("empty-link", b"h") in said([ln("h", "")])
+
+
+def test_a_label_of_another_machine_is_counted():
+    assert ("selinux-label", b"a") in said([f("a", xattrs={b"security.selinux": b"x"})])
