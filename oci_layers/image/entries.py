@@ -48,8 +48,9 @@ _UNREAD = _Unread()
 
 def _weight(entry: Entry) -> int:
     """Return about how many bytes of memory an entry takes: its headers, and what was decoded out of them."""
+    headers = entry.data_offset - entry.offset
     pairs = len(entry.pax) + len(entry.xattrs) + (0 if entry.extents is None else len(entry.extents))
-    return entry.data_offset - entry.offset + _PAIR * pairs + sum(map(len, entry.xattrs.values()))
+    return headers + _PAIR * pairs + sum(map(len, entry.xattrs.values())) if pairs else headers
 
 
 class EntryPrefetcher:
