@@ -20,7 +20,7 @@ from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, esc
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
-__all__ = ["DirectoryBlobs", "OpenFile", "SectionReader", "odd_file"]
+__all__ = ["DirectoryBlobs", "OpenFile", "PositionedReader", "SectionReader", "odd_file"]
 
 _BLOBS = b"blobs"
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
@@ -73,15 +73,15 @@ class OpenFile:
                 self.close()
 
 
-class SectionReader:
-    """A range of an open file, to be read in order or anywhere; `own` says that closing it closes the file."""
+class PositionedReader:
+    """A stream over what can be read anywhere: a subclass has `read_at`, and sets `size`."""
 
-    def __init__(self, file: OpenFile, offset: int, size: int, *, own: bool = True) -> None:
-        self.file = file
-        self.size = size
-        self._start = offset
-        self._at = 0
-        self._own = own
+    size: int
+    _at = 0
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset`."""
+        raise NotImplementedError
 
     def read(self, size: int, /) -> bytes:
         """Return between 1 and `size` bytes from where the last call ended; none at the end."""
@@ -94,6 +94,16 @@ class SectionReader:
         size = min(size, self.size - self._at)
         self._at += size
         return size
+
+
+class SectionReader(PositionedReader):
+    """A range of an open file, to be read in order or anywhere; `own` says that closing it closes the file."""
+
+    def __init__(self, file: OpenFile, offset: int, size: int, *, own: bool = True) -> None:
+        self.file = file
+        self.size = size
+        self._start = offset
+        self._own = own
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset` in the range."""

@@ -8,12 +8,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from oci_layers.blob.directory import SectionReader
+from oci_layers.blob.directory import PositionedReader, SectionReader
 
 __all__ = ["SparseRange"]
 
 
-class SparseRange:
+class SparseRange(PositionedReader):
     """A file with holes, to be read in order or anywhere."""
 
     def __init__(self, stored: SectionReader, size: int, extents: Sequence[tuple[int, int]]) -> None:
@@ -23,19 +23,6 @@ class SparseRange:
         self._extents = extents
         self._offsets = [offset for offset, _ in extents]
         self._places = [0, *accumulate(length for _, length in extents)]
-        self._at = 0
-
-    def read(self, size: int, /) -> bytes:
-        """Return between 1 and `size` bytes from where the last call ended; none at the end."""
-        data = self.read_at(self._at, size)
-        self._at += len(data)
-        return data
-
-    def skip(self, size: int) -> int:
-        """Go on by `size` bytes, or to the end; return how many these were."""
-        size = min(size, self.size - self._at)
-        self._at += size
-        return size
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return `size` bytes from `offset`; fewer only at the end."""
