@@ -44,7 +44,7 @@ def _text(path: bytes) -> str:
 
 
 class ImagePath:
-    """A path in a tree, whether something stands there or not. Immutable; equal to paths of the same tree and bytes.
+    """A path in a tree, whether it exists or not. Immutable; equal to paths of the same tree and bytes.
 
     Wherever a method takes another path, text and bytes are paths from the root of the image.
     """
@@ -216,12 +216,12 @@ class ImagePath:
 
     @property
     def node(self) -> Node | None:
-        """What stands here, links followed; None for nothing, and for a link that leads nowhere or in a circle."""
+        """The node, links followed; None if there is none, or a link is dangling or loops."""
         return self._found(follow=True)
 
     @property
     def link_node(self) -> Node | None:
-        """What stands here, a link itself; None for nothing."""
+        """The node, a link itself; None if there is none."""
         return self._found(follow=False)
 
     def _found(self, *, follow: bool) -> Node | None:
@@ -239,7 +239,7 @@ class ImagePath:
         return self._resolved(follow=follow).require(bytes(self))
 
     def exists(self, *, follow_symlinks: bool = True) -> bool:
-        """Tell whether something stands here, links followed."""
+        """Tell whether the path exists, links followed."""
         return self._found(follow=follow_symlinks) is not None
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
@@ -280,7 +280,7 @@ class ImagePath:
         """Tell whether two paths lead to one file or directory of one tree: the names of a linked file do.
 
         Raises:
-            PathError: Nothing stands at one of them.
+            PathError: One of them does not exist.
         """
         there = self._other(other)
         one, two = self._required(), there._required()  # noqa: SLF001  # one of its own
@@ -290,7 +290,7 @@ class ImagePath:
         """Return type and permissions, as `stat` has them in `st_mode`.
 
         Raises:
-            PathError: Nothing stands here.
+            PathError: There is no such path.
         """
         node = self._required(follow=follow)
         return file_type(node) | node.mode
@@ -309,7 +309,7 @@ class ImagePath:
         """Return what `os.stat` says in a container, as far as an image knows.
 
         Raises:
-            PathError: Nothing stands here.
+            PathError: There is no such path.
         """
         found = self._resolved(follow=follow_symlinks)
         return stat_of(self._tree, found.path, found.require(bytes(self)))
@@ -322,7 +322,7 @@ class ImagePath:
         """Return the name of the owner, from the image's own `etc/passwd`, which is read each time.
 
         Raises:
-            PathError: Nothing stands here.
+            PathError: There is no such path.
             OwnerMissingError: The file has no name for the number, or is not there. Also a KeyError.
         """
         return self._owner("user", b"etc/passwd", self._required(follow=follow_symlinks).uid)
@@ -353,10 +353,10 @@ class ImagePath:
         return node.target
 
     def resolve(self, strict: bool = False) -> "ImagePath":
-        """Return the path with all links followed; as far as it leads where nothing stands.
+        """Return the path with all links followed, as far as it exists.
 
         Raises:
-            PathError: Links lead in a circle; or, if `strict`, nothing stands there.
+            PathError: Links loop; or, if `strict`, the path does not exist.
         """
         found = self._resolved(follow=True)
         if strict:
@@ -378,7 +378,7 @@ class ImagePath:
         """Return an iterator over this path and all below it, parents first; links are not followed.
 
         Raises:
-            PathError: Nothing stands here.
+            PathError: There is no such path.
         """
         self._required(follow=False)
         return (self._at(path) for path, _ in self._tree.walk(self._path))
