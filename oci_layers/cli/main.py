@@ -6,6 +6,7 @@ Ctrl-C, 143 on SIGTERM, 129 on SIGHUP. A closed pipe on stdout is no error; a cl
 
 import argparse
 import errno
+import gc
 import importlib
 import os
 import sys
@@ -26,6 +27,9 @@ __all__ = ["main", "parser", "run"]
 
 _VERBS = ("unpack", "ls", "cat", "tree", "inspect", "validate", "lint")
 """The verbs, in the order of the help; each is a module of `commands`."""
+
+_NEW_OBJECTS = 100_000
+"""How many new objects the garbage collector waits for: a tree has many, and next to no cycles."""
 
 _NOT_PERMITTED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -82,6 +86,7 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
 
 def run() -> None:
     """Run the command line of this process, and end it."""
+    gc.set_threshold(_NEW_OBJECTS)
     prepare_streams()
     catch_signals()
 

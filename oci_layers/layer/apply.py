@@ -77,7 +77,7 @@ class Application:
     links, by their names, that wait for their targets; `late` the markers behind lower links. `used` has the lower
     names that entries depend on, `markers` are those there were, `marked` the same
     at resolved paths; `disputed` are the names in both, `doubtful`
-    is the first name that may need more than can be seen, `changes` is what to apply again to settle all that. `turn`
+    is the first name that may need more than can be seen, `kept` is what to apply again to settle all that. `turn`
     is what the caller calls the present change, and that again when what waited is reported in the end.
     """
 
@@ -106,17 +106,12 @@ class Application:
         self.marked = PathSet()
         self.disputed: dict[bytes, object] = {}
         self.doubtful: tuple[object, bytes] | None = None
-        self.changes: list[Change] | None = [] if self.lower.root.children else None
+        self.kept: _Kept | None = _Kept() if self.lower.root.children else None
 
     def take(self, change: Change) -> None:
         """Merge the next change; raises as `apply` does."""
-        if self.changes is not None:
-            kept = Add(change.path, change.node) if isinstance(change, Add) and change.data is not None else change
-            self.changes.append(kept)
-        self.merge_change(change)
-
-    def merge_change(self, change: Change) -> None:
-        """Merge a change that is known already."""
+        if self.kept is not None:
+            self.kept.add(change)
         try:
             match change:
                 case Add():
@@ -135,6 +130,7 @@ class Application:
 
     def end(self) -> None:
         """Merge what waited: markers behind links; hard links, one to another as often as links are followed."""
+        kept, self.kept = self.kept, None
         for turn, marker in self.late:
             self.turn = turn
             self.remove(marker, late=True)
@@ -142,7 +138,7 @@ class Application:
             waiting, self.deferred = self.deferred, {}
             for turn, link in waiting.values():
                 self.turn = turn
-                self.merge_change(link)
+                self.take(link)
             if len(self.deferred) == len(waiting):
                 break
         for turn, link in self.deferred.values():
@@ -151,7 +147,7 @@ class Application:
             if self.policy.refused == "error":
                 raise error
             self.report("refused", link.path, error.reason)
-        if (self.disputed or self.doubtful is not None) and self.changes and self.depends_on_order(self.changes):
+        if (self.disputed or self.doubtful is not None) and kept is not None and self.depends_on_order(kept):
             for path, turn in self.disputed.items():
                 self.turn = turn
                 self.report("order", path, "the layer uses this and removes it: read in tar order")
@@ -159,8 +155,9 @@ class Application:
                 self.turn, path = self.doubtful
                 self.report("order", path, "the layer removes what this needs: read in tar order")
 
-    def depends_on_order(self, changes: list[Change]) -> bool:
+    def depends_on_order(self, kept: "_Kept") -> bool:
         """Tell whether the layer gives another tree when its markers come first, or last."""
+        changes = kept.changes()
         markers: list[Change] = [change for change in changes if isinstance(change, Whiteout | Opaque)]
         others: list[Change] = [change for change in changes if not isinstance(change, Whiteout | Opaque)]
         orders = ([*markers, *others], [*others, *markers]) if markers else ()
@@ -171,10 +168,10 @@ class Application:
         """Return the tree that `changes` make of the lower layers; None if they are refused."""
         tree = self.lower.fork()
         other = Application(tree, self.layer, None, self.policy, None)
-        other.changes = None
+        other.kept = None
         try:
             for change in changes:
-                other.merge_change(change)
+                other.take(change)
             other.end()
         except (LayerError, LimitError):
             return None
@@ -384,6 +381,27 @@ class Application:
         """Make a directory that this layer only implied as it would be had there been nothing below it."""
         if place.path not in self.described:
             copy_attributes(place.directory, implicit_directory(self.layer))
+
+
+class _Kept:
+    """The changes of a layer without the contents, to be applied again.
+
+    An `Add` is kept as its path and its node, which stand in the tree anyway: two words, and no object for it.
+    """
+
+    def __init__(self) -> None:
+        self._paths: list[bytes] = []
+        self._items: list[Node | Link | Whiteout | Opaque] = []
+
+    def add(self, change: Change) -> None:
+        self._paths.append(change.path)
+        self._items.append(change.node if isinstance(change, Add) else change)
+
+    def changes(self) -> list[Change]:
+        return [
+            item if isinstance(item, Link | Whiteout | Opaque) else Add(path, item)
+            for path, item in zip(self._paths, self._items, strict=True)
+        ]
 
 
 def _fresh(node: Node) -> Node:

@@ -127,7 +127,7 @@ class Linter:
         """
         self._rules.end()
         if self._has_refused:  # In no order can all of it be applied.
-            self._application.changes = None
+            self._application.kept = None
         try:
             self._application.end()
         except LimitError as error:

@@ -204,14 +204,15 @@ class TreeEditor:
         Raises:
             LimitError: There is more metadata than `metadata_bytes`.
         """
-        self._count(len(name))
+        size = len(name)
         if node.xattrs:
-            self._count_xattrs(node)
+            size += _xattr_bytes(node)
         if isinstance(node, File):
             if node.content.extents:
-                self._count(_EXTENT_BYTES * len(node.content.extents))
+                size += _EXTENT_BYTES * len(node.content.extents)
         elif isinstance(node, Symlink):
-            self._count(len(node.target))
+            size += len(node.target)
+        self._count(size)
         old = place.directory.children.get(name)
         if isinstance(node, Directory):
             if isinstance(old, Directory):
@@ -226,9 +227,6 @@ class TreeEditor:
             self._mirror.make(place.path, name, node, data)
         place.directory.children[name] = node
 
-    def _count_xattrs(self, node: Node) -> None:
-        self._count(sum(map(len, node.xattrs)) + sum(map(len, node.xattrs.values())))
-
     def _count(self, size: int) -> None:
         self.tree.metadata += size
         if self.tree.metadata > self._limits.metadata_bytes:
@@ -236,7 +234,7 @@ class TreeEditor:
 
     def describe_root(self, node: Directory) -> None:
         """Give the root of the tree the attributes of `node`."""
-        self._count_xattrs(node)
+        self._count(_xattr_bytes(node))
         copy_attributes(self.tree.writable_root(), node)
 
     def find(self, target: bytes) -> tuple[bytes, Leaf] | None:
@@ -327,3 +325,7 @@ def copy_attributes(directory: Directory, node: Directory) -> None:
     directory.xattrs = node.xattrs
     directory.layer = node.layer
     directory.implicit = node.implicit
+
+
+def _xattr_bytes(node: Node) -> int:
+    return sum(map(len, node.xattrs)) + sum(map(len, node.xattrs.values()))
