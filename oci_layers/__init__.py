@@ -14,7 +14,8 @@ The rooms, in the order in which bytes pass through them:
 
 `spec` has the documents; `validation` judges one of them, `verify` documents and blobs together, `lint` layers; `image`
 puts a whole image together, `store` finds one by its name, `cli` is the command. Each room imports only rooms of a
-lower rank; `errors`, `limits`, `report` and `progress` are below them all.
+lower rank; `errors` and `limits` are below them all. What any of them finds is a `report.Finding` of a `report.Rule`;
+`rules` has every rule by its id.
 """
 
 from typing import TYPE_CHECKING
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from oci_layers.layer.policy import Policy
     from oci_layers.limits import Limits
     from oci_layers.progress import Progress
-    from oci_layers.report import Report
+    from oci_layers.report import Finding, Report, Rule
+    from oci_layers.rules import RULES
     from oci_layers.spec.descriptor import Descriptor
     from oci_layers.spec.digest import Digest
     from oci_layers.spec.platform import Platform
@@ -47,9 +49,11 @@ if TYPE_CHECKING:
     from oci_layers.verify.image import verify_image
 
 __all__ = [
+    "RULES",
     "Descriptor",
     "Digest",
     "FileTree",
+    "Finding",
     "Image",
     "ImagePath",
     "Layer",
@@ -60,6 +64,7 @@ __all__ = [
     "Policy",
     "Progress",
     "Report",
+    "Rule",
     "__version__",
     "apply",
     "check_image",
@@ -78,6 +83,7 @@ _HOMES = {
     "Descriptor": "spec.descriptor",
     "Digest": "spec.digest",
     "FileTree": "tree.tree",
+    "Finding": "report",
     "Image": "image.image",
     "ImagePath": "image.path",
     "Layer": "image.layer",
@@ -87,7 +93,9 @@ _HOMES = {
     "Platform": "spec.platform",
     "Policy": "layer.policy",
     "Progress": "progress",
+    "RULES": "rules",
     "Report": "report",
+    "Rule": "report",
     "__version__": "_version",
     "apply": "layer.apply",
     "check_image": "store.check",
@@ -112,6 +120,7 @@ _ROOMS = (
     "lint",
     "progress",
     "report",
+    "rules",
     "spec",
     "store",
     "tar",

@@ -6,9 +6,13 @@ the field. The defaults are far above what honest images need and far below what
 
 import attrs
 
-__all__ = ["Limits"]
+__all__ = ["LISTED", "Limits"]
 
 _MIB = 1 << 20
+
+
+LISTED = 1_000
+"""How many items a list of findings keeps; the others are counted."""
 
 
 @attrs.frozen(kw_only=True)

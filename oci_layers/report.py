@@ -1,35 +1,131 @@
-"""What happened, for the caller to read: nothing that the library passes over is passed over in silence.
+"""Rules, findings and reports: what is wrong or doubtful, where, and how bad it is.
 
-A rule that is not kept either raises (`errors`) or is listed here: a `Finding` about the image itself, a `Skipped`
-about what the place where it was unpacked could not hold. Lists are capped; the totals beside them are not.
+A rule that is not kept either raises (`errors`) or is a `Finding`, whether it is about a document (`validation`,
+`verify`) or about a layer (`layer`, `lint`). A `Skipped` is what the disk where an image was unpacked could not hold.
+Nothing is dropped in silence: lists are capped, the totals beside them are not.
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import attrs
 
-from oci_layers.errors import escape
+from oci_layers.errors import escape, shortened
+from oci_layers.limits import LISTED
+from oci_layers.spec.digest import Digest
 
-__all__ = ["Finding", "LayerTime", "Listing", "Report", "Skipped"]
+__all__ = [
+    "DocumentFinding",
+    "DocumentLocation",
+    "Finding",
+    "LayerFinding",
+    "LayerLocation",
+    "LayerTime",
+    "Level",
+    "Listing",
+    "Report",
+    "Rule",
+    "Severity",
+    "Skipped",
+]
+
+Severity = Literal["error", "warning", "note"]
+"""How bad it is to break a rule."""
+Level = Literal["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "INFO"]
+"""The key word of RFC 2119; INFO where the spec only explains."""
 
 
 @attrs.frozen
-class Finding:
-    """Something in a layer that is legal to apply and still worth a look, or that a lenient policy let pass.
+class Rule:
+    """One sentence that documents, layers or programs keep to. Its id never changes its meaning."""
 
-    `what` is a short stable name such as `duplicate`; `layer` counts from 0 at the bottom.
-    """
+    id: str
+    """Of a document: letters for the page of the spec, and a number; of a layer: a word."""
+    severity: Severity
+    """How bad it is to break it, in the profile `default`."""
+    sentence: str
+    """What the rule says; of a layer, what is wrong."""
+    level: Level | None = None
+    """The key word of the spec; None for a rule of layers."""
+    fix: str | None = None
+    """What the maker of the image can do."""
+    unchecked: str | None = None
+    """Why no program can check it; None if it is checked."""
 
-    what: str
-    path: bytes
-    layer: int
-    detail: str = ""
+
+@attrs.frozen
+class DocumentLocation:
+    """A place in a JSON document."""
+
+    pointer: str = ""
+    """The JSON pointer (RFC 6901) to the value, or to where a missing one would be; empty for the whole blob."""
+    digest: Digest | None = None
+    """The digest of the document, or of the blob that is not what it should be; None if the caller did not give it."""
+    document: str = ""
+    """The name of the file, where it has another than its digest: `index.json`."""
+    media_type: str = attrs.field(default="", kw_only=True)
+    """What the blob is, according to the first document that names it."""
+    named_by: str = attrs.field(default="", kw_only=True)
+    """Where that document names it, for a message; empty if none does."""
+    value: str | None = attrs.field(default=None, kw_only=True)
+    """The JSON text at the pointer, shortened; not escaped. `check_image` gives this and the fields below."""
+    line: int | None = attrs.field(default=None, kw_only=True)
+    """The line in the document, from 1."""
+    column: int | None = attrs.field(default=None, kw_only=True)
+    """The column in characters, from 1."""
+    offset: int | None = attrs.field(default=None, kw_only=True, eq=False)
+    """The byte of the document, from 0."""
 
     def __str__(self) -> str:
-        detail = f": {escape(self.detail)}" if self.detail else ""
-        return f"layer {self.layer}: {escape(self.path) or '/'}: {self.what}{detail}"
+        where = escape(self.document) or ("" if self.digest is None else str(self.digest))
+        return f"{where}{shortened(self.pointer)}" or "/"
+
+    def field(self, name: str) -> "DocumentLocation":
+        """Return the location of a field of the object here; without a pointer, that of the whole."""
+        return DocumentLocation(f"{self.pointer}/{name}" if self.pointer else "", self.digest, self.document)
+
+
+@attrs.frozen
+class LayerLocation:
+    """An entry of a layer, or a path that entries of it lead to."""
+
+    layer: int
+    """The number of the layer, 0 for the lowest."""
+    path: bytes
+    """Clean, or as stored when it cannot be cleaned."""
+    index: int | None = None
+    """The number of the entry in its layer, from 0. `lint` gives this and the offset."""
+    offset: int | None = None
+    """The byte of its first header block in the uncompressed tar."""
+
+    def __str__(self) -> str:
+        return f"layer {self.layer}: {escape(self.path) or '/'}"
+
+
+L_co = TypeVar("L_co", bound=DocumentLocation | LayerLocation, covariant=True)
+
+
+@attrs.frozen
+class Finding(Generic[L_co]):
+    """A rule that is not kept, and where. Its text is one line."""
+
+    rule: str
+    """The id of the rule: `oci.RULES[rule]` has its sentence."""
+    severity: Severity
+    """How bad it is, in the profile that was asked for."""
+    location: L_co
+    """Where it is: a `DocumentLocation` or a `LayerLocation`."""
+    message: str = ""
+    """What is wrong there, where the rule alone does not say it."""
+
+    def __str__(self) -> str:
+        message = self.message if self.message.isprintable() else escape(self.message)
+        return f"{self.severity} {self.rule} {self.location}{message and ': '}{message}"
+
+
+DocumentFinding = Finding[DocumentLocation]
+LayerFinding = Finding[LayerLocation]
 
 
 @attrs.frozen
@@ -47,13 +143,13 @@ class Skipped:
         return f"layer {self.layer}: {escape(self.path) or '/'}: {self.what}{detail}"
 
 
-_Item = TypeVar("_Item", Finding, Skipped)
+_Item = TypeVar("_Item", bound=LayerFinding | Skipped)
 
 
 class Listing(Generic[_Item]):
     """The first items of a list that may be very long, and how many there were of each kind."""
 
-    CAP = 1_000
+    CAP = LISTED
 
     def __init__(self) -> None:
         self.items: list[_Item] = []
@@ -61,7 +157,7 @@ class Listing(Generic[_Item]):
 
     def add(self, item: _Item) -> None:
         """Count `item`, and keep it while there is room."""
-        self.totals[item.what] += 1
+        self.totals[item.what if isinstance(item, Skipped) else item.rule] += 1
         if len(self.items) < self.CAP:
             self.items.append(item)
 
@@ -101,6 +197,6 @@ class Report:
     layers: list[LayerTime] = attrs.field(factory=list)
     skipped: Listing[Skipped] = attrs.field(factory=Listing)
     """What could not be set of what there is in the end, not of what a higher layer took away again."""
-    findings: Listing[Finding] = attrs.field(factory=Listing)
+    findings: Listing[LayerFinding] = attrs.field(factory=Listing)
     leftovers: list[str] = attrs.field(factory=list)
     """Full paths of directories that killed runs left beside the destination; they are not removed."""

@@ -66,9 +66,9 @@ WORDS = {"long-path": "path_bytes path_depth"}
 
 def linted(found):
     """Lint goes on behind a name that is refused, and says so."""
-    errors = [one for one in found if one.rule.severity == "error"]
+    errors = [one for one in found if one.severity == "error"]
     if errors:
-        raise LimitError(WORDS.get(errors[0].what, errors[0].detail), 0, 0)
+        raise LimitError(WORDS.get(errors[0].rule, errors[0].message), 0, 0)
 
 
 def verified(path, limits):
@@ -209,7 +209,7 @@ def test_the_functions_of_layers_take_limits(limits):
         found = list(lint(read_tar(io.BytesIO(layer), limits=limits), limits=limits))
     except LimitError:
         return
-    assert any(one.rule.severity == "error" for one in found)
+    assert any(one.severity == "error" for one in found)
 
 
 @pytest.mark.parametrize("field", ["entries", "header_bytes", "document_bytes", "temporary_bytes", "plain_bytes"])

@@ -1,6 +1,7 @@
 import pytest
 
-from oci_layers.report import Finding, Listing, Report, Skipped
+from oci_layers.report import Listing, Report, Skipped
+from tests.support.findings import in_layer
 
 
 def test_a_report_begins_empty():
@@ -14,21 +15,21 @@ def test_a_report_begins_empty():
 def test_a_listing_counts_all_and_keeps_the_first_thousand():
     listing = Listing()
     for number in range(Listing.CAP + 500):
-        listing.add(Finding("even" if number % 2 == 0 else "odd", b"%d" % number, 0))
+        listing.add(in_layer("aufs" if number % 2 == 0 else "duplicate", b"%d" % number, 0))
     assert len(listing) == 1500
-    assert listing.totals == {"even": 750, "odd": 750}
-    assert [item.path for item in listing] == [b"%d" % number for number in range(1000)]
-    assert repr(listing) == "<Listing {'even': 750, 'odd': 750}>"
-    listing.count("odd", 5)
-    assert (listing.totals, len(listing), len(listing.items)) == ({"even": 750, "odd": 755}, 1505, 1000)
+    assert listing.totals == {"aufs": 750, "duplicate": 750}
+    assert [item.location.path for item in listing] == [b"%d" % number for number in range(1000)]
+    assert repr(listing) == "<Listing {'aufs': 750, 'duplicate': 750}>"
+    listing.count("duplicate", 5)
+    assert (listing.totals, len(listing), len(listing.items)) == ({"aufs": 750, "duplicate": 755}, 1505, 1000)
 
 
 @pytest.mark.parametrize(
     ("item", "line"),
     [
-        (Finding("duplicate", b"a/b", 3), "layer 3: a/b: duplicate"),
-        (Finding("refused", b"", 0, "no target"), "layer 0: /: refused: no target"),
-        (Finding("refused", b"\x1b\xff", 0, "to \x1b[2J\n"), "layer 0: \\x1b\\xff: refused: to \\x1b[2J\\x0a"),
+        (in_layer("duplicate", b"a/b", 3), "error duplicate layer 3: a/b"),
+        (in_layer("refused", b"", 0, "no target"), "error refused layer 0: /: no target"),
+        (in_layer("refused", b"\x1b\xff", 0, "to \x1b[2J\n"), "error refused layer 0: \\x1b\\xff: to \\x1b[2J\\x0a"),
         (Skipped("owner", b"a", 1, 1), "layer 1: a: owner"),
         (Skipped("xattr", b"a", 1, 95, "user.\x07"), "layer 1: a: xattr: user.\\x07"),
         (Skipped("socket", b"", 0, None), "layer 0: /: socket"),

@@ -4,7 +4,7 @@ import argparse
 from collections import Counter
 
 from oci_layers.cli.output import counted
-from oci_layers.validation.rules import Severity
+from oci_layers.report import Severity
 
 __all__ = ["SEVERITIES", "SeverityCounts", "finding_arguments"]
 

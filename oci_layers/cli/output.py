@@ -9,11 +9,11 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from oci_layers.errors import escape
-from oci_layers.report import Finding, Listing, Report, Skipped
+from oci_layers.report import LayerFinding, Listing, Report, Skipped
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 
 __all__ = [
@@ -82,14 +82,23 @@ def report_json(report: Report) -> dict[str, Any]:  # Any: JSON
     }
 
 
-def _listing(listing: Listing[Skipped] | Listing[Finding]) -> dict[str, Any]:  # Any: JSON
-    items: Iterable[Skipped | Finding] = listing.items
+def _listing(listing: Listing[Skipped] | Listing[LayerFinding]) -> dict[str, Any]:  # Any: JSON
+    items: Iterable[Skipped | LayerFinding] = listing.items
     return {"totals": dict(sorted(listing.totals.items())), "items": [_item(item) for item in items]}
 
 
-def _item(item: Skipped | Finding) -> dict[str, Any]:  # Any: JSON
-    number: Mapping[str, Any] = {"errno": item.errno} if isinstance(item, Skipped) else {}
-    return {"what": item.what, **path_json(b"/" + item.path), "layer": item.layer, **number, "detail": item.detail}
+def _item(item: Skipped | LayerFinding) -> dict[str, Any]:  # Any: JSON
+    if isinstance(item, Skipped):
+        path = path_json(b"/" + item.path)
+        return {"what": item.what, **path, "layer": item.layer, "errno": item.errno, "detail": item.detail}
+    path = path_json(b"/" + item.location.path)
+    return {
+        "rule": item.rule,
+        "severity": item.severity,
+        **path,
+        "layer": item.location.layer,
+        "message": item.message,
+    }
 
 
 def _kind(node: Node) -> tuple[str, int]:

@@ -16,30 +16,19 @@ from typing import Any
 import attrs
 
 from oci_layers._version import __version__
-from oci_layers.validation.rules import Severity
+from oci_layers.report import Rule, Severity
 
-__all__ = ["Result", "SarifRule", "file_uri", "sarif_log"]
+__all__ = ["Result", "file_uri", "sarif_log"]
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _FINGERPRINT = "finding/v1"
 
 
 @attrs.frozen(kw_only=True)
-class SarifRule:
-    """A rule that results are of."""
-
-    id: str
-    severity: Severity
-    """In the profile `default`."""
-    sentence: str
-    fix: str = ""
-
-
-@attrs.frozen(kw_only=True)
 class Result:
     """One finding."""
 
-    rule: SarifRule
+    rule: Rule
     severity: Severity
     message: str
     uri: str
@@ -89,7 +78,7 @@ def sarif_log(results: Iterable[Result], *, left_out: str = "") -> dict[str, Any
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _description(rule: SarifRule) -> dict[str, Any]:  # Any: JSON
+def _description(rule: Rule) -> dict[str, Any]:  # Any: JSON
     found: dict[str, Any] = {
         "id": rule.id,
         "shortDescription": {"text": rule.sentence},

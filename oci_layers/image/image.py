@@ -39,7 +39,7 @@ from oci_layers.tree.path import AnyPath, to_bytes_each
 from oci_layers.tree.tree import FileTree
 
 if TYPE_CHECKING:
-    from oci_layers.lint.rules import Lint
+    from oci_layers.report import LayerFinding
 
 __all__ = ["Image"]
 
@@ -260,7 +260,7 @@ class Image:
                     if found is not None:
                         yield *found, entry
 
-    def lint(self, *, policy: Policy | None = None) -> "Iterator[Lint]":
+    def lint(self, *, policy: Policy | None = None) -> "Iterator[LayerFinding]":
         """Yield what is wrong, doubtful or worth knowing in the layers; see `lint_layers`, which does it."""
         from oci_layers.image.lint import lint_layers
 

@@ -18,7 +18,7 @@ from oci_layers.layer.decode import decode
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.progress import OnRead, Progress, ProgressTracker
-from oci_layers.report import Finding, Report
+from oci_layers.report import LayerFinding, Report
 from oci_layers.spec.config import History
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -85,7 +85,7 @@ class Layer:
         *,
         policy: Policy | None = None,
         source: RangeReader | None = None,
-        on_finding: Callable[[Finding], None] | None = None,
+        on_finding: Callable[[LayerFinding], None] | None = None,
         on_read: OnRead | None = None,
     ) -> Generator[Change, None, None]:
         """Yield what the entries of the layer do; see `layer.decode` for the arguments and `entries` for the end."""

@@ -12,14 +12,16 @@ from oci_layers.image.prefetch import LayerPrefetcher
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.lint.linter import Linter
-from oci_layers.lint.rules import Lint
 from oci_layers.progress import ProgressTracker
+from oci_layers.report import LayerFinding
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["lint_layers"]
 
 
-def lint_layers(layers: Sequence[Layer], *, policy: Policy | None = None, windows: bool = False) -> Iterator[Lint]:
+def lint_layers(
+    layers: Sequence[Layer], *, policy: Policy | None = None, windows: bool = False
+) -> Iterator[LayerFinding]:
     """Yield what the rules find in the layers of an image, layer by layer, as it is found.
 
     Findings come before their layer has been checked to its end; if it is damaged, the error comes after them. What the

@@ -26,8 +26,9 @@ import attrs
 from oci_layers.errors import LayerError, LimitError, LinkError, TarFormatError, shortened
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.policy import Policy
+from oci_layers.layer.rules import layer_finding
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
-from oci_layers.report import Finding
+from oci_layers.report import LayerFinding
 from oci_layers.tree.editor import Mirror, Place, TreeEditor, check_link, copy_attributes
 from oci_layers.tree.node import Content, Directory, Inline, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
@@ -44,7 +45,7 @@ def apply(
     layer: int = 0,
     mirror: Mirror | None = None,
     policy: Policy | None = None,
-    on_finding: Callable[[Finding], None] | None = None,
+    on_finding: Callable[[LayerFinding], None] | None = None,
 ) -> None:
     """Merge one layer's changes into `tree`, and repeat each step on `mirror`.
 
@@ -87,7 +88,7 @@ class Application:
         layer: int,
         mirror: Mirror | None,
         policy: Policy,
-        on_finding: Callable[[Finding], None] | None,
+        on_finding: Callable[[LayerFinding], None] | None,
     ) -> None:
         self.lower = tree.fork()
         self.tree = tree
@@ -180,7 +181,7 @@ class Application:
     def report(self, what: str, path: bytes, detail: str = "") -> None:
         """Report a finding."""
         if self.on_finding is not None:
-            self.on_finding(Finding(what, path, self.layer, detail))
+            self.on_finding(layer_finding(what, path, self.layer, detail))
 
     def report_suspicious(self, what: str, path: bytes, detail: str) -> None:
         """Report what is legal and wrong all the same, or refuse it."""

@@ -13,9 +13,10 @@ import attrs
 from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError, escape, shortened
 from oci_layers.layer.change import Add, Change, Link
 from oci_layers.layer.policy import Policy
+from oci_layers.layer.rules import layer_finding
 from oci_layers.layer.whiteout import PREFIX, is_marker, leftover, marker
 from oci_layers.limits import Limits
-from oci_layers.report import Finding
+from oci_layers.report import LayerFinding
 from oci_layers.tar.entry import (
     BLOCK,
     CHARACTER,
@@ -60,7 +61,7 @@ _UNSET = {
 """PAX records, by what their keywords begin with, that say something of a file which no tree has."""
 _UNSET_PREFIXES = tuple(_UNSET)
 
-Listen = Callable[[Finding], None]
+OnFinding = Callable[[LayerFinding], None]
 
 
 def decode(
@@ -70,7 +71,7 @@ def decode(
     policy: Policy | None = None,
     limits: Limits | None = None,
     source: RangeReader | None = None,
-    on_finding: Listen | None = None,
+    on_finding: OnFinding | None = None,
 ) -> Iterator[Change]:
     """Turn tar entries into changes, one at a time and in their order.
 
@@ -91,7 +92,7 @@ def decode(
     return Decoder(layer, policy or Policy(), limits or Limits(), source, on_finding).decode(entries)
 
 
-def _ignore(_: Finding) -> None:
+def _ignore(_: LayerFinding) -> None:
     """Ignore a finding."""
 
 
@@ -99,7 +100,7 @@ class Decoder:
     """One layer on its way into changes; `decode` has the arguments."""
 
     def __init__(
-        self, layer: int, policy: Policy, limits: Limits, source: RangeReader | None, on_finding: Listen | None
+        self, layer: int, policy: Policy, limits: Limits, source: RangeReader | None, on_finding: OnFinding | None
     ) -> None:
         self.layer = layer
         self.policy = policy
@@ -133,7 +134,7 @@ class Decoder:
 
     def report(self, what: str, path: bytes, detail: str = "") -> None:
         """Report a finding."""
-        self.on_finding(Finding(what, path, self.layer, detail))
+        self.on_finding(layer_finding(what, path, self.layer, detail))
 
     def change(self, entry: Entry) -> Change | None:
         """Return what one entry does, if anything; raises as `decode` does under the default policy."""

@@ -6,15 +6,17 @@ an entry is taken from the engine, under the word of the rule that has it. Nothi
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import attrs
+
 from oci_layers.errors import LayerError, LimitError
 from oci_layers.layer.apply import Application
 from oci_layers.layer.change import Link
 from oci_layers.layer.decode import Decoder
 from oci_layers.layer.policy import Policy
+from oci_layers.layer.rules import ONCE, layer_finding
 from oci_layers.limits import Limits
-from oci_layers.lint.rules import LINT_RULES, Lint
 from oci_layers.lint.walk import EntryRules
-from oci_layers.report import Finding
+from oci_layers.report import LayerFinding
 from oci_layers.tar.entry import Entry
 from oci_layers.tree.node import NOWHERE
 from oci_layers.tree.tree import FileTree
@@ -35,7 +37,7 @@ def lint(
     policy: Policy | None = None,
     limits: Limits | None = None,
     windows: bool = False,
-) -> Iterator[Lint]:
+) -> Iterator[LayerFinding]:
     """Yield what the rules find in one layer, as it is found; some findings wait for the end.
 
     Args:
@@ -57,7 +59,7 @@ def lint(
     yield from linter.end()
 
 
-_Heard = tuple[Finding, int, int]
+_Heard = tuple[LayerFinding, int, int]
 """What the engine reports, with the index and the offset of the entry."""
 
 
@@ -87,16 +89,16 @@ class Linter:
         self._heard: list[_Heard] = []
         self._has_refused = False
 
-    def _hear(self, finding: Finding) -> None:
+    def _hear(self, finding: LayerFinding) -> None:
         turn = self._application.turn
         assert isinstance(turn, tuple)
         self._heard.append((finding, *turn))
 
     def _refuse(self, path: bytes, error: LayerError | LimitError) -> None:
         self._has_refused = True
-        self._hear(Finding("refused", path, self._layer, getattr(error, "reason", str(error))))
+        self._hear(layer_finding("refused", path, self._layer, getattr(error, "reason", str(error))))
 
-    def look(self, entry: Entry) -> Sequence[Lint]:
+    def look(self, entry: Entry) -> Sequence[LayerFinding]:
         """Return what the rules find in the next entry, mostly nothing; its content is not read.
 
         Raises:
@@ -119,7 +121,7 @@ class Linter:
             self._refuse(entry.name, error)
         return self._taken() if rules.found or self._heard else ()
 
-    def end(self) -> Sequence[Lint]:
+    def end(self) -> Sequence[LayerFinding]:
         """Return what can only be said once the layer has ended.
 
         Raises:
@@ -135,40 +137,40 @@ class Linter:
                 raise
             self._refuse(b"", error)
         if self._lower is None:  # Nothing can be said of links to what is not in the layer.
-            self._heard = [heard for heard in self._heard if heard[0].what != "refused"]
+            self._heard = [heard for heard in self._heard if heard[0].rule != "refused"]
         self._rules.waiting.clear()
         return self._taken()
 
     def _has_target(self, link: Link) -> bool:
         """Tell whether the engine has just made a link, perhaps to a target behind links of the layer."""
-        refused = any(finding.what == "refused" for finding, _, _ in self._heard)
+        refused = any(finding.rule == "refused" for finding, _, _ in self._heard)
         return not refused and link.path not in self._application.deferred
 
     def _is_waiting(self) -> bool:
         """Tell whether the rules have found no target yet for the hard link that is the present entry."""
         waiting = self._rules.waiting
-        return bool(waiting) and waiting[-1][0].index == self._rules.index
+        return bool(waiting) and waiting[-1][0].location.index == self._rules.index
 
-    def _taken(self) -> list[Lint]:
+    def _taken(self) -> list[LayerFinding]:
         told = self._rules.taken()
         for finding, index, offset in self._heard:
-            if finding.what == "nothing-hidden" and self._lower is None:
+            if finding.rule == "nothing-hidden" and self._lower is None:
                 continue
-            if finding.what in LINT_RULES and LINT_RULES[finding.what].once:
+            if finding.rule in ONCE:
                 if not self._windows:
-                    self._rules.count(finding.what, finding.path)
+                    self._rules.count(finding.rule, finding.location.path)
                 continue
-            if finding.what == "refused" and self._is_waiting():
+            if finding.rule == "refused" and self._is_waiting():
                 continue  # What the rules say of it in the end is an error, too.
-            here = [found for found in told if found.index == index]
+            here = [found for found in told if found.location.index == index]
             if not self._is_covered(finding, here):
-                told.append(Lint(finding.what, finding.path, self._layer, index, offset, finding.detail))
+                told.append(attrs.evolve(finding, location=attrs.evolve(finding.location, index=index, offset=offset)))
         self._heard.clear()
         return told
 
-    def _is_covered(self, finding: Finding, told: Iterable[Lint]) -> bool:
+    def _is_covered(self, finding: LayerFinding, told: Iterable[LayerFinding]) -> bool:
         """Tell whether the rules said of an entry what the engine reports."""
-        if finding.what == "refused":
-            return any(found.rule.severity == "error" for found in told)
-        words = _COVERED.get(finding.what, {finding.what})
-        return any(found.what in words for found in told)
+        if finding.rule == "refused":
+            return any(found.severity == "error" for found in told)
+        words = _COVERED.get(finding.rule, {finding.rule})
+        return any(found.rule in words for found in told)

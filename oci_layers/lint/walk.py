@@ -15,11 +15,12 @@ import attrs
 
 from oci_layers.errors import LimitError, LinkError, UnsafePathError, WhiteoutError, escape
 from oci_layers.layer.change import Whiteout
+from oci_layers.layer.rules import LAYER_RULES, layer_finding
 from oci_layers.layer.whiteout import PREFIX, leftover, marker
 from oci_layers.limits import Limits
 from oci_layers.lint.entries import entry_faults, is_ordinary
 from oci_layers.lint.names import NOTED_ONCE, fold, is_plain, is_secret, name_faults, same_text
-from oci_layers.lint.rules import Lint
+from oci_layers.report import LayerFinding
 from oci_layers.tar.entry import (
     BLOCK,
     CHARACTER,
@@ -42,6 +43,7 @@ __all__ = ["EntryRules"]
 
 _ANY = Limits(component_bytes=1 << 62, path_bytes=1 << 62, path_depth=1 << 62)
 _NANO = 10**9
+_FORWARD = LAYER_RULES["forward-link"]
 _FILES = frozenset({REGULAR, CONTIGUOUS})
 _KNOWN = frozenset({BLOCK, CHARACTER, CONTIGUOUS, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK})
 _LABEL = b"security.selinux"
@@ -49,6 +51,7 @@ _EXTRA_TIMES = (b"atime", b"ctime")
 
 _KINDS: dict[type[Node], bytes] = {Directory: DIRECTORY, File: REGULAR, Symlink: SYMLINK}
 
+_Found = LayerFinding
 _Seen = tuple[bytes, int, int, int, int]
 """What is remembered of a name: type, mode as stored, uid, gid and time; of a hard link, those of its target."""
 
@@ -97,13 +100,13 @@ class EntryRules:
         self.layer = layer
         self.limits = limits
         self.windows = windows
-        self.found: list[Lint] = []
+        self.found: list[_Found] = []
         self.root = _Directory(None if lower is None else lower.root)
         self.above = _Directory(below={b"": self.root})
         self.ways: dict[bytes, tuple[_Directory, bytes]] = {}
         self.markers = PathSet()
-        self.waiting: list[tuple[Lint, bytes]] = []
-        self.first: dict[str, Lint] = {}
+        self.waiting: list[tuple[_Found, bytes]] = []
+        self.first: dict[str, _Found] = {}
         self.counts: dict[str, int] = {}
         self.index = -1
         self.entry = Entry(b"")
@@ -112,7 +115,7 @@ class EntryRules:
         self.last_inside: bytes | None = None
         self.sorted = self.by_bytes = self.by_parts = True
 
-    def taken(self) -> list[Lint]:
+    def taken(self) -> list[_Found]:
         """Return what was found since the last call."""
         found, self.found = self.found, []
         return found
@@ -121,11 +124,11 @@ class EntryRules:
         """Find what can only be said once the layer has ended."""
         for link, target in self.waiting:
             if self.seen(target) is not None:
-                self.found.append(attrs.evolve(link, what="forward-link"))
+                self.found.append(attrs.evolve(link, rule=_FORWARD.id, severity=_FORWARD.severity))
             else:
                 self.found.append(link)
         for what, first in self.first.items():
-            self.found.append(attrs.evolve(first, detail=f"{self.counts[what]} of {self.index + 1} entries"))
+            self.found.append(attrs.evolve(first, message=f"{self.counts[what]} of {self.index + 1} entries"))
 
     def look(self, entry: Entry) -> None:
         """Look at the next entry."""
@@ -158,12 +161,16 @@ class EntryRules:
 
     def tell(self, what: str, path: bytes, detail: str = "") -> None:
         """Add a finding about the entry that is looked at."""
-        self.found.append(Lint(what, path, self.layer, self.index, self.entry.offset, detail))
+        self.found.append(self.finding(what, path, detail))
+
+    def finding(self, what: str, path: bytes, detail: str = "") -> _Found:
+        """Return a finding about the present entry."""
+        return layer_finding(what, path, self.layer, detail, index=self.index, offset=self.entry.offset)
 
     def count(self, what: str, path: bytes) -> None:
         """Count a finding that is told once, at the end."""
         if what not in self.first:
-            self.first[what] = Lint(what, path, self.layer, self.index, self.entry.offset)
+            self.first[what] = self.finding(what, path)
         self.counts[what] = self.counts.get(what, 0) + 1
 
     def below(self, path: bytes) -> Node | None:
@@ -452,7 +459,7 @@ class EntryRules:
             return known
         else:
             what = "outside-link" if self.lower is None else "no-target"
-            self.waiting.append((Lint(what, path, self.layer, self.index, entry.offset, escape(target)), target))
+            self.waiting.append((self.finding(what, path, escape(target)), target))
         return seen
 
     def is_entered(self, path: bytes) -> bool:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 import attrs
 
 from oci_layers.errors import DocumentError, NameFormatError, Problem, shortened
-from oci_layers.report import Listing
+from oci_layers.limits import LISTED
 from oci_layers.spec.config import ContainerConfig, Healthcheck, History, ImageConfig, RootFS
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -183,7 +183,7 @@ class _Problems:
     def add(self, key: str | int, *problems: tuple[_Path, str], total: int = 1) -> None:
         """Take note of problems with what is at `key`; there are `total` of them."""
         self._total += total
-        room = Listing.CAP - len(self._first)
+        room = LISTED - len(self._first)
         if room:
             self._first.extend(((key, *path), message) for path, message in problems[:room])
 

@@ -15,8 +15,7 @@ from typing import Any, Literal
 import attrs
 
 from oci_layers.errors import DocumentError, LimitError, Problem
-from oci_layers.limits import Limits
-from oci_layers.report import Listing
+from oci_layers.limits import LISTED, Limits
 
 __all__ = ["kind_of", "load_json", "pointer"]
 
@@ -63,7 +62,7 @@ class _Problems:
     def add(self, path: Sequence[str | int], message: str) -> None:
         """Count a problem, and keep it while there is room."""
         self.total += 1
-        if len(self.first) < Listing.CAP and self._room > 0:
+        if len(self.first) < LISTED and self._room > 0:
             where = pointer(path)
             self._room -= len(where)
             self.first.append(Problem(where, message))

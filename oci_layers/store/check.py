@@ -18,6 +18,7 @@ from oci_layers.errors import DigestMismatchError, DocumentError, OCIError, Refe
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
+from oci_layers.report import DocumentFinding, DocumentLocation, Finding, Severity
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.manifest import Index
@@ -29,10 +30,9 @@ from oci_layers.store.docker import MANIFEST, DockerArchive
 from oci_layers.store.layout import LayoutFiles, read_file
 from oci_layers.store.open import name_place, open_files, parse_image_name
 from oci_layers.store.select import choose, find, find_by_ref, fits, require_platform, stand_in
-from oci_layers.validation.document import judge, pinpoint
-from oci_layers.validation.findings import Findings, Flaw
-from oci_layers.validation.rules import Profile, Severity
-from oci_layers.verify.blobs import Place
+from oci_layers.validation.document import add_positions, check_document, relocated
+from oci_layers.validation.findings import Findings
+from oci_layers.validation.rules import Profile
 from oci_layers.verify.image import Verification, verify_image
 
 __all__ = ["check_image"]
@@ -112,38 +112,47 @@ def check_image(
 def _check_layout(files: LayoutFiles, ref: str | None, platform: Platform | None, options: _Options) -> Verification:
     limits = options["limits"]
     own: dict[str, bytes] = {}
-    flaws: list[Flaw] = []
+    findings: list[DocumentFinding] = []
     left_out: Counter[tuple[str, Severity]] = Counter()
     index: object = None
     for name, media_type, rule in ((_MARKER, OCI_LAYOUT, "LAY-02"), (_INDEX, OCI_INDEX, "LAY-03")):
         raw = read_file(files, name, limit="document_bytes", allowed=limits.document_bytes)
         if raw is None:
-            flaws.append(Flaw(rule, "error", _NOTHING, "", "is missing", media_type=media_type, document=name))
+            location = DocumentLocation(digest=_NOTHING, document=name, media_type=media_type)
+            findings.append(Finding(rule, "error", location, "is missing"))
             continue
         own[name] = raw
-        found, index = judge(raw, Descriptor.of(raw, media_type=media_type), profile=options["profile"], limits=limits)
-        flaws += pinpoint((attrs.evolve(flaw, document=name) for flaw in found), raw)
+        found, index = check_document(
+            raw, Descriptor.of(raw, media_type=media_type), profile=options["profile"], limits=limits
+        )
+        findings += add_positions((relocated(each, document=name) for each in found), raw)
         left_out.update(found.left_out)
     if not files.has_directory(_BLOBS):
-        flaws.append(Flaw("LAY-01", "error", _NOTHING, "", "is missing", document=_BLOBS))
+        findings.append(Finding("LAY-01", "error", DocumentLocation(digest=_NOTHING, document=_BLOBS), "is missing"))
     below = Verification()
     if isinstance(index, Index):
         whole = Digest.of(own[_INDEX])
         pointers = {id(entry): f"/manifests/{at}" for at, entry in enumerate(index.manifests)}
         roots = _roots(index, files.blobs, ref, platform, limits)
-        places = [
-            Place(whole, pointers[id(each)], _INDEX) if id(each) in pointers else Place(each.digest) for each in roots
+        locations = [
+            DocumentLocation(pointers[id(each)], whole, _INDEX)
+            if id(each) in pointers
+            else DocumentLocation(digest=each.digest)
+            for each in roots
         ]
-        below = verify_image(files.blobs, roots, places=places, **options)
+        below = verify_image(files.blobs, roots, locations=locations, **options)
         of_index = [
-            attrs.evolve(flaw, document=_INDEX, media_type=OCI_INDEX) for flaw in below.findings if flaw.digest == whole
+            relocated(each, document=_INDEX, media_type=OCI_INDEX)
+            for each in below.findings
+            if each.location.digest == whole
         ]
-        flaws += pinpoint(of_index, own[_INDEX])
-        flaws += _place([flaw for flaw in below.findings if flaw.digest != whole], files.blobs, limits)
+        findings += add_positions(of_index, own[_INDEX])
+        others = [each for each in below.findings if each.location.digest != whole]
+        findings += _with_positions(others, files.blobs, limits)
         left_out.update(below.findings.left_out)
     return attrs.evolve(
         below,
-        findings=Findings(flaws, left_out),
+        findings=Findings(findings, left_out),
         files=len(own),
         bytes=below.bytes + sum(map(len, own.values())),
     )
@@ -169,17 +178,18 @@ def _roots(
     return [next((each for each in entries if each.digest == chosen.digest), chosen)]
 
 
-def _place(flaws: Sequence[Flaw], blobs: BlobSource, limits: Limits) -> list[Flaw]:
+def _with_positions(findings: Sequence[DocumentFinding], blobs: BlobSource, limits: Limits) -> list[DocumentFinding]:
     """Return findings with their place in the document; each document is read once more for it."""
-    groups: dict[Digest, list[Flaw]] = {}
-    for flaw in flaws:
-        groups.setdefault(flaw.digest, []).append(flaw)
+    groups: dict[Digest, list[DocumentFinding]] = {}
+    for each in findings:
+        assert each.location.digest is not None
+        groups.setdefault(each.location.digest, []).append(each)
     placed = []
     for digest, group in groups.items():
         raw = None
-        if any(flaw.pointer or flaw.offset is not None for flaw in group):
+        if any(each.location.pointer or each.location.offset is not None for each in group):
             raw = _read_again(blobs, digest, max(limits.document_bytes, limits.config_bytes))
-        placed += group if raw is None else pinpoint(group, raw)
+        placed += group if raw is None else add_positions(group, raw)
     return placed
 
 
@@ -203,7 +213,7 @@ def _read_again(blobs: BlobSource, digest: Digest, allowed: int) -> bytes | None
 def _check_archive(
     archive: DockerArchive, ref: str | None, platform: Platform | None, options: _Options
 ) -> Verification:
-    flaws: list[Flaw] = []
+    findings: list[DocumentFinding] = []
     left_out: Counter[tuple[str, Severity]] = Counter()
     roots, made, others = [], set(), []
     for number in archive.called(ref):
@@ -216,41 +226,49 @@ def _check_archive(
                 continue
             manifest = archive.manifest(number)
         except (DigestMismatchError, DocumentError, StoreError) as error:
-            damage = _flaws_of(error, config, raw, options)
-            flaws += damage
+            damage = _findings_of(error, config, raw, options)
+            findings += damage
             left_out.update(damage.left_out)
             continue
         roots.append(attrs.evolve(manifest.descriptor, data=manifest.raw))
         made.add(manifest.descriptor.digest)
-    if others and not roots and not flaws:
+    if others and not roots and not findings:
         raise ReferenceMissingError(str(platform), tuple(dict.fromkeys(others)), "platform")
     found = verify_image(archive, roots, **options)
     named = [
-        attrs.evolve(flaw, document=MANIFEST if flaw.digest in made else archive.name_of(flaw.digest) or "")
-        for flaw in found.findings
+        relocated(each, document=MANIFEST if digest in made else archive.name_of(digest) or "")
+        for each in found.findings
+        if (digest := each.location.digest) is not None
     ]
     # A manifest that was made is nowhere to be read, and has no places.
-    placed = _place([flaw for flaw in named if flaw.digest not in made], archive, options["limits"])
-    whole = [flaw for flaw in named if flaw.digest in made]
+    placed = _with_positions([each for each in named if each.location.digest not in made], archive, options["limits"])
+    whole = [each for each in named if each.location.digest in made]
     left_out.update(found.findings.left_out)
-    return attrs.evolve(found, findings=Findings([*flaws, *whole, *placed], left_out))
+    return attrs.evolve(found, findings=Findings([*findings, *whole, *placed], left_out))
 
 
-def _flaws_of(
+def _findings_of(
     error: DigestMismatchError | DocumentError | StoreError, config: str, raw: bytes, options: _Options
-) -> Findings[Flaw]:
+) -> Findings:
     """Return what keeps a manifest from being made for an image of Docker's list."""
     if isinstance(error, StoreError):
-        return Findings([Flaw("LAY-05", "error", _NOTHING, "", error.reason, document=MANIFEST)])
+        return Findings(
+            [Finding("LAY-05", "error", DocumentLocation(digest=_NOTHING, document=MANIFEST), error.reason)]
+        )
     if isinstance(error, DigestMismatchError):
-        digest, message = Digest.parse(str(error.expected)), f"has the digest {error.actual}"
-        return Findings([Flaw("DSC-05", "error", digest, "", message, media_type=DOCKER_CONFIG, document=config)])
+        location = DocumentLocation("", Digest.parse(str(error.expected)), config, media_type=DOCKER_CONFIG)
+        return Findings([Finding("DSC-05", "error", location, f"has the digest {error.actual}")])
     descriptor = Descriptor.of(raw, media_type=DOCKER_CONFIG)
-    judged, value = judge(raw, descriptor, profile=options["profile"], limits=options["limits"])
-    flaws = list(judged)
+    judged, value = check_document(raw, descriptor, profile=options["profile"], limits=options["limits"])
+    findings = list(judged)
     if value is not None:
-        flaws += [
-            Flaw("CFG-20", "error", descriptor.digest, each.pointer, each.message, media_type=DOCKER_CONFIG)
+        findings += [
+            Finding(
+                "CFG-20",
+                "error",
+                DocumentLocation(each.pointer, descriptor.digest, media_type=DOCKER_CONFIG),
+                each.message,
+            )
             for each in error.problems
         ]
-    return Findings(pinpoint((attrs.evolve(flaw, document=config) for flaw in flaws), raw), judged.left_out)
+    return Findings(add_positions((relocated(each, document=config) for each in findings), raw), judged.left_out)

@@ -5,12 +5,12 @@
 rule is, `grammar` dates, URIs and licenses. `document` adds the parsed value, `positions` line and column, `detect`
 tells what kind of document some bytes are, `schema` judges by the JSON Schemas alone.
 
-    for breach in validate(raw, media_type):
-        print(breach.rule, breach.severity, breach.pointer, breach.message)
+    for finding in validate(raw, media_type):
+        print(finding.rule, finding.severity, finding.location.pointer, finding.message)
 """
 
 from oci_layers.validation.findings import Findings
-from oci_layers.validation.rules import RULES, Breach, Profile, Rule, Severity, validate
+from oci_layers.validation.rules import DOCUMENT_RULES, Profile, validate
 from oci_layers.validation.schema import schema_errors
 
-__all__ = ["RULES", "Breach", "Findings", "Profile", "Rule", "Severity", "schema_errors", "validate"]
+__all__ = ["DOCUMENT_RULES", "Findings", "Profile", "schema_errors", "validate"]

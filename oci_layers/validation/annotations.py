@@ -12,7 +12,7 @@ from oci_layers.errors import NameFormatError
 from oci_layers.spec import annotations as keys
 from oci_layers.spec.reference import Reference, is_ref_name
 from oci_layers.validation.grammar import is_date_time, is_digest, is_licence, is_uri
-from oci_layers.validation.rule import GOOD, Check, Fault, Rule, is_a, must_be, shown, tolerant, unchecked, wrong
+from oci_layers.validation.rule import GOOD, Check, Fault, is_a, must_be, rule, shown, tolerant, unchecked, wrong
 
 __all__ = ["ANNOTATION_RULES", "annotated"]
 
@@ -97,28 +97,28 @@ def _ref_name(place: str, fits: Callable[[str], object], message: str) -> Check:
 _TEXTS = _each_item(_text)
 
 ANNOTATION_RULES = (
-    Rule(
+    rule(
         "ANN-01",
         "MUST",
         "error",
         "The value of an annotation is a string, perhaps an empty one.",
         (_TEXTS[0], *tolerant(_TEXTS[1], inside=type(None))),
     ),
-    Rule(
+    rule(
         "ANN-02",
         "SHOULD",
         "note",
         "The key of an annotation is a name in reverse domain order.",
         _each_item(_reverse_dns),
     ),
-    Rule(
+    rule(
         "ANN-03",
         "MUST NOT",
         "warning",
         "Keys that begin with org.opencontainers are the spec's alone.",
         _each_item(_reserved),
     ),
-    Rule(
+    rule(
         "ANN-04",
         "MUST",
         "error",
@@ -126,14 +126,14 @@ ANNOTATION_RULES = (
         tuple(Check(f"{kind}.annotations", _is_not_null) for kind in ("descriptor", "manifest", "index")),
     ),
     unchecked("ANN-05", "MUST NOT", "Unknown keys are not an error.", "No rule speaks of them."),
-    Rule(
+    rule(
         "ANN-06",
         "INFO",
         "warning",
         "The predefined annotations have the form that the spec gives them, or are empty.",
         _each_item(_form),
     ),
-    Rule(
+    rule(
         "ANN-07",
         "SHOULD",
         "warning",
@@ -144,7 +144,7 @@ ANNOTATION_RULES = (
             _ref_name("entry.annotations", _REF_NAME_CHARS.fullmatch, "has other characters than -._:@/+"),
         ),
     ),
-    Rule(
+    rule(
         "ANN-08",
         "INFO",
         "warning",
@@ -157,7 +157,7 @@ ANNOTATION_RULES = (
             ),
         ),
     ),
-    Rule(
+    rule(
         "ANN-09",
         "SHOULD",
         "warning",

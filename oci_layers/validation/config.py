@@ -16,7 +16,6 @@ from oci_layers.validation.rule import (
     GOOD,
     Check,
     Fault,
-    Rule,
     array_of,
     each_matches,
     is_a,
@@ -24,6 +23,7 @@ from oci_layers.validation.rule import (
     matches,
     must_be,
     needs,
+    rule,
     shown,
     tolerant,
     unchecked,
@@ -90,22 +90,22 @@ CONFIG_RULES = (
     unchecked("CFG-01", "MUST", "Every optional field may be null.", "It is a permission; every rule here grants it."),
     unchecked("CFG-02", "MUST NOT", "Unknown fields are not an error.", "No rule speaks of them."),
     unchecked("CFG-03", "MAY", "White space may be left out.", "Both forms are valid."),
-    Rule(
+    rule(
         "CFG-04",
         "MUST",
         "error",
         "`created` is a date and time after RFC 3339 section 5.6.",
         _created("config"),
     ),
-    Rule("CFG-05", "MUST", "error", "`author` is a string.", (is_a("config.author", str),)),
-    Rule(
+    rule("CFG-05", "MUST", "error", "`author` is a string.", (is_a("config.author", str),)),
+    rule(
         "CFG-06",
         "MUST",
         "error",
         "A config has an `architecture` and an `os`, strings that Go knows as GOARCH and GOOS.",
         known_names("config"),
     ),
-    Rule(
+    rule(
         "CFG-07",
         "MUST",
         "error",
@@ -118,8 +118,8 @@ CONFIG_RULES = (
             Check("config", windows_features, "note"),
         ),
     ),
-    Rule("CFG-08", "MUST", "error", "`config` is an object.", (is_a("config.config", dict),)),
-    Rule(
+    rule("CFG-08", "MUST", "error", "`config` is an object.", (is_a("config.config", dict),)),
+    rule(
         "CFG-09",
         "MUST",
         "error",
@@ -129,7 +129,7 @@ CONFIG_RULES = (
             matches("container.User", _USER.fullmatch, "is not USER or USER:GROUP", severity="warning"),
         ),
     ),
-    Rule(
+    rule(
         "CFG-10",
         "MUST",
         "error",
@@ -140,7 +140,7 @@ CONFIG_RULES = (
             Check("container.ExposedPorts", _port_names, "warning"),
         ),
     ),
-    Rule(
+    rule(
         "CFG-11",
         "MUST",
         "error",
@@ -150,7 +150,7 @@ CONFIG_RULES = (
             each_matches("container.Env", _VARIABLE.fullmatch, "is not NAME=VALUE", tolerated=True),
         ),
     ),
-    Rule(
+    rule(
         "CFG-12",
         "MUST",
         "error",
@@ -160,7 +160,7 @@ CONFIG_RULES = (
             *tolerant(array_of("container.Cmd", str), whole=str, inside=_NULL),
         ),
     ),
-    Rule(
+    rule(
         "CFG-13",
         "MUST",
         "error",
@@ -170,7 +170,7 @@ CONFIG_RULES = (
             Check("container.Volumes", _empty_values, tolerated=True),
         ),
     ),
-    Rule(
+    rule(
         "CFG-14",
         "MUST",
         "error",
@@ -181,14 +181,14 @@ CONFIG_RULES = (
             matches("container.StopSignal", _SIGNAL.fullmatch, "is not the name of a signal", severity="warning"),
         ),
     ),
-    Rule(
+    rule(
         "CFG-15",
         "MUST",
         "error",
         "`Labels` is an object, and follows the rules of annotations.",
         (is_a("container.Labels", dict),),
     ),
-    Rule(
+    rule(
         "CFG-16",
         "MUST",
         "error",
@@ -198,7 +198,7 @@ CONFIG_RULES = (
             Check("container.ArgsEscaped", lambda value: wrong("is deprecated") if value is True else GOOD, "note"),
         ),
     ),
-    Rule(
+    rule(
         "CFG-17",
         "MUST",
         "error",
@@ -208,7 +208,7 @@ CONFIG_RULES = (
             is_a("container.Healthcheck", dict),
         ),
     ),
-    Rule(
+    rule(
         "CFG-18",
         "MUST",
         "error",
@@ -221,7 +221,7 @@ CONFIG_RULES = (
             matches("rootfs.type", "layers".__eq__, 'is not "layers"'),
         ),
     ),
-    Rule(
+    rule(
         "CFG-19",
         "MUST",
         "error",
@@ -234,7 +234,7 @@ CONFIG_RULES = (
         "There are as many diff_ids as layers.",
         "The layers are in another document; `verify` compares the two.",
     ),
-    Rule(
+    rule(
         "CFG-21",
         "MUST",
         "error",
@@ -246,7 +246,7 @@ CONFIG_RULES = (
             is_a("history.empty_layer", bool),
         ),
     ),
-    Rule(
+    rule(
         "CFG-22",
         "INFO",
         "warning",
@@ -256,7 +256,7 @@ CONFIG_RULES = (
     unchecked("CFG-23", "INFO", "The id of an image is the digest of its config.", "It stands in no document."),
     unchecked("CFG-24", "MUST", "Some fields are required.", "CFG-06, CFG-18 and CFG-19 check it."),
     unchecked("CFG-25", "INFO", "Go writes the fields in a certain order.", "Order means nothing: CON-05."),
-    Rule(
+    rule(
         "DCF-02",
         "INFO",
         "warning",
@@ -269,7 +269,7 @@ CONFIG_RULES = (
             *_integers("container.StopTimeout"),
         ),
     ),
-    Rule(
+    rule(
         "DCF-03",
         "INFO",
         "warning",

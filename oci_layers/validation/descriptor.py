@@ -16,13 +16,13 @@ from oci_layers.validation.rule import (
     GOOD,
     Check,
     Fault,
-    Rule,
     array_of,
     each_matches,
     is_a,
     matches,
     must_be,
     needs,
+    rule,
     unchecked,
     wrong,
 )
@@ -90,14 +90,14 @@ def _algorithm(name: str, length: int) -> tuple[Check, ...]:
 
 
 DESCRIPTOR_RULES = (
-    Rule(
+    rule(
         "DSC-01",
         "MUST",
         "error",
         "A descriptor has a `mediaType`, a string.",
         (needs("descriptor", "mediaType"), is_a("descriptor.mediaType", str)),
     ),
-    Rule(
+    rule(
         "DSC-02",
         "MUST",
         "error",
@@ -105,7 +105,7 @@ DESCRIPTOR_RULES = (
         (matches("descriptor.mediaType", is_media_type, "is not a media type", tolerated=True),),
     ),
     unchecked("DSC-03", "MUST", "The grammar of media types is one regular expression.", "DSC-02 checks it."),
-    Rule(
+    rule(
         "DSC-04",
         "MUST",
         "error",
@@ -113,35 +113,35 @@ DESCRIPTOR_RULES = (
         (needs("descriptor", "digest"), is_a("descriptor.digest", str)),
     ),
     unchecked("DSC-05", "SHOULD", "Content from an untrusted source is verified by its digest.", _IN_CONTENT),
-    Rule("DSC-06", "MUST", "error", "A descriptor has a `size`.", (needs("descriptor", "size"),)),
-    Rule("DSC-07", "MUST NOT", "error", "`size` is not negative.", (Check("descriptor.size", _size_sign),)),
+    rule("DSC-06", "MUST", "error", "A descriptor has a `size`.", (needs("descriptor", "size"),)),
+    rule("DSC-07", "MUST NOT", "error", "`size` is not negative.", (Check("descriptor.size", _size_sign),)),
     unchecked("DSC-08", "SHOULD NOT", "Content of another length than `size` is not trusted.", _IN_CONTENT),
-    Rule("DSC-09", "MUST", "error", "`size` is an integer of 64 bits.", (Check("descriptor.size", _size_type),)),
-    Rule("DSC-10", "MUST", "error", "`urls` is an array of strings.", (array_of("descriptor.urls", str),)),
-    Rule(
+    rule("DSC-09", "MUST", "error", "`size` is an integer of 64 bits.", (Check("descriptor.size", _size_type),)),
+    rule("DSC-10", "MUST", "error", "`urls` is an array of strings.", (array_of("descriptor.urls", str),)),
+    rule(
         "DSC-11",
         "MUST",
         "error",
         "Each of `urls` is a URI after RFC 3986.",
         (each_matches("descriptor.urls", is_uri, "is not a URI after RFC 3986", tolerated=True),),
     ),
-    Rule(
+    rule(
         "DSC-12",
         "SHOULD",
         "warning",
         "Each of `urls` is of the scheme http or https.",
         (each_matches("descriptor.urls", _is_web, "is of neither scheme, http or https"),),
     ),
-    Rule("DSC-13", "MUST", "error", "`annotations` of a descriptor is an object.", (annotated("descriptor"),)),
-    Rule("DSC-14", "MUST", "error", "`data` is a string.", (is_a("descriptor.data", str),)),
-    Rule(
+    rule("DSC-13", "MUST", "error", "`annotations` of a descriptor is an object.", (annotated("descriptor"),)),
+    rule("DSC-14", "MUST", "error", "`data` is a string.", (is_a("descriptor.data", str),)),
+    rule(
         "DSC-15",
         "MUST",
         "error",
         "`data` is base64 after RFC 4648 section 4, padded.",
         (matches("descriptor.data", lambda text: decoded_base64(text) is not None, "is not padded base64"),),
     ),
-    Rule(
+    rule(
         "DSC-16",
         "MUST",
         "error",
@@ -152,8 +152,8 @@ DESCRIPTOR_RULES = (
     unchecked("DSC-18", "MAY", "Small content is embedded as `data`.", _PROGRAMS),
     unchecked("DSC-19", "MUST NOT", "`data` is not added where that changes a digest that is in use.", _PROGRAMS),
     unchecked("DSC-20", "SHOULD", "Portability is considered before embedding.", "The spec gives no number."),
-    Rule("DSC-21", "MUST", "error", "`artifactType` is a string.", (is_a("descriptor.artifactType", str),)),
-    Rule(
+    rule("DSC-21", "MUST", "error", "`artifactType` is a string.", (is_a("descriptor.artifactType", str),)),
+    rule(
         "DSC-22",
         "MUST",
         "error",
@@ -165,7 +165,7 @@ DESCRIPTOR_RULES = (
     unchecked("DSC-26", "SHOULD", "New fields are proposed to the spec first.", "Unknown fields are allowed."),
     unchecked("DSC-27", "SHOULD", "Other formats embed descriptors for external content.", _PROGRAMS),
     unchecked("DSC-28", "INFO", "The entries of an index are full descriptors.", "The rules of descriptors check it."),
-    Rule(
+    rule(
         "DIG-01",
         "MUST",
         "error",
@@ -177,12 +177,12 @@ DESCRIPTOR_RULES = (
         "DIG-03", "MAY", "An algorithm restricts the encoded part further.", "DIG-05 to DIG-07 check those known."
     ),
     unchecked("DIG-04", "SHOULD", "A digest of an unknown algorithm is valid.", "DIG-01 takes every algorithm."),
-    Rule("DIG-05", "MUST", "error", "A sha256 digest has 64 lower-case hexadecimal digits.", _algorithm("sha256", 64)),
-    Rule(
+    rule("DIG-05", "MUST", "error", "A sha256 digest has 64 lower-case hexadecimal digits.", _algorithm("sha256", 64)),
+    rule(
         "DIG-06", "MUST", "error", "A sha512 digest has 128 lower-case hexadecimal digits.", _algorithm("sha512", 128)
     ),
-    Rule("DIG-07", "MUST", "error", "A blake3 digest has 64 lower-case hexadecimal digits.", _algorithm("blake3", 64)),
-    Rule(
+    rule("DIG-07", "MUST", "error", "A blake3 digest has 64 lower-case hexadecimal digits.", _algorithm("blake3", 64)),
+    rule(
         "DIG-08",
         "SHOULD",
         "note",
@@ -194,7 +194,7 @@ DESCRIPTOR_RULES = (
     ),
     unchecked("DIG-09", "SHOULD", "Useful algorithms are submitted for registration.", _PROGRAMS),
     unchecked("DIG-10", "INFO", "A digest is its algorithm and the encoded hash.", _IN_CONTENT),
-    Rule(
+    rule(
         "DIG-11",
         "INFO",
         "error",
@@ -206,7 +206,7 @@ DESCRIPTOR_RULES = (
     unchecked("DIG-14", "SHOULD", "Size is verified before the digest, and both before any parsing.", _IN_CONTENT),
     unchecked("DIG-15", "MAY", "Content is made canonical for stable identifiers.", _PROGRAMS),
     unchecked("DIG-16", "INFO", "The first colon of a digest is the only one.", "DIG-01 checks it."),
-    Rule(
+    rule(
         "ART-01",
         "MUST",
         "error",

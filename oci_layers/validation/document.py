@@ -6,11 +6,13 @@ profile says of the single faults. What documents say of one another is in `veri
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
 from oci_layers.errors import OCIError
 from oci_layers.limits import Limits
+from oci_layers.report import DocumentFinding, DocumentLocation, Finding
 from oci_layers.spec.codec import structure
 from oci_layers.spec.config import ImageConfig
 from oci_layers.spec.descriptor import Descriptor
@@ -19,11 +21,11 @@ from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import role_of
 from oci_layers.spec.strict_json import load_json
-from oci_layers.validation.findings import Findings, Flaw
-from oci_layers.validation.positions import Spot, locate, positions
+from oci_layers.validation.findings import Findings
+from oci_layers.validation.positions import Extent, locate, positions
 from oci_layers.validation.rules import Profile, validate
 
-__all__ = ["Value", "judge", "pinpoint"]
+__all__ = ["Value", "add_positions", "check_document", "relocated"]
 
 Value = Manifest | Index | ImageConfig | ImageLayout | Descriptor
 
@@ -32,9 +34,9 @@ _SHOWN = 60
 _READ = 1 << 10
 
 
-def judge(
+def check_document(
     raw: bytes, descriptor: Descriptor, *, profile: Profile, limits: Limits
-) -> tuple[Findings[Flaw], Value | None]:
+) -> tuple[Findings, Value | None]:
     """Return what is wrong with a document, and what it says if it can be read.
 
     Memory and time grow with the document, whatever is wrong with it; see `spec.findings`.
@@ -43,21 +45,19 @@ def judge(
         UnsupportedError: No document is of the descriptor's media type.
     """
     digest, media_type = descriptor.digest, descriptor.media_type
-    breaches = validate(raw, media_type, profile=profile, limits=limits)
-    flaws = [
-        Flaw(each.rule, each.severity, digest, each.pointer, each.message, media_type=media_type, offset=each.offset)
-        for each in breaches
-    ]
+    validated = validate(raw, media_type, profile=profile, limits=limits)
+    found = [relocated(each, digest=digest, media_type=media_type) for each in validated]
     role = role_of(media_type)
     try:
         value = _parse(raw, descriptor, role, limits)
     except OCIError as error:
         value = None
         # What no program can read is an error, even where the profile calls its single faults warnings.
-        if breaches.ok:
+        if validated.ok:
             rule = _UNREADABLE.get(role, "MAN-21")
-            flaws.append(Flaw(rule, "error", digest, "", str(error), media_type=media_type))
-    return Findings(flaws, breaches.left_out), value
+            location = DocumentLocation(digest=digest, media_type=media_type)
+            found.append(Finding(rule, "error", location, str(error)))
+    return Findings(found, validated.left_out), value
 
 
 def _parse(raw: bytes, descriptor: Descriptor, role: str, limits: Limits) -> Value | None:
@@ -75,26 +75,32 @@ def _parse(raw: bytes, descriptor: Descriptor, role: str, limits: Limits) -> Val
             return parse_any(raw, descriptor, limits).value
 
 
-def pinpoint(flaws: Iterable[Flaw], raw: bytes) -> list[Flaw]:
+def relocated(finding: DocumentFinding, **changes: Any) -> DocumentFinding:  # Any: fields of `DocumentLocation`
+    """Return a finding with some fields of its location changed."""
+    return attrs.evolve(finding, location=attrs.evolve(finding.location, **changes))
+
+
+def add_positions(findings: Iterable[DocumentFinding], raw: bytes) -> list[DocumentFinding]:
     """Return findings in one document with line, column and the text of the value there, shortened to 60 characters."""
-    flaws = list(flaws)
-    spots = locate(raw, (flaw.pointer for flaw in flaws))
-    places = positions(raw, (flaw.offset for flaw in flaws if flaw.offset is not None))
-    return [
-        _placed(flaw, spots[flaw.pointer], None if flaw.offset is None else places[flaw.offset], raw) for flaw in flaws
-    ]
+    findings = list(findings)
+    extents = locate(raw, (each.location.pointer for each in findings))
+    offsets = [each.location.offset for each in findings]
+    lines = positions(raw, (offset for offset in offsets if offset is not None))
+    placed = []
+    for each, offset in zip(findings, offsets, strict=True):
+        extent = extents[each.location.pointer]
+        value = _text(raw, extent) if extent.found and each.location.pointer else None
+        if offset is None:
+            position = {"line": extent.line, "column": extent.column, "offset": extent.offset}
+        else:
+            position = {"line": lines[offset][0], "column": lines[offset][1]}
+        placed.append(relocated(each, **position, value=value))
+    return placed
 
 
-def _placed(flaw: Flaw, spot: Spot, place: tuple[int, int] | None, raw: bytes) -> Flaw:
-    line, column = place or (spot.line, spot.column)
-    value = _text(raw, spot) if spot.found and flaw.pointer else None
-    offset = spot.offset if flaw.offset is None else flaw.offset
-    return attrs.evolve(flaw, line=line, column=column, offset=offset, value=value)
-
-
-def _text(raw: bytes, spot: Spot) -> str:
-    whole = raw[spot.offset : min(spot.end, spot.offset + _READ)].decode("utf-8", "replace")
+def _text(raw: bytes, extent: Extent) -> str:
+    whole = raw[extent.offset : min(extent.end, extent.offset + _READ)].decode("utf-8", "replace")
     text = re.sub("[ \t\r\n]+", " ", whole)
-    if len(text) <= _SHOWN and spot.end - spot.offset <= _READ:
+    if len(text) <= _SHOWN and extent.end - extent.offset <= _READ:
         return text
     return text[: _SHOWN - 3] + "..."

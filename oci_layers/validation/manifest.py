@@ -27,12 +27,12 @@ from oci_layers.validation.rule import (
     GOOD,
     Check,
     Fault,
-    Rule,
     array_of,
     is_a,
     matches,
     must_be,
     needs,
+    rule,
     shown,
     unchecked,
     wrong,
@@ -176,22 +176,22 @@ def _entry_platform(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
 
 
 MANIFEST_RULES = (
-    Rule("MAN-01", "MUST", "error", "A manifest has a `schemaVersion`, the integer 2.", _version("manifest")),
-    Rule(
+    rule("MAN-01", "MUST", "error", "A manifest has a `schemaVersion`, the integer 2.", _version("manifest")),
+    rule(
         "MAN-02",
         "MUST",
         "error",
         "The `mediaType` of a manifest should be there, and must be that of the manifest itself.",
         _own_type("manifest", ("oci-manifest", OCI_MANIFEST), ("docker-manifest", DOCKER_MANIFEST)),
     ),
-    Rule(
+    rule(
         "MAN-03",
         "MUST",
         "error",
         "`artifactType` of a manifest is a string that follows the grammar of media types.",
         _artifact_type("manifest"),
     ),
-    Rule(
+    rule(
         "MAN-04",
         "MUST",
         "error",
@@ -199,7 +199,7 @@ MANIFEST_RULES = (
         (Check("manifest", _empty_config, tolerated=True),),
     ),
     unchecked("MAN-05", "MUST NOT", "An unknown `artifactType` is not an error.", _PROGRAMS),
-    Rule(
+    rule(
         "MAN-06",
         "MUST",
         "error",
@@ -208,7 +208,7 @@ MANIFEST_RULES = (
     ),
     unchecked("MAN-07", "MUST NOT", "A config of unknown type is not parsed.", _PROGRAMS),
     unchecked("MAN-08", "MUST NOT", "An unknown type of config is not an error.", _PROGRAMS),
-    Rule(
+    rule(
         "MAN-09",
         "SHOULD",
         "note",
@@ -217,14 +217,14 @@ MANIFEST_RULES = (
     ),
     unchecked("MAN-10", "MUST", "Other types of config follow RFC 6838.", "DSC-02 checks it."),
     unchecked("MAN-11", "INFO", "A config should make the id of its image unique.", "It takes all other images."),
-    Rule(
+    rule(
         "MAN-12",
         "MUST",
         "error",
         "A manifest has `layers`, an array of descriptors.",
         (needs("manifest", "layers"), array_of("manifest.layers", dict)),
     ),
-    Rule(
+    rule(
         "MAN-13",
         "SHOULD",
         "warning",
@@ -232,7 +232,7 @@ MANIFEST_RULES = (
         (Check("manifest.layers", lambda value: wrong("is empty") if value == [] else GOOD),),
     ),
     unchecked("MAN-14", "MUST", "The base layer comes first.", "Only the contents of the layers can tell."),
-    Rule(
+    rule(
         "MAN-15",
         "SHOULD",
         "note",
@@ -240,8 +240,8 @@ MANIFEST_RULES = (
         (Check("manifest", _portable_layers),),
     ),
     unchecked("MAN-16", "MUST NOT", "An unknown type of layer is not an error.", _PROGRAMS),
-    Rule("MAN-17", "MUST", "error", "`subject` of a manifest is a descriptor.", (is_a("manifest.subject", dict),)),
-    Rule(
+    rule("MAN-17", "MUST", "error", "`subject` of a manifest is a descriptor.", (is_a("manifest.subject", dict),)),
+    rule(
         "MAN-18",
         "MUST",
         "error",
@@ -250,14 +250,14 @@ MANIFEST_RULES = (
     ),
     unchecked("MAN-19", "MUST", "Three fields are required.", "MAN-01, MAN-06 and MAN-12 check it."),
     unchecked("MAN-20", "INFO", "Go writes the fields in a certain order.", _ORDER),
-    Rule(
+    rule(
         "MAN-21",
         "MUST",
         "error",
         "No field belongs to another kind of document, or differs from a known one in letter case alone.",
         tuple(map(_unambiguous, _NAMES)),
     ),
-    Rule(
+    rule(
         "ART-02",
         "MUST",
         "warning",
@@ -265,7 +265,7 @@ MANIFEST_RULES = (
         (Check("manifest", _artifact_config),),
     ),
     unchecked("ART-03", "MUST", "An empty config needs an `artifactType`.", "MAN-04 checks it."),
-    Rule(
+    rule(
         "ART-04",
         "SHOULD",
         "warning",
@@ -275,29 +275,29 @@ MANIFEST_RULES = (
     unchecked("ART-05", "INFO", "Without `artifactType` the type of the config counts.", _PROGRAMS),
     unchecked("ART-06", "MAY", "Artifacts come in three shapes.", "All three are valid."),
     unchecked("IDX-01", "SHOULD", "Consumers can process indexes.", _PROGRAMS),
-    Rule("IDX-02", "MUST", "error", "An index has a `schemaVersion`, the integer 2.", _version("index")),
-    Rule(
+    rule("IDX-02", "MUST", "error", "An index has a `schemaVersion`, the integer 2.", _version("index")),
+    rule(
         "IDX-03",
         "MUST",
         "error",
         "The `mediaType` of an index should be there, and must be that of the index itself.",
         _own_type("index", ("oci-index", OCI_INDEX), ("docker-index", DOCKER_MANIFEST_LIST)),
     ),
-    Rule(
+    rule(
         "IDX-04",
         "MUST",
         "error",
         "`artifactType` of an index is a string that follows the grammar of media types.",
         _artifact_type("index"),
     ),
-    Rule(
+    rule(
         "IDX-05",
         "MUST",
         "error",
         "An index has `manifests`, an array of descriptors, perhaps empty.",
         (needs("index", "manifests"), array_of("index.manifests", dict)),
     ),
-    Rule(
+    rule(
         "IDX-06",
         "SHOULD",
         "note",
@@ -306,7 +306,7 @@ MANIFEST_RULES = (
     ),
     unchecked("IDX-07", "MUST NOT", "An unknown type of entry is not an error.", "DSC-02 takes every type."),
     unchecked("IDX-14", "SHOULD", "Of several entries that match the first is taken.", _PROGRAMS),
-    Rule(
+    rule(
         "IDX-15",
         "MUST",
         "error",
@@ -319,14 +319,14 @@ MANIFEST_RULES = (
     unchecked("IDX-16", "MUST", "Some fields are required.", "IDX-02, IDX-05 and IDX-09 check it."),
     unchecked("IDX-17", "INFO", "Go writes the fields in a certain order.", _ORDER),
     unchecked("IDX-18", "INFO", "Some entries are attestations.", "They are valid; `spec/platform` passes them over."),
-    Rule(
+    rule(
         "DSC-23",
         "SHOULD",
         "note",
         "An entry that points at an image manifest has a `platform`.",
         (Check("entry", _entry_platform),),
     ),
-    Rule(
+    rule(
         "NDL-01",
         "SHOULD NOT",
         "note",

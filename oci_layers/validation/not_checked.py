@@ -6,7 +6,8 @@ here by its id, with the place where it is looked after.
 
 from collections.abc import Sequence
 
-from oci_layers.validation.rule import GOOD, Check, Fault, Level, Rule, is_a, needs, unchecked, wrong
+from oci_layers.report import Level
+from oci_layers.validation.rule import GOOD, Check, CheckedRule, Fault, is_a, needs, rule, unchecked, wrong
 
 __all__ = ["ELSEWHERE_RULES"]
 
@@ -17,12 +18,12 @@ def _layout_version(value: object) -> Sequence[Fault]:
     return wrong(f"must be {_LAYOUT_VERSION}") if type(value) is str and value != _LAYOUT_VERSION else GOOD
 
 
-def _all(reason: str, *rows: tuple[str, Level, str]) -> tuple[Rule, ...]:
+def _all(reason: str, *rows: tuple[str, Level, str]) -> tuple[CheckedRule, ...]:
     return tuple(unchecked(rule, level, sentence, reason) for rule, level, sentence in rows)
 
 
 ELSEWHERE_RULES = (
-    Rule(
+    rule(
         "LAY-02",
         "MUST",
         "error",
@@ -33,26 +34,25 @@ ELSEWHERE_RULES = (
             Check("layout.imageLayoutVersion", _layout_version),
         ),
     ),
-    Rule(
+    unchecked(
         "CON-04",
         "MUST",
-        "error",
         "A document is one I-JSON object (RFC 7493): UTF-8, no name twice, no half surrogate, no number past a double.",
-        reason="It is checked before all others, when the bytes are read; see `spec/strict_json`.",
+        "It is checked before all others, when the bytes are read; see `spec/strict_json`.",
     ),
-    Rule(
+    unchecked(
         "LIM-01",
         "INFO",
-        "error",
         "A document has no more bytes than the limit that the reader sets; the spec has none.",
-        reason="It is checked before the bytes are read.",
+        "It is checked before the bytes are read.",
+        severity="error",
     ),
-    Rule(
+    unchecked(
         "LIM-02",
         "INFO",
-        "error",
         "A document is not nested more deeply than the limit that the reader sets; the spec has none.",
-        reason="It is checked before the bytes are parsed.",
+        "It is checked before the bytes are parsed.",
+        severity="error",
     ),
     *_all(
         "It is about a layout as a whole; `store/check` and `image/verify` look after it.",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from oci_layers.validation.rule import GOOD, Check, Fault, Rule, array_of, is_a, matches, needs, shown
+from oci_layers.validation.rule import GOOD, Check, Fault, array_of, is_a, matches, needs, rule, shown
 
 __all__ = ["PLATFORM_RULES", "fits_platform", "known_names", "windows_features"]
 
@@ -109,36 +109,36 @@ def known_names(kind: str) -> tuple[Check, ...]:
 
 
 PLATFORM_RULES = (
-    Rule("IDX-08", "MUST", "error", "`platform` is an object.", (is_a("descriptor.platform", dict),)),
-    Rule(
+    rule("IDX-08", "MUST", "error", "`platform` is an object.", (is_a("descriptor.platform", dict),)),
+    rule(
         "IDX-09",
         "MUST",
         "error",
         "A platform has an `architecture` and an `os`, strings that Go knows as GOARCH and GOOS.",
         known_names("platform"),
     ),
-    Rule(
+    rule(
         "IDX-10",
         "MUST",
         "error",
         "`os.version` of a platform is a string.",
         (is_a("platform.os.version", str),),
     ),
-    Rule(
+    rule(
         "IDX-11",
         "MUST",
         "error",
         "`os.features` of a platform is an array of strings; for windows there is win32k.",
         (array_of("platform.os.features", str), Check("platform", windows_features, "note")),
     ),
-    Rule(
+    rule(
         "IDX-12",
         "MUST",
         "error",
         "`variant` of a platform is a string; for some architectures the values are listed.",
         (is_a("platform.variant", str), Check("platform", fits_platform, "note")),
     ),
-    Rule(
+    rule(
         "IDX-13",
         "MUST",
         "error",

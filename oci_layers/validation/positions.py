@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-__all__ = ["Spot", "locate", "positions"]
+__all__ = ["Extent", "locate", "positions"]
 
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|[][{},:]|[^][{},:"\x20\t\r\n]++', re.DOTALL)
 _OPENING = frozenset({b"[", b"{"})
@@ -22,7 +22,7 @@ _LENIENT = json.JSONDecoder(strict=False)
 
 
 @attrs.frozen
-class Spot:
+class Extent:
     """Where a value stands in the bytes of a document."""
 
     line: int
@@ -37,7 +37,7 @@ class Spot:
     """Whether this is the value that was asked for, and not the nearest one around it."""
 
 
-def locate(raw: bytes, pointers: Iterable[str]) -> dict[str, Spot]:
+def locate(raw: bytes, pointers: Iterable[str]) -> dict[str, Extent]:
     """Return where in a document each of the JSON pointers (RFC 6901) leads."""
     root = _Wanted(len(raw))
     ways: dict[str, list[_Wanted]] = {}
@@ -49,7 +49,7 @@ def locate(raw: bytes, pointers: Iterable[str]) -> dict[str, Spot]:
     nearest = {pointer: next((each for each in reversed(way) if each.found), root) for pointer, way in ways.items()}
     places = positions(raw, (wanted.offset for wanted in nearest.values()))
     return {
-        pointer: Spot(*places[wanted.offset], wanted.offset, wanted.end, wanted.found and wanted is ways[pointer][-1])
+        pointer: Extent(*places[wanted.offset], wanted.offset, wanted.end, wanted.found and wanted is ways[pointer][-1])
         for pointer, wanted in nearest.items()
     }
 

@@ -17,16 +17,15 @@ from typing import Any, Literal, assert_never
 import attrs
 
 from oci_layers.errors import escape
+from oci_layers.report import Level, Rule, Severity
 from oci_layers.spec.strict_json import kind_of
 
 __all__ = [
     "GOOD",
     "Check",
+    "CheckedRule",
     "Fault",
-    "Level",
     "Profile",
-    "Rule",
-    "Severity",
     "array_of",
     "each_matches",
     "is_a",
@@ -34,6 +33,7 @@ __all__ = [
     "matches",
     "must_be",
     "needs",
+    "rule",
     "severity_in",
     "shown",
     "tolerant",
@@ -41,9 +41,7 @@ __all__ = [
     "wrong",
 ]
 
-Severity = Literal["error", "warning", "note"]
 Profile = Literal["strict", "default", "lenient"]
-Level = Literal["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "INFO"]
 Fault = tuple[tuple[str | int, ...], str]
 """What is wrong: the way to it from the value that was looked at, and a message."""
 
@@ -68,21 +66,16 @@ class Check:
 
 
 @attrs.frozen
-class Rule:
-    """One sentence that documents, or programs, keep to."""
+class CheckedRule:
+    """A rule, and the places where it is checked; none if no program can check it in a document alone."""
 
-    id: str
-    """The name of the rule: letters for the page of the spec, and a number."""
-    level: Level
-    """The key word of RFC 2119; INFO where the spec only explains."""
-    severity: Severity
-    """How bad it is to break it, in the profile `default`."""
-    sentence: str
-    """What the rule says."""
+    rule: Rule
     checks: tuple[Check, ...] = ()
-    """Where it is checked; empty if no program can check it in a document by itself."""
-    reason: str = ""
-    """Why there is no check."""
+
+
+def rule(id_: str, level: Level, severity: Severity, sentence: str, checks: tuple[Check, ...]) -> CheckedRule:
+    """Return a rule with its checks."""
+    return CheckedRule(Rule(id_, severity, sentence, level), checks)
 
 
 def severity_in(severity: Severity, profile: Profile, *, tolerated: bool = False) -> Severity | None:
@@ -100,10 +93,10 @@ def severity_in(severity: Severity, profile: Profile, *, tolerated: bool = False
             assert_never(profile)
 
 
-def unchecked(rule: str, level: Level, sentence: str, reason: str) -> Rule:
+def unchecked(id_: str, level: Level, sentence: str, reason: str, *, severity: Severity | None = None) -> CheckedRule:
     """Return a rule that cannot be checked within one document, or that others say in other words."""
-    severity: Severity = "error" if level.startswith("MUST") else "warning" if level.startswith("SHOULD") else "note"
-    return Rule(rule, level, severity, sentence, reason=reason)
+    usual: Severity = "error" if level.startswith("MUST") else "warning" if level.startswith("SHOULD") else "note"
+    return CheckedRule(Rule(id_, severity or usual, sentence, level, unchecked=reason))
 
 
 def wrong(message: str, *path: str | int) -> tuple[Fault, ...]:

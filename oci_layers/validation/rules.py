@@ -13,8 +13,8 @@ Time and memory grow with the document, and not with what is wrong with it: of v
 others only counted (`spec/findings`).
 
     found = validate(raw, OCI_MANIFEST)
-    for breach in found:
-        print(breach)           # error DSC-07 /layers/0/size: must not be negative
+    for finding in found:
+        print(finding)          # error DSC-07 /layers/0/size: must not be negative
     found.ok, found.total       # of all, also of those that are left out
 """
 
@@ -25,8 +25,9 @@ from typing import Any
 
 import attrs
 
-from oci_layers.errors import DocumentError, LimitError, UnsupportedError, shortened
+from oci_layers.errors import DocumentError, LimitError, UnsupportedError
 from oci_layers.limits import Limits
+from oci_layers.report import DocumentFinding, DocumentLocation, Finding, Rule, Severity
 from oci_layers.spec.mediatype import (
     DOCKER_CONFIG,
     DOCKER_MANIFEST,
@@ -46,18 +47,18 @@ from oci_layers.validation.findings import Findings, Sieve
 from oci_layers.validation.manifest import MANIFEST_RULES
 from oci_layers.validation.not_checked import ELSEWHERE_RULES
 from oci_layers.validation.platform import PLATFORM_RULES
-from oci_layers.validation.rule import Check, Level, Profile, Rule, Severity, severity_in
+from oci_layers.validation.rule import Check, Profile, severity_in
 
-__all__ = ["RULES", "Breach", "Check", "Level", "Profile", "Rule", "Severity", "validate"]
+__all__ = ["CHECKED_RULES", "DOCUMENT_RULES", "Profile", "validate"]
 
-RULES: Mapping[str, Rule] = {
-    rule.id: rule
-    for rule in sorted(
-        (*DESCRIPTOR_RULES, *ANNOTATION_RULES, *MANIFEST_RULES, *PLATFORM_RULES, *CONFIG_RULES, *ELSEWHERE_RULES),
-        key=lambda rule: rule.id,
-    )
-}
-"""Every rule by its id, those that no program can check among them."""
+CHECKED_RULES = sorted(
+    (*DESCRIPTOR_RULES, *ANNOTATION_RULES, *MANIFEST_RULES, *PLATFORM_RULES, *CONFIG_RULES, *ELSEWHERE_RULES),
+    key=lambda row: row.rule.id,
+)
+"""Every rule of documents with its checks, by id."""
+
+DOCUMENT_RULES: Mapping[str, Rule] = {row.rule.id: row.rule for row in CHECKED_RULES}
+"""Every rule of documents by its id, those that no program can check among them."""
 
 _DEFAULT_LIMITS = Limits()
 
@@ -103,28 +104,9 @@ _DEEPER = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 _Path = tuple[str | int, ...]
 
 
-@attrs.frozen
-class Breach:
-    """A rule that a document does not keep. Its text is one line."""
-
-    rule: str
-    """The id of the rule; `RULES` has what it says."""
-    severity: Severity
-    """How bad it is, in the profile that was asked for."""
-    pointer: str
-    """The JSON pointer (RFC 6901) to the place, or to where something that is missing would be."""
-    message: str
-    """What is wrong there."""
-    offset: int | None = attrs.field(default=None, eq=False)
-    """The byte at which it was found, where no pointer tells; `spec.locate` finds the places of pointers."""
-
-    def __str__(self) -> str:
-        return f"{self.severity} {self.rule} {shortened(self.pointer) or '/'}: {self.message}"
-
-
 def validate(
     raw: bytes, media_type: str, *, profile: Profile = "default", limits: Limits = _DEFAULT_LIMITS
-) -> Findings[Breach]:
+) -> Findings:
     """Return every rule that a document does not keep, in the order of the places; nothing if it keeps all.
 
     The result is a tuple of the first 1,000 breaches of each severity that are found; its `total`, `totals` and
@@ -146,28 +128,32 @@ def validate(
             limit="config_bytes" if kinds == "config" else "document_bytes",
         )
     except DocumentError as error:
-        breaches = (Breach("CON-04", "error", each.pointer, each.message, each.offset) for each in error.problems)
+        found = (_finding("CON-04", each.pointer, each.message, each.offset) for each in error.problems)
         more = error.total - len(error.problems)
-        return Findings(breaches, {("CON-04", "error"): more} if more else {})
+        return Findings(found, {("CON-04", "error"): more} if more else {})
     except LimitError as error:
         return Findings([_past_limit(raw, error)])
     if kinds is None:
         good = raw == b"{}"
-        return Findings([] if good else [Breach("ART-01", "error", "", "must be the two bytes {} and nothing else")])
+        return Findings([] if good else [_finding("ART-01", "", "must be the two bytes {} and nothing else")])
     faults = _Faults(profile)
     _visit(loaded, _kind(kinds), (), faults)
     return faults.findings()
 
 
-def _past_limit(raw: bytes, error: LimitError) -> Breach:
+def _finding(rule: str, at: str, message: str, offset: int | None = None) -> DocumentFinding:
+    return Finding(rule, "error", DocumentLocation(at, offset=offset), message)
+
+
+def _past_limit(raw: bytes, error: LimitError) -> DocumentFinding:
     if error.limit != "json_depth":
         message = f"limit {error.limit} is {error.allowed}, the document has {error.seen} bytes"
-        return Breach("LIM-01", "error", "", message)
+        return _finding("LIM-01", "", message)
     depth = 0
     tokens = _TOKEN.finditer(raw)
     at = next(token.start() for token in tokens if (depth := depth + _DEEPER.get(token[0], 0)) > error.allowed)
     message = f"limit {error.limit} is {error.allowed}, the document is nested more deeply at byte {at}"
-    return Breach("LIM-02", "error", "", message, at)
+    return _finding("LIM-02", "", message, at)
 
 
 @attrs.frozen
@@ -200,11 +186,11 @@ def _kind(names: str) -> _Kind:
     for name in kinds:
         held |= _FIELDS.get(name, {})
         required |= _REQUIRED.get(name, frozenset())
-    for rule in RULES.values():
-        for check in rule.checks:
+    for row in CHECKED_RULES:
+        for check in row.checks:
             kind, dot, field = check.at.partition(".")
             if kind in kinds:
-                (by_field.setdefault(field, []) if dot else whole).append((rule, check))
+                (by_field.setdefault(field, []) if dot else whole).append((row.rule, check))
     fields = {}
     for field in {**by_field, **held}:
         inner = held.get(field, "")
@@ -234,11 +220,14 @@ class _Faults:
                 if severity is not None and self._sieve.admits(rule.id, severity):
                     self._kept.append(((*path, *below), rule.id, severity, message))
 
-    def findings(self) -> Findings[Breach]:
+    def findings(self) -> Findings:
         """Return the breaches in the order of the places."""
         self._kept.sort(key=lambda fault: fault[:2])
-        breaches = (Breach(rule, severity, pointer(path), message) for path, rule, severity, message in self._kept)
-        return Findings(breaches, self._sieve.left_out)
+        found = (
+            Finding(rule, severity, DocumentLocation(pointer(path)), message)
+            for path, rule, severity, message in self._kept
+        )
+        return Findings(found, self._sieve.left_out)
 
 
 def _visit(node: dict[str, Any], kind: _Kind, path: _Path, faults: _Faults) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from oci_layers.errors import DocumentError, Problem, UnsupportedError
 from oci_layers.limits import Limits
-from oci_layers.report import Listing
+from oci_layers.report import Listing, Rule
 from oci_layers.spec.mediatype import (
     DOCKER_CONFIG,
     DOCKER_MANIFEST,
@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
-__all__ = ["SchemaName", "schema", "schema_errors"]
+__all__ = ["SCHEMA_RULE", "SchemaName", "schema", "schema_errors"]
 
 SchemaName = Literal["descriptor", "manifest", "index", "config", "layout", "docker-manifest", "docker-manifest-list"]
+
+SCHEMA_RULE = Rule("schema", "error", "A document fits the JSON Schema of its kind.")
+"""The rule that findings of the schemas are of."""
 
 _DEFAULT_LIMITS = Limits()
 _NAMES: dict[str, SchemaName] = {

@@ -6,7 +6,6 @@
     verify_image(image.blobs, [image.descriptor]).ok
 """
 
-from oci_layers.validation.findings import Flaw
 from oci_layers.verify.image import Verification, verify_image
 
-__all__ = ["Flaw", "Verification", "verify_image"]
+__all__ = ["Verification", "verify_image"]

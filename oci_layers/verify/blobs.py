@@ -31,30 +31,11 @@ from oci_layers.errors import (
 )
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
+from oci_layers.report import DocumentFinding, DocumentLocation, Finding
 from oci_layers.spec.digest import Digest, Hasher
 from oci_layers.spec.mediatype import MediaType
-from oci_layers.validation.findings import Flaw
 
-__all__ = ["Blob", "Place", "check_blobs", "read_document"]
-
-
-@attrs.frozen
-class Place:
-    """Where a descriptor stands: a pointer into a document. A root stands nowhere, and has its own digest."""
-
-    digest: Digest
-    pointer: str = ""
-    document: str = ""
-    """The name of the document, where it has another than its digest."""
-
-    def __str__(self) -> str:
-        if not self.pointer:
-            return "the root's descriptor"
-        return f"{escape(self.pointer)} of {escape(self.document) or self.digest}"
-
-    def field(self, name: str) -> str:
-        """Return the pointer to a field of the descriptor."""
-        return f"{self.pointer}/{name}" if self.pointer else ""
+__all__ = ["Blob", "check_blobs", "place_of", "read_document"]
 
 
 @attrs.define
@@ -64,19 +45,19 @@ class Blob:
     digest: Digest
     size: int
     """Its size, as the first place says that names it."""
-    place: Place
-    """The first place that names it."""
+    named_at: DocumentLocation
+    """The first descriptor of it; a root has an empty pointer and its own digest."""
     media_type: str = ""
     """What that place says it is."""
     data: bytes | None = None
     """Its bytes, where a descriptor embeds them; they have been compared with the digest."""
     needed: bool = False
     """Whether a place names it without embedding it, and nothing allows it to be absent."""
-    absences: list[tuple[str, Place]] = attrs.field(factory=list)
+    absences: list[tuple[str, DocumentLocation]] = attrs.field(factory=list)
     """The places that name it where it may be absent, each with the rule that allows it."""
-    layers: list[tuple[Place, MediaType]] = attrs.field(factory=list)
+    layers: list[tuple[DocumentLocation, MediaType]] = attrs.field(factory=list)
     """The places that call it a layer."""
-    diff_ids: list[tuple[Place, Digest]] = attrs.field(factory=list)
+    diff_ids: list[tuple[DocumentLocation, Digest]] = attrs.field(factory=list)
     """The places in configs that say what its plain bytes are."""
     tried: bool = False
     """Whether it has been looked for."""
@@ -84,6 +65,13 @@ class Blob:
     """Whether the source does not have it."""
     good: bool = False
     """Whether its bytes are what size and digest say."""
+
+
+def place_of(location: DocumentLocation) -> str:
+    """Return where a descriptor is, for a message."""
+    if not location.pointer:
+        return "the root's descriptor"
+    return f"{escape(location.pointer)} of {escape(location.document) or location.digest}"
 
 
 class _Account:
@@ -155,7 +143,9 @@ class _PlainBytes:
         return next((layer for layer, seen in enumerate(sums) if seen > self.allowed), None)
 
 
-def read_document(blobs: BlobSource, blob: Blob, *, limit: str, allowed: int) -> tuple[bytes | None, list[Flaw]]:
+def read_document(
+    blobs: BlobSource, blob: Blob, *, limit: str, allowed: int
+) -> tuple[bytes | None, list[DocumentFinding]]:
     """Return all bytes of a small blob, or None and what is wrong with it; nothing is wrong if it is only missing."""
     blob.tried = True
     parts = []
@@ -166,7 +156,7 @@ def read_document(blobs: BlobSource, blob: Blob, *, limit: str, allowed: int) ->
             while part := stream.read(1 << 16):
                 parts.append(part)
     except OCIError as error:
-        return None, _flaws_of(error, blob)
+        return None, _findings_of(error, blob)
     blob.good = True
     return b"".join(parts), []
 
@@ -178,7 +168,7 @@ def check_blobs(
     limits: Limits,
     threads: int,
     progress: Callable[[Progress], None] | None = None,
-) -> list[Flaw]:
+) -> list[DocumentFinding]:
     """Return what is wrong with blobs, the largest read first, by several threads at once.
 
     Args:
@@ -196,21 +186,21 @@ def check_blobs(
     limits = attrs.evolve(limits, plain_bytes=sys.maxsize)  # Counted by `plain` from here.
     ended: list[Blob] = []
 
-    def work(item: tuple[int, Blob], report: ShouldContinue) -> list[Flaw]:
+    def work(item: tuple[int, Blob], report: ShouldContinue) -> list[DocumentFinding]:
         at, blob = item
         with contextlib.closing(_Account(report, blob.size)) as account:
-            flaws = _check(blobs, blob, limits, account, functools.partial(plain.add, at))
+            findings = _check(blobs, blob, limits, account, functools.partial(plain.add, at))
             ended.append(blob)
-        return flaws
+        return findings
 
     on_bytes = None if progress is None else _listener(progress, ordered, ended)
     found = map_in_threads(work, list(enumerate(ordered)), threads=threads, on_progress=on_bytes)
-    flaws = [flaw for each in found for flaw in each]
+    findings = [finding for each in found for finding in each]
     past = plain.first_past()
     if past is not None:
         message = f"limit plain_bytes is {plain.allowed}, the layers down to this one, largest first, have more"
-        flaws.append(Flaw("LIM-01", "error", ordered[past].digest, "", message))
-    return flaws
+        findings.append(Finding("LIM-01", "error", DocumentLocation(digest=ordered[past].digest), message))
+    return findings
 
 
 def _listener(
@@ -230,7 +220,7 @@ def _listener(
 
 def _check(
     blobs: BlobSource, blob: Blob, limits: Limits, account: _Account, count: Callable[[int], None]
-) -> list[Flaw]:
+) -> list[DocumentFinding]:
     blob.tried = True
     try:
         with contextlib.closing(_open(blobs, blob, account)) as raw:
@@ -238,7 +228,7 @@ def _check(
                 return _check_layer(raw, blob, limits, account, count)
             drain(raw)
     except OCIError as error:
-        return _flaws_of(error, blob)
+        return _findings_of(error, blob)
     blob.good = True
     return []
 
@@ -258,20 +248,20 @@ def _open(blobs: BlobSource, blob: Blob, account: _Account | None = None) -> Ver
 
 def _check_layer(
     raw: VerifiedReader, blob: Blob, limits: Limits, account: _Account, count: Callable[[int], None]
-) -> list[Flaw]:
+) -> list[DocumentFinding]:
     """Return what is wrong with a layer; raises IntegrityError where it is not even the blob that it should be."""
-    flaws: list[Flaw] = []
+    findings: list[DocumentFinding] = []
     hashers: dict[str, Hasher] = {}
     try:
         plain = decompressed(raw, None, limits)
         # What is not compressed is the blob itself, whose digest is checked by `raw`.
         known = {} if plain.compression else {blob.digest.algorithm: blob.digest.text}
-        for place, diff_id in blob.diff_ids:
+        for location, diff_id in blob.diff_ids:
             try:
                 if diff_id.algorithm not in known:
                     hashers.setdefault(diff_id.algorithm, diff_id.hasher())
             except UnsupportedError as error:
-                flaws.append(Flaw("DIG-08", "error", place.digest, place.pointer, str(error)))
+                findings.append(Finding("DIG-08", "error", location, str(error)))
         # Few bytes may be many plain ones, so it may be long until `raw` is read again, and finds that it shall stop.
         while account.add(0) and (piece := plain.read(PIECE)):
             count(len(piece))
@@ -283,30 +273,30 @@ def _check_layer(
         blob.good = True
         # Which layer is the one too much is told when all have been read.
         past = isinstance(error, LimitError) and error.limit == "plain_bytes"
-        return flaws if past else [*flaws, *_flaws_of(error, blob)]
+        return findings if past else [*findings, *_findings_of(error, blob)]
     blob.good = True
-    for place, row in blob.layers:
+    for location, row in blob.layers:
         if row.family != "docker" and row.compression != plain.compression:
             message = (
                 f"promises {row.compression or 'plain tar'}, the bytes are {plain.compression or 'not compressed'}"
             )
-            flaws.append(Flaw("LYR-03", "error", place.digest, place.field("mediaType"), message))
+            findings.append(Finding("LYR-03", "error", location.field("mediaType"), message))
     actual = known | {name: f"{name}:{hasher.hexdigest()}" for name, hasher in hashers.items()}
-    for place, diff_id in blob.diff_ids:
+    for location, diff_id in blob.diff_ids:
         if actual.get(diff_id.algorithm, diff_id.text) != diff_id.text:
             message = f"is {diff_id}, but the plain bytes of layer {blob.digest} are {actual[diff_id.algorithm]}"
-            flaws.append(Flaw("CHN-01", "error", place.digest, place.pointer, message))
-    return flaws
+            findings.append(Finding("CHN-01", "error", location, message))
+    return findings
 
 
-def _flaws_of(error: OCIError, blob: Blob) -> list[Flaw]:
+def _findings_of(error: OCIError, blob: Blob) -> list[DocumentFinding]:
     """Return what an error says of a blob; that it is missing is for the caller to weigh."""
     match error:
         case BlobMissingError():
             return []
         case SizeMismatchError():
             has = f"{error.actual} bytes, not" if error.actual < error.expected else "more bytes than"
-            rule, message = "DSC-08", f"has {has} the {error.expected} that {blob.place} says"
+            rule, message = "DSC-08", f"has {has} the {error.expected} that {place_of(blob.named_at)} says"
         case DigestMismatchError():
             rule, message = "DSC-05", f"has the digest {error.actual}"
         case CompressionError():
@@ -317,4 +307,4 @@ def _flaws_of(error: OCIError, blob: Blob) -> list[Flaw]:
             rule, message = "DIG-08", str(error)
         case _:
             rule, message = "LAY-05", str(error)
-    return [Flaw(rule, "error", blob.digest, "", message)]
+    return [Finding(rule, "error", DocumentLocation(digest=blob.digest), message)]

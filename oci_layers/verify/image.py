@@ -18,6 +18,7 @@ from oci_layers.blob.store import BlobSource
 from oci_layers.errors import UnsupportedError, escape
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
+from oci_layers.report import DocumentFinding, DocumentLocation, Finding, Severity
 from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -25,11 +26,11 @@ from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import MediaType, lookup, role_of
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import is_attestation, own_name
-from oci_layers.validation.document import judge
-from oci_layers.validation.findings import Findings, Flaw, Sieve
+from oci_layers.validation.document import check_document, relocated
+from oci_layers.validation.findings import Findings, Sieve
 from oci_layers.validation.rule import severity_in
-from oci_layers.validation.rules import Profile, Severity
-from oci_layers.verify.blobs import Blob, Place, check_blobs, read_document
+from oci_layers.validation.rules import Profile
+from oci_layers.verify.blobs import Blob, check_blobs, place_of, read_document
 from oci_layers.verify.platforms import Pair, compare_with_config, compare_with_several, normal, pair
 
 __all__ = ["Verification", "verify_image"]
@@ -38,7 +39,7 @@ _LISTED = "LAY-07"
 _DOCUMENTS = frozenset({"index", "manifest", "config", "empty"})
 
 
-def _findings(found: Iterable[Flaw]) -> Findings[Flaw]:
+def _findings(found: Iterable[DocumentFinding]) -> Findings:
     return Findings(found)
 
 
@@ -46,7 +47,7 @@ def _findings(found: Iterable[Flaw]) -> Findings[Flaw]:
 class Verification:
     """What was looked at, and what is wrong with it."""
 
-    findings: Findings[Flaw] = attrs.field(factory=Findings, converter=_findings)
+    findings: Findings = attrs.field(factory=Findings, converter=_findings)
     """What is wrong, by digest and then in the order of the document: of each severity the first 1,000 that are found.
 
     Its `total`, `totals` and `left_out` count all."""
@@ -71,7 +72,7 @@ def verify_image(
     blobs: BlobSource,
     roots: Sequence[Descriptor],
     *,
-    places: Sequence[Place] = (),
+    locations: Sequence[DocumentLocation] = (),
     documents_only: bool = False,
     profile: Profile = "default",
     limits: Limits | None = None,
@@ -87,7 +88,7 @@ def verify_image(
     Args:
         blobs: Where everything is; read by several threads at once.
         roots: What to begin with: manifests, indexes, or anything else.
-        places: Where each of the roots stands, if in a document; its own rules are for the caller to judge.
+        locations: Where each of the roots stands, if in a document; its own rules are for the caller to judge.
         documents_only: Read documents alone; layers and what is of an unknown type are not even opened.
         profile: How what is found is weighed; see `spec.rules`.
         limits: `index_depth`, `descriptors`, `layers` of each manifest, `plain_bytes` of all layers together, each
@@ -101,15 +102,15 @@ def verify_image(
     """
     limits = limits or Limits()
     walk = _Walk(blobs, profile, limits)
-    walk.documents(roots, places)
+    walk.documents(roots, locations)
     walk.compare()
     if not documents_only:
         todo = [blob for blob in walk.found.values() if blob.layers or not blob.tried]
-        walk.flaws.update(check_blobs(blobs, todo, limits=limits, threads=threads, progress=progress))
+        walk.findings.update(check_blobs(blobs, todo, limits=limits, threads=threads, progress=progress))
     walk.weigh_absences()
     good = [blob for blob in walk.found.values() if blob.good]
     return Verification(
-        findings=Findings(map(walk.named, sorted(walk.flaws, key=_order)), walk.sieve.left_out),
+        findings=Findings(map(walk.named, sorted(walk.findings, key=_order)), walk.sieve.left_out),
         blobs=len(good),
         bytes=sum(blob.size for blob in good),
         documents=sum(not blob.layers and role_of(blob.media_type) in _DOCUMENTS for blob in good),
@@ -117,9 +118,11 @@ def verify_image(
     )
 
 
-def _order(flaw: Flaw) -> tuple[Digest, list[tuple[int, str]], str, str]:
-    steps = [(len(step) if step.isdecimal() else 0, step) for step in flaw.pointer.split("/")]
-    return flaw.digest, steps, flaw.rule, flaw.message
+def _order(finding: DocumentFinding) -> tuple[Digest, list[tuple[int, str]], str, str]:
+    location = finding.location
+    assert location.digest is not None
+    steps = [(len(step) if step.isdecimal() else 0, step) for step in location.pointer.split("/")]
+    return location.digest, steps, finding.rule, finding.message
 
 
 @attrs.frozen
@@ -135,7 +138,7 @@ class _Walk:
     """What has been found of an image so far."""
 
     def __init__(self, blobs: BlobSource, profile: Profile, limits: Limits) -> None:
-        self.flaws: set[Flaw] = set()
+        self.findings: set[DocumentFinding] = set()
         self.sieve = Sieve()
         """Of what is wrong within documents; the limits bound what else there can be."""
         self.found: dict[Digest, Blob] = {}
@@ -148,62 +151,65 @@ class _Walk:
         self._images: dict[Digest, Manifest] = {}
         self._configs: dict[Digest, ImageConfig] = {}
         self._indexes: dict[Digest, Index] = {}
-        self._platforms: list[tuple[Place, Platform, Digest]] = []
-        self._artifacts: list[tuple[Place, str, Digest]] = []
-        self._images_of: dict[tuple[Digest, str | None], list[Descriptor]] = {}
+        self._platforms: list[tuple[DocumentLocation, Platform, Digest]] = []
+        self._artifacts: list[tuple[DocumentLocation, str, Digest]] = []
+        self._images_of: dict[tuple[Digest | None, str | None], list[Descriptor]] = {}
 
-    def _add(self, rule: str, severity: Severity, place: Place, message: str) -> None:
+    def _add(self, rule: str, severity: Severity, location: DocumentLocation, message: str) -> None:
         weighed = severity_in(severity, self._profile)
         if weighed is not None:
-            self.flaws.add(Flaw(rule, weighed, place.digest, place.pointer, message))
+            self.findings.add(Finding(rule, weighed, location, message))
 
-    def named(self, flaw: Flaw) -> Flaw:
+    def named(self, finding: DocumentFinding) -> DocumentFinding:
         """Return a finding with what is known of the blob that it is in."""
-        blob = self.found.get(flaw.digest)
+        digest = finding.location.digest
+        blob = None if digest is None else self.found.get(digest)
         if blob is None:
-            return flaw
-        named = str(blob.place) if blob.place.pointer else ""
-        return attrs.evolve(flaw, media_type=blob.media_type, named=named)
+            return finding
+        named_by = place_of(blob.named_at) if blob.named_at.pointer else ""
+        return relocated(finding, media_type=blob.media_type, named_by=named_by)
 
-    def documents(self, roots: Sequence[Descriptor], places: Sequence[Place] = ()) -> None:
+    def documents(self, roots: Sequence[Descriptor], locations: Sequence[DocumentLocation] = ()) -> None:
         """Judge every document that can be reached; gather what is said of all other blobs."""
-        for root, place in zip(roots, places or [Place(root.digest) for root in roots], strict=True):
-            if not place.pointer and _embeds(root) is False:
-                self._add("DSC-16", "error", place, "the embedded data is something else")
-            self._name_entry(root, place, 0)
+        for root, location in zip(
+            roots, locations or [DocumentLocation(digest=root.digest) for root in roots], strict=True
+        ):
+            if not location.pointer and _embeds(root) is False:
+                self._add("DSC-16", "error", location, "the embedded data is something else")
+            self._name_entry(root, location, 0)
         while self._steps:
             step = self._steps.popleft()
             key = (step.descriptor.digest, step.descriptor.media_type)
             if key not in self._judged:
                 self._judge(step)
 
-    def _name(self, descriptor: Descriptor, place: Place, depth: int, *, may_be_absent: str = "") -> None:
-        """Take note that a descriptor stands at a place."""
+    def _name(self, descriptor: Descriptor, location: DocumentLocation, depth: int, *, may_be_absent: str = "") -> None:
+        """Take note that a descriptor stands at a location."""
         self._named += 1
         if self._named > self._limits.descriptors:
             if self._named == self._limits.descriptors + 1:
                 message = f"limit descriptors is {self._limits.descriptors}, there are more"
-                self._add("LIM-01", "error", place, message)
+                self._add("LIM-01", "error", location, message)
             return
         blob = self.found.setdefault(
-            descriptor.digest, Blob(descriptor.digest, descriptor.size, place, descriptor.media_type)
+            descriptor.digest, Blob(descriptor.digest, descriptor.size, location, descriptor.media_type)
         )
         if descriptor.size != blob.size:
-            message = f"is {descriptor.size}, but {blob.place} says {blob.size} of the same blob"
-            self._add("DSC-08", "error", Place(place.digest, place.field("size")), message)
+            message = f"is {descriptor.size}, but {place_of(blob.named_at)} says {blob.size} of the same blob"
+            self._add("DSC-08", "error", location.field("size"), message)
         if descriptor.artifact_type is not None:
-            self._artifacts.append((place, descriptor.artifact_type, descriptor.digest))
+            self._artifacts.append((location, descriptor.artifact_type, descriptor.digest))
         row = lookup(descriptor.media_type)
         if row is not None and not row.distributable:
             may_be_absent = "NDL-03"
         if _embeds(descriptor):
             blob.data = descriptor.data
         elif may_be_absent:
-            blob.absences.append((may_be_absent, place))
+            blob.absences.append((may_be_absent, location))
         else:
             blob.needed = True
         if row is not None and row.role == "layer":
-            blob.layers.append((place, row))
+            blob.layers.append((location, row))
         if row is not None and row.role in _DOCUMENTS:
             self._steps.append(_Step(descriptor, row, depth))
 
@@ -215,13 +221,13 @@ class _Walk:
         blob = self.found[descriptor.digest]
         if blob.tried and not blob.good and not (blob.missing and blob.data is not None):
             return
-        raw, flaws = read_document(self._blobs, blob, limit=limit, allowed=allowed)
-        self.flaws.update(flaws)
+        raw, found = read_document(self._blobs, blob, limit=limit, allowed=allowed)
+        self.findings.update(found)
         if raw is None:
             return  # Another place may embed it, so it is looked for again there.
         self._judged.add((descriptor.digest, descriptor.media_type))
-        judged, value = judge(raw, descriptor, profile=self._profile, limits=limits)
-        self.flaws.update(flaw for flaw in judged if self.sieve.admits(flaw.rule, flaw.severity))
+        judged, value = check_document(raw, descriptor, profile=self._profile, limits=limits)
+        self.findings.update(finding for finding in judged if self.sieve.admits(finding.rule, finding.severity))
         self.sieve.left_out.update(judged.left_out)
         if isinstance(value, ImageConfig):
             self._configs[descriptor.digest] = value
@@ -234,32 +240,32 @@ class _Walk:
         subject_rule = "MAN-17"
         if isinstance(document, Manifest):
             self._images[digest] = document
-            self._name(document.config, Place(digest, "/config"), step.depth)
+            self._name(document.config, DocumentLocation("/config", digest), step.depth)
             layers, allowed = document.layers, self._limits.layers
             if len(layers) > allowed:
                 message = f"limit layers is {allowed}, the manifest has {len(layers)}"
-                self._add("LIM-01", "error", Place(digest, "/layers"), message)
+                self._add("LIM-01", "error", DocumentLocation("/layers", digest), message)
                 layers = ()
             for index, layer in enumerate(layers):
-                self._name(layer, Place(digest, f"/layers/{index}"), step.depth)
+                self._name(layer, DocumentLocation(f"/layers/{index}", digest), step.depth)
         elif step.depth >= self._limits.index_depth:
             message = f"limit index_depth is {self._limits.index_depth}, this one is deeper inside other indexes"
-            self._add("LIM-02", "error", Place(digest), message)
+            self._add("LIM-02", "error", DocumentLocation(digest=digest), message)
         else:
             subject_rule = "IDX-15"
             self._indexes[digest] = document
             for index, entry in enumerate(document.manifests):
-                self._name_entry(entry, Place(digest, f"/manifests/{index}"), step.depth + 1)
+                self._name_entry(entry, DocumentLocation(f"/manifests/{index}", digest), step.depth + 1)
         if document.subject is not None:
-            self._name(document.subject, Place(digest, "/subject"), step.depth, may_be_absent=subject_rule)
+            self._name(document.subject, DocumentLocation("/subject", digest), step.depth, may_be_absent=subject_rule)
 
-    def _name_entry(self, entry: Descriptor, place: Place, depth: int) -> None:
+    def _name_entry(self, entry: Descriptor, location: DocumentLocation, depth: int) -> None:
         """Take note of an entry of an index, or of a root."""
-        self._name(entry, place, depth, may_be_absent=_LISTED if place.pointer else "")
-        if place.pointer:
-            self._images_of.setdefault((place.digest, own_name(entry)), []).append(entry)
+        self._name(entry, location, depth, may_be_absent=_LISTED if location.pointer else "")
+        if location.pointer:
+            self._images_of.setdefault((location.digest, own_name(entry)), []).append(entry)
         if entry.platform is not None and not is_attestation(entry):
-            self._platforms.append((place, entry.platform, entry.digest))
+            self._platforms.append((location, entry.platform, entry.digest))
 
     def compare(self) -> None:
         """Hold manifests, configs and platforms against one another."""
@@ -268,23 +274,23 @@ class _Walk:
             if config is not None and _is_config(manifest.config):
                 self._compare_layers(digest, manifest, config)
         self._compare_platforms()
-        for place, artifact_type, digest in self._artifacts:
+        for location, artifact_type, digest in self._artifacts:
             image = self._images.get(digest)
             actual = artifact_type if image is None else image.artifact_type or image.config.media_type
             if actual != artifact_type:
                 message = f"is {escape(artifact_type)}, but {digest} is of the type {escape(actual)}"
-                self._add("DSC-21", "warning", Place(place.digest, place.field("artifactType")), message)
+                self._add("DSC-21", "warning", location.field("artifactType"), message)
 
     def _compare_platforms(self) -> None:
         inside = {digest: self._platforms_in(index) for digest, index in self._indexes.items()}
-        for place, platform, digest in self._platforms:
+        for location, platform, digest in self._platforms:
             found = self._config_of(digest)
             if found is None:
                 differences, what = compare_with_several(platform, inside.get(digest, {})), str(digest)
             else:
                 differences, what = compare_with_config(platform, found[1]), str(found[0])
             for rule, severity, message in differences:
-                self._add(rule, severity, Place(place.digest, place.field("platform")), f"{message} {what}")
+                self._add(rule, severity, location.field("platform"), f"{message} {what}")
 
     def _config_of(self, digest: Digest) -> tuple[Digest, ImageConfig] | None:
         """Return the config of a manifest, if it is an image's and has been read."""
@@ -306,7 +312,7 @@ class _Walk:
 
     def _compare_layers(self, digest: Digest, manifest: Manifest, config: ImageConfig) -> None:
         diff_ids = config.rootfs.diff_ids
-        whole = Place(manifest.config.digest, "/rootfs/diff_ids")
+        whole = DocumentLocation("/rootfs/diff_ids", manifest.config.digest)
         if len(diff_ids) != len(manifest.layers):
             message = f"has {len(diff_ids)} diff_ids for the {len(manifest.layers)} layers of manifest {digest}"
             self._add("CFG-20", "error", whole, message)
@@ -315,7 +321,7 @@ class _Walk:
         for index, (layer, diff_id) in enumerate(zip(manifest.layers, diff_ids, strict=True)):
             row, blob = lookup(layer.media_type), self.found.get(layer.digest)
             if row is not None and row.role == "layer" and blob is not None:
-                blob.diff_ids.append((Place(whole.digest, f"{whole.pointer}/{index}"), diff_id))
+                blob.diff_ids.append((DocumentLocation(f"{whole.pointer}/{index}", whole.digest), diff_id))
 
     def weigh_absences(self) -> None:
         """Tell of the blobs that are not there."""
@@ -326,13 +332,18 @@ class _Walk:
                         self.found[entry.digest].needed = True
         for blob in self.found.values():
             if blob.missing and blob.needed:
-                self._add("LAY-05", "error", Place(blob.digest), f"is missing; {blob.place} names it")
-            for rule, place in blob.absences if blob.missing else ():
+                self._add(
+                    "LAY-05",
+                    "error",
+                    DocumentLocation(digest=blob.digest),
+                    f"is missing; {place_of(blob.named_at)} names it",
+                )
+            for rule, location in blob.absences if blob.missing else ():
                 if rule != _LISTED:
-                    self._add(rule, "note", place, f"{blob.digest} is not there, and need not be")
+                    self._add(rule, "note", location, f"{blob.digest} is not there, and need not be")
                 elif not blob.needed:
                     message = f"{blob.digest} is not there, and need not be, since another image of this index is"
-                    self._add(rule, "note", place, message)
+                    self._add(rule, "note", location, message)
 
     def _is_there(self, entry: Descriptor) -> bool:
         """Tell whether an entry of an index is an image, or another index, and not missing."""

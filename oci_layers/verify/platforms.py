@@ -8,9 +8,9 @@ so that x86_64 is amd64; what either leaves out is no difference. Which places t
 from collections.abc import Mapping
 
 from oci_layers.errors import NameFormatError, escape
+from oci_layers.report import Severity
 from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.platform import Platform
-from oci_layers.validation.rules import Severity
 
 __all__ = ["Difference", "Pair", "compare_with_config", "compare_with_several", "normal", "pair"]
 

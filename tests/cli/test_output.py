@@ -5,7 +5,8 @@ import json
 import pytest
 
 from oci_layers.cli.output import counted, human_bytes, path_json, report_json
-from oci_layers.report import Finding, LayerTime, Report, Skipped
+from oci_layers.report import LayerTime, Report, Skipped
+from tests.support.findings import in_layer
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_a_report_has_totals_beside_its_items():
     report = Report(entries=3, files=2, bytes=1, layers=[LayerTime("sha256:aa", 0.12345678)])
     report.skipped.add(Skipped("xattr", b"a\xff", 1, 95, "user.k"))
     report.skipped.add(Skipped("device", b"b", 0, 1))
-    report.findings.add(Finding("duplicate", b"", 0))
+    report.findings.add(in_layer("duplicate", b"", 0))
     report.leftovers.append("/a\udcff")
     value = report_json(report)
     assert json.loads(json.dumps(value)) == {
@@ -63,7 +64,7 @@ def test_a_report_has_totals_beside_its_items():
         },
         "findings": {
             "totals": {"duplicate": 1},
-            "items": [{"what": "duplicate", "path": "/", "layer": 0, "detail": ""}],
+            "items": [{"rule": "duplicate", "severity": "error", "path": "/", "layer": 0, "message": ""}],
         },
         "leftovers": [{"path": "/a\\xff", "path_base64": "L2H/"}],
     }

@@ -7,11 +7,12 @@ import attrs
 import pytest
 
 import oci_layers
-from oci_layers.cli.sarif import Result, SarifRule, file_uri, sarif_log
+from oci_layers.cli.sarif import Result, file_uri, sarif_log
+from oci_layers.report import Rule
 from tests.support.sarif import check_sarif
 
-RULE = SarifRule(id="A-1", severity="error", sentence="Never do this.")
-OTHER = SarifRule(id="B-2", severity="note", sentence="Better not.", fix="Do that.")
+RULE = Rule(id="A-1", severity="error", sentence="Never do this.")
+OTHER = Rule(id="B-2", severity="note", sentence="Better not.", fix="Do that.")
 RESULT = Result(rule=RULE, severity="warning", message="it is done", uri="a/b.json")
 
 

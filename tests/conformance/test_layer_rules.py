@@ -26,7 +26,7 @@ def each(rows):
 
 
 def found(findings):
-    return [(finding.what, finding.path) for finding in findings]
+    return [(finding.rule, finding.location.path) for finding in findings]
 
 
 def facts(error):

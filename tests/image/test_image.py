@@ -275,7 +275,9 @@ def test_unpack_reports_what_is_odd_and_what_the_disk_cannot_hold(tmp_path):
     odd = tar(f("a"), f("a"), f("b", "b", xattrs={b"trusted.overlay.opaque": b"y"}))
     with open_image(image(tmp_path / "image", odd)) as opened:
         report = opened.unpack(tmp_path / "out")
-    assert [(each.what, each.path, each.layer) for each in report.findings] == [("duplicate", b"a", 0)]
+    assert [(each.rule, each.location.path, each.location.layer) for each in report.findings] == [
+        ("duplicate", b"a", 0)
+    ]
     assert [(each.what, each.path, each.layer) for each in report.skipped] == [("overlay-xattr", b"b", 0)]
     assert (tmp_path / "out" / "b").read_text() == "b"
 

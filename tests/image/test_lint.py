@@ -8,7 +8,7 @@ import pytest
 from oci_layers import Limits, Policy, open_image
 from oci_layers.errors import BlobMissingError, DigestMismatchError, LimitError, TarFormatError
 from oci_layers.image import lint_layers
-from oci_layers.lint import Lint
+from tests.support.findings import in_entry
 from tests.support.layers import Built, d, entry, f, image, ln, opq, sym, tar, wh
 
 WHOLE = 1_700_000_000 * 10**9
@@ -24,7 +24,7 @@ def linted(directory, *layers, limits=None, **options):
 
 
 def told(*arguments, **options):
-    return [(found.layer, found.what, found.path) for found in linted(*arguments, **options)]
+    return [(found.location.layer, found.rule, found.location.path) for found in linted(*arguments, **options)]
 
 
 BASE = layer(d("a/"), f("a/x", "one"), f("b", "two"))
@@ -62,13 +62,13 @@ def test_each_layer_is_judged_over_those_below(tmp_path, layers, expected):
 
 def test_a_finding_says_its_layer_and_where_it_stands_there(tmp_path):
     assert linted(tmp_path, BASE, layer(f("b"), f("c", mode=0o666))) == [
-        Lint("world-writable", b"c", 1, 1, 512, "0666"),
+        in_entry("world-writable", b"c", 1, 1, 512, "0666"),
     ]
 
 
 def test_some_layers_of_an_image_are_linted_as_one_of_their_own(tmp_path):
     with open_image(image(tmp_path, BASE, layer(f("c")), layer(wh("b"), wh("c")))) as opened:
-        found = [(found.layer, found.what, found.path) for found in lint_layers(opened.layers[1:])]
+        found = [(found.location.layer, found.rule, found.location.path) for found in lint_layers(opened.layers[1:])]
     assert found == [(2, "nothing-hidden", b"b")]
 
 
@@ -144,7 +144,7 @@ def test_findings_come_before_the_error_of_a_damaged_layer(tmp_path):
     built.layers[1]["blob"] = blob[:-1] + b"!"
     with open_image(built.write()) as opened:
         found = opened.lint()
-        assert (next(found).what, opened.layers[1].name) == (
+        assert (next(found).rule, opened.layers[1].name) == (
             "nothing-hidden",
             f"layer 1 ({built.layers[1]['descriptor']['digest']})",
         )
@@ -193,7 +193,7 @@ def test_lint_that_is_closed_early_leaves_no_thread(tmp_path):
     before = threading.active_count()
     with open_image(image(tmp_path, layer(wh("a"), f("b" * 5000)), BASE)) as opened:
         found = opened.lint()
-        assert next(found).what == "nothing-hidden"
+        assert next(found).rule == "nothing-hidden"
         found.close()
         assert threading.active_count() == before
 

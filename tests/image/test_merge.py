@@ -29,7 +29,7 @@ def test_one_layer_alone_is_what_it_makes_of_an_empty_directory(opened, tmp_path
     assert scan(tmp_path / "out") == opened.layers[1].tree() == merged(UPPER)
     assert (report.entries, report.files, report.bytes) == (2, 1, 3)
     assert [layer.diff_id for layer in report.layers] == [str(opened.layers[1].diff_id)]
-    assert [(finding.what, finding.path, finding.layer) for finding in report.findings] == [
+    assert [(finding.rule, finding.location.path, finding.location.layer) for finding in report.findings] == [
         ("nothing-hidden", b"a/x", 1)
     ]
 

@@ -352,7 +352,7 @@ def test_an_entry_that_buildah_is_told_to_give_another_architecture_than_its_ima
     judged(f"oci:{tmp_path}/layout:t", known=WARNED_OF | {("IDX-09", "error"): "as told"})
     place = Bytes(f"oci:{tmp_path}/layout")
     found = [each for each in verify_image(place, place.top()[1]).findings if each.severity == "error"]
-    assert [(each.rule, each.pointer) for each in found] == [("IDX-09", "/manifests/0/platform")]
+    assert [(each.rule, each.location.pointer) for each in found] == [("IDX-09", "/manifests/0/platform")]
 
 
 # skopeo

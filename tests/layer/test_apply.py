@@ -7,9 +7,9 @@ import pytest
 from oci_layers.errors import LayerError, LimitError, LinkError, TarFormatError, UnsafePathError
 from oci_layers.layer import Add, Link, Opaque, Policy, Whiteout, apply, decode
 from oci_layers.limits import Limits
-from oci_layers.report import Finding
 from oci_layers.tar import read_tar
 from oci_layers.tree import Directory, Fifo, File, FileTree, Inline, TreeEditor, dump, parse
+from tests.support.findings import in_layer
 from tests.support.layers import char, d, f, fifo, ln, opq, sym, tar, wh
 from tests.support.trees import merged, mirrored
 
@@ -86,27 +86,27 @@ def test_a_directory_with_an_entry_of_its_own_is_not_reset():
 )
 def test_a_path_is_reported_where_a_link_was_removed_and_nowhere_else(lower, upper, path):
     _, findings = laid([d("d/"), *lower], upper)
-    assert [(finding.what, finding.path) for finding in findings] == [("order", each) for each in path]
+    assert [(finding.rule, finding.location.path) for finding in findings] == [("order", each) for each in path]
 
 
 @pytest.mark.parametrize(
     ("layers", "expected"),
     [
-        ([[f("a"), f("a")]], [Finding("duplicate", b"a", 0)]),
-        ([[wh("a")]], [Finding("nothing-hidden", b"a", 0)]),
-        ([[], [opq("a/b")]], [Finding("nothing-hidden", b"a/b", 1)]),
+        ([[f("a"), f("a")]], [in_layer("duplicate", b"a", 0)]),
+        ([[wh("a")]], [in_layer("nothing-hidden", b"a", 0)]),
+        ([[], [opq("a/b")]], [in_layer("nothing-hidden", b"a/b", 1)]),
         (
             [[f("p")], [f("p/a")]],
-            [Finding("file-as-directory", b"p", 1, "a file is used as a directory, and gave way to one")],
+            [in_layer("file-as-directory", b"p", 1, "a file is used as a directory, and gave way to one")],
         ),
-        ([[sym("l", "../x")], [f("l/a")]], [Finding("climbing-link", b"l", 1, "the link leads above the root")]),
+        ([[sym("l", "../x")], [f("l/a")]], [in_layer("climbing-link", b"l", 1, "the link leads above the root")]),
         (
             [[f("f")], [ln("h", "f"), wh("f")]],
-            [Finding("order", b"f", 1, "the layer uses this and removes it: read in tar order")],
+            [in_layer("order", b"f", 1, "the layer uses this and removes it: read in tar order")],
         ),
         (
             [[d("d/"), sym("l", "d")], [wh("l"), f("l/a")]],
-            [Finding("order", b"l", 1, "the layer uses this and removes it: read in tar order")],
+            [in_layer("order", b"l", 1, "the layer uses this and removes it: read in tar order")],
         ),
         (
             [[d("d/"), sym("l", "d")], [f("l/a"), f("l")]],
@@ -114,7 +114,7 @@ def test_a_path_is_reported_where_a_link_was_removed_and_nowhere_else(lower, upp
         ),
         (
             [[d("d/"), f("d/a")], [sym("l", "d"), wh("l/a")]],
-            [Finding("nothing-hidden", b"l/a", 1)],
+            [in_layer("nothing-hidden", b"l/a", 1)],
         ),
     ],
 )
@@ -125,8 +125,8 @@ def test_findings_say_what_where_in_which_layer_and_why(layers, expected):
 def test_a_refused_change_is_reported_with_its_own_name():
     _, findings = laid([d("d/"), ln("h", "d"), sym("l", "l")], [ln("h", "no"), wh("l/x")], policy=LENIENT)
     assert findings == [
-        Finding("refused", b"l/x", 1, "more than 40 links to follow, perhaps a loop"),
-        Finding("refused", b"h", 1, "no file 'no' to link to"),
+        in_layer("refused", b"l/x", 1, "more than 40 links to follow, perhaps a loop"),
+        in_layer("refused", b"h", 1, "no file 'no' to link to"),
     ]
 
 
@@ -168,7 +168,7 @@ def test_a_duplicate_that_is_refused_changes_nothing():
     assert tree.get("a").content == Inline(b"1")
     assert tree.get("d").mode == 0o700
     assert tree.root.mode == 0o755
-    assert [(finding.what, finding.path) for finding in findings] == [
+    assert [(finding.rule, finding.location.path) for finding in findings] == [
         ("refused", b"a"),
         ("refused", b"d"),
         ("refused", b""),
@@ -194,7 +194,7 @@ def test_links_that_wait_are_refused_in_the_end():
 def test_the_last_entry_of_a_name_wins_over_a_link_that_waits():
     tree, findings = laid([ln("h", "f"), f("h", "own"), f("f")], policy=LENIENT)
     assert tree.get("h").content == Inline(b"own")
-    assert findings == [Finding("duplicate", b"h", 0)]
+    assert findings == [in_layer("duplicate", b"h", 0)]
 
 
 @pytest.mark.parametrize(("links", "made"), [(0, 1), (1, 2), (40, 9)])
@@ -203,7 +203,7 @@ def test_links_to_links_that_wait_are_made_as_often_as_links_are_followed(links,
     policy = Policy(forward_links="defer", refused="skip")
     tree, findings = laid(layer, policy=policy, tree=FileTree(limits=Limits(links=links)))
     assert names(tree) == [f"h{n}" for n in range(9 - made, 10)]
-    assert [finding.path for finding in findings] == [b"h%d" % n for n in range(9 - made)]
+    assert [finding.location.path for finding in findings] == [b"h%d" % n for n in range(9 - made)]
 
 
 def test_resolved_names_are_held_to_the_limits():
@@ -285,7 +285,7 @@ def test_what_a_mirror_refuses_is_not_in_the_tree():
     apply(decode(LAYER), tree, mirror=mirror, policy=LENIENT, on_finding=findings.append)
     assert names(tree) == ["a", "d", "d/x", "h"]
     assert mirror.names == {b"/a", b"/d", b"d/x", b"/h"}
-    assert [(finding.what, finding.path) for finding in findings] == [
+    assert [(finding.rule, finding.location.path) for finding in findings] == [
         ("refused", b"A"),
         ("refused", b"H"),
         ("refused", b"D/y"),
@@ -473,5 +473,5 @@ def test_a_way_that_was_refused_is_refused_again():
     policy = Policy(refused="skip", suspicious="error")
     findings = []
     tree = merged(tar(sym("l", "../x"), f("l/a"), f("l/b")), policy=policy, on_finding=findings.append)
-    assert [(each.what, each.path) for each in findings] == [("refused", b"l/a"), ("refused", b"l/b")]
+    assert [(each.rule, each.location.path) for each in findings] == [("refused", b"l/a"), ("refused", b"l/b")]
     assert not any(isinstance(node, File) for _, node in tree.walk())

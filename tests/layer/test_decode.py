@@ -6,9 +6,9 @@ import pytest
 from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError, WhiteoutError
 from oci_layers.layer import Add, Link, Opaque, Policy, Whiteout, decode
 from oci_layers.limits import Limits
-from oci_layers.report import Finding
 from oci_layers.tar import BLOCK, CHARACTER, DIRECTORY, FIFO, GLOBAL, HARDLINK, REGULAR, SYMLINK, Pieces, read_tar
 from oci_layers.tree import Device, Directory, Fifo, File, Inline, RangeContent, Symlink
+from tests.support.findings import in_layer
 from tests.support.layers import block, char, d, entry, f, fifo, ln, opq, sym, tar, wh
 
 LENIENT = Policy.preset("lenient")
@@ -148,7 +148,7 @@ def test_what_the_rules_refuse_raises_or_is_skipped_and_reported(given, kind, pa
     assert (type(caught.value), caught.value.path, caught.value.reason) == (kind, path, reason)
     changes, findings = decoded(given, f("next"), layer=2, policy=Policy(refused="skip"))
     assert [change.path for change in changes] == [b"next"]
-    assert findings == [Finding("refused", path, 2, reason)]
+    assert findings == [in_layer("refused", path, 2, reason)]
 
 
 @pytest.mark.parametrize("number", [0, 2**32 - 2])
@@ -166,10 +166,10 @@ def test_device_numbers_of_32_bits_are_taken(number):
 @pytest.mark.parametrize(
     ("given", "finding"),
     [
-        (entry("x", b"Z"), Finding("unknown-type", b"x", 1, "unknown tar type 'Z'")),
-        (entry("../x/g", GLOBAL, pax={b"comment": b""}), Finding("global-header", b"../x/g", 1)),
-        (f(".wh..wh.plnk/1"), Finding("aufs", b".wh..wh.plnk/1", 1)),
-        (f("d/.wh..wh.x"), Finding("whiteout-of-marker", b"d/.wh..wh.x", 1)),
+        (entry("x", b"Z"), in_layer("unknown-type", b"x", 1, "unknown tar type 'Z'")),
+        (entry("../x/g", GLOBAL, pax={b"comment": b""}), in_layer("global-header", b"../x/g", 1)),
+        (f(".wh..wh.plnk/1"), in_layer("aufs", b".wh..wh.plnk/1", 1)),
+        (f("d/.wh..wh.x"), in_layer("whiteout-of-marker", b"d/.wh..wh.x", 1)),
     ],
 )
 def test_what_means_nothing_is_dropped_and_reported(given, finding):
@@ -188,7 +188,7 @@ def test_only_unknown_types_depend_on_their_policy():
 )
 @pytest.mark.parametrize("policy", [Policy(), STRICT, LENIENT])
 def test_a_marker_of_any_type_is_one_and_is_reported(given, policy):
-    finding = Finding("odd-marker", b".wh.x", 0, "a whiteout that is not an empty file")
+    finding = in_layer("odd-marker", b".wh.x", 0, "a whiteout that is not an empty file")
     assert decoded(given, policy=policy) == ([Whiteout(b"x")], [finding])
 
 
@@ -200,7 +200,7 @@ def test_names_that_climb_are_held_at_the_root_on_request():
 
 
 def test_link_targets_that_climb_are_held_at_the_root_and_reported():
-    change, finding = Link(b"x", b"y"), Finding("climbing-link", b"x", 0, "the target climbs above the root")
+    change, finding = Link(b"x", b"y"), in_layer("climbing-link", b"x", 0, "the target climbs above the root")
     assert decoded(ln("x", "a/../../y")) == ([change], [finding])
     assert decoded(ln("x", "../y"), policy=LENIENT) == ([change], [finding])
     with pytest.raises(UnsafePathError) as caught:
@@ -209,7 +209,7 @@ def test_link_targets_that_climb_are_held_at_the_root_and_reported():
     skipping = Policy(suspicious="error", refused="skip")
     assert decoded(ln("x", "../y"), policy=skipping) == (
         [],
-        [Finding("refused", b"x", 0, "the target climbs above the root")],
+        [in_layer("refused", b"x", 0, "the target climbs above the root")],
     )
 
 
@@ -254,7 +254,7 @@ def test_a_whiteout_may_be_as_much_longer_as_its_prefix_is():
 def test_a_name_past_the_default_limits_can_have_a_climbing_target():
     limits = Limits(path_depth=300)
     [change], [finding] = decoded(ln("d/" * 299 + "x", "../y"), limits=limits)
-    assert change.path == finding.path == b"d/" * 299 + b"x"
+    assert change.path == finding.location.path == b"d/" * 299 + b"x"
 
 
 @pytest.mark.parametrize("target", [4094, 4095])

@@ -30,8 +30,8 @@ def applied(layer, lower, policy):
     words = set()
     tree = lower.fork()
     try:
-        apply(decode(read(layer), policy=policy, on_finding=lambda one: words.add(one.what)), tree, policy=policy,
-              on_finding=lambda one: words.add(one.what))  # fmt: skip
+        apply(decode(read(layer), policy=policy, on_finding=lambda one: words.add(one.rule)), tree, policy=policy,
+              on_finding=lambda one: words.add(one.rule))  # fmt: skip
     except (LayerError, LimitError) as error:
         if isinstance(error, TarFormatError):
             return None, False
@@ -48,7 +48,7 @@ def check(layers):
         except TarFormatError:
             return
         found += linter.end()
-        words, errors = {one.what for one in found}, {one.what for one in found if one.rule.severity == "error"}
+        words, errors = {one.rule for one in found}, {one.rule for one in found if one.severity == "error"}
         reported, refused = applied(layer, lower, DEFAULT)
         assert not refused or errors
         assert [word for word in reported if not SAME.get(word, {word}) & words] == []
@@ -70,7 +70,7 @@ def test_lint_finds_what_the_engine_says_of_any_layer(stack):
 
 
 def said(entries, **options):
-    return [(each.what, each.path) for each in lint(entries, policy=Policy.preset("lenient"), **options)]
+    return [(each.rule, each.location.path) for each in lint(entries, policy=Policy.preset("lenient"), **options)]
 
 
 LONG = "d" * 12

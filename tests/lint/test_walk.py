@@ -7,9 +7,10 @@ import pytest
 from oci_layers.errors import TarFormatError
 from oci_layers.layer import apply, decode
 from oci_layers.limits import Limits
-from oci_layers.lint import LINT_RULES, Lint, Linter, lint
+from oci_layers.lint import LAYER_RULES, Linter, lint
 from oci_layers.tar import CONTIGUOUS, DIRECTORY, GLOBAL, HARDLINK, SYMLINK, read_tar
 from oci_layers.tree import FileTree
+from tests.support.findings import in_entry
 from tests.support.layers import block, char, d, entry, f, fifo, ln, opq, sym, tar, wh
 
 WHOLE = 1_700_000_000 * 10**9
@@ -139,23 +140,23 @@ PAIRS = {
 
 
 def test_every_rule_has_a_layer_that_breaks_it_and_one_that_barely_does_not():
-    assert PAIRS.keys() == LINT_RULES.keys()
+    assert PAIRS.keys() == LAYER_RULES.keys()
 
 
-@pytest.mark.parametrize("what", LINT_RULES)
+@pytest.mark.parametrize("what", LAYER_RULES)
 def test_a_layer_that_breaks_one_rule_gets_that_finding_and_no_other(what):
     entries, (path, index, detail), _, *options = PAIRS[what]
-    assert linted(*entries, layer=3, **dict(*options)) == [Lint(what, path, 3, index, 512 * index, detail)]
+    assert linted(*entries, layer=3, **dict(*options)) == [in_entry(what, path, 3, index, 512 * index, detail)]
 
 
-@pytest.mark.parametrize("what", LINT_RULES)
+@pytest.mark.parametrize("what", LAYER_RULES)
 def test_a_layer_that_barely_keeps_a_rule_gets_no_finding(what):
     _, _, entries, *options = PAIRS[what]
     assert linted(*entries, **dict(*options)) == []
 
 
 def told(*entries, **options):
-    return [(found.what, found.path) for found in linted(*entries, **options)]
+    return [(found.rule, found.location.path) for found in linted(*entries, **options)]
 
 
 @pytest.mark.parametrize(
@@ -242,8 +243,8 @@ def test_spelling_makes_no_difference():
 
 def test_a_finding_has_its_rule():
     [found] = linted(f("x"), f("x"))
-    assert found.rule is LINT_RULES["duplicate"]
-    assert (found.rule.severity, found.rule.fix) == ("error", "Keep the last entry.")
+    assert found.severity == LAYER_RULES["duplicate"].severity
+    assert (found.severity, LAYER_RULES[found.rule].fix) == ("error", "Keep the last entry.")
 
 
 def test_findings_come_while_the_layer_is_read():
@@ -252,7 +253,7 @@ def test_findings_come_while_the_layer_is_read():
         raise TarFormatError(b"", "cut short", 0)
 
     found = lint(entries())
-    assert next(found).what == "duplicate"
+    assert next(found).rule == "duplicate"
     with pytest.raises(TarFormatError):
         next(found)
 
@@ -260,10 +261,10 @@ def test_findings_come_while_the_layer_is_read():
 def test_entries_may_be_looked_at_one_by_one():
     linter = Linter(lower=BASE, layer=2)
     found = [
-        [one.what for one in linter.look(each)] for each in whole(f("x"), f("x"), ln("y", "z"), f("z", uname=b"u"))
+        [one.rule for one in linter.look(each)] for each in whole(f("x"), f("x"), ln("y", "z"), f("z", uname=b"u"))
     ]
     assert found == [[], ["duplicate"], [], []]
-    assert [(one.what, one.layer, one.index) for one in linter.end()] == [
+    assert [(one.rule, one.location.layer, one.location.index) for one in linter.end()] == [
         ("forward-link", 2, 2),
         ("owner-name", 2, 3),
     ]
@@ -272,7 +273,7 @@ def test_entries_may_be_looked_at_one_by_one():
 def test_offsets_are_those_of_the_archive():
     layer = tar(*whole(f("a", "text"), f("b" * 120, mode=0o666)))
     [found] = lint(read_tar(io.BytesIO(layer)))
-    assert (found.what, found.index, found.offset) == ("world-writable", 1, 1024)
+    assert (found.rule, found.location.index, found.location.offset) == ("world-writable", 1, 1024)
 
 
 @pytest.mark.parametrize("kind", [SYMLINK, HARDLINK, DIRECTORY])

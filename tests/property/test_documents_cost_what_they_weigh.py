@@ -10,7 +10,7 @@ from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import parse_any, parse_config
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
-from oci_layers.validation.document import judge, pinpoint
+from oci_layers.validation.document import add_positions, check_document
 from oci_layers.validation.rules import validate
 from tests.validation.rule_documents import CONFIG, DESCRIPTOR, ENTRY, INDEX, MANIFEST, dumped
 
@@ -129,8 +129,8 @@ def parse(raw, media_type):
 
 def judged(raw, media_type):
     """Return how many findings there are, each of those that are kept with its place."""
-    found, _ = judge(raw, Descriptor.of(raw, media_type=media_type), profile="default", limits=Limits())
-    assert len(pinpoint(found, raw)) == len(found) <= 2000
+    found, _ = check_document(raw, Descriptor.of(raw, media_type=media_type), profile="default", limits=Limits())
+    assert len(add_positions(found, raw)) == len(found) <= 2000
     return found.total
 
 

@@ -20,7 +20,7 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
 )
 from oci_layers.spec.strict_json import pointer
-from oci_layers.validation.rules import RULES, validate
+from oci_layers.validation.rules import DOCUMENT_RULES, validate
 from tests.validation.rule_documents import GOOD, MANIFEST, MISSING, REQUIRED, changed, dumped, steps
 from tests.validation.rule_strategies import anything, good, ways
 
@@ -31,7 +31,7 @@ RETYPED = [None, True, 7, 1.5, "x", [], {}]
 
 
 def errors(raw, media_type, **options):
-    return {breach.pointer for breach in validate(raw, media_type, **options) if breach.severity == "error"}
+    return {breach.location.pointer for breach in validate(raw, media_type, **options) if breach.severity == "error"}
 
 
 def place(way):
@@ -77,7 +77,9 @@ def test_a_required_part_that_stands_twice_is_found_at_its_place(media_type, way
         node = node[step]
     raw = raw.replace(f'"{name}": "{mark}"', twice + json.dumps(node))
 
-    assert [(breach.rule, breach.pointer) for breach in validate(raw.encode(), media_type)] == [("CON-04", place(way))]
+    assert [(breach.rule, breach.location.pointer) for breach in validate(raw.encode(), media_type)] == [
+        ("CON-04", place(way))
+    ]
 
 
 # What must be there in each kind of object; the values that are of the right type and still wrong are above.
@@ -177,7 +179,9 @@ def test_any_required_part_of_any_document_is_found_if_it_stands_twice(case):
     raw = written_twice(document, way).encode()
 
     assert json.loads(raw) == document
-    assert [(breach.rule, breach.pointer) for breach in validate(raw, media_type)] == [("CON-04", pointer(way))]
+    assert [(breach.rule, breach.location.pointer) for breach in validate(raw, media_type)] == [
+        ("CON-04", pointer(way))
+    ]
 
 
 @given(good, st.data())
@@ -191,10 +195,10 @@ def test_any_change_of_any_document_gives_an_answer_with_places_that_exist(case,
     node[way[-1]] = data.draw(anything)
 
     for breach in validate(json.dumps(document).encode(), media_type):
-        assert breach.rule in RULES
+        assert breach.rule in DOCUMENT_RULES
         assert breach.message
         here = document
-        *before, last = breach.pointer.split("/")[1:] or [None]
+        *before, last = breach.location.pointer.split("/")[1:] or [None]
         for step in before:
             here = here[int(step)] if isinstance(here, list) else here[step.replace("~1", "/").replace("~0", "~")]
         assert last is None or isinstance(here, dict | list)
@@ -205,7 +209,7 @@ def test_every_truncation_of_a_manifest_is_one_breach_of_json_with_its_place():
 
     for length in range(len(raw)):
         (breach,) = validate(raw[:length], OCI_MANIFEST)
-        assert (breach.rule, breach.pointer) == ("CON-04", "")
+        assert (breach.rule, breach.location.pointer) == ("CON-04", "")
         assert "at line " in breach.message
 
 
@@ -215,7 +219,7 @@ def test_any_byte_may_be_another(at, byte):
     raw[at] = byte
 
     for breach in validate(bytes(raw), OCI_MANIFEST):
-        assert breach.rule in RULES
+        assert breach.rule in DOCUMENT_RULES
 
 
 @given(st.binary(max_size=60))

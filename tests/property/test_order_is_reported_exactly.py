@@ -25,7 +25,7 @@ def outcome(lower, layer):
         apply(decode(layer), tree, on_finding=findings.append)
     except LayerError:
         return None, False
-    return dump(tree), any(finding.what == "order" for finding in findings)
+    return dump(tree), any(finding.rule == "order" for finding in findings)
 
 
 def readings(added, marks):

@@ -44,7 +44,7 @@ def upon(lower, layer, policy):
         apply(decode(layer, policy=policy), tree, policy=policy, on_finding=findings.append)
     except LayerError:
         assume(False)
-    assume(not any(finding.what == "order" for finding in findings))
+    assume(not any(finding.rule == "order" for finding in findings))
     return dump(tree)
 
 

@@ -217,7 +217,7 @@ EXAMPLES = {
 def test_an_example_of_the_spec_keeps_its_rules(media_type, document, expected):
     raw = json.dumps(document).encode()
 
-    assert [(each.rule, each.severity, each.pointer) for each in validate(raw, media_type)] == expected
+    assert [(each.rule, each.severity, each.location.pointer) for each in validate(raw, media_type)] == expected
     assert schema_errors(raw, media_type) == ()
 
 

@@ -19,8 +19,8 @@ from oci_layers.errors import (
 )
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_LAYOUT
 from oci_layers.validation.findings import Findings
-from oci_layers.validation.rules import Breach
 from tests.support import docker
+from tests.support.findings import in_document
 from tests.support.layers import Built, d, digest, f, tar, wh
 
 LAYERS = tar(d("a/"), f("a/x", "one"), f("b", "two")), tar(wh("b"), f("c", "three"))
@@ -30,7 +30,7 @@ def found(name, **options):
     """The errors, as tuples."""
     checked = check_image(name, **options)
     return [
-        (flaw.rule, flaw.document or str(flaw.digest), flaw.pointer)
+        (flaw.rule, flaw.location.document or str(flaw.location.digest), flaw.location.pointer)
         for flaw in checked.findings
         if flaw.severity == "error"
     ]
@@ -99,7 +99,17 @@ def test_the_marker_and_the_index_are_judged_as_documents(built):
     Path(directory, "oci-layout").write_text('{\n"imageLayoutVersion": "2"}')
     rewrite(directory, "index.json", lambda index: index.update(schemaVersion=1, config={}))
     flaws = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
-    assert [(each.rule, each.document, each.media_type, each.pointer, each.line, each.value) for each in flaws] == [
+    assert [
+        (
+            each.rule,
+            each.location.document,
+            each.location.media_type,
+            each.location.pointer,
+            each.location.line,
+            each.location.value,
+        )
+        for each in flaws
+    ] == [
         ("LAY-02", "oci-layout", OCI_LAYOUT, "/imageLayoutVersion", 2, '"2"'),
         ("MAN-21", "index.json", OCI_INDEX, "/config", 1, "{}"),
         ("IDX-02", "index.json", OCI_INDEX, "/schemaVersion", 1, "1"),
@@ -111,7 +121,13 @@ def test_below_an_index_that_cannot_be_read_nothing_is_looked_for(built):
     Path(directory, "index.json").write_text('{"schemaVersion": 2,\n')
     checked = check_image(directory)
     (flaw,) = checked.findings
-    assert (flaw.rule, flaw.document, flaw.line, checked.blobs, checked.files) == ("CON-04", "index.json", 2, 0, 2)
+    assert (flaw.rule, flaw.location.document, flaw.location.line, checked.blobs, checked.files) == (
+        "CON-04",
+        "index.json",
+        2,
+        0,
+        2,
+    )
 
 
 @pytest.mark.parametrize(("name", "rule", "blobs"), [("oci-layout", "LAY-02", 4), ("index.json", "LAY-03", 0)])
@@ -120,7 +136,7 @@ def test_a_file_of_the_layout_that_is_missing_is_a_finding(built, name, rule, bl
     Path(directory, name).unlink()
     checked = check_image(directory)
     (flaw,) = [flaw for flaw in checked.findings if flaw.severity == "error"]
-    assert (flaw.rule, flaw.document, flaw.message) == (rule, name, "is missing")
+    assert (flaw.rule, flaw.location.document, flaw.message) == (rule, name, "is missing")
     assert (checked.blobs, checked.files) == (blobs, 1)
 
 
@@ -194,13 +210,13 @@ def test_findings_between_documents_have_places_too(built):
     built.config["rootfs"]["diff_ids"].reverse()
     directory = built.write()
     config = built.manifest["config"]["digest"]
-    flaws = {flaw.pointer: flaw for flaw in check_image(directory).findings if flaw.rule == "CHN-01"}
+    flaws = {flaw.location.pointer: flaw for flaw in check_image(directory).findings if flaw.rule == "CHN-01"}
     raw = Path(directory, "blobs", *config.split(":")).read_text()
     for number, said in enumerate(built.config["rootfs"]["diff_ids"]):
         flaw = flaws[f"/rootfs/diff_ids/{number}"]
-        assert (flaw.line, flaw.column, flaw.media_type) == (1, raw.index(said), OCI_CONFIG)
-        assert flaw.value == f'"{said}"'[:57] + "..."
-        assert flaw.named == f"/config of {digest(json.dumps(built.manifest).encode())}"
+        assert (flaw.location.line, flaw.location.column, flaw.location.media_type) == (1, raw.index(said), OCI_CONFIG)
+        assert flaw.location.value == f'"{said}"'[:57] + "..."
+        assert flaw.location.named_by == f"/config of {digest(json.dumps(built.manifest).encode())}"
 
 
 def test_a_finding_in_a_document_that_is_embedded_has_no_place(built):
@@ -211,16 +227,20 @@ def test_a_finding_in_a_document_that_is_embedded_has_no_place(built):
     directory = built.write()
     Path(directory, "blobs", *descriptor["digest"].split(":")).unlink()
     (flaw,) = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
-    assert (flaw.pointer, str(flaw.digest), flaw.line) == ("/os", descriptor["digest"], None)
+    assert (flaw.location.pointer, str(flaw.location.digest), flaw.location.line) == ("/os", descriptor["digest"], None)
 
 
 def test_the_platform_of_an_entry_is_a_place_in_the_index(tmp_path):
     directory, _ = several(tmp_path, "a", platforms=["linux/arm64"])
     rewrite(directory, "index.json", lambda index: index["manifests"][0]["platform"].update(architecture="amd64"))
     (flaw,) = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
-    assert (flaw.rule, flaw.document, flaw.pointer) == ("IDX-09", "index.json", "/manifests/0/platform")
+    assert (flaw.rule, flaw.location.document, flaw.location.pointer) == (
+        "IDX-09",
+        "index.json",
+        "/manifests/0/platform",
+    )
     raw = Path(directory, "index.json").read_text()
-    assert (flaw.line, flaw.column) == (1, raw.index('{"os"') + 1)
+    assert (flaw.location.line, flaw.location.column) == (1, raw.index('{"os"') + 1)
     rewrite(directory, "index.json", lambda index: index["manifests"][0].update(size=7))
     (flaw,) = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
     assert (flaw.rule, flaw.message) == ("DSC-08", "has more bytes than the 7 that /manifests/0 of index.json says")
@@ -281,7 +301,7 @@ def test_a_manifest_that_an_index_lists_need_not_be_there_beside_one_that_is(tmp
     checked = check_image(directory)
     flaws = [flaw for flaw in checked.findings if flaw.rule == "LAY-07"]
     assert checked.ok
-    assert [(flaw.severity, flaw.document, flaw.pointer) for flaw in flaws] == [
+    assert [(flaw.severity, flaw.location.document, flaw.location.pointer) for flaw in flaws] == [
         ("note", "index.json", "/manifests/0"),
         ("note", "index.json", "/manifests/2"),
     ]
@@ -396,18 +416,18 @@ def test_what_keeps_an_image_of_dockers_from_being_one_is_a_finding(tmp_path):
 def test_what_is_said_of_a_manifest_that_was_made_has_no_place(monkeypatch, tmp_path):
     monkeypatch.setattr(
         "oci_layers.validation.document.validate",
-        lambda raw, *_, **__: Findings([Breach("X", "note", "/layers", "odd")]),
+        lambda raw, *_, **__: Findings([in_document("X", "note", "/layers", "odd")]),
     )
     flaws = check_image(by_hand(tmp_path)).findings
-    assert [(flaw.document, flaw.line) for flaw in flaws] == [("manifest.json", None), (NAME, 1)]
+    assert [(flaw.location.document, flaw.location.line) for flaw in flaws] == [("manifest.json", None), (NAME, 1)]
 
 
 def test_layers_and_configs_are_named_with_their_media_types(built):
     directory = built.write()
     damage(directory, built.layers[1]["descriptor"]["digest"], lambda raw: raw + b"x")
     (flaw,) = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
-    assert (flaw.media_type, flaw.line) == (OCI_LAYER_GZIP, None)
-    assert flaw.named.startswith("/layers/1 of sha256:")
+    assert (flaw.location.media_type, flaw.location.line) == (OCI_LAYER_GZIP, None)
+    assert flaw.location.named_by.startswith("/layers/1 of sha256:")
 
 
 def test_progress_is_told(built):

@@ -212,7 +212,7 @@ def test_a_directory_of_blobs_may_be_a_link_where_links_are_followed(tmp_path):
     (tmp_path / "layout" / "blobs").symlink_to("../elsewhere")
     errors = [flaw for flaw in check_image(directory).findings if flaw.severity == "error"]
     assert [flaw.rule for flaw in errors] == ["LAY-01", "LAY-05"]
-    assert errors[1].message == f"{directory}: blob {errors[1].digest} {ODD_LINK}"
+    assert errors[1].message == f"{directory}: blob {errors[1].location.digest} {ODD_LINK}"
     assert check_image(directory, blob_links=True).ok
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from oci_layers.validation.annotations import annotated
-from oci_layers.validation.rules import Breach, validate
+from oci_layers.validation.rules import validate
+from tests.support.findings import in_document
 from tests.validation.rule_documents import CONFIG, INDEX, MANIFEST, changed, dumped
 
 KEY = "org.opencontainers.image."
@@ -39,13 +40,13 @@ def test_one_value_may_break_several_rules():
     annotations = {"": None, KEY + "licences": [], KEY + "created": "today"}
 
     assert validate(dumped(MANIFEST | {"annotations": annotations}), OCI_MANIFEST) == (
-        Breach("ANN-01", "error", "/annotations/", "must be a string, not null"),
-        Breach("ANN-02", "note", "/annotations/", '"" is not a name in reverse domain order'),
-        Breach(
+        in_document("ANN-01", "error", "/annotations/", "must be a string, not null"),
+        in_document("ANN-02", "note", "/annotations/", '"" is not a name in reverse domain order'),
+        in_document(
             *("ANN-06", "warning", f"/annotations/{KEY}created", '"today" is not a date and time after RFC 3339'),
         ),
-        Breach("ANN-01", "error", f"/annotations/{KEY}licences", "must be a string, not an array"),
-        Breach(
+        in_document("ANN-01", "error", f"/annotations/{KEY}licences", "must be a string, not an array"),
+        in_document(
             *("ANN-03", "warning", f"/annotations/{KEY}licences"),
             f'"{KEY}licences" is not defined by the spec, to which the prefix belongs',
         ),

@@ -1,7 +1,8 @@
 """The rules of configs on documents as Docker and others write them."""
 
 from oci_layers.spec.mediatype import DOCKER_CONFIG, OCI_CONFIG
-from oci_layers.validation.rules import Breach, validate
+from oci_layers.validation.rules import validate
+from tests.support.findings import in_document
 from tests.validation.rule_documents import CONFIG, SHA, changed, dumped
 
 DOCKERS = CONFIG | {
@@ -44,11 +45,11 @@ def test_the_faults_of_a_config_have_their_places():
     config = changed(changed(config, "rootfs/diff_ids/0", SHA.upper()), "config/Labels", {"a": 1})
 
     assert validate(dumped(config), OCI_CONFIG) == (
-        Breach("CFG-11", "error", "/config/Env/1", '"EMPTY" is not NAME=VALUE'),
-        Breach("ANN-01", "error", "/config/Labels/a", "must be a string, not an integer"),
-        Breach("ANN-02", "note", "/config/Labels/a", '"a" is not a name in reverse domain order'),
-        Breach("CFG-22", "warning", "/history", "lists 2 layers, rootfs lists 1"),
-        Breach("DIG-01", "error", "/rootfs/diff_ids/0", f'"{SHA.upper()[:60]}..." is not a digest'),
+        in_document("CFG-11", "error", "/config/Env/1", '"EMPTY" is not NAME=VALUE'),
+        in_document("ANN-01", "error", "/config/Labels/a", "must be a string, not an integer"),
+        in_document("ANN-02", "note", "/config/Labels/a", '"a" is not a name in reverse domain order'),
+        in_document("CFG-22", "warning", "/history", "lists 2 layers, rootfs lists 1"),
+        in_document("DIG-01", "error", "/rootfs/diff_ids/0", f'"{SHA.upper()[:60]}..." is not a digest'),
     )
 
 

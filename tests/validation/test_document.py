@@ -20,7 +20,7 @@ from oci_layers.spec.mediatype import (
     OCI_LAYOUT,
     OCI_MANIFEST,
 )
-from oci_layers.validation.document import judge, pinpoint
+from oci_layers.validation.document import add_positions, check_document
 from oci_layers.validation.findings import Findings
 from tests.support.layers import digest
 
@@ -33,9 +33,9 @@ INDEX = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
 def judged(document, media_type, profile="default"):
     raw = document if isinstance(document, bytes) else json.dumps(document).encode()
     descriptor = Descriptor.of(raw, media_type=media_type)
-    flaws, value = judge(raw, descriptor, profile=profile, limits=Limits())
-    assert all(flaw.digest == descriptor.digest and flaw.media_type == media_type for flaw in flaws)
-    return pinpoint(flaws, raw), value
+    flaws, value = check_document(raw, descriptor, profile=profile, limits=Limits())
+    assert all(flaw.location.digest == descriptor.digest and flaw.location.media_type == media_type for flaw in flaws)
+    return add_positions(flaws, raw), value
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_document_that_cannot_be_read_has_an_error_and_no_value(document, medi
 def test_what_no_program_can_read_is_an_error_even_if_no_rule_says_so(monkeypatch, media_type, rule):
     monkeypatch.setattr("oci_layers.validation.document.validate", lambda *_, **__: Findings())
     (flaw,), value = judged({}, media_type)
-    assert (flaw.rule, flaw.severity, flaw.pointer, value) == (rule, "error", "", None)
+    assert (flaw.rule, flaw.severity, flaw.location.pointer, value) == (rule, "error", "", None)
     assert flaw.message.startswith(f"{media_type}: /")
 
 
@@ -101,7 +101,10 @@ def test_findings_have_line_and_column_and_the_text_that_stands_there():
         b'\n "layers": [[1,\n 2,  3, "%s"]], "annotations": "%s"}'
     ) % (OCI_MANIFEST.encode(), OCI_CONFIG.encode(), digest(b"").encode(), b"x" * 100, b" " * 5000)
     flaws, _ = judged(raw, OCI_MANIFEST)
-    assert [(flaw.rule, flaw.pointer, flaw.line, flaw.column, flaw.value) for flaw in flaws] == [
+    assert [
+        (flaw.rule, flaw.location.pointer, flaw.location.line, flaw.location.column, flaw.location.value)
+        for flaw in flaws
+    ] == [
         ("MAN-18", "/annotations", 5, 130, '" ...'),
         ("DSC-07", "/config/size", 3, 96, "-1"),
         ("MAN-12", "/layers/0", 4, 13, "[1, 2, 3, " + '"' + "x" * 46 + "..."),
@@ -110,7 +113,13 @@ def test_findings_have_line_and_column_and_the_text_that_stands_there():
 
 def test_what_is_missing_has_the_place_of_what_it_is_missing_in_and_no_value():
     (flaw,), _ = judged(b'{"x": 1,\n "imageLayoutVersio": 2}', OCI_LAYOUT)
-    assert (flaw.pointer, flaw.line, flaw.column, flaw.value, flaw.offset) == ("/imageLayoutVersion", 1, 1, None, 0)
+    assert (
+        flaw.location.pointer,
+        flaw.location.line,
+        flaw.location.column,
+        flaw.location.value,
+        flaw.location.offset,
+    ) == ("/imageLayoutVersion", 1, 1, None, 0)
 
 
 @pytest.mark.parametrize(
@@ -126,10 +135,16 @@ def test_what_is_missing_has_the_place_of_what_it_is_missing_in_and_no_value():
 )
 def test_what_is_not_json_has_the_place_where_it_stops_being_so(raw, line, column, offset):
     (flaw,), value = judged(raw, OCI_MANIFEST)
-    assert (flaw.pointer, flaw.line, flaw.column, flaw.offset, flaw.value) == ("", line, column, offset, None)
+    assert (
+        flaw.location.pointer,
+        flaw.location.line,
+        flaw.location.column,
+        flaw.location.offset,
+        flaw.location.value,
+    ) == ("", line, column, offset, None)
     assert value is None
 
 
 def test_a_name_that_stands_twice_is_shown_where_it_stands_again():
     (flaw,), _ = judged(b'{"manifests": [],\n "manifests": 7}', OCI_INDEX)
-    assert (flaw.rule, flaw.line, flaw.column, flaw.value) == ("CON-04", 2, 15, "7")
+    assert (flaw.rule, flaw.location.line, flaw.location.column, flaw.location.value) == ("CON-04", 2, 15, "7")

@@ -7,13 +7,13 @@ import pytest
 
 from oci_layers.report import Listing
 from oci_layers.validation.findings import Findings, Sieve
-from oci_layers.validation.rules import Breach
+from tests.support.findings import in_document
 
 CAP = Listing.CAP
 
 
 def breaches(rule, severity, count):
-    return [Breach(rule, severity, f"/{number}", "is bad") for number in range(count)]
+    return [in_document(rule, severity, f"/{number}", "is bad") for number in range(count)]
 
 
 def test_a_few_findings_are_a_tuple_of_them():

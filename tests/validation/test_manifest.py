@@ -66,7 +66,7 @@ def test_a_document_that_could_be_taken_for_two_is_refused_by_rule_and_parser(me
 def test_artifacts_are_looked_at_only_where_their_parts_have_types():
     manifest = MANIFEST | {"config": 5, "layers": [5, {"size": "x"}]}
 
-    assert [(breach.rule, breach.pointer) for breach in validate(dumped(manifest), OCI_MANIFEST)] == [
+    assert [(breach.rule, breach.location.pointer) for breach in validate(dumped(manifest), OCI_MANIFEST)] == [
         ("MAN-06", "/config"),
         ("MAN-12", "/layers/0"),
         ("DSC-04", "/layers/1/digest"),

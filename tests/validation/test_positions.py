@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oci_layers.spec.strict_json import pointer
-from oci_layers.validation.positions import Spot, locate, positions
+from oci_layers.validation.positions import Extent, locate, positions
 
 DOCUMENT = """{
   "a": [1, {"b": null}, "é\\u00e9", [[], {}]],
@@ -56,7 +56,7 @@ def test_what_is_missing_is_at_the_nearest_value_around_it(at, line, column):
 
 def test_of_equal_names_the_last_counts():
     raw = b'{"a": 1, "b": 2, "\\u0061": 3}'
-    assert spot(raw, "/a") == Spot(line=1, column=28, offset=27, end=28, found=True)
+    assert spot(raw, "/a") == Extent(line=1, column=28, offset=27, end=28, found=True)
 
 
 def test_many_pointers_are_found_at_once():

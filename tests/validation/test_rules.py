@@ -18,7 +18,8 @@ from oci_layers.spec.mediatype import (
     OCI_LAYOUT,
     OCI_MANIFEST,
 )
-from oci_layers.validation.rules import RULES, Breach, validate
+from oci_layers.validation.rules import CHECKED_RULES, DOCUMENT_RULES, validate
+from tests.support.findings import in_document
 from tests.validation.rule_cases import ALGORITHMS, ROWS
 from tests.validation.rule_documents import CONFIG, DESCRIPTOR, GOOD, MANIFEST, MISSING, SHA, changed, dumped
 
@@ -33,7 +34,7 @@ def document(row, value):
 
 
 def places(raw, media_type, **options):
-    return {(breach.rule, breach.pointer) for breach in validate(raw, media_type, **options)}
+    return {(breach.rule, breach.location.pointer) for breach in validate(raw, media_type, **options)}
 
 
 def severities(raw, media_type, profile):
@@ -68,9 +69,9 @@ def test_a_digest_has_the_length_and_the_letters_of_its_algorithm(rule, broken, 
 def test_every_rule_is_in_the_tables_of_cases_or_says_why_it_cannot_be():
     tested = {row.rule for row in ROWS} | {rule for rule, _, _ in ALGORITHMS}
 
-    assert {rule.id for rule in RULES.values() if rule.checks} == tested
-    assert [rule.id for rule in RULES.values() if bool(rule.checks) == bool(rule.reason)] == []
-    assert all(rule.sentence.endswith(".") and len(rule.id) == 6 for rule in RULES.values())
+    assert {row.rule.id for row in CHECKED_RULES if row.checks} == tested
+    assert [row.rule.id for row in CHECKED_RULES if bool(row.checks) == bool(row.rule.unchecked)] == []
+    assert all(rule.sentence.endswith(".") and len(rule.id) == 6 for rule in DOCUMENT_RULES.values())
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_every_rule_is_in_the_tables_of_cases_or_says_why_it_cannot_be():
     ],
 )
 def test_every_id_of_a_page_is_in_the_table(family, count):
-    assert [rule for rule in RULES if rule.startswith(family)] == [
+    assert [rule for rule in DOCUMENT_RULES if rule.startswith(family)] == [
         f"{family}-{number:02}" for number in range(1, count + 1)
     ]
 
@@ -98,16 +99,16 @@ def test_all_that_is_wrong_is_found_at_once_in_the_order_of_the_places():
     broken = MANIFEST | {"schemaVersion": 1, "layers": layers, "Manifests": [], "config": 5, "annotations": {"a.b": 1}}
 
     assert validate(dumped(broken), OCI_MANIFEST) == (
-        Breach("MAN-21", "error", "/Manifests", "belongs to an image index, not to a manifest"),
-        Breach("ANN-01", "error", "/annotations/a.b", "must be a string, not an integer"),
-        Breach("MAN-06", "error", "/config", "must be an object, not an integer"),
-        Breach(
+        in_document("MAN-21", "error", "/Manifests", "belongs to an image index, not to a manifest"),
+        in_document("ANN-01", "error", "/annotations/a.b", "must be a string, not an integer"),
+        in_document("MAN-06", "error", "/config", "must be an object, not an integer"),
+        in_document(
             *("DIG-05", "error", "/layers/10/digest"),
             '"sha256:A" is no valid sha256 digest: expected 64 lowercase hex digits',
         ),
-        Breach("DSC-02", "error", "/layers/10/mediaType", '"x" is not a media type'),
-        Breach("DSC-07", "error", "/layers/10/size", "must not be negative"),
-        Breach("MAN-01", "error", "/schemaVersion", "must be 2"),
+        in_document("DSC-02", "error", "/layers/10/mediaType", '"x" is not a media type'),
+        in_document("DSC-07", "error", "/layers/10/size", "must not be negative"),
+        in_document("MAN-01", "error", "/schemaVersion", "must be 2"),
     )
 
 
@@ -171,7 +172,7 @@ def test_what_docker_reads_though_its_type_is_wrong_is_tolerated_in_the_lenient_
 
     for profile, severity in (("strict", "error"), ("default", "error"), ("lenient", "warning")):
         (breach,) = validate(raw, OCI_CONFIG, profile=profile)
-        assert (breach.rule, breach.severity, breach.pointer) == (rule, severity, pointer)
+        assert (breach.rule, breach.severity, breach.location.pointer) == (rule, severity, pointer)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def test_an_error_behind_thousands_of_notes_is_kept():
     annotations = {f"{number}": "x" for number in range(3000)}
     found = validate(dumped(MANIFEST | {"annotations": annotations, "schemaVersion": 3}), OCI_MANIFEST)
 
-    assert [(breach.rule, breach.pointer) for breach in found if breach.severity == "error"] == [
+    assert [(breach.rule, breach.location.pointer) for breach in found if breach.severity == "error"] == [
         ("MAN-01", "/schemaVersion")
     ]
     assert (found.totals, found.left_out) == ({"note": 3000, "error": 1}, {("ANN-02", "note"): 2000})
@@ -257,7 +258,7 @@ def test_what_is_not_json_is_one_breach_with_its_place(raw, rule, pointer, messa
     limits = Limits(document_bytes=50 if rule == "LIM-01" else 20_000)
     (breach,) = validate(raw, OCI_MANIFEST, limits=limits, profile="lenient")
 
-    assert (breach.rule, breach.severity, breach.pointer) == (rule, "error", pointer)
+    assert (breach.rule, breach.severity, breach.location.pointer) == (rule, "error", pointer)
     assert breach.message.startswith(message)
 
 
@@ -278,7 +279,7 @@ def test_a_config_has_a_limit_of_its_own():
 )
 def test_nesting_past_the_limit_is_found_at_its_byte(raw, at):
     assert validate(raw, OCI_MANIFEST, limits=Limits(json_depth=3)) == (
-        Breach("LIM-02", "error", "", f"limit json_depth is 3, the document is nested more deeply at byte {at}"),
+        in_document("LIM-02", "error", "", f"limit json_depth is 3, the document is nested more deeply at byte {at}"),
     )
 
 
@@ -305,7 +306,9 @@ def test_the_content_of_the_empty_type_is_two_bytes():
     """ART-01."""
     assert validate(b"{}", OCI_EMPTY) == ()
     for raw in [b"{} ", b'{"a":1}']:
-        assert validate(raw, OCI_EMPTY) == (Breach("ART-01", "error", "", "must be the two bytes {} and nothing else"),)
+        assert validate(raw, OCI_EMPTY) == (
+            in_document("ART-01", "error", "", "must be the two bytes {} and nothing else"),
+        )
     assert places(b"", OCI_EMPTY) == {("CON-04", "")}
 
 
@@ -320,7 +323,7 @@ def test_ten_thousand_layers_are_judged_one_by_one():
     raw = dumped(MANIFEST | {"layers": [DESCRIPTOR | {"size": -1}] * 10_000})
 
     found = validate(raw, OCI_MANIFEST)
-    assert [breach.pointer for breach in found] == [f"/layers/{index}/size" for index in range(1000)]
+    assert [breach.location.pointer for breach in found] == [f"/layers/{index}/size" for index in range(1000)]
     assert (found.total, found.left_out, found.ok) == (10_000, {("DSC-07", "error"): 9_000}, False)
 
 
@@ -343,6 +346,6 @@ def test_a_missing_part_is_at_the_place_where_it_would_be():
     raw = dumped(changed(changed(CONFIG, "os", MISSING), "rootfs", {"diff_ids": [SHA]}))
 
     assert validate(raw, OCI_CONFIG) == (
-        Breach("CFG-06", "error", "/os", "is required"),
-        Breach("CFG-18", "error", "/rootfs/type", "is required"),
+        in_document("CFG-06", "error", "/os", "is required"),
+        in_document("CFG-18", "error", "/rootfs/type", "is required"),
     )

@@ -10,10 +10,11 @@ import pytest
 
 from oci_layers.errors import BlobMissingError, StoreError
 from oci_layers.limits import Limits
+from oci_layers.report import DocumentLocation
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import DOCKER_LAYER_GZIP, OCI_LAYER, OCI_LAYER_GZIP, lookup
-from oci_layers.validation.findings import Flaw
-from oci_layers.verify.blobs import Blob, Place, check_blobs, read_document
+from oci_layers.verify.blobs import Blob, check_blobs, place_of, read_document
+from tests.support.findings import in_blob
 from tests.support.layers import d, f, tar
 
 PLAIN = tar(d("a/"), f("a/x", "one"))
@@ -36,14 +37,17 @@ class Source:
 
 
 def blob_of(content, **fields):
-    return Blob(Digest.of(content), len(content), Place(MANIFEST, "/layers/0"), **fields)
+    return Blob(Digest.of(content), len(content), DocumentLocation("/layers/0", MANIFEST), **fields)
 
 
 def layer_of(data, media_type=OCI_LAYER_GZIP, plain=PLAIN):
     row = lookup(media_type)
-    place = Place(MANIFEST, "/layers/0")
+    place = DocumentLocation("/layers/0", MANIFEST)
     return blob_of(
-        data, layers=[(place, row)], diff_ids=[(Place(CONFIG, "/rootfs/diff_ids/0"), Digest.of(plain))], needed=True
+        data,
+        layers=[(place, row)],
+        diff_ids=[(DocumentLocation("/rootfs/diff_ids/0", CONFIG), Digest.of(plain))],
+        needed=True,
     )
 
 
@@ -68,7 +72,7 @@ def test_a_layer_in_the_compression_that_its_type_promises_is_good():
 )
 def test_the_compression_is_the_one_that_the_type_promises(data, media_type, message):
     assert check(Source(data), layer_of(data, media_type)) == [
-        Flaw("LYR-03", "error", MANIFEST, "/layers/0/mediaType", message)
+        in_blob("LYR-03", "error", MANIFEST, "/layers/0/mediaType", message)
     ]
 
 
@@ -80,9 +84,9 @@ def test_a_diff_id_is_that_of_the_plain_bytes_whatever_the_digest_is(data, plain
     media_type = OCI_LAYER if data == PLAIN else OCI_LAYER_GZIP
     diff_id, actual = Digest.of(plain, algorithm), Digest.of(PLAIN, algorithm)
     blob = layer_of(data, media_type)
-    blob.diff_ids = [(Place(CONFIG, "/rootfs/diff_ids/0"), diff_id)]
+    blob.diff_ids = [(DocumentLocation("/rootfs/diff_ids/0", CONFIG), diff_id)]
     message = f"is {diff_id}, but the plain bytes of layer {blob.digest} are {actual}"
-    flaw = Flaw("CHN-01", "error", CONFIG, "/rootfs/diff_ids/0", message)
+    flaw = in_blob("CHN-01", "error", CONFIG, "/rootfs/diff_ids/0", message)
     assert check(Source(data), blob) == ([] if plain == PLAIN else [flaw])
 
 
@@ -112,7 +116,7 @@ def test_the_layer_that_is_one_too_much_is_the_same_however_many_threads_read(th
     blobs = [layer_of(each, OCI_LAYER, each) for each in layers]
     limits = Limits(plain_bytes=sum(map(len, layers[:70])))
     (flaw,) = check(Source(*layers), *blobs, limits=limits, threads=threads)
-    assert (flaw.rule, flaw.digest) == ("LIM-01", blobs[70].digest)
+    assert (flaw.rule, flaw.location.digest) == ("LIM-01", blobs[70].digest)
 
 
 def test_dockers_types_promise_nothing():
@@ -121,7 +125,7 @@ def test_dockers_types_promise_nothing():
 
 def test_a_layer_that_is_badly_compressed_is_called_that_only_if_it_is_the_right_blob():
     data = gzip.compress(PLAIN)[:-5]
-    flaw = Flaw("LYR-01", "error", Digest.of(data), "", "the gzip data is cut short")
+    flaw = in_blob("LYR-01", "error", Digest.of(data), "", "the gzip data is cut short")
     blob = layer_of(data)
     assert check(Source(data), blob) == [flaw]
     assert blob.good
@@ -130,7 +134,7 @@ def test_a_layer_that_is_badly_compressed_is_called_that_only_if_it_is_the_right
     source.stored[Digest.of(data)] = wrong
     blob = layer_of(data)
     assert check(source, blob) == [
-        Flaw("DSC-05", "error", Digest.of(data), "", f"has the digest {Digest.of(wrong)}"),
+        in_blob("DSC-05", "error", Digest.of(data), "", f"has the digest {Digest.of(wrong)}"),
     ]
     assert not blob.good
 
@@ -138,23 +142,25 @@ def test_a_layer_that_is_badly_compressed_is_called_that_only_if_it_is_the_right
 def test_a_bomb_stops_at_the_limit():
     data = gzip.compress(bytes(5_000_000))
     assert check(Source(data), layer_of(data), limits=Limits(plain_bytes=1_000_000)) == [
-        Flaw("LIM-01", "error", Digest.of(data), "", PAST.format(1_000_000))
+        in_blob("LIM-01", "error", Digest.of(data), "", PAST.format(1_000_000))
     ]
     (flaw,) = check(Source(data), layer_of(data), limits=Limits(ratio=10))
-    assert (flaw.rule, flaw.digest) == ("LIM-01", Digest.of(data))
+    assert (flaw.rule, flaw.location.digest) == ("LIM-01", Digest.of(data))
     assert flaw.message.startswith("limit ratio is 10, the input has ")
 
 
 def test_a_digest_that_cannot_be_computed_is_told_and_not_taken_for_good():
-    blob = Blob(Digest.parse("unknown:abc"), 3, Place(MANIFEST, "/layers/0"))
-    assert check(Source(), blob) == [Flaw("DIG-08", "error", blob.digest, "", "unsupported digest algorithm: unknown")]
+    blob = Blob(Digest.parse("unknown:abc"), 3, DocumentLocation("/layers/0", MANIFEST))
+    assert check(Source(), blob) == [
+        in_blob("DIG-08", "error", blob.digest, "", "unsupported digest algorithm: unknown")
+    ]
     assert (blob.good, blob.missing) == (False, False)
 
 
 def test_a_source_that_refuses_a_blob_is_told():
     source = Source()
     source.stored[Digest.of(PLAIN)] = StoreError("there", "a link")
-    assert check(source, blob_of(PLAIN)) == [Flaw("LAY-05", "error", Digest.of(PLAIN), "", "there: a link")]
+    assert check(source, blob_of(PLAIN)) == [in_blob("LAY-05", "error", Digest.of(PLAIN), "", "there: a link")]
 
 
 def test_a_missing_blob_is_marked_and_for_the_caller_to_weigh():
@@ -197,9 +203,9 @@ def test_a_long_blob_is_given_up_when_another_fails():
             endless.begun.wait()
             raise PermissionError("no")
 
-    long = Blob(Digest.of(b"long"), 1 << 60, Place(MANIFEST, "/layers/0"))
+    long = Blob(Digest.of(b"long"), 1 << 60, DocumentLocation("/layers/0", MANIFEST))
     # The order of the sizes has the failing one waited for first.
-    failing = Blob(Digest.of(b"failing"), 1 << 61, Place(MANIFEST, "/layers/1"))
+    failing = Blob(Digest.of(b"failing"), 1 << 61, DocumentLocation("/layers/1", MANIFEST))
     with pytest.raises(PermissionError):
         check(Two(), long, failing)
     assert endless.closed
@@ -215,5 +221,5 @@ def test_a_document_is_read_whole_or_told():
 
 
 def test_places_and_flaws_are_one_line():
-    assert str(Place(MANIFEST, "/a\nb")) == f"/a\\x0ab of {MANIFEST}"
-    assert str(Flaw("X-1", "note", CONFIG, "/a\x1b", "is odd")) == f"note X-1 {CONFIG}/a\\x1b: is odd"
+    assert place_of(DocumentLocation("/a\nb", MANIFEST)) == f"/a\\x0ab of {MANIFEST}"
+    assert str(in_blob("X-1", "note", CONFIG, "/a\x1b", "is odd")) == f"note X-1 {CONFIG}/a\\x1b: is odd"

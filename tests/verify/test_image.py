@@ -20,7 +20,7 @@ from oci_layers.spec.platform import Platform
 from oci_layers.store.check import check_image
 from oci_layers.validation import document
 from oci_layers.validation.findings import Findings
-from oci_layers.validation.rules import RULES
+from oci_layers.validation.rules import DOCUMENT_RULES
 from oci_layers.verify.image import Verification, verify_image
 from tests.support.layers import COMPRESS, MEDIA_TYPES, d, digest, f, tar, wh
 from tests.support.scripts import run_script
@@ -98,7 +98,12 @@ class Made:
         """The findings as tuples with names for their digests, in the order of their rules."""
         names = {value: key for key, value in self.ids.items()}
         return sorted(
-            (each.rule, each.severity, names.get(str(each.digest), str(each.digest)), each.pointer)
+            (
+                each.rule,
+                each.severity,
+                names.get(str(each.location.digest), str(each.location.digest)),
+                each.location.pointer,
+            )
             for each in found.findings
         )
 
@@ -161,7 +166,7 @@ def test_what_is_wrong_with_a_blob_is_said_with_numbers():
     first, second = (layer["digest"] for layer in made.layers)
     raw = made.blobs.stored[first]
     made.blobs.stored |= {first: raw[:-1], second: made.blobs.stored[second] + b"x"}
-    messages = {str(each.digest): each.message for each in verify_image(made.blobs, [root]).findings}
+    messages = {str(each.location.digest): each.message for each in verify_image(made.blobs, [root]).findings}
     place = f"of {made.ids['manifest']} says"
     assert messages == {
         first: f"has {len(raw) - 1} bytes, not the {len(raw)} that /layers/0 {place}",
@@ -197,7 +202,7 @@ def test_two_layers_in_each_others_place_do_not_have_the_diff_ids():
     made = Made()
     made.layers.reverse()
     found = made.verify()
-    assert [(each.rule, str(each.digest), each.pointer, each.message) for each in found.findings] == [
+    assert [(each.rule, str(each.location.digest), each.location.pointer, each.message) for each in found.findings] == [
         (
             "CHN-01",
             made.ids["config"],
@@ -226,7 +231,7 @@ def test_a_diff_id_that_was_dropped_is_missed(at):
     made = Made()
     del made.config["rootfs"]["diff_ids"][at]
     (finding,) = made.verify().findings
-    assert (finding.rule, finding.pointer) == ("CFG-20", "/rootfs/diff_ids")
+    assert (finding.rule, finding.location.pointer) == ("CFG-20", "/rootfs/diff_ids")
     assert finding.message == f"has 1 diff_ids for the 2 layers of manifest {made.ids['manifest']}"
 
 
@@ -322,7 +327,7 @@ def test_indexes_in_a_circle_have_a_wrong_digest():
     circle = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [second]}).encode()
     blobs.stored[first["digest"]] = circle
     found = verify_image(blobs, [descriptor(second), descriptor(first)])
-    assert [(each.rule, str(each.digest)) for each in found.findings] == [("DSC-08", first["digest"])]
+    assert [(each.rule, str(each.location.digest)) for each in found.findings] == [("DSC-08", first["digest"])]
     assert len(blobs.opened) == 2
 
 
@@ -344,7 +349,11 @@ def test_indexes_are_followed_down_to_a_limit():
 def test_descriptors_are_counted_and_those_past_the_limit_not_followed():
     made = Made()
     (finding,) = (found := made.verify(limits=Limits(descriptors=3))).findings
-    assert (finding.rule, str(finding.digest), finding.pointer) == ("LIM-01", made.ids["manifest"], "/layers/0")
+    assert (finding.rule, str(finding.location.digest), finding.location.pointer) == (
+        "LIM-01",
+        made.ids["manifest"],
+        "/layers/0",
+    )
     assert finding.message == "limit descriptors is 3, there are more"
     assert found.blobs == 3
 
@@ -353,7 +362,11 @@ def test_a_manifest_of_more_layers_than_the_limit_is_told_and_its_layers_are_not
     made = Made()
     assert made.verify(limits=Limits(layers=2)).findings == ()
     (finding,) = (found := made.verify(limits=Limits(layers=1))).findings
-    assert (finding.rule, str(finding.digest), finding.pointer) == ("LIM-01", made.ids["manifest"], "/layers")
+    assert (finding.rule, str(finding.location.digest), finding.location.pointer) == (
+        "LIM-01",
+        made.ids["manifest"],
+        "/layers",
+    )
     assert finding.message == "limit layers is 1, the manifest has 2"
     assert (found.blobs, found.documents, found.layers) == (3, 3, 0)
 
@@ -426,7 +439,7 @@ def test_unknown_types_are_no_error_and_their_blobs_are_checked():
     damaged = {made.layers[2]["digest"]: b"somethinG", str(entry.digest): b"<y/>", made.ids["config"]: b"["}
     made.blobs.stored |= damaged
     found = verify_image(made.blobs, [manifest, entry])
-    assert {(each.rule, str(each.digest)) for each in found.findings} == {
+    assert {(each.rule, str(each.location.digest)) for each in found.findings} == {
         ("DSC-05", made.layers[2]["digest"]),
         ("DSC-05", str(entry.digest)),
         ("DSC-08", made.ids["config"]),
@@ -478,7 +491,7 @@ def test_a_subject_need_not_be_there_and_is_checked_where_it_is():
     made.blobs.stored[subject["digest"]] = b"x"
     assert [each.rule for each in made.verify().findings] == ["DSC-08"]
     made.blobs.put({"schemaVersion": 2}, MANIFEST)
-    assert {str(each.digest) for each in made.verify().findings} == {subject["digest"]}
+    assert {str(each.location.digest) for each in made.verify().findings} == {subject["digest"]}
 
 
 def test_the_subject_of_an_index_may_be_absent_too():
@@ -608,7 +621,9 @@ def test_a_document_that_keeps_every_rule_and_cannot_be_read_is_an_error_all_the
 def test_a_root_of_an_algorithm_that_is_not_known_is_an_error_even_if_it_is_embedded():
     root = Descriptor(media_type=MANIFEST, digest=Digest.parse("unknown:abc"), size=1, data=b"x")
     found = verify_image(Blobs(), [root])
-    assert [(each.rule, each.severity, each.digest) for each in found.findings] == [("DIG-08", "error", root.digest)]
+    assert [(each.rule, each.severity, each.location.digest) for each in found.findings] == [
+        ("DIG-08", "error", root.digest)
+    ]
 
 
 def test_a_damaged_document_is_read_once_however_often_it_is_named():
@@ -672,7 +687,7 @@ def test_an_error_of_the_place_passes_through():
 def test_findings_come_in_the_order_of_the_document():
     made = Made(*[BASE] * 12)
     made.config["rootfs"]["diff_ids"][2:12] = [digest(UPPER)] * 10
-    assert [each.pointer for each in made.verify().findings] == [f"/rootfs/diff_ids/{i}" for i in range(2, 12)]
+    assert [each.location.pointer for each in made.verify().findings] == [f"/rootfs/diff_ids/{i}" for i in range(2, 12)]
 
 
 def indexed(made, *platforms, **fields):
@@ -700,8 +715,8 @@ LINUX, ARM = {"os": "linux", "architecture": "amd64"}, {"os": "linux", "architec
 def test_the_platform_of_an_entry_is_that_of_an_image_in_the_index_that_it_names(said, inside, severities):
     made = Made()
     inner = indexed(made, *inside, platform=said)
-    found = [each for each in made.verify(profile="lenient").findings if str(each.digest) == made.ids["index"]]
-    assert [(each.rule, each.severity, each.pointer) for each in found] == [
+    found = [each for each in made.verify(profile="lenient").findings if str(each.location.digest) == made.ids["index"]]
+    assert [(each.rule, each.severity, each.location.pointer) for each in found] == [
         ("IDX-09", severity, "/manifests/0/platform") for severity in severities
     ]
     for each in found:
@@ -721,7 +736,7 @@ def test_an_index_with_an_image_for_another_platform_than_its_entry_says_is_a_wa
     made.index["manifests"] = [inner]
     found = [each for each in made.verify().findings if each.rule == "IDX-09"]
     message = f"is linux/arm64, but there is an image for linux/amd64 in {inner['digest']}"
-    assert [(each.severity, str(each.digest), each.message) for each in found] == [
+    assert [(each.severity, str(each.location.digest), each.message) for each in found] == [
         ("warning", made.ids["index"], message)
     ]
 
@@ -761,7 +776,7 @@ def test_the_type_of_an_artifact_in_an_entry_is_its_own(said, own, config_type, 
     made.entry = {"artifactType": said}
     found = made.verify().findings
     message = f"is {said}, but {made.ids['manifest']} is of the type {expected}"
-    assert [(each.rule, each.severity, each.pointer, each.message) for each in found] == (
+    assert [(each.rule, each.severity, each.location.pointer, each.message) for each in found] == (
         [("DSC-21", "warning", "/manifests/0/artifactType", message)] if expected else []
     )
 
@@ -850,4 +865,4 @@ def test_every_rule_that_is_told_is_one_of_the_table():
         "IDX-12",
     }
     told |= {"IDX-15", "LAY-05", "LIM-01", "LIM-02", "LYR-01", "LYR-03", "MAN-17", "MAN-21", "NDL-03"}
-    assert told <= RULES.keys()
+    assert told <= DOCUMENT_RULES.keys()

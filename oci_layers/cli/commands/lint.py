@@ -17,19 +17,19 @@ from oci_layers.blob.stream import ByteStream
 from oci_layers.cli.findings import SEVERITIES, SeverityCounts, finding_arguments
 from oci_layers.cli.options import choice_arguments, limits_of
 from oci_layers.cli.output import counted, one_line, path_json, print_json
-from oci_layers.cli.sarif import Result, SarifRule, file_uri, sarif_log
+from oci_layers.cli.sarif import Result, file_uri, sarif_log
 from oci_layers.errors import NameFormatError, OCIError, TarFormatError, escape
 from oci_layers.image.image import Image
 from oci_layers.image.lint import lint_layers
+from oci_layers.layer.rules import LAYER_RULES
 from oci_layers.limits import Limits
 from oci_layers.lint.linter import lint
-from oci_layers.lint.rules import LINT_RULES, Lint, LintRule
+from oci_layers.report import LayerFinding
 from oci_layers.store.name import ImageName
 from oci_layers.store.open import open_image
 from oci_layers.tar.entry import Entry
 from oci_layers.tar.reader import read_tar
 from oci_layers.validation.rule import severity_in
-from oci_layers.validation.rules import Severity
 
 __all__ = ["add"]
 
@@ -48,25 +48,9 @@ class _Layer:
     digest: str | None = None
 
 
-@attrs.frozen
-class _Found:
-    """A finding as it is weighed."""
-
-    lint: Lint
-    severity: Severity
-
-    @property
-    def rule(self) -> LintRule:
-        return self.lint.rule
-
-    @property
-    def path(self) -> bytes:
-        path = self.lint.path
-        return path if self.lint.what in _AS_STORED else b"/" + path
-
-    @property
-    def where(self) -> str:
-        return f"entry {self.lint.index}, byte {self.lint.offset}"
+def _path(finding: LayerFinding) -> bytes:
+    path = finding.location.path
+    return path if finding.rule in _AS_STORED else b"/" + path
 
 
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -119,20 +103,22 @@ def _run(options: argparse.Namespace) -> int:
     return tally.code
 
 
-def _weighed(lints: Iterable[Lint], options: argparse.Namespace, tally: SeverityCounts) -> Iterator[_Found]:
+def _weighed(
+    findings: Iterable[LayerFinding], options: argparse.Namespace, tally: SeverityCounts
+) -> Iterator[LayerFinding]:
     """Yield the findings that are to be shown, and count them."""
-    for each in lints:
-        severity = severity_in(each.rule.severity, options.profile)
-        if severity is not None and (options.layer is None or each.layer in options.layer):
+    for each in findings:
+        severity = severity_in(each.severity, options.profile)
+        if severity is not None and (options.layer is None or each.location.layer in options.layer):
             tally.add(severity)
-            yield _Found(each, severity)
+            yield attrs.evolve(each, severity=severity)
 
 
 # What is looked at.
 
 
 @contextlib.contextmanager
-def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterable[Lint]]]:
+def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterable[LayerFinding]]]:
     """Give the layers, and the findings in them, in the order of the layers."""
     limits = limits_of(options)
     alone = _layer_alone(options.what, limits)
@@ -171,7 +157,7 @@ def _require_layers(asked: list[int] | None, count: int) -> None:
             raise NameFormatError("layer", str(number), known)
 
 
-def _layer_alone(what: str, limits: Limits) -> list[Lint] | None:
+def _layer_alone(what: str, limits: Limits) -> list[LayerFinding] | None:
     """Return the findings in a layer that is a file or comes on stdin; None if `what` is no layer, but an image."""
     if what == "-":
         return _lint_stream(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), what, limits, may_be_image=False)
@@ -188,7 +174,7 @@ def _layer_alone(what: str, limits: Limits) -> list[Lint] | None:
         return _lint_stream(file, what, limits, may_be_image=stat.S_ISREG(mode))
 
 
-def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image: bool) -> list[Lint] | None:
+def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image: bool) -> list[LayerFinding] | None:
     is_image = has_names = has_layer = False
 
     def entries() -> Iterator[Entry]:
@@ -217,15 +203,15 @@ def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image:
 # How it is shown.
 
 
-def _print(found: Iterator[_Found], layers: list[_Layer], tally: SeverityCounts, *, everything: bool) -> None:
-    for number, group in itertools.groupby(found, lambda each: each.lint.layer):
+def _print(found: Iterator[LayerFinding], layers: list[_Layer], tally: SeverityCounts, *, everything: bool) -> None:
+    for number, group in itertools.groupby(found, lambda each: each.location.layer):
         counts: Counter[str] = Counter()
-        kept: dict[str, list[_Found]] = {}
+        kept: dict[str, list[LayerFinding]] = {}
         try:
             for each in group:
-                counts[each.lint.what] += 1
-                if everything or counts[each.lint.what] <= _SHOWN:
-                    kept.setdefault(each.lint.what, []).append(each)
+                counts[each.rule] += 1
+                if everything or counts[each.rule] <= _SHOWN:
+                    kept.setdefault(each.rule, []).append(each)
         except OCIError:
             # It may be the layer above that is damaged.
             _print_layer(layers[number], kept, counts)
@@ -234,63 +220,63 @@ def _print(found: Iterator[_Found], layers: list[_Layer], tally: SeverityCounts,
     sys.stdout.write(f"{counted(len(layers), 'layer')}: {tally}\n")
 
 
-def _print_layer(layer: _Layer, kept: dict[str, list[_Found]], counts: Counter[str]) -> None:
+def _print_layer(layer: _Layer, kept: dict[str, list[LayerFinding]], counts: Counter[str]) -> None:
     sys.stdout.write(f"{layer.title}\n")
     for what in sorted(kept, key=lambda what: SEVERITIES.index(kept[what][0].severity)):
         sys.stdout.writelines(_lines(kept[what], counts[what]))
     sys.stdout.write("\n")
 
 
-def _lines(found: list[_Found], count: int) -> Iterator[str]:
+def _lines(found: list[LayerFinding], count: int) -> Iterator[str]:
     """Yield what is shown of the findings of one rule in one layer."""
-    rule = found[0].rule
-    yield f"  {found[0].severity} {rule.what}: {rule.sentence}\n"
+    rule = LAYER_RULES[found[0].rule]
+    yield f"  {found[0].severity} {rule.id}: {rule.sentence}\n"
     if rule.fix:
         yield f"    fix: {rule.fix}\n"
     for each in found:
-        detail = f": {one_line(each.lint.detail)}" if each.lint.detail else ""
-        yield f"    {escape(each.path)} ({each.where}){detail}\n"
+        detail = f": {one_line(each.message)}" if each.message else ""
+        yield f"    {escape(_path(each))} (entry {each.location.index}, byte {each.location.offset}){detail}\n"
     if count > len(found):
         yield f"    ... and {count - len(found)} more; --all shows them\n"
 
 
-def _finding(each: _Found, layers: list[_Layer]) -> dict[str, Any]:  # Any: JSON
-    found, rule = each.lint, each.rule
-    digest = layers[found.layer].digest
+def _finding(each: LayerFinding, layers: list[_Layer]) -> dict[str, Any]:  # Any: JSON
+    location, rule = each.location, LAYER_RULES[each.rule]
+    digest = layers[location.layer].digest
     return {
-        "rule": rule.what,
+        "rule": rule.id,
         "severity": each.severity,
-        "layer": found.layer,
+        "layer": location.layer,
         **({"digest": digest} if digest else {}),
-        **path_json(each.path),
-        "index": found.index,
-        "offset": found.offset,
-        "detail": found.detail,
+        **path_json(_path(each)),
+        "index": location.index,
+        "offset": location.offset,
+        "message": each.message,
         "sentence": rule.sentence,
         "fix": rule.fix,
     }
 
 
-def _result(each: _Found, layers: list[_Layer]) -> Result:
-    found, layer = each.lint, layers[each.lint.layer]
-    rule = LINT_RULES[found.what]
-    path = escape(each.path)
-    detail = f" ({one_line(found.detail)})" if found.detail else ""
+def _result(each: LayerFinding, layers: list[_Layer]) -> Result:
+    location, layer = each.location, layers[each.location.layer]
+    rule = LAYER_RULES[each.rule]
+    path = escape(_path(each))
+    detail = f" ({one_line(each.message)})" if each.message else ""
     digest = {"digest": layer.digest} if layer.digest else {}
     return Result(
-        rule=SarifRule(id=rule.what, severity=rule.severity, sentence=rule.sentence, fix=rule.fix or ""),
+        rule=rule,
         severity=each.severity,
         message=f"{path}: {rule.sentence}{detail}",
         uri=layer.uri,
         name=path,
         kind="resource",
-        identity=(str(found.layer), path),
+        identity=(str(location.layer), path),
         # Index and offset are those in the plain tar, which the file is only where nothing compresses it.
         properties={
-            "layer": found.layer,
+            "layer": location.layer,
             **digest,
-            **path_json(each.path),
-            "index": found.index,
-            "offset": found.offset,
+            **path_json(_path(each)),
+            "index": location.index,
+            "offset": location.offset,
         },
     )

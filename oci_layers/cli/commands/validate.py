@@ -17,25 +17,24 @@ from oci_layers.cli.findings import SeverityCounts, finding_arguments
 from oci_layers.cli.options import choice_arguments, limits_of
 from oci_layers.cli.output import counted, human_bytes, one_line, print_json
 from oci_layers.cli.progress import progress
-from oci_layers.cli.sarif import Result, SarifRule, file_uri, sarif_log
+from oci_layers.cli.sarif import Result, file_uri, sarif_log
 from oci_layers.errors import DocumentError, LimitError, NameFormatError, PlaceMissingError, escape, shortened
 from oci_layers.limits import Limits
+from oci_layers.report import DocumentFinding, DocumentLocation, Finding
+from oci_layers.rules import RULES
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import OCI_CONFIG, role_of
 from oci_layers.store.check import check_image
 from oci_layers.store.name import ImageName
 from oci_layers.validation.detect import detect_media_type
-from oci_layers.validation.document import judge, pinpoint
-from oci_layers.validation.findings import Findings, Flaw
-from oci_layers.validation.rules import RULES
-from oci_layers.validation.schema import schema_errors
+from oci_layers.validation.document import add_positions, check_document, relocated
+from oci_layers.validation.findings import Findings
+from oci_layers.validation.schema import SCHEMA_RULE, schema_errors
 from oci_layers.verify.image import Verification
 
 __all__ = ["add"]
 
-_SCHEMA = SarifRule(id="schema", severity="error", sentence="A document fits the JSON Schema of its kind.")
-"""The only rule of `--schema`."""
 _HEAD = 4096
 _BLANKS = b" \t\r\n"
 # What JSON text begins with, as far as no name in a tar does; and the marks of UTF-16, which is a document gone wrong.
@@ -100,7 +99,7 @@ def _validate(options: argparse.Namespace) -> int:
     for severity, count in found.findings.totals.items():
         tally.add(severity, count)
     if options.format == "sarif":
-        print_json(sarif_log((_result(flaw, options.what) for flaw in found.findings), left_out=_left_out(found)))
+        print_json(sarif_log((_result(finding, options.what) for finding in found.findings), left_out=_left_out(found)))
     elif options.format == "json":
         print_json(_json(found, tally, options))
     else:
@@ -140,14 +139,15 @@ def _document(options: argparse.Namespace, limits: Limits) -> Verification:
     raw = _read(options.what, allowed)
     if len(raw) > allowed:
         message = f"has more than {allowed} bytes (to allow more: --limit {limit}=NUMBER)"
-        flaws = Findings([Flaw("LIM-01", "error", Digest.of(b""), "", message, media_type=media_type or "")])
+        location = DocumentLocation(digest=Digest.of(b""), media_type=media_type or "")
+        found = Findings([Finding("LIM-01", "error", location, message)])
     else:
-        flaws = _judged(raw, media_type, options, limits)
-    named = Findings((attrs.evolve(flaw, document=options.what) for flaw in flaws), flaws.left_out)
+        found = _judged(raw, media_type, options, limits)
+    named = Findings((relocated(each, document=options.what) for each in found), found.left_out)
     return Verification(findings=named, bytes=min(len(raw), allowed), files=1)
 
 
-def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, limits: Limits) -> Findings[Flaw]:
+def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, limits: Limits) -> Findings:
     is_told = True
     if media_type is None:
         longest = attrs.evolve(limits, config_bytes=max(limits.config_bytes, limits.document_bytes))
@@ -160,15 +160,20 @@ def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, lim
         reason = "nothing in it tells what it is; say so with --media-type TYPE"
         raise NameFormatError("document", options.what, reason)
     if options.schema:
-        problems = schema_errors(raw, media_type, limits=limits)
+        digest = Digest.of(raw)
         found = [
-            Flaw("schema", "error", Digest.of(raw), each.pointer, each.message, media_type=media_type)
-            for each in problems
+            Finding(
+                SCHEMA_RULE.id,
+                SCHEMA_RULE.severity,
+                DocumentLocation(each.pointer, digest, media_type=media_type),
+                each.message,
+            )
+            for each in schema_errors(raw, media_type, limits=limits)
         ]
-        return Findings(pinpoint(found, raw))
-    judged, _ = judge(raw, Descriptor.of(raw, media_type=media_type), profile=options.profile, limits=limits)
-    flaws = list(judged) if is_told else [attrs.evolve(flaw, media_type="") for flaw in judged]
-    return Findings(pinpoint(flaws, raw), judged.left_out)
+        return Findings(add_positions(found, raw))
+    judged, _ = check_document(raw, Descriptor.of(raw, media_type=media_type), profile=options.profile, limits=limits)
+    found = list(judged) if is_told else [relocated(each, media_type="") for each in judged]
+    return Findings(add_positions(found, raw), judged.left_out)
 
 
 def _read(what: str, allowed: int) -> bytes:
@@ -189,10 +194,10 @@ def _read(what: str, allowed: int) -> bytes:
 
 
 def _print(found: Verification, tally: SeverityCounts, options: argparse.Namespace) -> None:
-    for (document, digest), group in itertools.groupby(found.findings, lambda flaw: (flaw.document, flaw.digest)):
-        flaws = list(group)
-        sys.stdout.write(f"{escape(document) or digest}{_about(flaws[0])}\n")
-        sys.stdout.writelines(_lines(flaws))
+    for (document, digest), group in itertools.groupby(found.findings, _document_of):
+        findings = list(group)
+        sys.stdout.write(f"{escape(document) or digest}{_about(findings[0].location)}\n")
+        sys.stdout.writelines(_lines(findings))
         sys.stdout.write("\n")
     if left_out := _left_out(found):
         sys.stdout.write(f"{left_out}\n\n")
@@ -206,6 +211,10 @@ def _print(found: Verification, tally: SeverityCounts, options: argparse.Namespa
     sys.stdout.write(f"{', '.join([*counts, human_bytes(found.bytes)])}: {tally}\n")
 
 
+def _document_of(finding: DocumentFinding) -> tuple[str, Digest | None]:
+    return finding.location.document, finding.location.digest
+
+
 def _left_out(found: Verification) -> str:
     """Return which findings are counted and not shown; empty if all are shown."""
     counts = Counter[str]()
@@ -217,39 +226,44 @@ def _left_out(found: Verification) -> str:
     return f"{counts.total():,} more are counted and not shown: {listed}"
 
 
-def _about(flaw: Flaw) -> str:
+def _about(location: DocumentLocation) -> str:
     """Return what a document is, and where it is named."""
-    kind = _KINDS.get(role_of(flaw.media_type)) or role_of(flaw.media_type) or escape(flaw.media_type)
+    kind = _KINDS.get(role_of(location.media_type)) or role_of(location.media_type) or escape(location.media_type)
     # The document that names it is named in full elsewhere, or is good.
-    about = ", ".join(filter(None, (kind, _DIGEST.sub(r"\1", flaw.named))))
+    about = ", ".join(filter(None, (kind, _DIGEST.sub(r"\1", location.named_by))))
     return f" ({about})" if about else ""
 
 
-def _lines(flaws: Sequence[Flaw]) -> list[str]:
+def _lines(findings: Sequence[DocumentFinding]) -> list[str]:
     # Blobs have their names from digests: line and column do not help, since most are one long line.
-    places = [f"{flaw.line}:{flaw.column}" if flaw.line is not None and flaw.document else "" for flaw in flaws]
+    places = [
+        f"{at.line}:{at.column}" if at.line is not None and at.document else ""
+        for at in (each.location for each in findings)
+    ]
     wide = max(map(len, places))
-    rules = max(len(flaw.rule) for flaw in flaws)
+    rules = max(len(finding.rule) for finding in findings)
     lines = []
-    for flaw, place in zip(flaws, places, strict=True):
-        pointer = f"{shortened(flaw.pointer)}: " if flaw.pointer else ""
-        value = "" if _is_shown(flaw) else f": {one_line(flaw.value or '')}"
+    for finding, place in zip(findings, places, strict=True):
+        pointer = f"{shortened(finding.location.pointer)}: " if finding.location.pointer else ""
+        value = "" if _is_shown(finding) else f": {one_line(finding.location.value or '')}"
         margin = f"{place:>{wide}}  " if wide else ""
-        lines.append(f"  {margin}{flaw.severity:<7}  {flaw.rule:<{rules}}  {pointer}{one_line(flaw.message)}{value}\n")
+        lines.append(
+            f"  {margin}{finding.severity:<7}  {finding.rule:<{rules}}  {pointer}{one_line(finding.message)}{value}\n"
+        )
     return lines
 
 
-def _is_shown(flaw: Flaw) -> bool:
+def _is_shown(finding: DocumentFinding) -> bool:
     """Tell whether the message shows the value already, or is about its name."""
-    value = (flaw.value or "").strip('"').removesuffix("...")
-    return value in flaw.message or f'"{escape(flaw.pointer.rpartition("/")[2])}"' in flaw.message
+    value = (finding.location.value or "").strip('"').removesuffix("...")
+    return value in finding.message or f'"{escape(finding.location.pointer.rpartition("/")[2])}"' in finding.message
 
 
 def _json(found: Verification, tally: SeverityCounts, options: argparse.Namespace) -> dict[str, Any]:  # Any: JSON
     return {
         "what": options.what,
         "profile": options.profile,
-        "findings": [_finding(flaw) for flaw in found.findings],
+        "findings": [_finding(finding) for finding in found.findings],
         "left_out": [
             {"rule": rule, "severity": severity, "count": count}
             for (rule, severity), count in sorted(found.findings.left_out.items())
@@ -265,51 +279,48 @@ def _json(found: Verification, tally: SeverityCounts, options: argparse.Namespac
     }
 
 
-def _finding(flaw: Flaw) -> dict[str, Any]:  # Any: JSON
+def _finding(finding: DocumentFinding) -> dict[str, Any]:  # Any: JSON
     row: dict[str, Any] = {
-        "rule": flaw.rule,
-        "severity": flaw.severity,
-        "document": flaw.document or str(flaw.digest),
-        "media_type": flaw.media_type or None,
-        "pointer": flaw.pointer,
-        "message": flaw.message,
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "document": finding.location.document or str(finding.location.digest),
+        "media_type": finding.location.media_type or None,
+        "pointer": finding.location.pointer,
+        "message": finding.message,
     }
-    places = {"value": flaw.value, "line": flaw.line, "column": flaw.column}
+    places = {"value": finding.location.value, "line": finding.location.line, "column": finding.location.column}
     row |= {key: value for key, value in places.items() if value is not None}
-    return {**row, "sentence": _rule(flaw).sentence}
+    return {**row, "sentence": RULES[finding.rule].sentence}
 
 
-def _rule(flaw: Flaw) -> SarifRule:
-    rule = RULES.get(flaw.rule)
-    return _SCHEMA if rule is None else SarifRule(id=rule.id, severity=rule.severity, sentence=rule.sentence)
-
-
-def _result(flaw: Flaw, what: str) -> Result:
-    document = flaw.document or str(flaw.digest)
-    uri, is_file = _uri(flaw, what)
-    pointer = f"{escape(flaw.pointer)}: " if flaw.pointer else ""
-    value = {} if flaw.value is None else {"value": flaw.value}
+def _result(finding: DocumentFinding, what: str) -> Result:
+    document = finding.location.document or str(finding.location.digest)
+    uri, is_file = _uri(finding, what)
+    pointer = f"{escape(finding.location.pointer)}: " if finding.location.pointer else ""
+    value = {} if finding.location.value is None else {"value": finding.location.value}
     return Result(
-        rule=_rule(flaw),
-        severity=flaw.severity,
-        message=f"{pointer}{one_line(flaw.message)}",
+        rule=RULES[finding.rule],
+        severity=finding.severity,
+        message=f"{pointer}{one_line(finding.message)}",
         uri=uri,
-        line=flaw.line if is_file else None,
-        column=flaw.column if is_file else None,
-        name=f"{document}#{flaw.pointer}",
-        identity=(flaw.document or flaw.media_type, flaw.pointer),
-        properties={"document": document, "pointer": flaw.pointer, **value},
+        line=finding.location.line if is_file else None,
+        column=finding.location.column if is_file else None,
+        name=f"{document}#{finding.location.pointer}",
+        identity=(finding.location.document or finding.location.media_type, finding.location.pointer),
+        properties={"document": document, "pointer": finding.location.pointer, **value},
     )
 
 
-def _uri(flaw: Flaw, what: str) -> tuple[str, bool]:
+def _uri(finding: DocumentFinding, what: str) -> tuple[str, bool]:
     """Return the URI of the file that a finding is in, and whether the file is the document itself."""
     if what == "-":
         return "stdin", True
-    if flaw.document == what:
+    if finding.location.document == what:
         return file_uri(what), True
     place = ImageName.parse(what).place
     if not os.path.isdir(place):
         return file_uri(place), False
-    inside = flaw.document or f"blobs/{flaw.digest.algorithm}/{flaw.digest.encoded}"
+    inside, digest = finding.location.document, finding.location.digest
+    if not inside and digest is not None:
+        inside = f"blobs/{digest.algorithm}/{digest.encoded}"
     return file_uri(os.path.join(place, inside)), True

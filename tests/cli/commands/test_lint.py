@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from oci_layers.lint.rules import LINT_RULES
+from oci_layers.layer.rules import LAYER_RULES
 from tests.support import docker
 from tests.support.layers import COMPRESS, Built, d, f, ln, tar, wh
 from tests.support.sarif import check_sarif
@@ -77,10 +77,10 @@ def test_findings_are_told_by_layer_and_rule_the_worst_first(run, odd, built):
         "  error no-target: Nothing is there for the hard link to link to.",
         "    fix: Write the file itself.",
         "    /l (entry 1, byte 512): nowhere",
-        f"  warning nothing-hidden: {LINT_RULES['nothing-hidden'].sentence}",
+        f"  warning nothing-hidden: {LAYER_RULES['nothing-hidden'].sentence}",
         "    fix: Remove the marker.",
         "    /nothing (entry 0, byte 0)",
-        f"  warning missing-parent: {LINT_RULES['missing-parent'].sentence}",
+        f"  warning missing-parent: {LAYER_RULES['missing-parent'].sentence}",
         "    fix: Write an entry for each parent directory, before its children.",
         "    /z (entry 2, byte 1024)",
         "",
@@ -113,8 +113,8 @@ def test_as_json_has_stable_keys_and_everything(run, odd, built):
         "path_base64": base64.b64encode(b"/bad\xe9").decode(),
         "index": 3,
         "offset": 1536,
-        "detail": "at byte 3 of the name",
-        "sentence": LINT_RULES["not-utf8"].sentence,
+        "message": "at byte 3 of the name",
+        "sentence": LAYER_RULES["not-utf8"].sentence,
         "fix": "Rename it.",
     }
 
@@ -322,7 +322,7 @@ def test_a_layer_of_an_image_is_judged_over_those_below(run, tmp_path):
 def test_a_rule_without_a_fix_has_none(run, tmp_path):
     directory = Built.of(tmp_path / "image", tar(at(f("su", "x", mode=0o4755)))).write()
     assert run("lint", directory).out.splitlines()[1:4] == [
-        f"  note set-id: {LINT_RULES['set-id'].sentence}",
+        f"  note set-id: {LAYER_RULES['set-id'].sentence}",
         "    /su (entry 0, byte 0): 4755",
         "",
     ]

@@ -47,8 +47,8 @@ def test_the_report_as_json_has_stable_keys(run, image, built, tmp_path):
         "findings": {
             "totals": {"duplicate": 1, "nothing-hidden": 1},
             "items": [
-                {"what": "duplicate", "path": "/etc/new", "layer": 1, "detail": ""},
-                {"what": "nothing-hidden", "path": "/nothing", "layer": 1, "detail": ""},
+                {"rule": "duplicate", "severity": "error", "path": "/etc/new", "layer": 1, "message": ""},
+                {"rule": "nothing-hidden", "severity": "warning", "path": "/nothing", "layer": 1, "message": ""},
             ],
         },
         "leftovers": [],

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from oci_layers.cli.commands import validate
-from oci_layers.validation.rules import RULES
+from oci_layers.validation.rules import DOCUMENT_RULES
 from tests.support import docker
 from tests.support.layers import Built, d, digest, f, tar, wh
 from tests.support.sarif import check_sarif
@@ -183,7 +183,7 @@ def test_a_document_as_json_has_stable_keys(run, type_in):
                 "message": "should be there, so that the document cannot be taken for one of another kind",
                 "line": 1,
                 "column": 1,
-                "sentence": RULES["IDX-03"].sentence,
+                "sentence": DOCUMENT_RULES["IDX-03"].sentence,
             },
             {
                 "rule": "IDX-02",
@@ -195,7 +195,7 @@ def test_a_document_as_json_has_stable_keys(run, type_in):
                 "value": "3",
                 "line": 2,
                 "column": 19,
-                "sentence": RULES["IDX-02"].sentence,
+                "sentence": DOCUMENT_RULES["IDX-02"].sentence,
             },
         ],
         "left_out": [],
@@ -409,7 +409,7 @@ def test_a_huge_file_is_refused_by_the_limit_before_it_is_parsed(run, tmp_path, 
     with file.open("wb") as stream:
         stream.write(b"{")
         stream.truncate(100 << 20)
-    monkeypatch.setattr(validate, "judge", None)
+    monkeypatch.setattr(validate, "check_document", None)
     monkeypatch.setattr(validate, "detect_media_type", None)
     (found,) = findings(run, file)
     assert (found["rule"], found["document"], found["media_type"]) == ("LIM-01", str(file), None)

@@ -2,17 +2,17 @@ import re
 
 import pytest
 
-from oci_layers.lint.rules import LINT_RULES
+from oci_layers.layer.rules import LAYER_RULES, ONCE
 
 ENGINE_WORDS = {"aufs", "climbing-link", "duplicate", "file-as-directory", "global-header", "nothing-hidden"}
 ENGINE_WORDS |= {"access-list", "file-flags", "odd-marker", "order", "refused", "selinux-label", "unknown-type"}
 ENGINE_WORDS |= {"whiteout-of-marker", "windows-metadata"}
 
 
-@pytest.mark.parametrize("what", LINT_RULES)
+@pytest.mark.parametrize("what", LAYER_RULES)
 def test_a_rule_is_a_short_word_and_whole_sentences(what):
-    rule = LINT_RULES[what]
-    assert rule.what == what
+    rule = LAYER_RULES[what]
+    assert rule.id == what
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+){0,3}", what)
     assert rule.severity in {"error", "warning", "note"}
     for sentence in filter(None, [rule.sentence, rule.fix]):
@@ -20,12 +20,12 @@ def test_a_rule_is_a_short_word_and_whole_sentences(what):
 
 
 def test_where_the_engine_reports_the_same_the_word_is_the_same():
-    assert LINT_RULES.keys() >= ENGINE_WORDS
+    assert LAYER_RULES.keys() >= ENGINE_WORDS
 
 
 def test_what_many_entries_have_in_common_is_told_once_a_layer():
-    assert {rule.what for rule in LINT_RULES.values() if rule.once} == {
+    assert {
         *("owner-name", "extra-time", "fine-time"),
         *("access-list", "selinux-label", "file-flags", "windows-metadata"),
         *("backslash", "windows-character", "windows-name", "trailing-dot"),
-    }
+    } == ONCE
