@@ -15,8 +15,9 @@ from oci_layers import system
 from oci_layers.disk.confine import Handles, check_handles
 from oci_layers.limits import Limits
 from oci_layers.report import Skipped
-from oci_layers.tree.editor import Place, TreeEditor
-from oci_layers.tree.node import EMPTY, Device, Directory, Extents, Fifo, File, Leaf, Node, Symlink
+from oci_layers.tree.content import EMPTY, Extents
+from oci_layers.tree.editor import Parent, TreeEditor
+from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
@@ -72,11 +73,11 @@ def scan(
         UnsupportedError: This platform has no calls on names in open directories.
     """
     check_handles()
-    place = system.resolve(os.fspath(directory))
-    root = system.open_root(place)
+    here = system.resolve(os.fspath(directory))
+    root = system.open_root(here)
     handles = Handles(root)
     try:
-        return _Scan(place, handles, skip, limits).run(root)
+        return _Scan(here, handles, skip, limits).run(root)
     finally:
         handles.close()
         system.close(root)
@@ -95,31 +96,31 @@ class _Scan:
 
     def run(self, root: int) -> FileTree:
         self.merge.describe_root(_directory(system.fstat(root), system.get_xattrs(root)))
-        stack = [Place(b"", self.tree.writable_root())]
+        stack = [Parent(b"", self.tree.writable_root())]
         while stack:
-            place = stack.pop()
-            fd = self.handles.directory(place.path)
+            here = stack.pop()
+            fd = self.handles.directory(here.path)
             for name in system.list_names(fd):
-                below = self.one(place, name, fd)
+                below = self.one(here, name, fd)
                 if below is not None:
                     stack.append(below)
         return self.tree
 
-    def one(self, place: Place, name: bytes, fd: int) -> Place | None:
-        path = join(place.path, name)
+    def one(self, here: Parent, name: bytes, fd: int) -> Parent | None:
+        path = join(here.path, name)
         found = system.lstat(name, fd)
         known = self.seen.get((found.st_dev, found.st_ino)) if found.st_nlink > 1 else None
         if known is not None:
-            self.merge.link(known, place, name)
+            self.merge.link(known, here, name)
             return None
         node = self.node(found, path, name, fd)
         if node is None:
             if self.skip is not None:
                 self.skip(Skipped("socket", path, 0, None))
             return None
-        self.merge.put(place, name, node)
+        self.merge.put(here, name, node)
         if isinstance(node, Directory):
-            return Place(path, node)
+            return Parent(path, node)
         self.seen[found.st_dev, found.st_ino] = path, node
         return None
 

@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any
 
 from oci_layers.errors import LimitError
-from oci_layers.tree.node import Content, Inline, RangeContent
+from oci_layers.tree.content import Content, Inline, RangeContent
 
 __all__ = ["ContentReader", "check_size", "is_text"]
 

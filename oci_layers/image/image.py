@@ -34,7 +34,8 @@ from oci_layers.spec.document import Document, parse_config
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import lookup
 from oci_layers.tar.entry import Entry
-from oci_layers.tree.node import File, RangeContent
+from oci_layers.tree.content import RangeContent
+from oci_layers.tree.node import File
 from oci_layers.tree.path import AnyPath, to_bytes_each
 from oci_layers.tree.tree import FileTree
 

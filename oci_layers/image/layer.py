@@ -23,7 +23,7 @@ from oci_layers.spec.config import History
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.tar.entry import Entry
-from oci_layers.tree.node import NOWHERE, RangeReader
+from oci_layers.tree.content import NOWHERE, RangeReader
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Layer"]

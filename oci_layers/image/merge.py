@@ -15,8 +15,8 @@ from oci_layers.layer.decode import decode
 from oci_layers.layer.policy import Policy
 from oci_layers.progress import ProgressTracker
 from oci_layers.report import LayerTime
+from oci_layers.tree.content import RangeReader
 from oci_layers.tree.editor import Mirror
-from oci_layers.tree.node import RangeReader
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["merge_layer", "merge_layers"]

@@ -30,9 +30,11 @@ from oci_layers.errors import (
 from oci_layers.image.content_reader import ContentReader, check_size, is_text
 from oci_layers.image.path_stat import ImageStat, file_type, name_of_owner, stat_of
 from oci_layers.image.pattern import Pattern
-from oci_layers.tree.node import Content, Device, Directory, Fifo, File, Node, Symlink
+from oci_layers.tree.content import Content
+from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.path import AnyPath, clean, join, parent_and_name, to_bytes
-from oci_layers.tree.tree import FileTree, Resolution
+from oci_layers.tree.resolve import Resolution
+from oci_layers.tree.tree import FileTree
 
 __all__ = ["ImagePath"]
 

@@ -42,15 +42,15 @@ def select_paths(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
                 merge.describe_root(node)
                 continue
         parent, name = parent_and_name(path)
-        place = merge.place(parent)
+        here = merge.open_parent(parent)
         if isinstance(node, Directory):
-            merge.put(place, name, node)
+            merge.put(here, name, node)
             continue
         target = merge.find(first.setdefault(node.inode, path))
         if target is None:
-            merge.put(place, name, attrs.evolve(node))
+            merge.put(here, name, attrs.evolve(node))
         else:
-            merge.link(target, place, name)
+            merge.link(target, here, name)
     return part
 
 

@@ -29,8 +29,9 @@ from oci_layers.layer.policy import Policy
 from oci_layers.layer.rules import layer_finding
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
 from oci_layers.report import LayerFinding
-from oci_layers.tree.editor import Mirror, Place, TreeEditor, check_link, copy_attributes
-from oci_layers.tree.node import Content, Directory, Inline, Leaf, Node, Symlink, implicit_directory
+from oci_layers.tree.content import Content, Inline
+from oci_layers.tree.editor import Mirror, Parent, TreeEditor, check_link, copy_attributes
+from oci_layers.tree.node import Directory, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
 from oci_layers.tree.pathset import PathSet
 from oci_layers.tree.tree import FileTree
@@ -208,9 +209,9 @@ class Application:
             return
         if self.deferred:
             self.cancel_deferred(path)
-        place, name = self.enter(path)
-        self.record(place, name, described=isinstance(node, Directory))
-        self.merge.put(place, name, node, change.data)
+        here, name = self.enter(path)
+        self.record(here, name, described=isinstance(node, Directory))
+        self.merge.put(here, name, node, change.data)
 
     def link(self, change: Link) -> None:
         """Give a file another name, now or at the end."""
@@ -226,12 +227,12 @@ class Application:
         parent, _ = parent_and_name(change.path)
         if self.merge.blocking_path(parent) == target[0]:
             raise LinkError(change.path, "a hard link to a file that it uses as a directory")
-        place, name = self.enter(change.path)
-        check_link(target[0], join(place.path, name))
+        here, name = self.enter(change.path)
+        check_link(target[0], join(here.path, name))
         if target[0] not in self.upper:
             self.use(target[0])
-        self.record(place, name)
-        self.merge.link(target, place, name)
+        self.record(here, name)
+        self.merge.link(target, here, name)
 
     def find(self, change: Link) -> tuple[bytes, Leaf] | None:
         """Return the resolved path of the target of a link, and what is there; None if nothing is."""
@@ -245,22 +246,22 @@ class Application:
         if self.deferred.pop(path, None) is not None:
             self.duplicate(path)
 
-    def enter(self, path: bytes) -> tuple[Place, bytes]:
+    def enter(self, path: bytes) -> tuple[Parent, bytes]:
         """Return the directory in which `path` stands, implied where it is missing, and the last component."""
         parent, name = parent_and_name(path)
-        place = self.merge.place(parent)
-        if self.merge.notes:
+        here = self.merge.open_parent(parent)
+        if self.merge.events:
             self.handle_events()
-        if place.path != parent:
-            check_limits(join(place.path, name), self.tree.limits)
-        return place, name
+        if here.path != parent:
+            check_limits(join(here.path, name), self.tree.limits)
+        return here, name
 
-    def record(self, place: Place, name: bytes, *, described: bool = False) -> None:
+    def record(self, here: Parent, name: bytes, *, described: bool = False) -> None:
         """Put a name into the upper set."""
-        names = self.upper.enter(place.path)
+        names = self.upper.enter(here.path)
         if described or name in names:
-            path = join(place.path, name)
-            old = place.directory.children.get(name)
+            path = join(here.path, name)
+            old = here.directory.children.get(name)
             if path in self.described or (name in names and not (described and isinstance(old, Directory))):
                 self.duplicate(path)
             if described:
@@ -275,9 +276,9 @@ class Application:
 
     def handle_events(self) -> None:
         """Take up what the merge met on its way to a place."""
-        notes = self.merge.notes.copy()
-        self.merge.notes.clear()
-        for note in notes:
+        events = self.merge.events.copy()
+        self.merge.events.clear()
+        for note in events:
             match note.what:
                 case "followed":
                     if note.path not in self.upper:
@@ -343,27 +344,27 @@ class Application:
         """Remove what lower layers have at a name in a resolved directory."""
         resolved = join(parent, name)
         self.mark(parent, PREFIX + name, resolved)
-        place = self.merge.known_directory(parent)
-        node = None if place is None else place.directory.children.get(name)
-        if place is None or node is None:
+        here = self.merge.known_directory(parent)
+        node = None if here is None else here.directory.children.get(name)
+        if here is None or node is None:
             return  # What was there has gone already.
         if resolved not in self.upper:
-            self.merge.drop(place, name)
+            self.merge.drop(here, name)
         elif isinstance(node, Directory):
-            below = Place(resolved, self.tree.writable_child(place.directory, name))
+            below = Parent(resolved, self.tree.writable_child(here.directory, name))
             self.clear(below)
             self.forget_lower(below)
 
     def opaque(self, directory: bytes) -> None:
         """Remove what lower layers have in a resolved directory."""
         self.mark(directory, OPAQUE_NAME, directory)
-        place = self.merge.known_directory(directory)
-        if place is not None:
-            self.clear(place)
+        here = self.merge.known_directory(directory)
+        if here is not None:
+            self.clear(here)
 
-    def clear(self, place: Place) -> None:
+    def clear(self, here: Parent) -> None:
         """Remove everything lower from a directory, at any depth; what this layer wrote and its ancestors stay."""
-        stack = [place]
+        stack = [here]
         while stack:
             here = stack.pop()
             if here.directory in self.cleared:
@@ -374,14 +375,14 @@ class Application:
                 if name not in names:
                     self.merge.drop(here, name)
                 elif isinstance(here.directory.children[name], Directory):
-                    below = Place(join(here.path, name), self.tree.writable_child(here.directory, name))
+                    below = Parent(join(here.path, name), self.tree.writable_child(here.directory, name))
                     stack.append(below)
                     self.forget_lower(below)
 
-    def forget_lower(self, place: Place) -> None:
+    def forget_lower(self, here: Parent) -> None:
         """Make a directory that this layer only implied as it would be had there been nothing below it."""
-        if place.path not in self.described:
-            copy_attributes(place.directory, implicit_directory(self.layer))
+        if here.path not in self.described:
+            copy_attributes(here.directory, implicit_directory(self.layer))
 
 
 class _Kept:

@@ -14,7 +14,7 @@ from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePath
 from oci_layers.layer.change import Add, Change, Link
 from oci_layers.layer.policy import Policy
 from oci_layers.layer.rules import layer_finding
-from oci_layers.layer.whiteout import PREFIX, is_marker, leftover, marker
+from oci_layers.layer.whiteout import PREFIX, aufs_artifact, is_marker, parse_whiteout
 from oci_layers.limits import Limits
 from oci_layers.report import LayerFinding
 from oci_layers.tar.entry import (
@@ -29,19 +29,8 @@ from oci_layers.tar.entry import (
     SYMLINK,
     Entry,
 )
-from oci_layers.tree.node import (
-    EMPTY,
-    Content,
-    Device,
-    Directory,
-    Fifo,
-    File,
-    Inline,
-    Node,
-    RangeContent,
-    RangeReader,
-    Symlink,
-)
+from oci_layers.tree.content import EMPTY, Content, Inline, RangeContent, RangeReader
+from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.path import check_limits, clean
 
 __all__ = ["Decoder", "decode"]
@@ -147,11 +136,11 @@ class Decoder:
         if prefixed:
             if not is_marker(path):
                 check_limits(path, self.limits)
-            why = leftover(path)
+            why = aufs_artifact(path)
             if why is not None:
                 self.report(why, path)
                 return None
-            found = marker(path)
+            found = parse_whiteout(path)
             if found is not None:
                 if kind not in _FILES or entry.size:
                     self.report("odd-marker", path, "a whiteout that is not an empty file")

@@ -9,14 +9,14 @@ from oci_layers.errors import WhiteoutError
 from oci_layers.layer.change import Opaque, Whiteout
 from oci_layers.tree.path import join, parent_and_name
 
-__all__ = ["OPAQUE_NAME", "PREFIX", "is_marker", "leftover", "marker"]
+__all__ = ["OPAQUE_NAME", "PREFIX", "aufs_artifact", "is_marker", "parse_whiteout"]
 
 PREFIX = b".wh."
 OPAQUE_NAME = b".wh..wh..opq"
 _AUFS_NAMES = frozenset({b".wh..wh.plnk", b".wh..wh.aufs", b".wh..wh.orph"})
 
 
-def leftover(path: bytes) -> str | None:
+def aufs_artifact(path: bytes) -> str | None:
     """Return why the marker at the clean `path` means nothing and is to be dropped, or None when it means something.
 
     AUFS's own names at the root are its bookkeeping (AUF-01); a whiteout of a name that begins with `.wh.` removes what
@@ -41,7 +41,7 @@ def is_marker(path: bytes) -> bool:
     return parent_and_name(path)[1].startswith(PREFIX)
 
 
-def marker(path: bytes) -> Whiteout | Opaque | None:
+def parse_whiteout(path: bytes) -> Whiteout | Opaque | None:
     """Return what the clean `path` says as a marker; None when it is an ordinary name.
 
     Raises:

@@ -18,7 +18,7 @@ from oci_layers.limits import Limits
 from oci_layers.lint.walk import EntryRules
 from oci_layers.report import LayerFinding
 from oci_layers.tar.entry import Entry
-from oci_layers.tree.node import NOWHERE
+from oci_layers.tree.content import NOWHERE
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Linter", "lint"]

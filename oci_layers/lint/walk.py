@@ -16,7 +16,7 @@ import attrs
 from oci_layers.errors import LimitError, LinkError, UnsafePathError, WhiteoutError, escape
 from oci_layers.layer.change import Whiteout
 from oci_layers.layer.rules import LAYER_RULES, layer_finding
-from oci_layers.layer.whiteout import PREFIX, leftover, marker
+from oci_layers.layer.whiteout import PREFIX, aufs_artifact, parse_whiteout
 from oci_layers.limits import Limits
 from oci_layers.lint.entries import entry_faults, is_ordinary
 from oci_layers.lint.names import NOTED_ONCE, fold, is_plain, is_secret, name_faults, same_text
@@ -356,12 +356,12 @@ class EntryRules:
     def is_marker(self, entry: Entry, path: bytes) -> bool:
         """Tell whether `path` is no ordinary name, and look at what it is instead."""
         parent, _ = parent_and_name(path)
-        why = leftover(path)
+        why = aufs_artifact(path)
         if why is not None:
             self.tell(why, path)
             return True
         try:
-            change = marker(path)
+            change = parse_whiteout(path)
         except WhiteoutError:
             self.tell("marker-as-directory" if b"/" + PREFIX in b"/" + parent else "bad-marker", path)
             return True

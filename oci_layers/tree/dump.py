@@ -18,20 +18,9 @@ from typing import Any, assert_never
 
 from oci_layers.errors import NameFormatError
 from oci_layers.limits import Limits
+from oci_layers.tree.content import Content, DigestContent, Inline, sha256
 from oci_layers.tree.editor import TreeEditor
-from oci_layers.tree.node import (
-    Content,
-    Device,
-    DigestContent,
-    Directory,
-    Fifo,
-    File,
-    Inline,
-    Leaf,
-    Node,
-    Symlink,
-    sha256,
-)
+from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
 from oci_layers.tree.path import clean, parent_and_name
 from oci_layers.tree.tree import FileTree
 
@@ -118,14 +107,14 @@ def _parse_line(merge: TreeEditor, words: list[str]) -> None:
         merge.describe_root(node)
         return
     parent, name = parent_and_name(path)
-    place = merge.place(parent)
+    here = merge.open_parent(parent)
     if node is not None:
-        merge.put(place, name, node)
+        merge.put(here, name, node)
         return
     target = merge.find(clean(_unescape(words[2])))
     if target is None:
         raise ValueError("a link to nothing")
-    merge.link(target, place, name)
+    merge.link(target, here, name)
 
 
 def _node(kind: str, words: list[str]) -> Node:

@@ -18,9 +18,10 @@ import attrs
 from oci_layers.errors import LimitError, LinkError, PathMissingError
 from oci_layers.tree.node import Directory, File, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
-from oci_layers.tree.tree import FileTree, Resolution, resolve
+from oci_layers.tree.resolve import Resolution, resolve
+from oci_layers.tree.tree import FileTree
 
-__all__ = ["Mirror", "Note", "Place", "TreeEditor", "check_link", "copy_attributes"]
+__all__ = ["Event", "Mirror", "Parent", "TreeEditor", "check_link", "copy_attributes"]
 
 _IMPLIED_BYTES = 512
 """What a directory that a path implies counts as metadata, as no entry of its own paid for it."""
@@ -45,7 +46,7 @@ class Mirror(Protocol):
 
 
 @attrs.frozen
-class Place:
+class Parent:
     """A directory of the tree that may be changed, and its resolved path."""
 
     path: bytes
@@ -53,7 +54,7 @@ class Place:
 
 
 @attrs.frozen
-class Note:
+class Event:
     """Something that happened on the way to a place.
 
     `followed`: the link at `path` was taken; `passed`: the way from that link led through names that are missing or no
@@ -68,7 +69,7 @@ class Note:
 class TreeEditor:
     """One writing of a tree, by one thread.
 
-    `notes` collects what happened on the way to places; the caller empties it.
+    `events` collects what happened on the way to places; the caller empties it.
     """
 
     def __init__(
@@ -80,15 +81,15 @@ class TreeEditor:
         follow: bool = True,
     ) -> None:
         self.tree = tree
-        self.notes: list[Note] = []
+        self.events: list[Event] = []
         self._mirror = mirror
         self._layer = layer
         self._follow = follow
         self._limits = tree.limits
-        self._places: dict[bytes, Place] = {}
-        self._mark = tree.mark
+        self._places: dict[bytes, Parent] = {}
+        self._token = tree.token
 
-    def place(self, path: bytes) -> Place:
+    def open_parent(self, path: bytes) -> Parent:
         """Return the directory at the clean `path`, links in it followed.
 
         Missing directories are implied, and anything in the way is replaced.
@@ -103,28 +104,28 @@ class TreeEditor:
         parent, name = parent_and_name(path)
         above = self._known(parent)
         if above is not None and above.path == parent and isinstance(above.directory.children.get(name), Directory):
-            place = self._places[path] = Place(path, self.tree.writable_child(above.directory, name))
-            return place
+            here = self._places[path] = Parent(path, self.tree.writable_child(above.directory, name))
+            return here
         found = self._resolve(path, follow_last=self._follow)
         if found.rest:
             check_limits(found.path, self._limits)
         self._note(found)
-        place = self._own(found)
+        here = self._own(found)
         for name in reversed(found.rest):
-            place = self._imply(place, name)
+            here = self._imply(here, name)
         if not found.consumed_dotdot:
-            self._places[path] = place
-        return place
+            self._places[path] = here
+        return here
 
-    def _known(self, path: bytes) -> Place | None:
+    def _known(self, path: bytes) -> Parent | None:
         """Return the place at `path` if it was asked for before and nothing has changed on the way since.
 
         What is made where nothing or a file stood can change no way but one on which `..` took that back, and such
         ways are not kept.
         """
-        if self._mark is not self.tree.mark:
+        if self._token is not self.tree.token:
             self._places.clear()
-            self._mark = self.tree.mark
+            self._token = self.tree.token
         return self._places.get(path)
 
     def forget(self) -> None:
@@ -132,7 +133,7 @@ class TreeEditor:
         self._places.clear()
 
     def blocking_path(self, path: bytes) -> bytes | None:
-        """Return the resolved path of what is no directory and would give way to one for `place`; None for nothing.
+        """Return the resolved path of what is no directory and would give way to one for `here`; None for nothing.
 
         Raises:
             LinkError: A loop of links.
@@ -143,18 +144,18 @@ class TreeEditor:
         return None if found.node is None or not found.rest else b"/".join([*found.names, found.rest[-1]])
 
     def _note(self, found: Resolution) -> None:
-        self.notes.extend(Note("followed", link) for link in found.followed)
+        self.events.extend(Event("followed", link) for link in found.followed)
         if found.consumed_dotdot:
-            self.notes.append(Note("passed", found.followed[-1]))
+            self.events.append(Event("passed", found.followed[-1]))
         if found.escaped_root is not None:
-            self.notes.append(Note("climbed", found.escaped_root))
+            self.events.append(Event("climbed", found.escaped_root))
 
     def _resolve(self, path: bytes, *, follow_last: bool) -> Resolution:
         root, limit = self.tree.root, self._limits.links
         return resolve(root, path, follow=self._follow, follow_last=follow_last, limit=limit, lexical_dotdot=True)
 
     def resolve(self, path: bytes, root: Directory) -> Resolution:
-        """Follow a clean path from `root`, which may be that of another tree, as `place` would.
+        """Follow a clean path from `root`, which may be that of another tree, as `here` would.
 
         Raises:
             LinkError: A loop of links.
@@ -162,7 +163,7 @@ class TreeEditor:
         limit = self._limits.links
         return resolve(root, path, follow=self._follow, follow_last=self._follow, limit=limit, lexical_dotdot=True)
 
-    def known_directory(self, path: bytes) -> Place | None:
+    def known_directory(self, path: bytes) -> Parent | None:
         """Return the directory at a resolved path, no link followed; None where there is none."""
         directory = self.tree.root
         names = path.split(b"/") if path else []
@@ -174,32 +175,32 @@ class TreeEditor:
         directory = self.tree.writable_root()
         for name in names:
             directory = self.tree.writable_child(directory, name)
-        return Place(path, directory)
+        return Parent(path, directory)
 
-    def _own(self, found: Resolution) -> Place:
+    def _own(self, found: Resolution) -> Parent:
         directory = self.tree.writable_root()
         for name in found.names:
             directory = self.tree.writable_child(directory, name)
-        return Place(b"/".join(found.names), directory)
+        return Parent(b"/".join(found.names), directory)
 
-    def _imply(self, place: Place, name: bytes) -> Place:
-        path = join(place.path, name)
+    def _imply(self, here: Parent, name: bytes) -> Parent:
+        path = join(here.path, name)
         self._count(_IMPLIED_BYTES + len(name))
         self.tree.implied += 1
         if self.tree.implied > self._limits.entries:
             raise LimitError("entries", self._limits.entries, self.tree.implied)
-        if name in place.directory.children:
-            self.notes.append(Note("replaced", path))
-            self.drop(place, name)
-        self.notes.append(Note("implied", path))
-        node = implicit_directory(self._layer, self.tree.mark)
+        if name in here.directory.children:
+            self.events.append(Event("replaced", path))
+            self.drop(here, name)
+        self.events.append(Event("implied", path))
+        node = implicit_directory(self._layer, self.tree.token)
         if self._mirror is not None:
-            self._mirror.make(place.path, name, node, None)
-        place.directory.children[name] = node
-        return Place(path, node)
+            self._mirror.make(here.path, name, node, None)
+        here.directory.children[name] = node
+        return Parent(path, node)
 
-    def put(self, place: Place, name: bytes, node: Node, data: Iterator[memoryview] | None = None) -> None:
-        """Lay `node`, new and without children, over what is at `name` in `place`.
+    def put(self, here: Parent, name: bytes, node: Node, data: Iterator[memoryview] | None = None) -> None:
+        """Lay `node`, new and without children, over what is at `name` in `here`.
 
         Raises:
             LimitError: There is more metadata than `metadata_bytes`.
@@ -213,19 +214,19 @@ class TreeEditor:
         elif isinstance(node, Symlink):
             size += len(node.target)
         self._count(size)
-        old = place.directory.children.get(name)
+        old = here.directory.children.get(name)
         if isinstance(node, Directory):
             if isinstance(old, Directory):
-                copy_attributes(self.tree.writable_child(place.directory, name), node)
+                copy_attributes(self.tree.writable_child(here.directory, name), node)
                 return
-            node.mark = self.tree.mark
+            node.token = self.tree.token
         else:
             node.inode = self.tree.new_inode()
         if old is not None:
-            self.drop(place, name)
+            self.drop(here, name)
         if self._mirror is not None:
-            self._mirror.make(place.path, name, node, data)
-        place.directory.children[name] = node
+            self._mirror.make(here.path, name, node, data)
+        here.directory.children[name] = node
 
     def _count(self, size: int) -> None:
         self.tree.metadata += size
@@ -260,8 +261,8 @@ class TreeEditor:
             self._note(found)
         return path, node
 
-    def link(self, target: tuple[bytes, Leaf], place: Place, name: bytes) -> None:
-        """Make `name` in `place` one more name of what `find` found.
+    def link(self, target: tuple[bytes, Leaf], here: Parent, name: bytes) -> None:
+        """Make `name` in `here` one more name of what `find` found.
 
         Raises:
             LinkError: The name is the target's own, or a directory that holds the target.
@@ -269,21 +270,21 @@ class TreeEditor:
         """
         self._count(len(name))
         target_path, node = target
-        path = join(place.path, name)
+        path = join(here.path, name)
         check_link(target_path, path)
-        if name in place.directory.children:
-            self.drop(place, name)
+        if name in here.directory.children:
+            self.drop(here, name)
         if self._mirror is not None:
-            self._mirror.link(target_path, place.path, name, node)
-        place.directory.children[name] = node
+            self._mirror.link(target_path, here.path, name, node)
+        here.directory.children[name] = node
         self.tree.note_link(node.inode, target_path, path)
 
-    def drop(self, place: Place, name: bytes) -> None:
-        """Remove what stands at `name` in `place`, with all that is below it."""
-        node = place.directory.children[name]
+    def drop(self, here: Parent, name: bytes) -> None:
+        """Remove what stands at `name` in `here`, with all that is below it."""
+        node = here.directory.children[name]
         if self._mirror is not None:
-            self._mirror.remove(place.path, name, node)
-        del place.directory.children[name]
+            self._mirror.remove(here.path, name, node)
+        del here.directory.children[name]
         if not isinstance(node, File):
             self._places.clear()
 
@@ -304,8 +305,8 @@ class TreeEditor:
         node = attrs.evolve(found.node, **attributes)
         for each in self.tree.link_names(node.inode) or (found.path,):
             parent, name = parent_and_name(each)
-            place = self._own(resolve(self.tree.root, parent, follow=False, follow_last=False, limit=0))
-            place.directory.children[name] = node
+            here = self._own(resolve(self.tree.root, parent, follow=False, follow_last=False, limit=0))
+            here.directory.children[name] = node
 
 
 def check_link(target: bytes, path: bytes) -> None:

@@ -1,137 +1,25 @@
 """A file system in memory that can be forked.
 
 A `FileTree` is persistent: `fork()` costs the same whatever the size, and a later write copies only the directories on
-its path. Each tree has a mark; a directory that bears it may be changed in place, any other is copied first, and a fork
-gives both sides a new mark. Names that share a file (hard links) share its node; `links` has the names of those, and
-of those only. How one thing is laid over another is in `merge`, the text form in `dump`.
+its path. Each tree has a token: a directory with the same token is changed in place, any other is copied first, and a
+fork gives both sides a new token. Names that share a file (hard links) share its node; `links` has the names of those,
+and of those only. How one node is laid over another is in `editor`, the text form in `dump`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from oci_layers.errors import LinkError, NotDirectoryError, PathMissingError, escape
 from oci_layers.limits import Limits
+from oci_layers.tree.content import Content, same_content
 from oci_layers.tree.links import LinkNames
-from oci_layers.tree.node import Content, Device, Directory, File, Leaf, Node, Symlink, implicit_directory, same_content
+from oci_layers.tree.node import Device, Directory, File, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import AnyPath, clean, join, to_bytes
+from oci_layers.tree.resolve import Resolution, resolve
 
-__all__ = ["FileTree", "Resolution", "resolve"]
+__all__ = ["FileTree"]
 
 _LIMITS = Limits()
-
-
-@attrs.define
-class Resolution:
-    """How far a path could be followed from the root.
-
-    `names` and `directories` are the directories passed (`directories` begins with the root). `rest` holds, last
-    component first, what was not passed: it is empty for a directory; else it ends with the name of `node`, which is
-    None where nothing stands. `followed` are the resolved paths of the links taken, `escaped_root` is the first after
-    which the way led above the root and was held there. `consumed_dotdot` tells that `..` took back names that are
-    missing or no directories: a link that comes there leads elsewhere.
-    """
-
-    names: list[bytes]
-    directories: list[Directory]
-    rest: list[bytes]
-    node: Node | None
-    followed: list[bytes]
-    escaped_root: bytes | None
-    consumed_dotdot: bool
-
-    @property
-    def path(self) -> bytes:
-        """The resolved path of the node, or of the directory that was reached."""
-        return b"/".join([*self.names, *self.rest[::-1]])
-
-    def require(self, path: bytes) -> Node:
-        """Return the node that `path` led to.
-
-        Raises:
-            NotDirectoryError: It led through something that is no directory.
-            PathMissingError: It led to nothing; names the first link on the way, if there was one.
-        """
-        if self.node is None and self.followed:
-            link, place = escape(b"/" + self.followed[0]), escape(b"/" + self.path)
-            raise PathMissingError(path, f"no such file or directory; through the link {link} it is {place}")
-        if self.node is None:
-            raise PathMissingError(path)
-        if len(self.rest) > 1:
-            raise NotDirectoryError(path)
-        return self.node
-
-
-def resolve(
-    root: Directory, path: bytes, *, follow: bool, follow_last: bool, limit: int, lexical_dotdot: bool = False
-) -> Resolution:
-    """Follow `path` from `root`, never above it, as a process whose root directory it is would.
-
-    Args:
-        root: Where to start, and what an absolute link target starts from.
-        path: A clean path.
-        follow: Follow links that are not the last component.
-        follow_last: Follow the last component too.
-        limit: How many links may be followed.
-        lexical_dotdot: Let `..` in a link take back a name that is missing or no directory, instead of stopping there;
-            `rest` has no `..` then.
-
-    Raises:
-        LinkError: More links than `limit`.
-    """
-    names: list[bytes] = []
-    directories = [root]
-    followed: list[bytes] = []
-    escaped_root: bytes | None = None
-    consumed_dotdot = False
-    rest = path.split(b"/")[::-1]
-    while rest:
-        part = rest[-1]
-        if part in {b"", b"."}:
-            rest.pop()
-            continue
-        if part == b"..":
-            rest.pop()
-            if not names and escaped_root is None:
-                escaped_root = followed[-1]
-            del names[-1:]
-            del directories[len(names) + 1 :]
-            continue
-        child = directories[-1].children.get(part)
-        if isinstance(child, Directory):
-            rest.pop()
-            names.append(part)
-            directories.append(child)
-            continue
-        if not isinstance(child, Symlink) or not (follow if len(rest) > 1 else follow_last):
-            if lexical_dotdot:
-                consumed_dotdot = consumed_dotdot or b".." in rest
-                if _take_back(rest):
-                    continue
-            return Resolution(names, directories, rest, child, followed, escaped_root, consumed_dotdot)
-        rest.pop()
-        followed.append(b"/".join([*names, part]))
-        if len(followed) > limit:
-            raise LinkError(path, f"more than {limit} links to follow, perhaps a loop")
-        if child.target.startswith(b"/"):
-            names, directories = [], [root]
-        rest.extend(child.target.split(b"/")[::-1])
-    return Resolution(names, directories, rest, directories[-1], followed, escaped_root, consumed_dotdot)
-
-
-def _take_back(rest: list[bytes]) -> bool:
-    """Drop the first name of `rest` with the `..` that takes it back; else only what is taken back below it."""
-    pending: list[bytes] = []
-    while rest:
-        part = rest.pop()
-        if part not in {b"", b".", b".."}:
-            pending.append(part)
-        elif part == b"..":
-            pending.pop()
-            if not pending:
-                return True
-    rest.extend(pending[::-1])
-    return False
 
 
 class FileTree:
@@ -140,7 +28,7 @@ class FileTree:
     May be read from several threads; is written by one, through `merge.TreeEditor`.
     """
 
-    __slots__ = ("_inodes", "_links", "_links_mark", "_mark", "implied", "limits", "metadata", "root")
+    __slots__ = ("_inodes", "_links", "_links_token", "_token", "implied", "limits", "metadata", "root")
 
     root: Directory
     limits: Limits
@@ -154,30 +42,30 @@ class FileTree:
 
     def __init__(self, *, limits: Limits | None = None) -> None:
         self.limits = limits or _LIMITS
-        self._mark = object()
-        self._links_mark = self._mark
+        self._token = object()
+        self._links_token = self._token
         self._links = LinkNames()
         self._inodes = 0
         self.implied = self.metadata = 0
-        self.root = implicit_directory(0, self._mark)
+        self.root = implicit_directory(0, self._token)
 
     def fork(self) -> "FileTree":
         """Return a tree that is equal now and changes on its own, in constant time."""
         other = FileTree(limits=self.limits)
         other.root, other._links, other._inodes = self.root, self._links, self._inodes
         other.implied, other.metadata = self.implied, self.metadata
-        self._mark = object()
-        other._links_mark = self._links_mark
+        self._token = object()
+        other._links_token = self._links_token
         return other
 
     @property
-    def mark(self) -> object:
+    def token(self) -> object:
         """What a directory must bear to be changed in place; new after each fork."""
-        return self._mark
+        return self._token
 
     def writable_root(self) -> Directory:
         """Return the root, copied first if it is shared with a fork."""
-        if self.root.mark is not self._mark:
+        if self.root.token is not self._token:
             self.root = self._copied(self.root)
         return self.root
 
@@ -185,12 +73,12 @@ class FileTree:
         """Return the directory `name` in `directory`, which must be owned, copied first if it is shared."""
         child = directory.children[name]
         assert isinstance(child, Directory)
-        if child.mark is not self._mark:
+        if child.token is not self._token:
             child = directory.children[name] = self._copied(child)
         return child
 
     def _copied(self, directory: Directory) -> Directory:
-        return attrs.evolve(directory, children=directory.children.copy(), mark=self._mark)
+        return attrs.evolve(directory, children=directory.children.copy(), token=self._token)
 
     def new_inode(self) -> int:
         """Return an inode id that no node of this tree has."""
@@ -199,9 +87,9 @@ class FileTree:
 
     def note_link(self, inode: int, target: bytes, path: bytes) -> None:
         """Remember that the node with this id, which has the resolved name `target`, has the name `path` too."""
-        if self._links_mark is not self._mark:
+        if self._links_token is not self._token:
             self._links = self._links.fork()
-            self._links_mark = self._mark
+            self._links_token = self._token
         self._links.add(inode, target, path)
 
     def link_names(self, inode: int) -> tuple[bytes, ...]:

@@ -12,7 +12,7 @@ from oci_layers.errors import NameFormatError
 from oci_layers.spec import annotations as keys
 from oci_layers.spec.reference import Reference, is_ref_name
 from oci_layers.validation.grammar import is_date_time, is_digest, is_licence, is_uri
-from oci_layers.validation.rule import GOOD, Check, Fault, is_a, must_be, rule, shown, tolerant, unchecked, wrong
+from oci_layers.validation.rule import OK, Check, Fault, fault, has_type, must_be, quoted, rule, tolerant, unchecked
 
 __all__ = ["ANNOTATION_RULES", "annotated"]
 
@@ -49,18 +49,18 @@ def _text(_key: str, value: object) -> str | None:
 
 
 def _reverse_dns(key: str, _value: object) -> str | None:
-    return None if _ANY_KEY.fullmatch(key) else f"{shown(key)} is not a name in reverse domain order"
+    return None if _ANY_KEY.fullmatch(key) else f"{quoted(key)} is not a name in reverse domain order"
 
 
 def _reserved(key: str, _value: object) -> str | None:
     if not key.startswith(_RESERVED) or key in _PREDEFINED:
         return None
-    return f"{shown(key)} is not defined by the spec, to which the prefix belongs"
+    return f"{quoted(key)} is not defined by the spec, to which the prefix belongs"
 
 
 def _form(key: str, value: object) -> str | None:
     form = _FORMS.get(key)
-    return f"{shown(value)} {form[1]}" if form and type(value) is str and value and not form[0](value) else None
+    return f"{quoted(value)} {form[1]}" if form and type(value) is str and value and not form[0](value) else None
 
 
 def _base_name(key: str, value: object) -> str | None:
@@ -70,17 +70,17 @@ def _base_name(key: str, value: object) -> str | None:
         whole = str(Reference.parse(value)).startswith(value)
     except NameFormatError:
         whole = False
-    return None if whole else f"{shown(value)} is not a full name with its registry"
+    return None if whole else f"{quoted(value)} is not a full name with its registry"
 
 
 def _is_not_null(value: object) -> Sequence[Fault]:
-    return wrong("must be left out or be empty where there are none, not null") if value is None else GOOD
+    return fault("must be left out or be empty where there are none, not null") if value is None else OK
 
 
 def annotated(kind: str) -> Check:
     """Return a check that `annotations` of a kind of object are an object; null has a rule of its own, ANN-04."""
-    another = is_a(f"{kind}.annotations", dict)
-    return Check(another.at, lambda value: GOOD if value is None else another.run(value))
+    another = has_type(f"{kind}.annotations", dict)
+    return Check(another.at, lambda value: OK if value is None else another.run(value))
 
 
 _REF_NAME_CHARS = re.compile(r"[A-Za-z0-9._:@/+-]+")
@@ -89,7 +89,7 @@ _REF_NAME_CHARS = re.compile(r"[A-Za-z0-9._:@/+-]+")
 def _ref_name(place: str, fits: Callable[[str], object], message: str) -> Check:
     def run(node: object) -> Sequence[Fault]:
         value = node.get(keys.REF_NAME) if type(node) is dict else None
-        return GOOD if type(value) is not str or fits(value) else wrong(f"{shown(value)} {message}", keys.REF_NAME)
+        return OK if type(value) is not str or fits(value) else fault(f"{quoted(value)} {message}", keys.REF_NAME)
 
     return Check(place, run)
 

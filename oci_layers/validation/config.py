@@ -13,21 +13,21 @@ from typing import Any
 from oci_layers.validation.grammar import is_date_time
 from oci_layers.validation.platform import fits_platform, known_names, windows_features
 from oci_layers.validation.rule import (
-    GOOD,
+    OK,
     Check,
     Fault,
     array_of,
     each_matches,
-    is_a,
+    fault,
+    has_type,
     map_of_objects,
     matches,
     must_be,
-    needs,
+    quoted,
+    required,
     rule,
-    shown,
     tolerant,
     unchecked,
-    wrong,
 )
 
 __all__ = ["CONFIG_RULES"]
@@ -42,7 +42,7 @@ _SIGNAL = re.compile(r"|SIG[A-Z0-9]+(?:[+-][0-9]+)?")
 def _created(kind: str) -> tuple[Check, ...]:
     place = f"{kind}.created"
     return (
-        is_a(place, str),
+        has_type(place, str),
         matches(place, is_date_time, "is not a date and time after RFC 3339", tolerated=True),
     )
 
@@ -50,8 +50,8 @@ def _created(kind: str) -> tuple[Check, ...]:
 def _integers(*places: str, tolerated: bool = False) -> tuple[Check, ...]:
     def run(value: object) -> Sequence[Fault]:
         if type(value) is not int:
-            return wrong(must_be(int, value))
-        return GOOD if -(1 << 63) <= value < 1 << 63 else wrong("must fit in 64 bits")
+            return fault(must_be(int, value))
+        return OK if -(1 << 63) <= value < 1 << 63 else fault("must fit in 64 bits")
 
     return tuple(Check(place, run, tolerated=tolerated) for place in places)
 
@@ -63,13 +63,13 @@ def _is_port(text: str) -> bool:
 
 def _port_names(value: object) -> Iterable[Fault]:
     if type(value) is not dict:
-        return GOOD
-    return (((key,), f"{shown(key)} is not PORT, PORT/tcp or PORT/udp") for key in value if not _is_port(key))
+        return OK
+    return (((key,), f"{quoted(key)} is not PORT, PORT/tcp or PORT/udp") for key in value if not _is_port(key))
 
 
 def _empty_values(value: object) -> Iterable[Fault]:
     if type(value) is not dict:
-        return GOOD
+        return OK
     return (((key,), "must be an empty object") for key, item in value.items() if type(item) is dict and item)
 
 
@@ -77,11 +77,11 @@ def _layer_count(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     history, rootfs = node.get("history"), node.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if type(rootfs) is dict else None
     if type(history) is not list or not history or type(diff_ids) is not list:
-        return GOOD
+        return OK
     if not all(type(entry) is dict for entry in history):
-        return GOOD
+        return OK
     made = sum(1 for entry in history if entry.get("empty_layer") is not True)
-    return GOOD if made == len(diff_ids) else wrong(f"lists {made} layers, rootfs lists {len(diff_ids)}", "history")
+    return OK if made == len(diff_ids) else fault(f"lists {made} layers, rootfs lists {len(diff_ids)}", "history")
 
 
 _HEALTHCHECK_TIMES = ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
@@ -97,7 +97,7 @@ CONFIG_RULES = (
         "`created` is a date and time after RFC 3339 section 5.6.",
         _created("config"),
     ),
-    rule("CFG-05", "MUST", "error", "`author` is a string.", (is_a("config.author", str),)),
+    rule("CFG-05", "MUST", "error", "`author` is a string.", (has_type("config.author", str),)),
     rule(
         "CFG-06",
         "MUST",
@@ -111,21 +111,21 @@ CONFIG_RULES = (
         "error",
         "`os.version` and `variant` are strings, `os.features` is an array of strings, as in a platform.",
         (
-            is_a("config.os.version", str),
+            has_type("config.os.version", str),
             array_of("config.os.features", str),
-            is_a("config.variant", str),
+            has_type("config.variant", str),
             Check("config", fits_platform, "note"),
             Check("config", windows_features, "note"),
         ),
     ),
-    rule("CFG-08", "MUST", "error", "`config` is an object.", (is_a("config.config", dict),)),
+    rule("CFG-08", "MUST", "error", "`config` is an object.", (has_type("config.config", dict),)),
     rule(
         "CFG-09",
         "MUST",
         "error",
         "`User` is a string: a user, or a user and a group with a colon between them.",
         (
-            is_a("container.User", str),
+            has_type("container.User", str),
             matches("container.User", _USER.fullmatch, "is not USER or USER:GROUP", severity="warning"),
         ),
     ),
@@ -176,8 +176,8 @@ CONFIG_RULES = (
         "error",
         "`WorkingDir` and `StopSignal` are strings, the latter like SIGKILL or SIGRTMIN+3.",
         (
-            is_a("container.WorkingDir", str),
-            is_a("container.StopSignal", str),
+            has_type("container.WorkingDir", str),
+            has_type("container.StopSignal", str),
             matches("container.StopSignal", _SIGNAL.fullmatch, "is not the name of a signal", severity="warning"),
         ),
     ),
@@ -186,7 +186,7 @@ CONFIG_RULES = (
         "MUST",
         "error",
         "`Labels` is an object, and follows the rules of annotations.",
-        (is_a("container.Labels", dict),),
+        (has_type("container.Labels", dict),),
     ),
     rule(
         "CFG-16",
@@ -194,8 +194,8 @@ CONFIG_RULES = (
         "error",
         "`ArgsEscaped` is a boolean, and new images do without it.",
         (
-            is_a("container.ArgsEscaped", bool),
-            Check("container.ArgsEscaped", lambda value: wrong("is deprecated") if value is True else GOOD, "note"),
+            has_type("container.ArgsEscaped", bool),
+            Check("container.ArgsEscaped", lambda value: fault("is deprecated") if value is True else OK, "note"),
         ),
     ),
     rule(
@@ -205,7 +205,7 @@ CONFIG_RULES = (
         "`Memory`, `MemorySwap`, `CpuShares` are reserved integers, `Healthcheck` a reserved object.",
         (
             *_integers("container.Memory", "container.MemorySwap", "container.CpuShares", tolerated=True),
-            is_a("container.Healthcheck", dict),
+            has_type("container.Healthcheck", dict),
         ),
     ),
     rule(
@@ -214,10 +214,10 @@ CONFIG_RULES = (
         "error",
         "A config has a `rootfs`, an object whose `type` is layers.",
         (
-            needs("config", "rootfs"),
-            is_a("config.rootfs", dict),
-            needs("rootfs", "type"),
-            is_a("rootfs.type", str),
+            required("config", "rootfs"),
+            has_type("config.rootfs", dict),
+            required("rootfs", "type"),
+            has_type("rootfs.type", str),
             matches("rootfs.type", "layers".__eq__, 'is not "layers"'),
         ),
     ),
@@ -226,7 +226,7 @@ CONFIG_RULES = (
         "MUST",
         "error",
         "A rootfs has `diff_ids`, an array of strings, which are digests.",
-        (needs("rootfs", "diff_ids"), *tolerant(array_of("rootfs.diff_ids", str), whole=_NULL)),
+        (required("rootfs", "diff_ids"), *tolerant(array_of("rootfs.diff_ids", str), whole=_NULL)),
     ),
     unchecked(
         "CFG-20",
@@ -242,8 +242,8 @@ CONFIG_RULES = (
         (
             array_of("config.history", dict),
             *_created("history"),
-            *(is_a(f"history.{name}", str) for name in ("author", "created_by", "comment")),
-            is_a("history.empty_layer", bool),
+            *(has_type(f"history.{name}", str) for name in ("author", "created_by", "comment")),
+            has_type("history.empty_layer", bool),
         ),
     ),
     rule(
@@ -264,8 +264,8 @@ CONFIG_RULES = (
         (
             array_of("container.OnBuild", str),
             array_of("container.Shell", str),
-            is_a("container.Hostname", str),
-            is_a("container.Domainname", str),
+            has_type("container.Hostname", str),
+            has_type("container.Domainname", str),
             *_integers("container.StopTimeout"),
         ),
     ),

@@ -13,18 +13,18 @@ from oci_layers.spec.digest import Digest
 from oci_layers.validation.annotations import annotated
 from oci_layers.validation.grammar import decoded_base64, is_digest, is_media_type, is_uri
 from oci_layers.validation.rule import (
-    GOOD,
+    OK,
     Check,
     Fault,
     array_of,
     each_matches,
-    is_a,
+    fault,
+    has_type,
     matches,
     must_be,
-    needs,
+    required,
     rule,
     unchecked,
-    wrong,
 )
 
 __all__ = ["DESCRIPTOR_RULES"]
@@ -42,30 +42,30 @@ def _is_web(text: str) -> bool:
 
 def _size_type(value: object) -> Sequence[Fault]:
     if type(value) is not int:
-        return wrong(must_be(int, value))
-    return GOOD if value <= _INT64_MAX else wrong("must not be more than 2^63-1")
+        return fault(must_be(int, value))
+    return OK if value <= _INT64_MAX else fault("must not be more than 2^63-1")
 
 
 def _size_sign(value: object) -> Sequence[Fault]:
-    return wrong("must not be negative") if type(value) is int and value < 0 else GOOD
+    return fault("must not be negative") if type(value) is int and value < 0 else OK
 
 
 def _data_matches(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     text, size, digest = node.get("data"), node.get("size"), node.get("digest")
     data = decoded_base64(text) if type(text) is str else None
     if data is None:
-        return GOOD
+        return OK
     if type(size) is int and len(data) != size:
-        return wrong(f"holds {len(data)} bytes, not the {size} of the descriptor's size", "data")
+        return fault(f"holds {len(data)} bytes, not the {size} of the descriptor's size", "data")
     if type(digest) is not str or not digest.startswith(("sha256:", "sha384:", "sha512:")):
-        return GOOD
+        return OK
     actual = str(Digest.of(data, digest.partition(":")[0]))
-    return GOOD if actual == digest or not is_digest(digest) else wrong(f"has the digest {actual}", "data")
+    return OK if actual == digest or not is_digest(digest) else fault(f"has the digest {actual}", "data")
 
 
 def _empty_descriptor(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     if node.get("mediaType") != EMPTY_DESCRIPTOR.media_type:
-        return GOOD
+        return OK
     found = []
     digest = node.get("digest")
     if type(digest) is str and digest.startswith("sha256:") and digest != EMPTY_DESCRIPTOR.digest.text:
@@ -95,7 +95,7 @@ DESCRIPTOR_RULES = (
         "MUST",
         "error",
         "A descriptor has a `mediaType`, a string.",
-        (needs("descriptor", "mediaType"), is_a("descriptor.mediaType", str)),
+        (required("descriptor", "mediaType"), has_type("descriptor.mediaType", str)),
     ),
     rule(
         "DSC-02",
@@ -110,10 +110,10 @@ DESCRIPTOR_RULES = (
         "MUST",
         "error",
         "A descriptor has a `digest`, a string.",
-        (needs("descriptor", "digest"), is_a("descriptor.digest", str)),
+        (required("descriptor", "digest"), has_type("descriptor.digest", str)),
     ),
     unchecked("DSC-05", "SHOULD", "Content from an untrusted source is verified by its digest.", _IN_CONTENT),
-    rule("DSC-06", "MUST", "error", "A descriptor has a `size`.", (needs("descriptor", "size"),)),
+    rule("DSC-06", "MUST", "error", "A descriptor has a `size`.", (required("descriptor", "size"),)),
     rule("DSC-07", "MUST NOT", "error", "`size` is not negative.", (Check("descriptor.size", _size_sign),)),
     unchecked("DSC-08", "SHOULD NOT", "Content of another length than `size` is not trusted.", _IN_CONTENT),
     rule("DSC-09", "MUST", "error", "`size` is an integer of 64 bits.", (Check("descriptor.size", _size_type),)),
@@ -133,7 +133,7 @@ DESCRIPTOR_RULES = (
         (each_matches("descriptor.urls", _is_web, "is of neither scheme, http or https"),),
     ),
     rule("DSC-13", "MUST", "error", "`annotations` of a descriptor is an object.", (annotated("descriptor"),)),
-    rule("DSC-14", "MUST", "error", "`data` is a string.", (is_a("descriptor.data", str),)),
+    rule("DSC-14", "MUST", "error", "`data` is a string.", (has_type("descriptor.data", str),)),
     rule(
         "DSC-15",
         "MUST",
@@ -152,7 +152,7 @@ DESCRIPTOR_RULES = (
     unchecked("DSC-18", "MAY", "Small content is embedded as `data`.", _PROGRAMS),
     unchecked("DSC-19", "MUST NOT", "`data` is not added where that changes a digest that is in use.", _PROGRAMS),
     unchecked("DSC-20", "SHOULD", "Portability is considered before embedding.", "The spec gives no number."),
-    rule("DSC-21", "MUST", "error", "`artifactType` is a string.", (is_a("descriptor.artifactType", str),)),
+    rule("DSC-21", "MUST", "error", "`artifactType` is a string.", (has_type("descriptor.artifactType", str),)),
     rule(
         "DSC-22",
         "MUST",

@@ -24,18 +24,18 @@ from oci_layers.spec.mediatype import (
 from oci_layers.validation.annotations import annotated
 from oci_layers.validation.grammar import is_media_type
 from oci_layers.validation.rule import (
-    GOOD,
+    OK,
     Check,
     Fault,
     array_of,
-    is_a,
+    fault,
+    has_type,
     matches,
     must_be,
-    needs,
+    quoted,
+    required,
     rule,
-    shown,
     unchecked,
-    wrong,
 )
 
 __all__ = ["MANIFEST_RULES"]
@@ -67,7 +67,7 @@ def _unambiguous(kind: str) -> Check:
 
     def run(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
         if node.keys() <= known:
-            return GOOD
+            return OK
         return (((key,), message) for key in node if key not in known and (message := refused.get(key.casefold())))
 
     return Check(kind, run)
@@ -76,18 +76,18 @@ def _unambiguous(kind: str) -> Check:
 def _version(kind: str) -> tuple[Check, ...]:
     def run(value: object) -> Sequence[Fault]:
         if type(value) is not int:
-            return wrong(must_be(int, value))
-        return GOOD if value == 2 else wrong("must be 2")
+            return fault(must_be(int, value))
+        return OK if value == 2 else fault("must be 2")
 
-    return (needs(kind, "schemaVersion"), Check(f"{kind}.schemaVersion", run))
+    return (required(kind, "schemaVersion"), Check(f"{kind}.schemaVersion", run))
 
 
 def _own_type(kind: str, *media_types: tuple[str, str]) -> tuple[Check, ...]:
     """Return the checks of a document's own media type; each of `media_types` is a kind of document, and its type."""
-    absent = wrong("should be there, so that the document cannot be taken for one of another kind", "mediaType")
+    absent = fault("should be there, so that the document cannot be taken for one of another kind", "mediaType")
     return (
-        Check(kind, lambda node: GOOD if "mediaType" in node else absent, "warning"),
-        is_a(f"{kind}.mediaType", str),
+        Check(kind, lambda node: OK if "mediaType" in node else absent, "warning"),
+        has_type(f"{kind}.mediaType", str),
         *(
             matches(f"{family}.mediaType", media_type.__eq__, f"is not {media_type}, which this document is")
             for family, media_type in media_types
@@ -97,7 +97,7 @@ def _own_type(kind: str, *media_types: tuple[str, str]) -> tuple[Check, ...]:
 
 def _artifact_type(kind: str) -> tuple[Check, ...]:
     place = f"{kind}.artifactType"
-    return (is_a(place, str), matches(place, is_media_type, "is not a media type", tolerated=True))
+    return (has_type(place, str), matches(place, is_media_type, "is not a media type", tolerated=True))
 
 
 def _config_type(node: Mapping[str, Any]) -> str:  # Any: JSON.
@@ -117,14 +117,14 @@ def _layers(node: Mapping[str, Any]) -> Iterable[tuple[int, dict[str, Any]]]:  #
 
 def _empty_config(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     if "artifactType" in node or _config_type(node) != OCI_EMPTY:
-        return GOOD
-    return wrong(f"is required, because the config is of the type {OCI_EMPTY}", "artifactType")
+        return OK
+    return fault(f"is required, because the config is of the type {OCI_EMPTY}", "artifactType")
 
 
 def _artifact_config(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     if "artifactType" not in node or not _is_image(_config_type(node)):
-        return GOOD
-    return wrong(
+        return OK
+    return fault(
         "is that of a container image, but artifactType says that this is another artifact", "config", "mediaType"
     )
 
@@ -132,23 +132,23 @@ def _artifact_config(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
 def _portable_config(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     media_type = _config_type(node)
     if media_type == OCI_CONFIG or not _is_image(media_type):
-        return GOOD
-    return wrong(f"{shown(media_type)} is not a type that every implementation supports", "config", "mediaType")
+        return OK
+    return fault(f"{quoted(media_type)} is not a type that every implementation supports", "config", "mediaType")
 
 
 def _artifact_content(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     if _is_image(_config_type(node)):
-        return GOOD
+        return OK
     sizes = (layer.get("size") for _, layer in _layers(node))
     empty = next(sizes, None) == 0 and all(size == 0 for size in sizes)
-    return wrong("has no content at all; the empty descriptor may stand there", "layers") if empty else GOOD
+    return fault("has no content at all; the empty descriptor may stand there", "layers") if empty else OK
 
 
 def _portable_layers(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
     if _config_type(node) != OCI_CONFIG:
-        return GOOD
+        return OK
     return (
-        (("layers", index, "mediaType"), f"{shown(media_type)} is not a type that every implementation supports")
+        (("layers", index, "mediaType"), f"{quoted(media_type)} is not a type that every implementation supports")
         for index, layer in _layers(node)
         if type(media_type := layer.get("mediaType")) is str
         and media_type not in _PORTABLE_LAYERS
@@ -171,8 +171,8 @@ def _entry_type(text: str) -> bool:
 
 def _entry_platform(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     if "platform" in node or "artifactType" in node or node.get("mediaType") not in (OCI_MANIFEST, DOCKER_MANIFEST):
-        return GOOD
-    return wrong("should be there, if the image needs a certain one", "platform")
+        return OK
+    return fault("should be there, if the image needs a certain one", "platform")
 
 
 MANIFEST_RULES = (
@@ -204,7 +204,7 @@ MANIFEST_RULES = (
         "MUST",
         "error",
         "A manifest has a `config`, a descriptor.",
-        (needs("manifest", "config"), is_a("manifest.config", dict)),
+        (required("manifest", "config"), has_type("manifest.config", dict)),
     ),
     unchecked("MAN-07", "MUST NOT", "A config of unknown type is not parsed.", _PROGRAMS),
     unchecked("MAN-08", "MUST NOT", "An unknown type of config is not an error.", _PROGRAMS),
@@ -222,14 +222,14 @@ MANIFEST_RULES = (
         "MUST",
         "error",
         "A manifest has `layers`, an array of descriptors.",
-        (needs("manifest", "layers"), array_of("manifest.layers", dict)),
+        (required("manifest", "layers"), array_of("manifest.layers", dict)),
     ),
     rule(
         "MAN-13",
         "SHOULD",
         "warning",
         "`layers` has at least one entry.",
-        (Check("manifest.layers", lambda value: wrong("is empty") if value == [] else GOOD),),
+        (Check("manifest.layers", lambda value: fault("is empty") if value == [] else OK),),
     ),
     unchecked("MAN-14", "MUST", "The base layer comes first.", "Only the contents of the layers can tell."),
     rule(
@@ -240,7 +240,7 @@ MANIFEST_RULES = (
         (Check("manifest", _portable_layers),),
     ),
     unchecked("MAN-16", "MUST NOT", "An unknown type of layer is not an error.", _PROGRAMS),
-    rule("MAN-17", "MUST", "error", "`subject` of a manifest is a descriptor.", (is_a("manifest.subject", dict),)),
+    rule("MAN-17", "MUST", "error", "`subject` of a manifest is a descriptor.", (has_type("manifest.subject", dict),)),
     rule(
         "MAN-18",
         "MUST",
@@ -295,7 +295,7 @@ MANIFEST_RULES = (
         "MUST",
         "error",
         "An index has `manifests`, an array of descriptors, perhaps empty.",
-        (needs("index", "manifests"), array_of("index.manifests", dict)),
+        (required("index", "manifests"), array_of("index.manifests", dict)),
     ),
     rule(
         "IDX-06",
@@ -312,7 +312,7 @@ MANIFEST_RULES = (
         "error",
         "`subject` of an index is a descriptor, `annotations` an object.",
         (
-            is_a("index.subject", dict),
+            has_type("index.subject", dict),
             annotated("index"),
         ),
     ),

@@ -7,7 +7,7 @@ here by its id, with the place where it is looked after.
 from collections.abc import Sequence
 
 from oci_layers.report import Level
-from oci_layers.validation.rule import GOOD, Check, CheckedRule, Fault, is_a, needs, rule, unchecked, wrong
+from oci_layers.validation.rule import OK, Check, CheckedRule, Fault, fault, has_type, required, rule, unchecked
 
 __all__ = ["ELSEWHERE_RULES"]
 
@@ -15,7 +15,7 @@ _LAYOUT_VERSION = "1.0.0"
 
 
 def _layout_version(value: object) -> Sequence[Fault]:
-    return wrong(f"must be {_LAYOUT_VERSION}") if type(value) is str and value != _LAYOUT_VERSION else GOOD
+    return fault(f"must be {_LAYOUT_VERSION}") if type(value) is str and value != _LAYOUT_VERSION else OK
 
 
 def _all(reason: str, *rows: tuple[str, Level, str]) -> tuple[CheckedRule, ...]:
@@ -29,8 +29,8 @@ ELSEWHERE_RULES = (
         "error",
         "The marker file is an object with `imageLayoutVersion`, the string 1.0.0.",
         (
-            needs("layout", "imageLayoutVersion"),
-            is_a("layout.imageLayoutVersion", str),
+            required("layout", "imageLayoutVersion"),
+            has_type("layout.imageLayoutVersion", str),
             Check("layout.imageLayoutVersion", _layout_version),
         ),
     ),

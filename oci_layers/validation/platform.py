@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from oci_layers.validation.rule import GOOD, Check, Fault, array_of, is_a, matches, needs, rule, shown
+from oci_layers.validation.rule import OK, Check, Fault, array_of, has_type, matches, quoted, required, rule
 
 __all__ = ["PLATFORM_RULES", "fits_platform", "known_names", "windows_features"]
 
@@ -79,7 +79,7 @@ def fits_platform(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     architecture, variant = node.get("architecture"), node.get("variant")
     table = _VARIANTS.get(architecture) if type(architecture) is str else None
     if table and type(variant) is str and not table.fullmatch(variant):
-        found.append((("variant",), f"{shown(variant)} is not a variant that the spec lists for {architecture}"))
+        found.append((("variant",), f"{quoted(variant)} is not a variant that the spec lists for {architecture}"))
     return found
 
 
@@ -87,9 +87,9 @@ def windows_features(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
     """Return the features of an object that the spec does not list for windows, where that is its system."""
     features = node.get("os.features")
     if node.get("os") != "windows" or type(features) is not list:
-        return GOOD
+        return OK
     return (
-        (("os.features", index), f"{shown(feature)} is not a feature that the spec lists for windows")
+        (("os.features", index), f"{quoted(feature)} is not a feature that the spec lists for windows")
         for index, feature in enumerate(features)
         if type(feature) is str and feature != "win32k"
     )
@@ -99,17 +99,17 @@ def known_names(kind: str) -> tuple[Check, ...]:
     """Return the checks that an object says its system and architecture, and in the words of Go."""
     systems, architectures = _SYSTEMS | {_UNKNOWN}, _ARCHITECTURES | {_UNKNOWN}
     return (
-        needs(kind, "architecture"),
-        is_a(f"{kind}.architecture", str),
+        required(kind, "architecture"),
+        has_type(f"{kind}.architecture", str),
         matches(f"{kind}.architecture", architectures.__contains__, "is not a GOARCH that Go knows", severity="note"),
-        needs(kind, "os"),
-        is_a(f"{kind}.os", str),
+        required(kind, "os"),
+        has_type(f"{kind}.os", str),
         matches(f"{kind}.os", systems.__contains__, "is not a GOOS that Go knows", severity="note"),
     )
 
 
 PLATFORM_RULES = (
-    rule("IDX-08", "MUST", "error", "`platform` is an object.", (is_a("descriptor.platform", dict),)),
+    rule("IDX-08", "MUST", "error", "`platform` is an object.", (has_type("descriptor.platform", dict),)),
     rule(
         "IDX-09",
         "MUST",
@@ -122,7 +122,7 @@ PLATFORM_RULES = (
         "MUST",
         "error",
         "`os.version` of a platform is a string.",
-        (is_a("platform.os.version", str),),
+        (has_type("platform.os.version", str),),
     ),
     rule(
         "IDX-11",
@@ -136,7 +136,7 @@ PLATFORM_RULES = (
         "MUST",
         "error",
         "`variant` of a platform is a string; for some architectures the values are listed.",
-        (is_a("platform.variant", str), Check("platform", fits_platform, "note")),
+        (has_type("platform.variant", str), Check("platform", fits_platform, "note")),
     ),
     rule(
         "IDX-13",

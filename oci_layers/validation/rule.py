@@ -21,24 +21,24 @@ from oci_layers.report import Level, Rule, Severity
 from oci_layers.spec.strict_json import kind_of
 
 __all__ = [
-    "GOOD",
+    "OK",
     "Check",
     "CheckedRule",
     "Fault",
     "Profile",
     "array_of",
     "each_matches",
-    "is_a",
+    "fault",
+    "has_type",
     "map_of_objects",
     "matches",
     "must_be",
-    "needs",
+    "quoted",
+    "required",
     "rule",
     "severity_in",
-    "shown",
     "tolerant",
     "unchecked",
-    "wrong",
 ]
 
 Profile = Literal["strict", "default", "lenient"]
@@ -47,7 +47,7 @@ Fault = tuple[tuple[str | int, ...], str]
 
 _Run = Callable[[Any], Iterable[Fault]]  # Any: whatever JSON value stands there.
 
-GOOD: tuple[Fault, ...] = ()
+OK: tuple[Fault, ...] = ()
 _SHOWN = 60
 
 
@@ -99,25 +99,25 @@ def unchecked(id_: str, level: Level, sentence: str, reason: str, *, severity: S
     return CheckedRule(Rule(id_, severity or usual, sentence, level, unchecked=reason))
 
 
-def wrong(message: str, *path: str | int) -> tuple[Fault, ...]:
+def fault(message: str, *path: str | int) -> tuple[Fault, ...]:
     """Return the one fault that a check has found."""
     return ((path, message),)
 
 
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """Return `text` for a message: quoted, printable, and not too long."""
     return f'"{escape(text[:_SHOWN])}{"..." if len(text) > _SHOWN else ""}"'
 
 
-def needs(kind: str, name: str) -> Check:
+def required(kind: str, name: str) -> Check:
     """Return a check that objects of a kind have the field `name`."""
-    missing = wrong("is required", name)
-    return Check(kind, lambda node: GOOD if name in node else missing)
+    missing = fault("is required", name)
+    return Check(kind, lambda node: OK if name in node else missing)
 
 
-def is_a(place: str, expected: type) -> Check:
+def has_type(place: str, expected: type) -> Check:
     """Return a check that the value at a place is of one JSON type, given as Python's."""
-    return Check(place, lambda value: GOOD if type(value) is expected else _another_type(expected, value))
+    return Check(place, lambda value: OK if type(value) is expected else _another_type(expected, value))
 
 
 def array_of(place: str, expected: type) -> Check:
@@ -130,7 +130,7 @@ def array_of(place: str, expected: type) -> Check:
             if type(item) is not expected:
                 break
         else:
-            return GOOD
+            return OK
         return (((index,), must_be(expected, item)) for index, item in enumerate(value) if type(item) is not expected)
 
     return Check(place, run)
@@ -158,7 +158,7 @@ def matches(
     """Return a check that the string at a place is of some form; the message follows the string itself."""
 
     def run(value: object) -> Sequence[Fault]:
-        return GOOD if type(value) is not str or fits(value) else wrong(f"{shown(value)} {message}")
+        return OK if type(value) is not str or fits(value) else fault(f"{quoted(value)} {message}")
 
     return Check(place, run, severity, tolerated)
 
@@ -168,9 +168,9 @@ def each_matches(place: str, fits: Callable[[str], object], message: str, *, tol
 
     def run(value: object) -> Iterable[Fault]:
         if type(value) is not list:
-            return GOOD
+            return OK
         return (
-            ((index,), f"{shown(item)} {message}")
+            ((index,), f"{quoted(item)} {message}")
             for index, item in enumerate(value)
             if type(item) is str and not fits(item)
         )
@@ -205,4 +205,4 @@ def must_be(expected: type, value: object) -> str:
 
 
 def _another_type(expected: type, value: object) -> tuple[Fault, ...]:
-    return wrong(must_be(expected, value))
+    return fault(must_be(expected, value))

@@ -9,7 +9,7 @@ import pytest
 from oci_layers.disk import scan
 from oci_layers.errors import LimitError, UnsupportedError
 from oci_layers.image.content_reader import ContentReader, check_size, is_text
-from oci_layers.tree.node import DigestContent, Inline, RangeContent
+from oci_layers.tree.content import DigestContent, Inline, RangeContent
 
 DATA = bytes(range(1, 256)) * 3
 

@@ -318,7 +318,7 @@ def test_a_directory_given_as_a_change_stays_as_it_was():
     node = Directory(0o755, 0, 0, 0)
     tree = FileTree()
     apply([Add(b"d", node), Add(b"d/x", Fifo(0, 0, 0, 0)), Add(b"d", Directory(0, 1, 1, 1))], tree)
-    assert (node.mode, node.uid, node.children, node.mark) == (0o755, 0, {}, None)
+    assert (node.mode, node.uid, node.children, node.token) == (0o755, 0, {}, None)
 
 
 # --- No more work than there are entries ------------------------------------------------------------------------------

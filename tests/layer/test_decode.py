@@ -30,7 +30,7 @@ def values(node):
     ("given", "kind", "special"),
     [
         (f("x", "text", 0o4644, **ATTRIBUTES), File, {"mode": 0o4644, "content": Inline(b"text"), "inode": 0}),
-        (d("x/", 0o1700, **ATTRIBUTES), Directory, {"mode": 0o1700, "implicit": False, "children": {}, "mark": None}),
+        (d("x/", 0o1700, **ATTRIBUTES), Directory, {"mode": 0o1700, "implicit": False, "children": {}, "token": None}),
         (sym("x", "../y", **ATTRIBUTES), Symlink, {"mode": 0o777, "target": b"../y", "inode": 0}),
         (char("x", 1, 2, **ATTRIBUTES), Device, {"mode": 0o644, "kind": "char", "major": 1, "minor": 2, "inode": 0}),
         (block("x", 3, 4, **ATTRIBUTES), Device, {"mode": 0o644, "kind": "block", "major": 3, "minor": 4, "inode": 0}),

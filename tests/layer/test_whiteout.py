@@ -2,7 +2,7 @@ import pytest
 
 from oci_layers.errors import WhiteoutError
 from oci_layers.layer import Opaque, Whiteout
-from oci_layers.layer.whiteout import leftover, marker
+from oci_layers.layer.whiteout import aufs_artifact, parse_whiteout
 
 
 @pytest.mark.parametrize(
@@ -21,23 +21,23 @@ from oci_layers.layer.whiteout import leftover, marker
     ],
 )
 def test_the_last_component_says_what_is_hidden(path, expected):
-    assert marker(path) == expected
-    assert leftover(path) is None
+    assert parse_whiteout(path) == expected
+    assert aufs_artifact(path) is None
 
 
 @pytest.mark.parametrize(
     "path", [b"", b"a", b"a/b", b"a.wh.b", b".wh", b".whx", b"d/a.wh.", b".WH.a", b"a.wh./b", b"wh.a"]
 )
 def test_any_other_name_is_a_name(path):
-    assert marker(path) is None
-    assert leftover(path) is None
+    assert parse_whiteout(path) is None
+    assert aufs_artifact(path) is None
 
 
 @pytest.mark.parametrize("directory", [b"", b"d/", b"d/e/"])
 @pytest.mark.parametrize("name", [b".wh.", b".wh..", b".wh..."])
 def test_a_marker_must_name_what_it_hides(directory, name):
     with pytest.raises(WhiteoutError) as caught:
-        marker(directory + name)
+        parse_whiteout(directory + name)
     error = caught.value
     assert (error.path, error.reason) == (directory + name, "a whiteout must name what it removes")
 
@@ -56,24 +56,24 @@ def test_a_marker_must_name_what_it_hides(directory, name):
     ],
 )
 def test_a_marker_is_no_directory(path):
-    assert leftover(path) is None
+    assert aufs_artifact(path) is None
     with pytest.raises(WhiteoutError) as caught:
-        marker(path)
+        parse_whiteout(path)
     error = caught.value
     assert (error.path, error.reason) == (path, "a directory cannot have a name that begins with '.wh.'")
 
 
 @pytest.mark.parametrize("name", [b".wh..wh.plnk", b".wh..wh.aufs", b".wh..wh.orph"])
 def test_what_aufs_left_at_the_root_means_nothing(name):
-    assert leftover(name) == "aufs"
-    assert leftover(name + b"/a") == "aufs"
-    assert leftover(name + b"/.wh.a/b") == "aufs"
-    assert leftover(name + b"x") == "whiteout-of-marker"
-    assert leftover(b"d/" + name) == "whiteout-of-marker"
+    assert aufs_artifact(name) == "aufs"
+    assert aufs_artifact(name + b"/a") == "aufs"
+    assert aufs_artifact(name + b"/.wh.a/b") == "aufs"
+    assert aufs_artifact(name + b"x") == "whiteout-of-marker"
+    assert aufs_artifact(b"d/" + name) == "whiteout-of-marker"
 
 
 @pytest.mark.parametrize(
     "path", [b".wh..wh.a", b"d/.wh..wh.a", b".wh..wh.", b".wh..wh..", b".wh..wh..opq.", b".wh..wh..wh..opq"]
 )
 def test_a_whiteout_of_a_marker_hides_what_no_image_can_have(path):
-    assert leftover(path) == "whiteout-of-marker"
+    assert aufs_artifact(path) == "whiteout-of-marker"

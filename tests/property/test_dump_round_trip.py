@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from oci_layers.layer import Policy
 from oci_layers.tree import FileTree, TreeEditor, dump, parse
+from oci_layers.tree.content import DigestContent, Inline
 from oci_layers.tree.editor import Place
-from oci_layers.tree.node import Device, DigestContent, Directory, Fifo, File, Inline, Symlink
+from oci_layers.tree.node import Device, Directory, Fifo, File, Symlink
 from tests.conformance.stacks import stacks
 from tests.support.layers import tar
 from tests.support.trees import merged

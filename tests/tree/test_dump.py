@@ -30,7 +30,7 @@ def made(*nodes):
     tree = FileTree()
     merge = TreeEditor(tree)
     for name, node in nodes:
-        merge.put(merge.place(b""), name, node)
+        merge.put(merge.open_parent(b""), name, node)
     return tree
 
 

@@ -4,7 +4,7 @@ import pytest
 from oci_layers.errors import LimitError, LinkError, PathMissingError, UnsafePathError
 from oci_layers.limits import Limits
 from oci_layers.tree import Directory, Fifo, File, FileTree, Inline, Symlink, TreeEditor, dump, parse
-from oci_layers.tree.editor import Note
+from oci_layers.tree.editor import Event
 
 FILE = File(0o644, 0, 0, 0)
 
@@ -47,17 +47,17 @@ def merging(text="", limits=None, **options):
 
 
 def root(merge):
-    return merge.place(b"")
+    return merge.open_parent(b"")
 
 
 def test_a_place_is_a_directory_by_its_resolved_path():
     tree, merge = merging("/d/e dir 0755 0:0 0\n/l symlink 0777 0:0 0 target=d")
-    place = merge.place(b"l/e")
-    assert place.path == b"d/e"
-    assert place.directory is tree.get("d/e")
-    assert merge.notes == [Note("followed", b"l")]
-    assert merge.place(b"l/e") is place
-    assert merge.notes == [Note("followed", b"l")]
+    here = merge.open_parent(b"l/e")
+    assert here.path == b"d/e"
+    assert here.directory is tree.get("d/e")
+    assert merge.events == [Event("followed", b"l")]
+    assert merge.open_parent(b"l/e") is here
+    assert merge.events == [Event("followed", b"l")]
 
 
 @pytest.mark.parametrize("path", [b"no", b"no/where", b"f", b"f/x", b"dangling", b"dangling/x"])
@@ -67,7 +67,7 @@ def test_a_path_is_followed_in_any_tree_and_nothing_is_made(path):
     assert merge.resolve(path, tree.root).rest
     assert merge.known_directory(path) is None
     assert dump(tree) == before
-    assert merge.notes == []
+    assert merge.events == []
 
 
 def test_a_known_directory_is_reached_through_no_link():
@@ -79,10 +79,10 @@ def test_a_known_directory_is_reached_through_no_link():
 
 def test_missing_directories_are_implied_from_the_top():
     tree, merge = merging("", mirror=Steps(), layer=3)
-    place = merge.place(b"a/b")
-    assert place.directory is tree.get("a/b")
-    assert (place.directory.implicit, place.directory.layer, place.directory.mode) == (True, 3, 0o755)
-    assert merge.notes == [Note("implied", b"a"), Note("implied", b"a/b")]
+    here = merge.open_parent(b"a/b")
+    assert here.directory is tree.get("a/b")
+    assert (here.directory.implicit, here.directory.layer, here.directory.mode) == (True, 3, 0o755)
+    assert merge.events == [Event("implied", b"a"), Event("implied", b"a/b")]
     assert merge._mirror.steps == [
         ("make", b"", b"a", "Directory", None),
         ("make", b"a", b"b", "Directory", None),
@@ -91,72 +91,72 @@ def test_missing_directories_are_implied_from_the_top():
 
 def test_what_is_in_the_way_gives_way():
     tree, merge = merging("/f file 0644 0:0 0 text=", mirror=Steps())
-    merge.place(b"f/x")
+    merge.open_parent(b"f/x")
     assert dump(tree) == dump(parse("/f/x dir 0755 0:0 0"))
-    assert merge.notes == [Note("replaced", b"f"), Note("implied", b"f"), Note("implied", b"f/x")]
+    assert merge.events == [Event("replaced", b"f"), Event("implied", b"f"), Event("implied", b"f/x")]
     assert merge._mirror.steps[0] == ("remove", b"", b"f", "File")
 
 
 def test_links_give_way_when_they_are_not_followed():
     tree, merge = merging("/d/x dir 0755 0:0 0\n/l symlink 0777 0:0 0 target=d", follow=False)
     assert merge.resolve(b"l", tree.root).rest
-    assert merge.place(b"l/y").path == b"l/y"
+    assert merge.open_parent(b"l/y").path == b"l/y"
     assert dump(tree) == dump(parse("/d/x dir 0755 0:0 0\n/l/y dir 0755 0:0 0"))
     assert merge.find(b"l/y/z") is None
 
 
 def test_a_link_to_nothing_is_filled_with_directories_and_a_climbing_one_is_noted():
     tree, merge = merging("/l symlink 0777 0:0 0 target=../no/../way//./up")
-    assert merge.place(b"l/x").path == b"way/up/x"
-    assert merge.notes == [
-        Note("followed", b"l"),
-        Note("passed", b"l"),
-        Note("climbed", b"l"),
-        Note("implied", b"way"),
-        Note("implied", b"way/up"),
-        Note("implied", b"way/up/x"),
+    assert merge.open_parent(b"l/x").path == b"way/up/x"
+    assert merge.events == [
+        Event("followed", b"l"),
+        Event("passed", b"l"),
+        Event("climbed", b"l"),
+        Event("implied", b"way"),
+        Event("implied", b"way/up"),
+        Event("implied", b"way/up/x"),
     ]
-    assert merge.place(b"l/x").directory is tree.get("way/up/x")
+    assert merge.open_parent(b"l/x").directory is tree.get("way/up/x")
 
 
 def test_links_are_counted_over_all_that_is_missing_on_the_way():
     links = "".join(f"/l{n} symlink 0777 0:0 0 target=no{n}/../l{n + 1}\n" for n in range(5))
     for limit in (5, 6):
         _, merge = merging(links, limits=Limits(links=limit))
-        assert merge.place(b"l0").path == b"l5"
+        assert merge.open_parent(b"l0").path == b"l5"
     _, merge = merging(links, limits=Limits(links=4))
     with pytest.raises(LinkError) as caught:
-        merge.place(b"l0")
+        merge.open_parent(b"l0")
     assert (caught.value.path, caught.value.reason) == (b"l0", "more than 4 links to follow, perhaps a loop")
 
 
 def test_implied_directories_are_held_to_the_limits():
     text = "/l symlink 0777 0:0 0 target=a/bb"
     for limits in (Limits(path_depth=3), Limits(path_bytes=6), Limits(component_bytes=2)):
-        assert merging(text, limits=limits)[1].place(b"l/c").path == b"a/bb/c"
+        assert merging(text, limits=limits)[1].open_parent(b"l/c").path == b"a/bb/c"
     for name, allowed, seen in (("path_depth", 2, 3), ("path_bytes", 5, 6), ("component_bytes", 1, 2)):
         with pytest.raises(LimitError) as caught:
-            merging(text, limits=Limits(**{name: allowed}))[1].place(b"l/c")
+            merging(text, limits=Limits(**{name: allowed}))[1].open_parent(b"l/c")
         assert (caught.value.limit, caught.value.allowed, caught.value.seen) == (name, allowed, seen)
 
 
 def test_places_are_found_anew_when_something_was_dropped():
     tree, merge = merging("/d dir 0755 0:0 0\n/e dir 0755 0:0 0\n/l symlink 0777 0:0 0 target=d")
-    assert merge.place(b"l").path == b"d"
+    assert merge.open_parent(b"l").path == b"d"
     merge.put(root(merge), b"l", Symlink(0, 0, 0, target=b"e"))
-    assert merge.place(b"l").path == b"e"
+    assert merge.open_parent(b"l").path == b"e"
     merge.put(root(merge), b"e", file())
     assert merge.resolve(b"l", tree.root).rest
     merge.drop(root(merge), b"e")
-    assert merge.place(b"l").directory is tree.get("e")
+    assert merge.open_parent(b"l").directory is tree.get("e")
 
 
 def test_places_are_found_anew_after_a_fork():
     tree, merge = merging("/d dir 0755 0:0 0")
-    merge.place(b"d")
+    merge.open_parent(b"d")
     fork = tree.fork()
-    place = merge.place(b"d")
-    merge.put(place, b"f", file())
+    here = merge.open_parent(b"d")
+    merge.put(here, b"f", file())
     assert "d/f" in tree
     assert "d/f" not in fork
 
@@ -188,8 +188,8 @@ def test_an_obstacle_is_what_a_place_would_replace(path, expected):
     before = dump(tree)
     assert merge.blocking_path(path) == expected
     assert dump(tree) == before
-    merge.place(path)
-    assert [note.path for note in merge.notes if note.what == "replaced"] == ([expected] if expected else [])
+    merge.open_parent(path)
+    assert [note.path for note in merge.events if note.what == "replaced"] == ([expected] if expected else [])
 
 
 def test_an_obstacle_may_be_a_link_that_is_not_followed():
@@ -202,7 +202,7 @@ def test_a_node_is_put_where_nothing_stands():
     merge.put(root(merge), b"f", node, iter([b"ab", b"c"]))
     assert tree.get("f") is node
     assert merge._mirror.steps == [("make", b"", b"f", "File", b"abc")]
-    assert merge.notes == []
+    assert merge.events == []
 
 
 def test_a_directory_over_a_directory_is_described_and_nothing_else_happens():
@@ -226,9 +226,9 @@ def test_a_directory_that_was_put_is_changed_in_place():
     tree, merge = merging()
     node = directory()
     merge.put(root(merge), b"d", node)
-    assert merge.place(b"d").directory is node
+    assert merge.open_parent(b"d").directory is node
     fork = tree.fork()
-    assert merge.place(b"d").directory is not node
+    assert merge.open_parent(b"d").directory is not node
     assert fork.get("d") is node
 
 
@@ -262,14 +262,14 @@ def test_a_file_is_found_through_links_in_its_parents_but_not_behind_one():
     )
     assert merge.find(b"l/f") == (b"d/f", tree.get("d/f"))
     assert merge.find(b"l/s") == (b"d/s", tree.get("d/s"))
-    assert merge.notes == [Note("followed", b"l"), Note("followed", b"l")]
+    assert merge.events == [Event("followed", b"l"), Event("followed", b"l")]
 
 
 @pytest.mark.parametrize("path", [b"no", b"d/no", b"no/no", b"d/f/no", b"to-f/"[:-1] + b"/no"])
 def test_nothing_is_found_where_nothing_stands(path):
     _, merge = merging("/d/f file 0644 0:0 0 text=\n/to-f symlink 0777 0:0 0 target=d/f")
     assert merge.find(path) is None
-    assert merge.notes == []
+    assert merge.events == []
 
 
 @pytest.mark.parametrize("path", [b"", b"d", b"l/d"])
@@ -288,18 +288,18 @@ def test_a_link_shares_the_node():
 
 
 @pytest.mark.parametrize(
-    ("target", "place", "name", "reason"),
+    ("target", "here", "name", "reason"),
     [
         (b"d/f", b"d", b"f", "a hard link to itself"),
         (b"d/f", b"", b"d", "a hard link to a file of the directory that it replaces"),
     ],
 )
-def test_a_link_that_would_take_its_target_away_is_refused(target, place, name, reason):
+def test_a_link_that_would_take_its_target_away_is_refused(target, here, name, reason):
     tree, merge = merging("/d/f file 0644 0:0 0 text=x", mirror=Steps())
     before = dump(tree)
     with pytest.raises(LinkError) as caught:
-        merge.link(merge.find(target), merge.place(place), name)
-    assert caught.value.path == (place + b"/" + name if place else name)
+        merge.link(merge.find(target), merge.open_parent(here), name)
+    assert caught.value.path == (here + b"/" + name if here else name)
     assert caught.value.reason == reason
     assert dump(tree) == before
     assert merge._mirror.steps == []
@@ -315,7 +315,7 @@ def test_a_step_that_the_mirror_refuses_is_in_neither():
     for step in (
         lambda: merge.put(root(merge), b"bad", file()),
         lambda: merge.link(merge.find(b"f"), root(merge), b"bad"),
-        lambda: merge.place(b"bad/x"),
+        lambda: merge.open_parent(b"bad/x"),
     ):
         with pytest.raises(UnsafePathError):
             step()
@@ -358,20 +358,20 @@ def test_a_new_merge_begins_without_notes():
     tree = FileTree()
     merge = TreeEditor(tree)
     assert merge.tree is tree
-    assert merge.notes == []
+    assert merge.events == []
 
 
 def test_directories_that_paths_imply_are_counted_over_all_merges_of_a_tree():
     tree = FileTree(limits=Limits(entries=5))
-    TreeEditor(tree).place(b"a/b/c")
-    TreeEditor(tree.fork()).place(b"a/x/y")
+    TreeEditor(tree).open_parent(b"a/b/c")
+    TreeEditor(tree.fork()).open_parent(b"a/x/y")
     tree = tree.fork()
-    TreeEditor(tree).place(b"a/b/c")
-    TreeEditor(tree).place(b"a/x/y")
+    TreeEditor(tree).open_parent(b"a/b/c")
+    TreeEditor(tree).open_parent(b"a/x/y")
     assert tree.implied == 5
     merge = TreeEditor(tree)
     with pytest.raises(LimitError) as caught:
-        merge.place(b"z")
+        merge.open_parent(b"z")
     assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("entries", 5, 6)
     assert tree.get(b"z") is None
-    merge.put(merge.place(b""), b"z", directory())
+    merge.put(merge.open_parent(b""), b"z", directory())

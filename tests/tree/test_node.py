@@ -5,7 +5,8 @@ import pytest
 
 from oci_layers.errors import UnsupportedError
 from oci_layers.tree import DigestContent, Inline, RangeContent
-from oci_layers.tree.node import EMPTY, NOWHERE, implicit_directory, same_content, sha256
+from oci_layers.tree.content import EMPTY, NOWHERE, same_content, sha256
+from oci_layers.tree.node import implicit_directory
 
 PIECE = 1 << 18
 
@@ -150,7 +151,7 @@ def test_nobody_described_an_implicit_directory():
     node = implicit_directory(3)
     attributes = (node.mode, node.uid, node.gid, node.mtime_ns, dict(node.xattrs), node.layer, node.implicit)
     assert attributes == (0o755, 0, 0, 0, {}, 3, True)
-    assert (node.children, node.mark) == ({}, None)
+    assert (node.children, node.token) == ({}, None)
 
 
 def test_contents_that_were_not_kept_cannot_be_read():

@@ -2,7 +2,7 @@ import pytest
 
 from oci_layers.errors import LinkError, NotDirectoryError, PathMissingError, UnsafePathError
 from oci_layers.tree import DigestContent, Directory, File, FileTree, Inline, Symlink, TreeEditor, parse
-from oci_layers.tree.tree import resolve
+from oci_layers.tree.resolve import resolve
 
 TREE = """
     /bin symlink 0777 0:0 0 target=usr/bin
@@ -156,7 +156,7 @@ def test_links_are_followed_where_the_caller_says(tree, follow, follow_last, pat
     ],
 )
 def test_dots_take_back_what_is_no_directory_for_writers(tree, target, names, rest):
-    TreeEditor(tree).put(TreeEditor(tree).place(b""), b"l", Symlink(0, 0, 0, target=target.encode()))
+    TreeEditor(tree).put(TreeEditor(tree).open_parent(b""), b"l", Symlink(0, 0, 0, target=target.encode()))
     found = resolve(tree.root, b"l", follow=True, follow_last=True, limit=9, lexical_dotdot=True)
     assert (found.names, found.rest) == (names, rest)
     assert tree.get("l", follow=True) is None
@@ -230,11 +230,11 @@ def test_groups_of_links_are_compared_and_not_the_names_they_began_with():
     one, other = parse("/a file 0644 0:0 0 text=x\n/b link /a\n/c file 0644 0:0 0 text=x\n/d link /c"), FileTree()
     merge = TreeEditor(other)
     for number, names in enumerate([(b"d", b"c"), (b"b", b"a")]):
-        place = merge.place(b"")
-        merge.put(place, names[0], File(0o644, 0, 0, 0, layer=number, content=DigestContent(1, _X)))
-        merge.link(merge.find(names[0]), place, names[1])
+        here = merge.open_parent(b"")
+        merge.put(here, names[0], File(0o644, 0, 0, 0, layer=number, content=DigestContent(1, _X)))
+        merge.link(merge.find(names[0]), here, names[1])
     assert one == other
-    merge.link(merge.find(b"a"), merge.place(b""), b"c")
+    merge.link(merge.find(b"a"), merge.open_parent(b""), b"c")
     assert one != other
 
 
@@ -291,9 +291,9 @@ def test_the_link_names_of_a_fork_are_its_own():
     inode = tree.get("a").inode
     fork = tree.fork()
     merge = TreeEditor(fork)
-    place = merge.place(b"")
-    merge.drop(place, b"b")
-    merge.link(merge.find(b"a"), place, b"z")
+    here = merge.open_parent(b"")
+    merge.drop(here, b"b")
+    merge.link(merge.find(b"a"), here, b"z")
     assert fork.link_names(inode) == (b"a", b"c", b"z")
     assert tree.link_names(inode) == (b"a", b"b", b"c")
     TreeEditor(tree).change(b"a", mode=0o600)
@@ -307,7 +307,7 @@ def test_the_link_names_of_the_original_are_its_own():
     inode = tree.get("a").inode
     fork = tree.fork()
     merge = TreeEditor(tree)
-    merge.link(merge.find(b"a"), merge.place(b""), b"z")
-    merge.link(merge.find(b"a"), merge.place(b""), b"y")
+    merge.link(merge.find(b"a"), merge.open_parent(b""), b"z")
+    merge.link(merge.find(b"a"), merge.open_parent(b""), b"y")
     assert fork.link_names(inode) == (b"a", b"b", b"c")
     assert tree.link_names(inode) == (b"a", b"b", b"c", b"z", b"y")

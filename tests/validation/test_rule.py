@@ -5,19 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oci_layers.validation.rule import (
-    GOOD,
+    OK,
     array_of,
     each_matches,
-    is_a,
+    fault,
+    has_type,
     map_of_objects,
     matches,
     must_be,
-    needs,
+    quoted,
+    required,
     severity_in,
-    shown,
     tolerant,
     unchecked,
-    wrong,
 )
 from oci_layers.validation.rules import CHECKED_RULES
 
@@ -49,8 +49,8 @@ def test_profiles_weigh(severity, profile, tolerated, expected):
 
 
 def test_a_fault_has_a_way_and_a_message():
-    assert wrong("is bad", "a", 0) == ((("a", 0), "is bad"),)
-    assert wrong("is bad") == (((), "is bad"),)
+    assert fault("is bad", "a", 0) == ((("a", 0), "is bad"),)
+    assert fault("is bad") == (((), "is bad"),)
 
 
 @pytest.mark.parametrize(
@@ -63,17 +63,17 @@ def test_a_fault_has_a_way_and_a_message():
     ],
 )
 def test_text_in_a_message_is_short_and_printable(text, expected):
-    assert shown(text) == expected
+    assert quoted(text) == expected
 
 
 @pytest.mark.parametrize(
     ("check", "value", "faults"),
     [
-        (needs("k", "a"), {"a": None}, []),
-        (needs("k", "a"), {"b": 1}, [(("a",), "is required")]),
-        (is_a("k.a", int), 1, []),
-        (is_a("k.a", int), True, [((), "must be an integer, not a boolean")]),
-        (is_a("k.a", bool), 1, [((), "must be a boolean, not an integer")]),
+        (required("k", "a"), {"a": None}, []),
+        (required("k", "a"), {"b": 1}, [(("a",), "is required")]),
+        (has_type("k.a", int), 1, []),
+        (has_type("k.a", int), True, [((), "must be an integer, not a boolean")]),
+        (has_type("k.a", bool), 1, [((), "must be a boolean, not an integer")]),
         (array_of("k.a", str), ["a", "b"], []),
         (array_of("k.a", str), [], []),
         (array_of("k.a", str), {}, [((), "must be an array, not an object")]),
@@ -118,4 +118,4 @@ def test_every_check_takes_values_of_any_type(value, node):
     for row in CHECKED_RULES:
         for check in row.checks:
             found = check.run(value if "." in check.at else node)
-            assert found == GOOD or all(isinstance(message, str) for _, message in found)
+            assert found == OK or all(isinstance(message, str) for _, message in found)
