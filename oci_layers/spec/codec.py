@@ -1,11 +1,11 @@
 """JSON objects to typed models and back: the only module that knows the JSON name of each field.
 
-`structure` turns an object from `spec/strict_json` into a model, `unstructure` turns a model into an object. cattrs
-selects the reader and writer for a type, and generates the writers of models (JSON names, defaults left out). The
-readers are written here, because those of cattrs convert (`"12"` and `true` become sizes), drop unknown fields, do not
-tell a null from an absent field, and report no JSON pointers. `structure` reports all problems of an object at once,
-each with its pointer. It refuses fields of another kind of document, and other spellings of a known key, which Go
-accepts for that key: two programs must not read two images from one document.
+Theory of operation. `structure` turns an object from `spec/strict_json` into a model, `unstructure` a model into an
+object. cattrs does two things: it selects the reader and writer for a type, and it generates the writers of models
+(JSON names, defaults left out). The readers are written here, because those of cattrs convert (`"12"` and `true` become
+sizes), drop unknown fields, do not tell a null from an absent field, and report no JSON pointers. `structure` reports
+all problems of an object at once, each with its pointer. It refuses fields of another kind of document, and other
+spellings of a known key, which Go accepts for that key: two programs must not read two images from one document.
 
 `extra` of a model holds, by JSON name, all values that its attributes do not hold exactly: unknown fields, nulls and
 explicit empty values of optional fields, Docker's own fields of a type that is not Docker's, and values of a wrong type
