@@ -1,4 +1,4 @@
-"""Names that a package imports when they are first asked for, so that importing it costs little."""
+"""Package attributes that are imported at first use, so that importing the package is cheap."""
 
 import importlib
 import sys
@@ -11,12 +11,12 @@ __all__ = ["lazy"]
 def lazy(  # Any: whichever of the names
     package: str, homes: Mapping[str, str], modules: Collection[str] = ()
 ) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package.
+    """Return a `__getattr__` for a package.
 
     Args:
-        package: Its name.
-        homes: The modules of its names, relative to it.
-        modules: Modules in it that are names of it, too.
+        package: The name of the package.
+        homes: Attribute name to the module that defines it, relative to the package.
+        modules: Submodules that are attributes of the package, too.
     """
 
     def get(name: str) -> Any:  # Any: as above

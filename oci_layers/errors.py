@@ -1,10 +1,10 @@
-"""Every exception raised on purpose.
+"""Every exception that the library raises on purpose.
 
-One root, `OCIError`; below it one family for each thing that a caller may do next: mend the document, mend the name,
-fetch the bytes again, refuse the layer, look elsewhere, install or convert something, raise a limit, mend the place.
-Each error is data first; the one-line sentence is made in `__str__`, and holds nothing that a terminal would act on.
-Context (which layer, which image) is added with `add_note` on the way up, never by wrapping. `OSError` passes through
-unwrapped; the code that knows the file completes it with `locate`. `format_error` puts it all in one line.
+One root, `OCIError`; below it one family for each thing that a caller may do next: correct the document, correct the
+name, fetch the bytes again, refuse the layer, look elsewhere, install or convert something, raise a limit, fix the
+place. An error holds data; `__str__` makes one line of it, with no character that a terminal acts on.
+Callers add context (which layer, which image) with `add_note`, never by wrapping. `OSError` passes through unwrapped;
+the code that knows the file completes it with `locate`. `format_error` puts notes and error into one line.
 """
 
 import errno
@@ -47,15 +47,15 @@ __all__ = [
 ]
 
 _SHOWN = 480
-"""Characters of a name or another text that a message shows; a longer one loses its middle."""
+"""Characters of a name or other text that a message shows; `shortened` leaves out the middle of a longer one."""
 _LISTED = 5
-"""Problems of a document that a sentence lists."""
+"""Problems of a document that a message lists."""
 
 
 def escape(text: bytes | str) -> str:
     r"""Return `text` as one line that a terminal cannot act on.
 
-    Bytes that are not UTF-8, control and formatting characters and the backslash come out as `\xNN`, one for each byte.
+    Bytes that are not UTF-8, control and formatting characters and the backslash become `\xNN`, one for each byte.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
@@ -65,14 +65,14 @@ def escape(text: bytes | str) -> str:
 
 
 def shortened(text: bytes | str) -> str:
-    """Return `text` as `escape` does, its middle left out where it is too long for a message."""
+    """Return `text` as `escape` does, without its middle if it is too long for a message."""
     if len(text) <= _SHOWN:
         return escape(text)
     return f"{escape(text[: _SHOWN - 63])}...{escape(text[-60:])}"
 
 
 def _one_line(text: str) -> str:
-    """Return a sentence as one line, whatever was put into it; what `escape` wrote stays as it is."""
+    """Return a message as one line; text that `escape` returned is unchanged."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
@@ -82,7 +82,7 @@ def _escaped(char: str) -> str:
 
 
 class OCIError(Exception):
-    """Anything that this library refuses. Catch this to catch all of it."""
+    """The base class of all errors of this library."""
 
     def _sentence(self) -> str:
         return super().__str__()
@@ -94,9 +94,8 @@ class OCIError(Exception):
 def format_error(error: BaseException) -> str:
     """Return any error as the one line that the command prints.
 
-    The notes come first, from the outside in, names in them `escape` already; then what the error says, and what to
-    do about it where that is known.
-    A terminal cannot act on any of it.
+    The notes come first, the outermost first (their authors escape names); then the message of the error, then a hint
+    what to do where one is known. The line has no character that a terminal acts on.
     """
     if isinstance(error, OCIError):
         text = str(error)
@@ -114,9 +113,9 @@ def format_error(error: BaseException) -> str:
 
 
 def locate(error: OSError, path: str | None, role: str) -> None:
-    """Complete an error of the system with the full path of the file and, as a note, the part that the file plays.
+    """Complete an `OSError` with the full path of the file and, as a note, the role of the file.
 
-    An error of this library has its own data and is left as it is. Without a path, the error keeps the one it has.
+    An error of this library is left unchanged. Without `path`, the error keeps the path that it has.
     """
     if isinstance(error, OCIError):
         return
@@ -129,12 +128,12 @@ def locate(error: OSError, path: str | None, role: str) -> None:
 
 @attrs.frozen
 class Problem:
-    """One thing wrong with a document: a JSON pointer (RFC 6901) to the place, and what is wrong there."""
+    """One problem of a document: a JSON pointer (RFC 6901) to the place, and what is wrong there."""
 
     pointer: str
     message: str
     offset: int | None = attrs.field(default=None, eq=False)
-    """The byte at which it was found, where that is known."""
+    """The offset of the byte where the problem is, if known."""
 
     def __str__(self) -> str:
         return f"{shortened(self.pointer or '/')}: {self.message}"
@@ -142,15 +141,15 @@ class Problem:
 
 @attrs.define(eq=False, slots=False, str=False)
 class DocumentError(OCIError, ValueError):
-    """A JSON document that is not what its media type says.
+    """A JSON document that does not match its media type.
 
-    `problems` lists what is wrong with it, never empty: everything, or the first 1,000 problems where there are more.
+    `problems` lists its problems, at least one and at most the first 1,000.
     """
 
     media_type: str
     problems: tuple[Problem, ...]
     total: int = attrs.field(default=attrs.Factory(lambda self: len(self.problems), takes_self=True))
-    """How many problems there are, listed or not."""
+    """The number of problems, listed or not."""
 
     @property
     def pointer(self) -> str:
@@ -177,7 +176,7 @@ class NameFormatError(OCIError, ValueError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class IntegrityError(OCIError):
-    """Bytes that are not what their descriptor, or the config, says."""
+    """Bytes that do not match their descriptor or the config."""
 
     what: str
     expected: object
@@ -192,7 +191,7 @@ class DigestMismatchError(IntegrityError):
 
 
 class SizeMismatchError(IntegrityError):
-    """Content shorter or longer than its descriptor says (DSC-08). `actual` stops at one past `expected`."""
+    """Content shorter or longer than its descriptor's size (DSC-08). `actual` is at most one more than `expected`."""
 
     expected: int
     actual: int
@@ -205,7 +204,7 @@ class SizeMismatchError(IntegrityError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class CompressionError(OCIError, ValueError):
-    """A compressed stream that is damaged, cut short, or not of the kind that its media type says."""
+    """A compressed stream that is damaged, cut short, or compressed otherwise than its media type declares."""
 
     what: str
     reason: str
@@ -237,7 +236,7 @@ class TarFormatError(LayerError):
 
 
 class UnsafePathError(LayerError):
-    """A name that leaves the root, or that no file system could hold."""
+    """A name that leads out of the root, or that no file system can hold."""
 
 
 class WhiteoutError(LayerError):
@@ -249,7 +248,7 @@ class LinkError(LayerError):
 
 
 class MissingError(OCIError, LookupError):
-    """Something that was asked for by name and is not there."""
+    """Something requested by name that does not exist."""
 
 
 @attrs.define(eq=False, slots=False, str=False)
@@ -264,7 +263,7 @@ class BlobMissingError(MissingError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class ReferenceMissingError(MissingError):
-    """No image of that name, or a name is needed to choose one. `known` lists the names that there are."""
+    """An image name that does not exist, or that is needed to choose an image. `known` lists the existing names."""
 
     name: str
     known: tuple[str, ...]
@@ -281,10 +280,10 @@ class ReferenceMissingError(MissingError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class PathError(MissingError, OSError):
-    """A path inside an image that is not there, or not of the kind that was asked for.
+    """A path inside an image that does not exist, or is not of the requested kind.
 
     Also the `OSError` that the operating system raises for such a path on disk, with its `errno`, `strerror` and
-    `filename`. The class itself is for what has no class of its own: a loop of links, the target of what is no link.
+    `filename`. Raised directly where no subclass fits: a loop of links, or the link target of a path that is no link.
     """
 
     path: bytes
@@ -296,7 +295,7 @@ class PathError(MissingError, OSError):
         self.filename = self.path.decode("utf-8", "surrogateescape")
 
     def __reduce__(self) -> tuple[Any, ...]:  # Any: the fields, as the class takes them, and those of a caller
-        # That of OSError makes arguments of `filename`.
+        # `OSError.__reduce__` would add `filename` to the arguments.
         return type(self), (self.path, self.reason, self.errno), self.__dict__
 
     def _sentence(self) -> str:
@@ -305,7 +304,7 @@ class PathError(MissingError, OSError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class PathMissingError(PathError, FileNotFoundError):
-    """A path that the merged file system does not have."""
+    """A path that does not exist in the merged file system."""
 
     reason: str = "no such file or directory"
     errno: int = errno.ENOENT
@@ -313,7 +312,7 @@ class PathMissingError(PathError, FileNotFoundError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class NotDirectoryError(PathError, NotADirectoryError):
-    """A path that is, or leads through, something that is no directory."""
+    """A path that is not a directory, or that leads through something that is not a directory."""
 
     reason: str = "not a directory"
     errno: int = errno.ENOTDIR
@@ -321,7 +320,7 @@ class NotDirectoryError(PathError, NotADirectoryError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class IsDirectoryError(PathError, IsADirectoryError):
-    """A path that is a directory, where a file was asked for."""
+    """A path that is a directory where a file is required."""
 
     reason: str = "is a directory"
     errno: int = errno.EISDIR
@@ -329,7 +328,7 @@ class IsDirectoryError(PathError, IsADirectoryError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class OwnerMissingError(MissingError, KeyError):
-    """A user or group (`what`) whose number the image's own `etc/passwd` or `etc/group` does not name."""
+    """A user or group (`what`) whose number is not in the image's own `etc/passwd` or `etc/group`."""
 
     what: str
     number: int
@@ -340,7 +339,7 @@ class OwnerMissingError(MissingError, KeyError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class PlaceMissingError(MissingError):
-    """A file or directory of the user's that is not there."""
+    """A file or directory on disk that does not exist."""
 
     place: str
     reason: str = "no such file or directory"
@@ -363,7 +362,7 @@ class UnsupportedError(OCIError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class LimitError(OCIError):
-    """Input that goes past a limit. `limit` is the name of the limit's field, so that a caller can raise it."""
+    """Input that exceeds a limit. `limit` is the name of the field of `Limits`, so that a caller can raise it."""
 
     limit: str
     allowed: int
@@ -375,7 +374,7 @@ class LimitError(OCIError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class MetadataError(OCIError):
-    """Metadata that could not be set, where the caller asked for all of it. `totals` counts what, by kind."""
+    """Metadata that could not be set although the caller requires all of it. `totals` counts it by kind."""
 
     totals: dict[str, int]
 
@@ -386,7 +385,7 @@ class MetadataError(OCIError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class StoreError(OCIError):
-    """A place that cannot be used as a store of images."""
+    """A place (file or directory) that cannot be used as a store of images."""
 
     place: str
     reason: str

@@ -1,7 +1,7 @@
-"""How much of anything is taken from an image before it is refused.
+"""The limits on what one image may cost in time, memory and disk space.
 
-One frozen object, every number adjustable, each with its unit. What goes past one raises `LimitError` with the name of
-the field. The defaults are far above what honest images need and far below what hurts.
+One frozen object; each field is a number with its unit. Input that exceeds one raises `LimitError` with the name of
+the field. The defaults are far above what real images need and far below what exhausts a machine.
 """
 
 import attrs
@@ -24,11 +24,11 @@ class Limits:
     config_bytes: int = 8 * _MIB
     """Bytes of a config document."""
     json_depth: int = 100
-    """Arrays and objects inside one another."""
+    """Levels of nested arrays and objects."""
     index_depth: int = 16
-    """Indexes inside one another."""
+    """Levels of nested indexes."""
     descriptors: int = 10_000
-    """Descriptors met while looking for one image."""
+    """Descriptors visited while searching for one image."""
     layers: int = 4096
     """Layers of one image."""
     header_bytes: int = _MIB
@@ -48,19 +48,19 @@ class Limits:
     links: int = 40
     """Symlinks followed in one resolution."""
     window_bytes: int = 128 * _MIB
-    """Memory that a zstd frame may ask for."""
+    """Bytes of memory that a zstd frame may require as its window."""
     plain_bytes: int = 1 << 40
-    """Decompressed bytes of all layers of an image, the holes of sparse files counted as they read."""
+    """Decompressed bytes of all layers of an image, holes of sparse files included."""
     file_bytes: int = 256 << 30
-    """Bytes of one file, its holes counted."""
+    """Bytes of one file, holes included."""
     entries: int = 20_000_000
-    """Tar entries of all layers of an image; and, counted apart, the directories that they imply."""
+    """Tar entries of all layers of an image; also, counted separately, the directories that they imply."""
     metadata_bytes: int = 256 * _MIB
-    """Bytes of names, link targets and extended attributes that all entries of an image bring into memory; a directory
-    that a path implies counts 512, a piece of a sparse file 128."""
+    """Bytes of names, link targets and extended attributes of all entries of an image, held in memory; a directory that
+    a path implies counts 512, a piece of a sparse file 128."""
     content_bytes: int = 1 << 30
-    """Bytes of contents held in memory: of one file that is read whole, of all files of a tree that holds its own."""
+    """Bytes of file contents held in memory: of one file read whole, or of all files of a tree that stores contents."""
     ratio: int | None = None
-    """Plain bytes for each compressed byte (checked past the first MiB); None is off."""
+    """Uncompressed bytes for each compressed byte (checked past the first MiB); None for no limit."""
     temporary_bytes: int = 64 << 30
     """Bytes of temporary files that one open image may use."""

@@ -1,4 +1,4 @@
-"""How far the reading of an image has come, and the limits on all of its layers together."""
+"""Progress of reading an image, and the limits that apply to all of its layers together."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
@@ -12,12 +12,12 @@ from oci_layers.report import Report
 __all__ = ["OnRead", "Progress", "ProgressTracker"]
 
 OnRead = Callable[[int, int], None]
-"""Called with the number of uncompressed bytes just read, and that of the bytes of the blob read so far."""
+"""Callback that takes the number of uncompressed bytes just read, and of bytes of the blob read so far."""
 
 
 @attrs.frozen(kw_only=True)
 class Progress:
-    """How far the reading of an image has come. Bytes are those of blobs, compressed as they are."""
+    """Progress of reading an image. `done` and `total` count bytes of the blobs as stored, that is compressed."""
 
     layer: int
     layers: int
@@ -26,7 +26,7 @@ class Progress:
 
 
 class _Entry(Protocol):
-    """What is counted of a tar entry."""
+    """The part of a tar entry that the tracker counts."""
 
     name: bytes
     size: int
@@ -40,17 +40,17 @@ E = TypeVar("E", bound=_Entry)
 
 
 class ProgressTracker:
-    """Counts entries and uncompressed bytes of layers as they are read, holds them to limits, reports progress."""
+    """Counts entries and uncompressed bytes of layers as they are read, enforces limits, reports progress."""
 
     def __init__(
         self, limits: Limits, sizes: Mapping[int, int], on_progress: Callable[[Progress], None] | None = None
     ) -> None:
-        """Take what will be read.
+        """Create a tracker for some layers.
 
         Args:
-            limits: `entries` and `plain_bytes` of all layers together.
-            sizes: Bytes of the blob of each layer, by the number of the layer, in the order in which they are read.
-            on_progress: Called after each piece; what it raises ends the reading.
+            limits: `entries` and `plain_bytes`, enforced over all layers together.
+            sizes: Layer number to bytes of its blob, in the order in which the layers are read.
+            on_progress: Called after each piece; an exception that it raises ends the reading.
         """
         self.report = Report()
         self._limits = limits
@@ -64,7 +64,7 @@ class ProgressTracker:
         self._last = Progress(layer=0, layers=len(self._before), done=0, total=self._total)
 
     def on_read(self, layer: int) -> OnRead:
-        """Return what to call as the layer of a number is read."""
+        """Return the callback for the reader of one layer, given by its number."""
         before = self._before[layer]
 
         def on_read(plain: int, blob: int) -> None:
@@ -77,7 +77,7 @@ class ProgressTracker:
         return on_read
 
     def checkpoint(self) -> None:
-        """Report the same progress again, so that the callback can end work that reads nothing."""
+        """Report the last progress again, so that the callback can end work that reads nothing."""
         if self._on_progress is not None:
             self._on_progress(self._last)
 
@@ -87,10 +87,10 @@ class ProgressTracker:
             raise LimitError("plain_bytes", self._limits.plain_bytes, self._plain)
 
     def count(self, entries: Iterable[E]) -> Iterator[E]:
-        """Yield entries, counted, the holes of sparse files with the uncompressed bytes.
+        """Yield the entries, and count them; holes of sparse files count as uncompressed bytes.
 
         Raises:
-            LimitError: There are more than the limits allow; a note names the entry.
+            LimitError: A limit is exceeded; a note names the entry.
         """
         report, allowed = self.report, self._limits.entries
         for entry in entries:

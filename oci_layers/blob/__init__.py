@@ -1,7 +1,7 @@
-"""Blobs: untrusted bytes into bytes that can be trusted.
+"""Blobs: untrusted bytes to verified bytes.
 
-`stream` checks sizes and digests, `compression` inflates within limits, `cas` has the ports of blob stores and one in
-memory, `directory` the one in an image layout.
+`stream` checks sizes and digests, `compression` decompresses within limits, `store` has the protocols of blob stores
+and a store in memory, `directory` the store in an image layout, `uncompressed` reads layers with several threads.
 """
 
 from oci_layers.blob.compression import decompressed, sniff

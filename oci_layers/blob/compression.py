@@ -1,16 +1,16 @@
-"""Compressed bytes into plain ones, bounded: gzip and zstd, and bz2 and xz where Docker's archives have them.
+"""Compressed bytes to uncompressed bytes, within limits: gzip and zstd, and also bz2 and xz for Docker's archives.
 
-Every format may hold several members (frames) in a row; all of them are read, and what follows them must be another or
-nothing. Zeros may follow a gzip member to the end, as gzip(1) accepts them (tape blocks and some builders pad with
-them; they change no content, and the blob's digest covers them), and an xz stream, whose format has such padding. The
-output is limited in bytes and, if asked for, in its ratio to the input, never held beyond a piece. Which compression a
-media type promises is in `spec.mediatype`; digests are checked in `stream`, around this.
+A stream holds one or more members (frames); all are read, and only another member or the end may follow a member. Zeros
+may follow the last gzip member, as gzip(1) accepts (tape blocks and some builders pad with them; they change no content
+and the blob's digest covers them), and an xz stream, whose format has such padding. The output is limited in bytes and,
+optionally, in its ratio to the input; one piece of it is held in memory. `spec.mediatype` has the compression that a
+media type declares; `stream` checks digests, before and after decompression.
 
-Members may be as short as 8 bytes, so nothing that a member costs may grow with what follows it: a member gets a few
-bytes first and four times as many each time it asks again, and gives back what it did not need as a length only.
+Members may be as short as 8 bytes, so the cost of a member must not depend on the bytes that follow it: a member gets
+1 KiB first, then four times as many bytes on each request, and reports unused bytes by their number only.
 
-isal inflates where it is installed and zlib elsewhere, and one verdict comes from both: reserved header flags, which
-only zlib refuses, are looked at here, and headers with fields that isal misreads when they come in pieces go to zlib.
+isal decompresses gzip if installed, else zlib, and both accept the same input: reserved header flags, which only zlib
+refuses, are checked here; headers with optional fields, which isal misreads in pieces, always go to zlib.
 """
 
 import bz2
@@ -30,7 +30,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-igzip_lib: Any  # a module without types, or None where isal has no wheel
+igzip_lib: Any  # a module without types, or None if isal is not installed
 try:
     from isal import igzip_lib
 except ImportError:
@@ -41,12 +41,12 @@ __all__ = ["Compression", "Decompressor", "decompressed", "sniff"]
 Compression = Literal["", "gzip", "zstd", "bz2", "xz"]
 
 _FREE = 1 << 20
-"""How many plain bytes there may be before their ratio to the compressed ones is looked at."""
+"""The ratio of uncompressed to compressed bytes is checked past so many uncompressed bytes."""
 _HEAD = 18
 _FIRST = 1 << 10
-"""How many bytes a member gets first, so that a short one leaves little that was copied for nothing."""
+"""Bytes that a member gets first; few, so that after a short member few bytes were copied in vain."""
 _ISAL_FLAGS = frozenset({b"\x00", b"\x01", b"\x08"})
-"""The gzip headers for isal: without fields, or with a name alone."""
+"""The flags of gzip headers that isal reads: no optional fields, or only a name."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ERRORS: tuple[type[Exception], ...] = (zlib.error, zstd.ZstdError, lzma.LZMAError, OSError, EOFError, ValueError)
 if igzip_lib is not None:
@@ -54,7 +54,7 @@ if igzip_lib is not None:
 
 
 class _Member(Protocol):
-    """What the decompressors of the standard library have in common: one member, in pieces."""
+    """The common interface of the standard library's decompressors: one member, in pieces."""
 
     @property
     def eof(self) -> bool: ...
@@ -66,7 +66,7 @@ class _Member(Protocol):
 
 
 class _ZlibMember:
-    """One gzip member by zlib, in the shape of the others."""
+    """A gzip member decompressed by zlib, with the interface of the others."""
 
     def __init__(self) -> None:
         self._object = zlib.decompressobj(31)
@@ -109,19 +109,19 @@ def _xz(limits: Limits, _: bytes) -> _Member:
 
 
 _Start = Callable[[Limits, bytes], _Member]
-"""Begins a member, whose first bytes it is shown."""
+"""Returns the decompressor for a member; takes the limits and the member's first bytes."""
 
 _ZEROS = re.compile(rb"\0+")
 _PADDED = frozenset({"gzip", "xz"})
-"""What zeros may follow."""
+"""The compressions after which zeros may follow."""
 
 _MEMBERS: dict[str, _Start] = {"gzip": _gzip, "zstd": _zstd, "bz2": _bz2, "xz": _xz}
 
 
 def sniff(head: bytes) -> Compression:
-    """Return the compression that the first 16 bytes of a stream show, "" for none that is known.
+    """Return the compression of a stream, found in its first 16 bytes; "" if none is recognised.
 
-    The magics are those of DMT-04, with as much behind them as is fixed, since a tar may begin with any name.
+    The magics are those of DMT-04 and the fixed bytes after them, because a tar may begin with any name.
     """
     if head.startswith(b"\x1f\x8b\x08"):
         return "gzip"
@@ -142,7 +142,7 @@ def _skippable(head: bytes) -> int:
 
 
 def _window(head: bytes) -> int:
-    """Return how much memory the zstd frame that begins with `head` asks for (RFC 8878, 3.1.1.1)."""
+    """Return the window size in bytes that the zstd frame beginning with `head` requires (RFC 8878, 3.1.1.1)."""
     if not head.startswith(_ZSTD_MAGIC) or len(head) < 6:
         return 0
     flags = head[4]
@@ -157,16 +157,16 @@ def _window(head: bytes) -> int:
 def decompressed(
     stream: ByteStream, compression: Compression | None, limits: Limits, *, what: str = "stream"
 ) -> "Decompressor":
-    """Return the plain bytes of `stream`.
+    """Return a stream of the uncompressed bytes of `stream`.
 
     Args:
         stream: Compressed bytes; closed with the result.
-        compression: What the media type promises, "" for plain bytes; None to look at the bytes.
-        limits: `plain_bytes`, `ratio` and `window_bytes` are held.
-        what: What the stream is, for errors.
+        compression: The compression that the media type declares, "" for none; None to detect it from the bytes.
+        limits: `plain_bytes`, `ratio` and `window_bytes` are enforced.
+        what: The name of the stream in errors.
 
     Raises:
-        CompressionError: The bytes show another compression than promised.
+        CompressionError: The bytes have another compression than declared.
     """
     head = b""
     while len(head) < _HEAD and (data := stream.read(_HEAD - len(head))):
@@ -179,7 +179,7 @@ def decompressed(
 
 
 class Decompressor:
-    """A stream of plain bytes. Made by `decompressed`."""
+    """A stream of uncompressed bytes. Returned by `decompressed`."""
 
     def __init__(self, stream: ByteStream, compression: Compression, head: bytes, limits: Limits, what: str) -> None:
         self.compression = compression
@@ -189,7 +189,7 @@ class Decompressor:
         self._what = what
         self._start = _MEMBERS.get(compression)
         self._member: _Member | None = None
-        # The compressed bytes that were read and not used yet are `pending[at:]`.
+        # `_pending[_at:]` are the compressed bytes that were read but not yet used.
         self._pending = head
         self._at = 0
         self._share = _FIRST
@@ -197,11 +197,11 @@ class Decompressor:
         self._given = 0
 
     def read(self, size: int, /) -> bytes:
-        """Return between 1 and `size` plain bytes; none at the end.
+        """Return between 1 and `size` uncompressed bytes; none at the end.
 
         Raises:
-            CompressionError: Damaged or cut short.
-            LimitError: More plain bytes than the limits allow.
+            CompressionError: The stream is damaged or cut short.
+            LimitError: A limit is exceeded.
         """
         data = self._plain(size) if self._start is None else self._inflate(self._start, size)
         self._given += len(data)
@@ -231,7 +231,7 @@ class Decompressor:
         return data
 
     def _more(self) -> bool:
-        """Read another piece behind the pending bytes; return whether there was one."""
+        """Read another piece and append it to the pending bytes; return False at the end of the stream."""
         data = self._stream.read(PIECE)
         self._taken += len(data)
         self._pending = self._pending[self._at :] + data
@@ -260,7 +260,7 @@ class Decompressor:
                 return plain
 
     def _input(self) -> bytes:
-        """Return more bytes for the member at hand."""
+        """Return more bytes for the current member."""
         if self._at == len(self._pending) and not self._more():
             raise self._cut()
         share, self._share = self._share, min(4 * self._share, PIECE)
@@ -273,7 +273,7 @@ class Decompressor:
         return self._pending[self._at : self._at + _HEAD]
 
     def _next_member(self) -> bool:
-        """Go to the next member; return False where there is none."""
+        """Advance to the next member; return False if there is none."""
         padded = self.compression in _PADDED and self._skip_zeros()
         while True:
             while len(self._pending) - self._at < _HEAD and self._more():
@@ -293,7 +293,7 @@ class Decompressor:
         return True
 
     def _skip_zeros(self) -> bool:
-        """Go to the next byte that is not zero, or to the end; return whether there were zeros."""
+        """Advance to the next byte that is not zero, or to the end; return whether there were zeros."""
         skipped = False
         while self._at < len(self._pending) or self._more():
             zeros = _ZEROS.match(self._pending, self._at)
@@ -303,7 +303,7 @@ class Decompressor:
         return skipped
 
     def _skip(self, count: int) -> None:
-        """Go on by `count` bytes."""
+        """Skip `count` bytes."""
         while count > len(self._pending) - self._at:
             count -= len(self._pending) - self._at
             self._at = len(self._pending)
@@ -312,5 +312,5 @@ class Decompressor:
         self._at += count
 
     def close(self) -> None:
-        """Close the stream below."""
+        """Close the compressed stream."""
         self._stream.close()

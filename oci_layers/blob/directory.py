@@ -1,9 +1,9 @@
 """Blobs in the directory of an image layout: `blobs/ALGORITHM/ENCODED` (image-layout.md, LAY-05).
 
-Everything is reached by handle and no link is followed, unless the caller asks for it: a layout may come from anywhere,
-and a blob that is a link, a pipe or a device is refused without being touched. Only digests of algorithms with a fixed
-form become paths. Writing is into a temporary name and a rename, after the check; what survives a power cut is not
-promised here.
+Files are opened relative to directory handles, and no link is followed unless the caller allows it: a layout may be
+untrusted, and a blob that is a link, a pipe or a device is refused without being read. Only digests of algorithms with
+a fixed form become paths. A blob is written to a temporary name, checked, then renamed. Not durable: data is not
+fsynced.
 """
 
 import contextlib
@@ -25,33 +25,33 @@ __all__ = ["DirectoryBlobs", "OpenFile", "PositionedReader", "SectionReader", "o
 _BLOBS = b"blobs"
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
 _LINK = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR})
-"""How systems refuse a link where none is followed; the last is for a link where a directory should be."""
+"""The errors of systems for a link that is not followed; the last is for a link in place of a directory."""
 _ODD = _LINK | {errno.EINVAL, errno.EISDIR, errno.ENXIO}
 
 
 class OpenFile:
-    """An open file that ranges share. Once it is closed, reading is an error, and never the bytes of another file.
+    """An open file that several ranges share. Reading after `close` is an error.
 
-    Threads may share it. It is read under a lock, or it could be closed, and its number be another file's, meanwhile.
-    One that is not closed is closed when it is collected, with a `ResourceWarning`, as Python's own files are.
+    Thread-safe. A lock prevents that one thread closes the file while another reads it, since the system may give the
+    file's number to another file. A file that is not closed is closed when it is collected, with a `ResourceWarning`.
     """
 
     def __init__(self, fd: int, place: str) -> None:
-        """Take a file, to be closed here; `place` is what messages call it."""
+        """Take ownership of an open file; `place` is its name in messages."""
         self.place = place
         self._fd = fd
         self._lock = threading.Lock()
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """The size in bytes."""
         return system.fstat(self._fd).st_size
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset`; none at the end.
 
         Raises:
-            StoreError: It has been closed.
+            StoreError: The file has been closed.
         """
         with self._lock:
             if self._fd < 0:
@@ -59,7 +59,7 @@ class OpenFile:
             return system.pread(self._fd, size, offset)
 
     def close(self) -> None:
-        """Close the file; reading is an error from now on."""
+        """Close the file; later reads raise StoreError."""
         with self._lock:
             fd, self._fd = self._fd, -1
             if fd >= 0:
@@ -74,7 +74,7 @@ class OpenFile:
 
 
 class PositionedReader:
-    """A stream over what can be read anywhere: a subclass has `read_at`, and sets `size`."""
+    """A stream over bytes that can be read at any offset: a subclass has `read_at`, and sets `size`."""
 
     size: int
     _at = 0
@@ -84,20 +84,20 @@ class PositionedReader:
         raise NotImplementedError
 
     def read(self, size: int, /) -> bytes:
-        """Return between 1 and `size` bytes from where the last call ended; none at the end."""
+        """Return the next bytes, between 1 and `size`; none at the end."""
         data = self.read_at(self._at, size)
         self._at += len(data)
         return data
 
     def skip(self, size: int) -> int:
-        """Go on by `size` bytes, or to the end; return how many these were."""
+        """Skip `size` bytes, fewer at the end; return how many were skipped."""
         size = min(size, self.size - self._at)
         self._at += size
         return size
 
 
 class SectionReader(PositionedReader):
-    """A range of an open file, to be read in order or anywhere; `own` says that closing it closes the file."""
+    """A range of an open file, read in order or at any offset; with `own`, closing it closes the file."""
 
     def __init__(self, file: OpenFile, offset: int, size: int, *, own: bool = True) -> None:
         self.file = file
@@ -110,16 +110,16 @@ class SectionReader(PositionedReader):
         return self.file.read_at(self._start + offset, max(0, min(size, self.size - offset)))
 
     def close(self) -> None:
-        """Close the file, if it is this range's own."""
+        """Close the file, if this range owns it."""
         if self._own:
             self.file.close()
 
 
 class DirectoryBlobs:
-    """A `BlobStore` in an image layout's directory. `root` is an open handle on it, and the caller's to close.
+    """A `BlobStore` in an image layout's directory. `root` is an open handle on it; the caller closes it.
 
-    With `links`, blobs may be symbolic links to regular files, and reached through links, wherever these lead: what
-    Bazel's rules_oci writes. They are still held to their digests. Nothing is ever written through a link.
+    With `links`, blobs may be symbolic links to regular files, and their directories links too, to any place: Bazel's
+    rules_oci writes such layouts. Readers still verify their digests. No blob is written through a link.
     """
 
     def __init__(self, root: int, place: str, *, links: bool = False) -> None:
@@ -128,11 +128,11 @@ class DirectoryBlobs:
         self._links = links
 
     def open_blob(self, digest: Digest) -> SectionReader:
-        """Return the bytes of a blob, not checked.
+        """Open the bytes of a blob, not verified; the caller closes them.
 
         Raises:
             BlobMissingError: There is no such file.
-            StoreError: There is something that is no regular file, or is reached through a link.
+            StoreError: It is not a regular file, or is reached through a link.
         """
         if digest.algorithm not in _ALGORITHMS:
             raise BlobMissingError(str(digest))
@@ -162,7 +162,7 @@ class DirectoryBlobs:
             system.close(algorithm)
 
     def has_blob(self, digest: Digest) -> bool:
-        """Tell whether there is such a blob; raises as `open_blob` where there is something else."""
+        """Tell whether the blob exists; raises StoreError as `open_blob` does."""
         try:
             self.open_blob(digest).close()
         except BlobMissingError:
@@ -170,11 +170,11 @@ class DirectoryBlobs:
         return True
 
     def put_blob(self, stream: ByteStream, descriptor: Descriptor) -> None:
-        """Store the bytes of `stream`, checked against `descriptor` before they get their name.
+        """Store the bytes of `stream` atomically, after verifying them against `descriptor`.
 
         Raises:
-            IntegrityError: The bytes are others; nothing was stored.
-            UnsupportedError: The digest is of an algorithm that cannot be computed here.
+            IntegrityError: The bytes do not match; nothing was stored.
+            UnsupportedError: This installation cannot compute the algorithm of the digest.
         """
         digest = descriptor.digest
         digest.hasher()
@@ -193,7 +193,7 @@ class DirectoryBlobs:
                 system.fchmod(fd, 0o644)
                 system.rename(name, algorithm, digest.encoded.encode(), algorithm)
             except BaseException:
-                with contextlib.suppress(FileNotFoundError):  # It may have got its name already.
+                with contextlib.suppress(FileNotFoundError):  # It may have been renamed already.
                     system.unlink(name, algorithm)
                 raise
             finally:
@@ -202,7 +202,7 @@ class DirectoryBlobs:
             system.close(algorithm)
 
     def iter_blobs(self) -> Iterator[Digest]:
-        """Yield the digests of all files whose names are digests, sorted; what is no blob is passed over (LAY-04)."""
+        """Yield the digests of all files whose names are digests, sorted; other files are skipped (LAY-04)."""
         found = []
         try:
             blobs = system.open_directory(_BLOBS, self._root)
@@ -219,7 +219,7 @@ class DirectoryBlobs:
 
 
 def odd_file(what: str, error: OSError, *, links: bool) -> str:
-    """Return why something could not be opened that should be a regular file; without `links` it may be a link."""
+    """Return why a file could not be opened as a regular file; without `links` the reason may be a link."""
     if links or error.errno not in _LINK:
         return f"{what} is not a regular file"
     return (

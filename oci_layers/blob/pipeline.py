@@ -1,14 +1,12 @@
 """Work in other threads: reading ahead of the consumer, hashing behind it, many items at once.
 
-Theory of operation. Reading, inflating and hashing release the interpreter's lock, so each can have a thread of its
-own. Two queues join two threads: items go down one, and what the consumer has taken is told through the other, for
-which the producer waits while too much is ahead; so memory stays bounded. `SimpleQueue` holds no lock of Python's own
-that an exception of a signal handler could leave locked.
+Theory of operation. Reading, decompressing and hashing release the interpreter's lock, so each can run in its own
+thread. Two queues connect two threads: one carries items to the consumer, the other carries the weight of the items
+taken back to the producer, which waits on it while its buffer is full; so memory is bounded. `SimpleQueue` has no lock
+in Python code that an exception in a signal handler could leave locked.
 An exception in a thread is raised in the consumer, after the items before it. `stop` and `close` end a thread and wait
-for it, whatever it is doing; a producer ends at its next `put`. Where no thread can be started (`RuntimeError`), the
-caller does the work itself.
-
-A callback may raise to end the work: that is the way to interrupt it from outside, and leaves nothing running.
+for it; a producer ends at its next `put`. If no thread can be started (`RuntimeError`), the caller does the work
+itself. A callback may raise an exception to end the work from outside; all threads end before it propagates.
 """
 
 import contextlib
@@ -26,13 +24,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _PIECES = (16 << 20) // PIECE
-"""How many pieces may be between two threads."""
+"""The number of pieces that a buffer between two threads holds."""
 
 Put = Callable[[T, int], None]
-"""Takes an item for the consumer, and its weight; waits while the buffer is full."""
+"""Function that takes an item for the consumer, and its weight; waits while the buffer is full."""
 
 ShouldContinue = Callable[[int], bool]
-"""Takes the amount of work done since the last call, perhaps 0; returns False once the work is to end."""
+"""Callback that takes the amount of work done since the last call, 0 or more; returns False once cancelled."""
 
 
 class _StoppedError(Exception):
@@ -40,7 +38,7 @@ class _StoppedError(Exception):
 
 
 class _End:
-    """The last thing that a producer puts: no item follows, because of an error or because there is none."""
+    """The last item of a producer's queue: the end of the items, with an error if there was one."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
@@ -53,8 +51,8 @@ class BackgroundProducer(Generic[T]):
         """Start the thread.
 
         Args:
-            produce: Called in the thread with `put`. It may be ended wherever it calls that.
-            capacity: `put` waits while items of so much weight, or more, have not been taken.
+            produce: Called in the thread with `put`, which raises an exception in it once the producer is stopped.
+            capacity: `put` waits while the weight of the items not yet taken is this or more.
 
         Raises:
             RuntimeError: No thread can be started.
@@ -75,7 +73,7 @@ class BackgroundProducer(Generic[T]):
             self._produce(self._put)
         except _StoppedError:
             pass
-        except BaseException as raised:  # noqa: BLE001  # raised by `get`, whatever it is
+        except BaseException as raised:  # noqa: BLE001  # raised by `get`
             error = raised
         self._items.put(_End(error))
 
@@ -109,20 +107,21 @@ class BackgroundProducer(Generic[T]):
         return None
 
     def stop(self) -> None:
-        """End the thread, and wait for it."""
+        """End the thread and wait for it; idempotent."""
         self._stopped = True
         self._taken.put(0)
         self._thread.join()
 
 
 class BackgroundReader:
-    """A stream that a background thread reads some pieces ahead of the consumer.
+    """A stream that a background thread reads up to 16 MiB ahead of the consumer.
 
-    Errors come out of `read` where they would without the thread, which ends with the stream, or with `close`.
+    `read` raises errors at the same position as without the thread. The thread ends at the end of the stream, or with
+    `close`.
     """
 
     def __init__(self, stream: ByteStream) -> None:
-        """Start to read; raises RuntimeError if no thread can be started."""
+        """Start the thread; raises RuntimeError if none can be started."""
         self._stream = stream
         self._rest = b""
         self._producer = BackgroundProducer(self._produce, _PIECES)
@@ -142,18 +141,18 @@ class BackgroundReader:
         return data[:size]
 
     def stop(self) -> None:
-        """End the thread, and wait for it; the stream below stays open."""
+        """End the thread and wait for it; the underlying stream stays open."""
         self._producer.stop()
         self._rest = b""
 
     def close(self) -> None:
-        """End the thread, and close the stream below."""
+        """End the thread, and close the underlying stream."""
         self.stop()
         self._stream.close()
 
 
 class BackgroundHasher:
-    """A hasher that hashes in a background thread. The thread ends with `hexdigest`, or with `close`."""
+    """A hasher that hashes in a background thread. `hexdigest` and `close` end the thread."""
 
     def __init__(self, hasher: Hasher) -> None:
         """Start the thread; raises RuntimeError if none can be started."""
@@ -172,19 +171,19 @@ class BackgroundHasher:
             self._taken.put(1)
 
     def update(self, data: bytes | bytearray | memoryview, /) -> None:
-        """Take more bytes, which must not change any more."""
+        """Add bytes, which the caller must not change afterwards; waits while 16 pieces are not yet hashed."""
         while self._ahead >= _PIECES:
             self._ahead -= self._taken.get()
         self._ahead += 1
         self._pieces.put(data)
 
     def hexdigest(self) -> str:
-        """Return the digest of all bytes taken, and end the thread."""
+        """Return the digest of all bytes added, and end the thread."""
         self._end()
         return self._hasher.hexdigest()
 
     def close(self) -> None:
-        """End the thread, and wait for it."""
+        """End the thread without hashing the rest, and wait for it."""
         self._stopped = True
         self._end()
 
@@ -204,14 +203,14 @@ def map_in_threads(
     """Call a function with each item in several threads, and return the results in the order of the items.
 
     An error of `function` or `on_progress`, or an interrupt, ends all calls and is raised when the threads have ended.
-    They end when they next call their second argument, so functions should call it often.
+    A call ends when its callback returns False, so `function` should call it often, and then return.
 
     Args:
         function: Called with an item, and a callback that takes the amount of work done.
         items: The items, started in this order.
         threads: The number of items worked on at once; with 1, or where no thread can be started, the caller's thread
             does all the work.
-        on_progress: Called in the caller's thread with each amount but 0.
+        on_progress: Called in the caller's thread with each amount except 0.
     """
     if threads > 1 and len(items) > 1:
         pool = _Pool(function, items)
@@ -226,11 +225,11 @@ def _map_here(
     failed: list[BaseException] = []
 
     def should_continue(amount: int) -> bool:
-        # An error of `on_progress` is not for `function` to catch.
+        # Not raised here, because `function` could catch it.
         if amount and on_progress is not None and not failed:
             try:
                 on_progress(amount)
-            except BaseException as error:  # noqa: BLE001  # raised below, whatever it is
+            except BaseException as error:  # noqa: BLE001  # raised below
                 failed.append(error)
         return not failed
 
@@ -256,7 +255,7 @@ class _Pool(Generic[T, R]):
             self._todo.put(index)
 
     def start(self, count: int) -> bool:
-        """Start up to `count` threads; return whether there is any."""
+        """Start up to `count` threads; return whether at least one started."""
         with contextlib.suppress(RuntimeError):
             for _ in range(count):
                 thread = threading.Thread(target=self._run, name="oci-layers-worker", daemon=True)
@@ -265,7 +264,7 @@ class _Pool(Generic[T, R]):
         return bool(self._threads)
 
     def results(self, on_progress: Callable[[int], None] | None) -> list[R]:
-        """Wait for all items; call `on_progress` meanwhile."""
+        """Wait for all items and return their results; call `on_progress` meanwhile."""
         results: dict[int, R] = {}
         try:
             while len(results) < len(self._items):
@@ -289,7 +288,7 @@ class _Pool(Generic[T, R]):
                 self._done.put((index, self._function(self._items[index], self._should_continue)))
         except queue.Empty:
             pass
-        except BaseException as error:  # noqa: BLE001  # raised by `results`, whatever it is
+        except BaseException as error:  # noqa: BLE001  # raised by `results`
             self._done.put(error)
 
     def _should_continue(self, amount: int) -> bool:

@@ -1,4 +1,4 @@
-"""Temporary files without a name, and how much of them there may be."""
+"""Unnamed temporary files, and the limit on their total size."""
 
 import threading
 from typing import IO
@@ -10,7 +10,7 @@ __all__ = ["Spool"]
 
 
 class Spool:
-    """Where temporary files of one image go, and how much of them there may be."""
+    """The temporary files of one image, with one limit on their total size. Thread-safe."""
 
     def __init__(self, directory: str | None, allowed: int) -> None:
         self._directory = directory
@@ -19,15 +19,15 @@ class Spool:
         self._lock = threading.Lock()
 
     def open(self) -> IO[bytes]:
-        """Open a file without a name."""
+        """Open an unnamed file; the caller closes it."""
         return system.temporary_file(self._directory)
 
     def write(self, file: IO[bytes], data: bytes) -> None:
-        """Write to a file of this spool and count it, written or not.
+        """Write to a file of this spool, and count the bytes even if the write fails.
 
         Raises:
-            LimitError: All files together would have more than `temporary_bytes`; nothing was written.
-            OSError: There is no room, for one; it names the directory.
+            LimitError: All files together would exceed `temporary_bytes`; nothing was written.
+            OSError: The write fails, for example on a full disk; the error names the directory.
         """
         try:
             self._take(len(data))
@@ -44,6 +44,6 @@ class Spool:
                 raise LimitError("temporary_bytes", self._allowed, self._used)
 
     def give_back(self, size: int) -> None:
-        """Count bytes whose file is gone."""
+        """Subtract the bytes of a closed file from the count."""
         with self._lock:
             self._used -= size

@@ -1,7 +1,7 @@
-"""Blobs by their digest: the ports that the rest of the library reads and writes through, and one in memory.
+"""Blobs by digest: the protocols through which the library reads and writes blobs, and a store in memory.
 
-A source gives untrusted bytes; `open_verified` and `read_verified` are how they are read, by descriptor: size, then
-digest, and `data` embedded in the descriptor instead of the blob where there is any (DSC-16).
+A source returns untrusted bytes; `open_verified` and `read_verified` read them by descriptor and check size, then
+digest. They read `data` embedded in the descriptor, if any, instead of the blob (DSC-16).
 """
 
 import io
@@ -17,10 +17,10 @@ __all__ = ["BlobSource", "BlobStore", "MemoryBlobs", "open_verified", "read_veri
 
 
 class BlobSource(Protocol):
-    """Something that has blobs."""
+    """A source of blobs. Several threads may call it at once."""
 
     def open_blob(self, digest: Digest) -> ByteStream:
-        """Return the stored bytes, not checked.
+        """Open the stored bytes, not verified; the caller closes them.
 
         Raises:
             BlobMissingError: There is no such blob.
@@ -29,18 +29,18 @@ class BlobSource(Protocol):
 
 
 class BlobStore(BlobSource, Protocol):
-    """Something that blobs can be put into."""
+    """A source that also stores blobs."""
 
     def put_blob(self, stream: ByteStream, descriptor: Descriptor) -> None:
-        """Store the bytes of `stream`, checked against `descriptor` before they can be seen; twice is as once.
+        """Store the bytes of `stream` atomically, after verifying them against `descriptor`; idempotent.
 
         Raises:
-            IntegrityError: The bytes are others; nothing was stored.
+            IntegrityError: The bytes do not match; nothing was stored.
         """
         ...
 
     def has_blob(self, digest: Digest) -> bool:
-        """Tell whether there is such a blob."""
+        """Tell whether the blob exists."""
         ...
 
     def iter_blobs(self) -> Iterator[Digest]:
@@ -55,14 +55,14 @@ class MemoryBlobs:
         self._blobs: dict[Digest, bytes] = {}
 
     def open_blob(self, digest: Digest) -> ByteStream:
-        """Return the bytes of a blob."""
+        """Open the bytes of a blob."""
         try:
             return io.BytesIO(self._blobs[digest])
         except KeyError:
             raise BlobMissingError(str(digest)) from None
 
     def put_blob(self, stream: ByteStream, descriptor: Descriptor) -> None:
-        """Store the bytes of `stream`, checked against `descriptor`."""
+        """Store the bytes of `stream`, after verifying them against `descriptor`."""
         parts = []
         with VerifiedReader(stream, descriptor.digest, descriptor.size) as verified:
             while part := verified.read(1 << 20):
@@ -70,7 +70,7 @@ class MemoryBlobs:
         self._blobs[descriptor.digest] = b"".join(parts)
 
     def has_blob(self, digest: Digest) -> bool:
-        """Tell whether there is such a blob."""
+        """Tell whether the blob exists."""
         return digest in self._blobs
 
     def iter_blobs(self) -> Iterator[Digest]:
@@ -81,11 +81,11 @@ class MemoryBlobs:
 def open_verified(
     blobs: BlobSource, descriptor: Descriptor, *, hasher: Callable[[Digest], Hasher] | None = None
 ) -> VerifiedReader:
-    """Open what a descriptor names, to be checked as it is read; `hasher` is as for `VerifiedReader`.
+    """Open the content of a descriptor, verified while it is read; `hasher` is as for `VerifiedReader`.
 
     Raises:
-        BlobMissingError: There is no such blob, nor is it embedded.
-        UnsupportedError: The digest is of an algorithm that cannot be computed here.
+        BlobMissingError: The blob does not exist, and the descriptor does not embed it.
+        UnsupportedError: This installation cannot compute the algorithm of the digest.
     """
     stream = io.BytesIO(descriptor.data) if descriptor.data is not None else blobs.open_blob(descriptor.digest)
     try:
@@ -97,17 +97,17 @@ def open_verified(
 
 
 def read_verified(blobs: BlobSource, descriptor: Descriptor, *, limit: str, allowed: int) -> bytes:
-    """Return all bytes of a document, checked.
+    """Return all bytes of a document, verified.
 
     Args:
-        blobs: Where it is.
-        descriptor: What it is.
+        blobs: The source of the document.
+        descriptor: The descriptor of the document.
         limit: The name of the limit on its size.
-        allowed: That limit, in bytes.
+        allowed: The limit in bytes.
 
     Raises:
-        LimitError: The descriptor's size is past the limit; nothing was read.
-        IntegrityError: The bytes are others.
+        LimitError: The descriptor's size exceeds the limit; nothing was read.
+        IntegrityError: The bytes do not match the descriptor.
     """
     if descriptor.size > allowed:
         error = LimitError(limit, allowed, descriptor.size)

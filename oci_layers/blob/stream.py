@@ -1,9 +1,9 @@
-"""Untrusted bytes into bytes that are what their name says.
+"""Untrusted bytes to bytes that match their digest.
 
-A `VerifiedReader` counts and hashes what passes, refuses what is shorter or longer than it should be (one byte past the
-end is tried) and compares the digest before it reports the end, so that a mismatch can never look like the end of the
-stream. The consumer reads to the end: trailing bytes are part of the digest. Decompression lives in
-`compression`, where blobs come from in `cas` and `directory`.
+A `VerifiedReader` counts and hashes the bytes that it returns, refuses a stream shorter or longer than its size (it
+tries to read one byte past the end), and compares the digest before it reports the end, so that a mismatch never looks
+like the end of the stream. The consumer reads to the end: trailing bytes are part of the digest. Decompression is in
+`compression`; blobs come from `store` and `directory`.
 """
 
 from collections.abc import Callable
@@ -16,18 +16,18 @@ from oci_layers.spec.digest import Digest, Hasher
 __all__ = ["ByteStream", "VerifiedReader", "drain"]
 
 PIECE = 1 << 20
-"""How many bytes are moved at a time. Less would mean more changes between threads, which cost more than they hide."""
+"""Bytes read at a time. Smaller pieces cause more thread switches, which cost more time than the threads save."""
 
 
 class ByteStream(Protocol):
-    """Bytes to be read once, from their beginning."""
+    """Bytes that are read once, in order."""
 
     def read(self, size: int, /) -> bytes:
         """Return between 1 and `size` bytes, or none at the end."""
         ...
 
     def close(self) -> None:
-        """Let go of what is open below."""
+        """Release the underlying resources."""
         ...
 
 
@@ -38,7 +38,7 @@ def drain(stream: ByteStream) -> None:
 
 
 class VerifiedReader:
-    """A stream that raises where it does not match its digest, or its size when one is known.
+    """A stream that raises an error if it does not match its digest, or its size if one is given.
 
     Leaving it as a context manager reads to the end and checks; leaving by an exception only closes.
     """
@@ -52,33 +52,33 @@ class VerifiedReader:
         what: str = "",
         hasher: Callable[[Digest], Hasher] | None = None,
     ) -> None:
-        """Take a stream and what its bytes should be.
+        """Wrap a stream.
 
         Args:
-            stream: The bytes; closed with this.
-            digest: Their digest.
-            size: How many there should be, if that is known.
-            what: What errors call them; the digest if left out.
-            hasher: Makes what hashes, perhaps somewhere else; the caller ends that.
+            stream: The bytes; closed with this reader.
+            digest: The expected digest.
+            size: The expected number of bytes, if known.
+            what: The name of the bytes in errors; the digest by default.
+            hasher: Returns the hasher, which may use another thread; the caller closes it.
 
         Raises:
-            UnsupportedError: The digest is of an algorithm that cannot be computed here.
+            UnsupportedError: This installation cannot compute the algorithm of the digest.
         """
         self._stream = stream
         self._digest = digest
         self._hasher = digest.hasher() if hasher is None else hasher(digest)
         self._size = size
         self.seen = 0
-        """How many bytes have passed."""
+        """The number of bytes read from the stream so far."""
         self._done = False
         self._what = what or str(digest)
 
     def read(self, size: int, /) -> bytes:
-        """Return between 1 and `size` bytes; none at the end, once size and digest have been found right.
+        """Return between 1 and `size` bytes; none at the end, after checking size and digest.
 
         Raises:
-            SizeMismatchError: The stream ends before its size, or goes on after it.
-            DigestMismatchError: All was read, and it is something else.
+            SizeMismatchError: The stream is shorter or longer than its size.
+            DigestMismatchError: The stream has been read to its end, and its digest differs.
         """
         left = size if self._size is None else min(size, self._size - self.seen + 1)
         data = self._stream.read(left) if not self._done else b""
@@ -100,7 +100,7 @@ class VerifiedReader:
             raise DigestMismatchError(self._what, str(self._digest), f"{self._digest.algorithm}:{actual}")
 
     def close(self) -> None:
-        """Close the stream below, checked or not."""
+        """Close the underlying stream, without checking it."""
         self._stream.close()
 
     def __enter__(self) -> Self:

@@ -1,8 +1,11 @@
-"""A layer's blob into its uncompressed bytes, every digest checked, on as many threads as there may be.
+"""A layer's blob to its uncompressed bytes, with every digest checked, on up to four threads.
 
-Size and digest of the blob, inflating within limits, the digest of the uncompressed bytes (the diff_id, over every one
-of them): each can have a thread. Small blobs are not worth more than one. A blob that is not compressed and has the
-diff_id for its digest is hashed once.
+Theory of operation. The bytes pass through a chain of readers: a `VerifiedReader` checks size and digest of the blob,
+`decompressed` inflates within limits, a second `VerifiedReader` checks the diff_id over all uncompressed bytes, and a
+`BackgroundReader` runs the chain in a thread ahead of the consumer. Each of the two hashes can move to a further
+thread; for a blob below 1 MiB they do not, because the gain is smaller than the cost. A blob that is not compressed
+and has its diff_id as digest is hashed once. A blob whose compression is not the declared one is read to its end
+first, so that damage is reported as a wrong digest.
 """
 
 import contextlib
@@ -23,7 +26,7 @@ _SMALL = 1 << 20
 
 
 class UncompressedReader:
-    """The uncompressed bytes of one layer, to be read once, to the end, where every digest is compared. Close it."""
+    """The uncompressed bytes of one layer, read once. Digests are compared at the end; the caller closes the reader."""
 
     def __init__(
         self,
@@ -40,19 +43,19 @@ class UncompressedReader:
         """Open the blob.
 
         Args:
-            blobs: Where the blob is.
-            descriptor: The blob.
+            blobs: The source of the blob.
+            descriptor: The descriptor of the blob.
             diff_id: The digest of the uncompressed bytes.
-            compression: What the media type promises; None to look at the bytes.
-            limits: What is held while inflating.
-            what: What errors call the layer.
-            threads: 1 to do everything in the caller's thread; 2 to read ahead in another; with 3 the uncompressed
-                bytes are hashed in one more, with 4 those of the blob too (with 3 where both have one digest). Fewer
-                where the system starts no more.
-            read_ahead: False where the consumer has a thread of its own already.
+            compression: The compression that the media type declares; None to detect it from the bytes.
+            limits: The limits on decompression.
+            what: The name of the layer in errors.
+            threads: 1 to do all work in the caller's thread; 2 to read ahead in another; 3 to hash the uncompressed
+                bytes in one more; 4 to hash the blob in one more, too (3 if both digests are equal). If the system
+                cannot start a thread, fewer are used.
+            read_ahead: False if the consumer runs in a thread of its own already.
 
         Raises:
-            OCIError: The blob is missing, or not what it should be, as far as its beginning shows.
+            OCIError: The blob is missing, or its first bytes show that it is damaged.
         """
         self._background: BackgroundReader | None = None
         with contextlib.ExitStack() as opened:
@@ -74,7 +77,7 @@ class UncompressedReader:
                 self.check_blob()
                 raise
             self._plain: ByteStream = plain
-            if not alike or plain.compression:  # Or the blob's digest is that of the same bytes.
+            if not alike or plain.compression:  # Otherwise the blob's digest covers the same bytes.
                 hasher = background_hasher if large and threads > 2 else None
                 about = f"{what}: diff_id of the plain layer"
                 self._plain = VerifiedReader(plain, diff_id, what=about, hasher=hasher)
@@ -84,16 +87,16 @@ class UncompressedReader:
             self._opened = opened.pop_all()
 
     def read(self, size: int, /) -> bytes:
-        """Return between 1 and `size` bytes; none at the end, once every digest has been compared."""
+        """Return between 1 and `size` bytes; none at the end, after comparing every digest."""
         return self._plain.read(size)
 
     @property
     def blob_bytes(self) -> int:
-        """How many bytes of the blob were read."""
+        """The number of bytes of the blob read so far."""
         return self._raw.seen
 
     def check_blob(self) -> None:
-        """Read the rest of the blob without inflating it; raises IntegrityError where it is damaged."""
+        """Read the rest of the blob without decompressing it; raises IntegrityError if it is damaged."""
         self._stop()
         drain(self._raw)
 
@@ -110,14 +113,14 @@ class UncompressedReader:
 
 
 class CountingReader:
-    """An `UncompressedReader` that calls back after each piece."""
+    """An `UncompressedReader` that calls `on_read` after each piece."""
 
     def __init__(self, plain: UncompressedReader, on_read: OnRead) -> None:
         self._plain = plain
         self._on_read = on_read
 
     def read(self, size: int, /) -> bytes:
-        """Return between 1 and `size` bytes, counted; none at the end."""
+        """Return between 1 and `size` bytes, and report them; none at the end."""
         data = self._plain.read(size)
         self._on_read(len(data), self._plain.blob_bytes)
         return data

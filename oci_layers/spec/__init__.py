@@ -1,9 +1,9 @@
-"""JSON bytes to typed documents and back: the words of the OCI image spec, as values.
+"""JSON bytes to typed documents and back: the documents of the OCI image spec as values.
 
-`document` reads whole documents, `codec` and `strict_json` do so strictly and without losing a field; `descriptor`,
-`manifest`, `config`, `layout`, `platform` and `digest` are the values; `mediatype`, `annotations` and `reference` the
-names. `platform_selection` chooses an entry of an index for a platform. Whether a document keeps the rules of the spec
-is for `validation`. Nothing here does I/O.
+`document` parses whole documents, with `strict_json` (bytes to JSON) and `codec` (JSON to models, keeping every field).
+`descriptor`, `manifest`, `config`, `layout`, `platform` and `digest` define the values; `mediatype`, `annotations` and
+`reference` the names. `platform_selection` chooses an entry of an index for a platform. `validation` checks the rules
+of the spec that go beyond types. No module here does I/O.
 
     document = parse_manifest(raw, descriptor)
     document.value.layers[0].digest.algorithm

@@ -1,7 +1,7 @@
-"""The annotation keys that mean something here: the spec's own (annotations.md), and those of others that are read.
+"""The annotation keys that this library knows: those of the spec (annotations.md), and those of other programs.
 
-Keys and values are strings, and an unknown key is data, never an error. What a value must look like is a rule and
-lives in `validation`; the grammar of `REF_NAME` values lives in `spec/reference`.
+Keys and values are strings, and an unknown key is data, never an error. The rules for values are in `validation`; the
+grammar of `REF_NAME` values is in `spec/reference`.
 """
 
 __all__ = [
@@ -45,5 +45,5 @@ BASE_NAME = _IMAGE + "base.name"
 DOCKER_REFERENCE_TYPE = "vnd.docker.reference.type"
 DOCKER_REFERENCE_DIGEST = "vnd.docker.reference.digest"
 
-# containerd and Docker write the full name of an image here, and only its tag into `REF_NAME`.
+# containerd and Docker write the full name of an image to this key, and only its tag to `REF_NAME`.
 CONTAINERD_IMAGE_NAME = "io.containerd.image.name"

@@ -1,16 +1,17 @@
-"""JSON objects to typed models and back: the only place that knows how the spec spells a field.
+"""JSON objects to typed models and back: the only module that knows the JSON name of each field.
 
-The bytes come through `spec/strict_json`, which leaves an object without surprises. `structure` gives it its types:
-cattrs finds the hook for a type, and every hook is strict, because the lenient ones of cattrs read `"12"` and `true`
-as sizes. All that is wrong is reported at once, with JSON pointers. Fields of another kind of document are refused,
-and so are other spellings of a known key, which Go would take for it: two programs must not read two images from one
-document.
+Theory of operation. `structure` turns an object from `spec/strict_json` into a model, `unstructure` a model into an
+object. cattrs does two things: it selects the reader and writer for a type, and it generates the writers of models
+(JSON names, defaults left out). The readers are written here, because those of cattrs convert (`"12"` and `true` become
+sizes), drop unknown fields, do not tell a null from an absent field, and report no JSON pointers. `structure` reports
+all problems of an object at once, each with its pointer. It refuses fields of another kind of document, and other
+spellings of a known key, which Go accepts for that key: two programs must not read two images from one document.
 
-A model keeps in `extra` what it has no attribute for, and also nulls and explicit empty values of optional fields,
-Docker's own fields of a type that is not Docker's, and values that are read as Docker reads them though they are of a
-wrong type, under their JSON names: `unstructure` writes them back unless the attribute has been set since. So reading
-and writing loses nothing but order. The attributes of the models and the tables below say it all once. Rules beyond
-types (grammars of names, URIs, dates) are in `validation`.
+`extra` of a model holds, by JSON name, all values that its attributes do not hold exactly: unknown fields, nulls and
+explicit empty values of optional fields, Docker's own fields of a type that is not Docker's, and values of a wrong type
+that are read as Docker reads them. `unstructure` writes them back unless the attribute was set since, so that reading
+and writing changes only the order of keys. The models and the tables below define all fields. Rules beyond types
+(grammars of names, URIs, dates) are in `validation`.
 """
 
 import base64
@@ -47,11 +48,11 @@ _INT64 = 1 << 63
 
 
 def structure(obj: object, model: type[T], *, media_type: str) -> T:
-    """Return the model that a JSON object describes; `media_type` is for the error.
+    """Return the model that a JSON object describes; the error reports `media_type`.
 
     Raises:
-        DocumentError: Anything is missing, of the wrong type or out of range; `problems` lists all of it, or the first
-            1,000 places.
+        DocumentError: A field is missing, of the wrong type or out of range; `problems` lists all such fields, or the
+            first 1,000.
     """
     try:
         found: T = _converter().structure(obj, model)
@@ -64,22 +65,22 @@ def structure(obj: object, model: type[T], *, media_type: str) -> T:
 def unstructure(model: object) -> dict[str, Any]:
     """Return the JSON object of a model: the spec's fields in the order of its Go types, then `extra`.
 
-    Optional fields that have their empty value are left out, unless `extra` says that they were written.
+    Optional fields with their empty value are left out, unless `extra` holds the value that was read.
     """
     found: dict[str, Any] = _converter().unstructure(model)
     return found
 
 
 def dumps(obj: Mapping[str, Any]) -> bytes:
-    """Return the bytes to write for a JSON object: UTF-8, no spaces, keys in the order given, nothing after it.
+    """Return a JSON object as bytes: UTF-8, no spaces, keys in the order given, no final newline.
 
     Raises:
-        ValueError: It holds what JSON cannot: NaN, an infinity, or text that is not Unicode.
+        ValueError: It holds a value that JSON cannot represent: NaN, an infinity, or text that is not Unicode.
     """
     return json.dumps(obj, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-# How the spec spells the attributes of each model.
+# From the attributes of each model to the JSON names of the spec.
 
 
 def _camel(name: str) -> str:
@@ -108,17 +109,17 @@ _SPELLING: Mapping[type, Callable[[str], str]] = {
     Healthcheck: _pascal,
 }
 
-# Required in JSON, and only valid with the value that is the default of the constructor.
+# Required in JSON, and valid only with one value, the default of the attribute.
 _FIXED = frozenset({"schema_version", "image_layout_version", "type"})
 
-# Docker's own: to the spec these are unknown fields, which must not be an error, whatever they are. One that is not of
-# Docker's type is kept in `extra`, as if it were of no name known here.
+# Docker's own fields: to the spec they are unknown fields, which must not be an error, whatever their type. A value of
+# another type than Docker's is kept in `extra`, like an unknown field.
 _DOCKERS: Mapping[type, frozenset[str]] = {
     ContainerConfig: frozenset({"on_build", "stop_timeout", "shell", "hostname", "domainname"}),
     Healthcheck: frozenset(each.name for each in attrs.fields(Healthcheck)),
 }
 
-# Nothing here decides which blobs are read, and users write these keys by hand, so another spelling is only unknown.
+# No field of these decides which blobs are read, and users write the keys by hand: another spelling is an unknown key.
 _ANY_CASE = frozenset({ContainerConfig, Healthcheck, History})
 
 _SCHEMA_1 = dict.fromkeys(("fslayers", "history", "signatures"), "belongs to Docker's manifest schema 1")
@@ -129,17 +130,17 @@ _FOREIGN: Mapping[type, Mapping[str, str]] = {
 
 
 def _list_of_texts(value: object) -> object:
-    """Return what Go makes of a value for a slice of strings: a null in it is an empty string."""
+    """Return a value as Go reads it into a slice of strings: a null in it becomes an empty string."""
     return ["" if item is None else item for item in value] if type(value) is list and None in value else value
 
 
 def _command(value: object) -> object:
-    """Return what Docker makes of a value for its type `StrSlice`: a string is a list of one."""
+    """Return a value as Docker reads it into its type `StrSlice`: a string becomes a list of one."""
     return [value] if type(value) is str else value
 
 
 def _map_of(empty: object) -> Callable[[object], object]:
-    """Return what Go makes of a value for a map: a null in it is an empty value."""
+    """Return a function that returns a value as Go reads it into a map: a null in it becomes `empty`."""
 
     def read(value: object) -> object:
         if type(value) is not dict or None not in value.values():
@@ -149,7 +150,7 @@ def _map_of(empty: object) -> Callable[[object], object]:
     return read
 
 
-# What is of a wrong type, and what Docker's programs read it as. Only what decides on no blob is read so.
+# Values of a wrong type that Docker's programs accept, and how they read them. None decides which blobs are read.
 _TOLERATED: Mapping[type, Mapping[str, Callable[[object], object]]] = {
     RootFS: {"diff_ids": lambda value: [] if value is None else value},
     ContainerConfig: {
@@ -165,7 +166,7 @@ _TOLERATED: Mapping[type, Mapping[str, Callable[[object], object]]] = {
 
 
 class _InvalidError(Exception):
-    """What is wrong below one JSON value: the first problems, and how many there are. Never leaves this module."""
+    """The problems of one JSON value: the first ones, and their total number. Never leaves this module."""
 
     def __init__(self, problems: Sequence[tuple[_Path, str]], total: int) -> None:
         super().__init__(problems, total)
@@ -174,21 +175,21 @@ class _InvalidError(Exception):
 
 
 class _Problems:
-    """What is wrong in an array or an object, as it is found."""
+    """Collects the problems of an array or an object."""
 
     def __init__(self) -> None:
         self._first: list[tuple[_Path, str]] = []
         self._total = 0
 
     def add(self, key: str | int, *problems: tuple[_Path, str], total: int = 1) -> None:
-        """Take note of problems with what is at `key`; there are `total` of them."""
+        """Record problems of the value at `key`; `total` is their number, which may exceed those given."""
         self._total += total
         room = LISTED - len(self._first)
         if room:
             self._first.extend(((key, *path), message) for path, message in problems[:room])
 
     def check(self) -> None:
-        """Raise _InvalidError if anything is wrong."""
+        """Raise _InvalidError if there are problems."""
         if self._total:
             raise _InvalidError(self._first, self._total)
 
@@ -204,7 +205,7 @@ def _expect(kind: type, value: object) -> None:
 
 @functools.cache
 def _converter() -> "Converter":
-    """Return the one converter, made at first use because importing cattrs takes longer than everything else here."""
+    """Return the one converter, made at first use because importing cattrs takes most of the import time of `spec`."""
     from cattrs import Converter
 
     converter = Converter(unstruct_collection_overrides={tuple: list})
@@ -260,7 +261,7 @@ def _read_bytes(value: Any, _kind: object) -> bytes:  # Any: a string once `_exp
         data = binascii.a2b_base64(value)
     except ValueError:
         data = b""
-    # The decoder drops what it does not know; only the one right spelling of the data comes back the same.
+    # The decoder ignores unknown characters; only the canonical encoding of the data encodes back to `value`.
     if _write_bytes(data) != value:
         raise _invalid("must be padded base64 of the standard alphabet")
     return data
@@ -332,12 +333,12 @@ class _Field:
     read: _Hook
     required: bool
     empty: object
-    """What stands in JSON for the empty value; None for a field that has no other."""
+    """The empty value in JSON; None for a required field, and for one whose only empty value is null."""
     tolerate: Callable[[object], object] | None
-    """Returns what a value of a wrong type is read as, and any other value as it is."""
+    """Returns a value of a wrong type as Docker reads it, and any other value unchanged."""
 
     def is_absent(self, value: object) -> bool:
-        """Tell whether an optional field says nothing, so that the attribute keeps its empty value."""
+        """Tell whether the value of an optional field is null or empty, so that the attribute keeps its default."""
         return not self.required and (value is None or (type(value) is type(self.empty) and value == self.empty))
 
 
@@ -348,7 +349,7 @@ def _fields(model: type, converter: "Converter") -> dict[str, _Field]:
             continue
         kind, default = attribute.type, attribute.default
         if isinstance(kind, types.UnionType):
-            kind = get_args(kind)[0]  # All of them are `X | None`, and null never comes as far as the hook of X.
+            kind = get_args(kind)[0]  # All unions are `X | None`, and null is never passed to the hook of X.
         if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # A class, typed as a function.
             default = default.factory()
         fixed = attribute.name in _FIXED
@@ -414,13 +415,13 @@ def _model_writer(model: Any, converter: "Converter") -> Callable[[Any], dict[st
     write_known: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(model, converter, **overrides)  # type: ignore[arg-type]
 
     def stands(name: str, item: object, known: Mapping[str, object]) -> bool:
-        """Tell whether what was read is what is to be written, because the attribute has not been set since."""
+        """Tell whether to write the value that was read: the attribute has not been set since."""
         meant = tolerated[name](item) if name in tolerated else item
         return name not in known if meant is item else known.get(name) == meant
 
-    def write(value: Any) -> dict[str, Any]:  # Any: whichever model this is the writer of.
+    def write(value: Any) -> dict[str, Any]:  # Any: an instance of `model`.
         known = write_known(value)
-        # It comes with the required fields first.
+        # The generated function puts the required fields first.
         ordered = {name: known[name] for name in names.values() if name in known}
         return ordered | {name: item for name, item in value.extra.items() if stands(name, item, known)}
 

@@ -1,9 +1,9 @@
-"""The image config: which file systems and which process make a container of this image (config.md).
+"""The image config: the layers, and the process to start, of a container of this image (config.md).
 
-The spec's fields are typed, and of Docker's those that are commonly read; all others are in `extra`. Fields that may
-be absent have their empty value then: None, an empty tuple or mapping, an empty `ContainerConfig`. The chain of layer
-identities is computed here too, because it is a function of `diff_ids` alone. Comparing a config with the manifest
-and the blobs lives in `verify`.
+The fields of the spec are typed, and those of Docker's that programs commonly read; `extra` holds all others. An absent
+optional field has its empty value: None, an empty tuple or mapping, an empty `ContainerConfig`. The chain_ids of the
+layers are computed here, because they depend on `diff_ids` alone. `verify` compares a config with the manifest and the
+blobs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ __all__ = ["ContainerConfig", "Healthcheck", "History", "ImageConfig", "RootFS",
 
 @attrs.frozen(kw_only=True)
 class Healthcheck:
-    """How to find out whether a container is well: Docker's `Healthcheck`, a reserved field of the spec (config.md).
+    """How to check whether a container is healthy: Docker's `Healthcheck`, a reserved field of the spec (config.md).
 
     Times are nanoseconds. Zero and None both inherit from the base image.
     """
@@ -29,20 +29,20 @@ class Healthcheck:
     interval: int | None = None
     """The time between two checks."""
     timeout: int | None = None
-    """The time after which a check has failed."""
+    """The time after which a check counts as failed."""
     start_period: int | None = None
-    """The time after the start in which failures do not count."""
+    """The time after the start during which failures do not count."""
     start_interval: int | None = None
     """The time between two checks within the start period."""
     retries: int | None = None
     """The number of failures in a row that make a container unhealthy."""
     extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
-    """Every other field, as it stood in the document; see `spec/codec`."""
+    """Every other field, as it was in the document; see `spec/codec`."""
 
 
 @attrs.frozen(kw_only=True)
 class ContainerConfig:
-    """What a container is started with when nothing else is said (config.md, `config`)."""
+    """The defaults for starting a container (config.md, `config`)."""
 
     user: str | None = None
     """User and perhaps group, by name or number (config.md, `User`)."""
@@ -51,7 +51,7 @@ class ContainerConfig:
     env: tuple[str, ...] = ()
     """Environment variables as `NAME=VALUE` (config.md, `Env`)."""
     entrypoint: tuple[str, ...] = ()
-    """The command and its first arguments; a string is read as one of it, as Docker does (config.md, `Entrypoint`)."""
+    """The command and its first arguments; a string is a list of one, as in Docker (config.md, `Entrypoint`)."""
     cmd: tuple[str, ...] = ()
     """Arguments of the entrypoint, or the command if there is none (config.md, `Cmd`)."""
     volumes: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, hash=False)
@@ -69,7 +69,7 @@ class ContainerConfig:
     on_build: tuple[str, ...] = ()
     """Instructions to run when this image becomes a base image (Docker)."""
     stop_timeout: int | None = None
-    """Seconds between the stop signal and the kill; -1 waits for ever (Docker)."""
+    """Seconds between the stop signal and the kill; -1 waits without limit (Docker)."""
     shell: tuple[str, ...] = ()
     """The shell for the shell form of commands (Docker)."""
     hostname: str | None = None
@@ -77,37 +77,37 @@ class ContainerConfig:
     domainname: str | None = None
     """The domain name of the container (Docker)."""
     extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
-    """Every other field, as it stood in the document; see `spec/codec`."""
+    """Every other field, as it was in the document; see `spec/codec`."""
 
 
 @attrs.frozen(kw_only=True)
 class RootFS:
-    """The layers by the digests of their plain tars (config.md, `rootfs`)."""
+    """The layers, by the digests of their uncompressed tars (config.md, `rootfs`)."""
 
     type: str = "layers"
     """Always `layers` (config.md, `rootfs.type`)."""
     diff_ids: tuple[Digest, ...]
-    """The diff_ids, the base first; null is read as none, which Go writes for it (config.md, `rootfs.diff_ids`)."""
+    """The diff_ids, the base first; null, which Go writes for an empty list, is one (config.md, `rootfs.diff_ids`)."""
     extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
-    """Every other field, as it stood in the document; see `spec/codec`."""
+    """Every other field, as it was in the document; see `spec/codec`."""
 
 
 @attrs.frozen(kw_only=True)
 class History:
-    """How one layer came to be (config.md, `history`)."""
+    """One build step of the image, usually of one layer (config.md, `history`)."""
 
     created: str | None = None
-    """When, in RFC 3339 as it was written (config.md, `history.created`)."""
+    """The time of the step, RFC 3339, as written in the document (config.md, `history.created`)."""
     created_by: str | None = None
     """The command that made the layer (config.md, `history.created_by`)."""
     author: str | None = None
-    """Who made the layer (config.md, `history.author`)."""
+    """The author of the step (config.md, `history.author`)."""
     comment: str | None = None
-    """A remark (config.md, `history.comment`)."""
+    """A comment (config.md, `history.comment`)."""
     empty_layer: bool = False
     """Whether this step made no layer (config.md, `history.empty_layer`)."""
     extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
-    """Every other field, as it stood in the document; see `spec/codec`."""
+    """Every other field, as it was in the document; see `spec/codec`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -115,34 +115,34 @@ class ImageConfig:
     """The config document of a container image (config.md, "Properties")."""
 
     created: str | None = None
-    """When the image was made, in RFC 3339 as it was written, often to the nanosecond (config.md, `created`)."""
+    """The creation time, RFC 3339, as written in the document, often to the nanosecond (config.md, `created`)."""
     author: str | None = None
-    """Who is responsible for the image (config.md, `author`)."""
+    """The person or entity responsible for the image (config.md, `author`)."""
     architecture: str
     """The CPU architecture, a GOARCH value (config.md, `architecture`)."""
     os: str
     """The operating system, a GOOS value (config.md, `os`)."""
     os_version: str | None = None
-    """The version of the operating system that is needed (config.md, `os.version`)."""
+    """The required version of the operating system (config.md, `os.version`)."""
     os_features: tuple[str, ...] = ()
-    """Features of the operating system that are needed (config.md, `os.features`)."""
+    """The required features of the operating system (config.md, `os.features`)."""
     variant: str | None = None
     """The variant of the CPU (config.md, `variant`)."""
     config: ContainerConfig = attrs.field(factory=ContainerConfig)
-    """What a container is started with (config.md, `config`)."""
+    """The defaults for starting a container (config.md, `config`)."""
     rootfs: RootFS
     """The layers (config.md, `rootfs`)."""
     history: tuple[History, ...] = ()
-    """How each layer came to be, the base first; may be short or absent (config.md, `history`)."""
+    """The build steps, the base first; may be incomplete or absent (config.md, `history`)."""
     extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
-    """Every other field, as it stood in the document; see `spec/codec`."""
+    """Every other field, as it was in the document; see `spec/codec`."""
 
 
 def chain_ids(diff_ids: Iterable[Digest]) -> tuple[Digest, ...]:
-    """Return the chain_id of each prefix of a stack of layers (config.md, "Layer ChainID"), the base first.
+    """Return the chain_id of each layer (config.md, "Layer ChainID"), the base first.
 
-    The first is the diff_id of the base; each further one is the sha256 of its lower neighbour's chain_id, a space and
-    its own diff_id, whatever the algorithm of the diff_ids.
+    The chain_id of the base is its diff_id. That of any other layer is the sha256 of the chain_id of the layer below,
+    a space and its own diff_id; it is sha256 for diff_ids of every algorithm.
     """
     chain: list[Digest] = []
     for diff_id in diff_ids:
@@ -151,7 +151,7 @@ def chain_ids(diff_ids: Iterable[Digest]) -> tuple[Digest, ...]:
 
 
 def platform_of(config: ImageConfig) -> Platform:
-    """Return what the image of a config runs on."""
+    """Return the platform that a config declares."""
     return Platform(
         os=config.os,
         architecture=config.architecture,

@@ -1,7 +1,7 @@
-"""The descriptor: the name, type and length by which every document refers to other content (descriptor.md).
+"""The descriptor: the digest, media type and size by which documents refer to other content (descriptor.md).
 
-A value and the one constant that the spec gives. Checking content against a descriptor lives in `blob/stream`; the
-JSON form in `spec/codec`; what a valid descriptor must look like beyond its types in `validation`.
+The value, and the one constant that the spec defines. `blob/stream` checks content against a descriptor, `spec/codec`
+has the JSON form, `validation` the rules beyond types.
 """
 
 from collections.abc import Mapping
@@ -27,17 +27,17 @@ class Descriptor:
     size: int
     """The number of bytes of the content as stored, 0 to 2^63-1 (descriptor.md, `size`)."""
     urls: tuple[str, ...] = ()
-    """Where else the content may be fetched; never followed here (descriptor.md, `urls`)."""
+    """Other places to download the content; this library never uses them (descriptor.md, `urls`)."""
     annotations: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     """Arbitrary metadata (descriptor.md, `annotations`)."""
     data: bytes | None = None
     """An embedded copy of the content, decoded but not yet verified (descriptor.md, `data`)."""
     platform: Platform | None = None
-    """Where the image that this points to runs (image-index.md, `platform`)."""
+    """The platform of the image that this refers to (image-index.md, `platform`)."""
     artifact_type: str | None = None
-    """The type of the artifact that this points to (descriptor.md, `artifactType`)."""
+    """The type of the artifact that this refers to (descriptor.md, `artifactType`)."""
     extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
-    """Every other field, as it stood in the document; see `spec/codec`."""
+    """Every other field, as it was in the document; see `spec/codec`."""
 
     @classmethod
     def of(cls, content: bytes, *, media_type: str) -> Self:
@@ -46,4 +46,4 @@ class Descriptor:
 
 
 EMPTY_DESCRIPTOR = attrs.evolve(Descriptor.of(b"{}", media_type=OCI_EMPTY), data=b"{}")
-"""The descriptor of the two bytes `{}`, which stands where an artifact has nothing to say (manifest.md)."""
+"""The descriptor of the two bytes `{}`, the empty config or layer of an artifact (manifest.md)."""

@@ -1,9 +1,9 @@
-"""Text like `sha256:...` to a digest that is known to follow its grammar, and bytes to their digest.
+"""Text such as `sha256:...` to a digest that follows the grammar, and bytes to their digest.
 
-The grammar of the spec lives here (descriptor.md, "Digests"): the general form, and the exact length and alphabet of
-the algorithms that have a name. A `Digest` cannot hold text that breaks it, so nothing that takes one has to look
-again; yet a digest of an unknown algorithm is valid as data, so only the known ones may become part of a path.
-Comparing the digest of a stream with the expected one lives in `blob/stream`.
+The grammar of the spec (descriptor.md, "Digests"): the general form, and the exact length and alphabet for the known
+algorithms. A `Digest` always follows it, so functions that take one need no check. A digest of an unknown algorithm is
+valid data, but its text may not be safe in a path: use only digests of known algorithms there.
+`blob/stream` compares the digest of a stream with the expected one.
 """
 
 import hashlib
@@ -19,19 +19,19 @@ __all__ = ["Digest", "Hasher"]
 
 _GRAMMAR = re.compile(r"(?P<algorithm>[a-z0-9]++(?:[+._-][a-z0-9]++)*+):(?P<encoded>[a-zA-Z0-9=_-]+)")
 
-# The length of the lower-case hexadecimal part. The spec registers all but sha384, which Go's tools know as well.
+# The length of the lower-case hexadecimal part. The spec registers all but sha384, which Go's tools also accept.
 _HEX_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128, "blake3": 64}
 _HEX = re.compile(r"[a-f0-9]+")
 
 
 class Hasher(Protocol):
-    """What is asked of an object that hashes: the part of the `hashlib` interface that is used here."""
+    """The part of the `hashlib` interface that this library uses."""
 
     def update(self, data: bytes | bytearray | memoryview, /) -> object:
-        """Take more bytes."""
+        """Add bytes."""
 
     def hexdigest(self) -> str:
-        """Return the digest of the bytes taken so far, in lower-case hexadecimal."""
+        """Return the digest of the bytes added so far, in lower-case hexadecimal."""
 
 
 def _check(digest: "Digest", _attribute: "attrs.Attribute[str]", text: str) -> None:
@@ -47,7 +47,7 @@ def _check(digest: "Digest", _attribute: "attrs.Attribute[str]", text: str) -> N
 
 @attrs.frozen(order=True)
 class Digest:
-    """The name of some bytes, made from them (descriptor.md, "Digests"). Equal, ordered and hashed by its text.
+    """A digest, the name of content (descriptor.md, "Digests"). Compared, ordered and hashed by its text.
 
     Raises:
         NameFormatError: The text does not follow the grammar, or not that of its algorithm.
@@ -58,7 +58,7 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the digest that `text` spells.
+        """Parse a digest.
 
         Raises:
             NameFormatError: The text does not follow the grammar, or not that of its algorithm.
@@ -87,7 +87,7 @@ class Digest:
         return self.text.partition(":")[2]
 
     def hasher(self) -> Hasher:
-        """Return a fresh hasher of this digest's algorithm.
+        """Return a new hasher for this digest's algorithm.
 
         Raises:
             UnsupportedError: This installation cannot compute the algorithm.

@@ -1,10 +1,9 @@
-"""Bytes, and the descriptor that named them, to a typed document that keeps both.
+"""Bytes and their descriptor to a typed document that keeps both.
 
-What kind of document some bytes are is settled here, by the descriptor and never by guessing: a document that two
-programs can read in two ways names two images. So its own `mediaType` must agree to the letter (Docker's twin of an
-OCI type does not), and what belongs to another kind of document is refused by `spec/codec`. The bytes stay beside the
-value, because digests are of them. They are not checked against the descriptor here; that is done in `blob/stream`,
-before parsing.
+The descriptor alone decides which kind of document the bytes are; no content is guessed, because a document that two
+programs read in two ways names two images. So its own `mediaType` must equal the descriptor's (Docker's twin of an OCI
+type does not), and `spec/codec` refuses fields of another kind of document. A document keeps its bytes, because digests
+are computed from them. The bytes are not compared with the descriptor here; `blob/stream` does that before parsing.
 """
 
 from typing import Generic, TypeVar
@@ -34,11 +33,11 @@ class Document(Generic[T_co]):
     """A parsed document together with the bytes that it came from."""
 
     raw: bytes
-    """The bytes as fetched; digests are of these."""
+    """The bytes as stored; digests are computed from these."""
     descriptor: Descriptor
-    """The descriptor that the bytes were fetched by."""
+    """The descriptor of the bytes."""
     value: T_co
-    """What the bytes say."""
+    """The parsed document."""
 
 
 def parse_manifest(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LIMITS) -> Document[Manifest]:
@@ -46,8 +45,8 @@ def parse_manifest(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT
 
     Raises:
         UnsupportedError: The descriptor's media type is not that of a manifest.
-        DocumentError: The bytes are not the document that the descriptor's media type says.
-        LimitError: They go past `document_bytes` or `json_depth`.
+        DocumentError: The bytes are not a document of the descriptor's media type.
+        LimitError: They exceed `document_bytes` or `json_depth`.
     """
     return _parse(raw, descriptor, "manifest", Manifest, limits)
 
@@ -57,8 +56,8 @@ def parse_index(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LI
 
     Raises:
         UnsupportedError: The descriptor's media type is not that of an index.
-        DocumentError: The bytes are not the document that the descriptor's media type says.
-        LimitError: They go past `document_bytes` or `json_depth`.
+        DocumentError: The bytes are not a document of the descriptor's media type.
+        LimitError: They exceed `document_bytes` or `json_depth`.
     """
     return _parse(raw, descriptor, "index", Index, limits)
 
@@ -66,12 +65,12 @@ def parse_index(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LI
 def parse_any(
     raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LIMITS
 ) -> Document[Manifest] | Document[Index]:
-    """Parse a manifest or an index, whichever the descriptor's media type says.
+    """Parse a manifest or an index, depending on the descriptor's media type.
 
     Raises:
         UnsupportedError: The descriptor's media type is neither.
-        DocumentError: The bytes are not the document that the descriptor's media type says.
-        LimitError: They go past `document_bytes` or `json_depth`.
+        DocumentError: The bytes are not a document of the descriptor's media type.
+        LimitError: They exceed `document_bytes` or `json_depth`.
     """
     if _role(descriptor) == "index":
         return parse_index(raw, descriptor, limits)
@@ -81,12 +80,12 @@ def parse_any(
 def parse_config(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LIMITS) -> Document[ImageConfig]:
     """Parse an image config, whatever its media type.
 
-    A config of a media type that the caller does not know as an image config must stay opaque (manifest.md, `config`);
-    but old Docker manifests call theirs `application/octet-stream`, so it is for the caller to decide.
+    The caller decides whether a config is an image config. One of an unknown media type must stay opaque (manifest.md,
+    `config`), but old Docker manifests give `application/octet-stream` for image configs.
 
     Raises:
         DocumentError: The bytes are not an image config.
-        LimitError: They go past `config_bytes` or `json_depth`.
+        LimitError: They exceed `config_bytes` or `json_depth`.
     """
     media_type = descriptor.media_type
     loaded = load_json(raw, media_type=media_type, limits=limits, limit="config_bytes")
@@ -97,8 +96,8 @@ def parse_layout(raw: bytes, limits: Limits = _DEFAULT_LIMITS) -> ImageLayout:
     """Parse the marker file `oci-layout`.
 
     Raises:
-        DocumentError: The bytes are not such a document, or of another version than 1.0.0.
-        LimitError: They go past `document_bytes` or `json_depth`.
+        DocumentError: The bytes are not such a document, or its version is not 1.0.0.
+        LimitError: They exceed `document_bytes` or `json_depth`.
     """
     return structure(load_json(raw, media_type=OCI_LAYOUT, limits=limits), ImageLayout, media_type=OCI_LAYOUT)
 
@@ -109,7 +108,7 @@ def _parse(raw: bytes, descriptor: Descriptor, role: str, model: type[T], limits
         raise UnsupportedError(f"media type of an image {role}", media_type)
     loaded = load_json(raw, media_type=media_type, limits=limits)
     said = loaded.get("mediaType")
-    # Before all else: a document of another kind would be wrong in every field.
+    # Checked first: a document of another kind would have a problem in every field.
     if isinstance(said, str) and said != media_type:
         message = f"is {shortened(said)}, but the descriptor says {shortened(media_type)}"
         raise DocumentError(media_type, (Problem("/mediaType", message),))

@@ -1,6 +1,6 @@
 """The marker file `oci-layout` of an image layout (image-layout.md).
 
-Only the document. Directories, blobs and `index.json` as a place to store images live in `store/layout`.
+Only the document: `store/layout` reads the directories, blobs and `index.json` of a layout.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,6 @@ class ImageLayout:
     """The content of `oci-layout` (image-layout.md, "oci-layout file")."""
 
     image_layout_version: str = "1.0.0"
-    """The only version that there is (image-layout.md, `imageLayoutVersion`)."""
+    """Always `1.0.0`, the only version (image-layout.md, `imageLayoutVersion`)."""
     extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
-    """Every other field, as it stood in the document; see `spec/codec`."""
+    """Every other field, as it was in the document; see `spec/codec`."""

@@ -1,8 +1,8 @@
-"""The media types that this library knows: what each names, how it is compressed, what it is called elsewhere.
+"""The media types that this library knows: the role of each, its compression, and its twin of another family.
 
-One table holds all of it (media-types.md, and what Docker and others write); the constants are its names. A media
-type that is not in the table is data, never an error: `lookup` returns None for it. The grammar of media types lives
-here too; whether the bytes of a layer agree with its media type is decided in `blob/compression`.
+One table has them all (media-types.md, and those of Docker and others); the constants are the names in it. A media type
+that is not in the table is data, never an error: `lookup` returns None for it. The grammar of media types is here, too.
+`blob/compression` checks whether the bytes of a layer match its media type.
 """
 
 import re
@@ -74,17 +74,17 @@ class MediaType:
     name: str
     """The media type itself."""
     role: Literal["descriptor", "layout", "index", "manifest", "config", "layer", "empty", "opaque"]
-    """What it names; `opaque` ones are seen in the wild and carried, but never read."""
+    """The kind of content; `opaque` content exists in real images and is kept, but never read."""
     family: Literal["oci", "docker", "other"]
-    """Who defined it."""
+    """The organisation that defines it."""
     compression: Literal["", "gzip", "zstd"] | None = ""
-    """How a layer is compressed; "" is not at all, None is to be found out from its first bytes."""
+    """The compression of a layer: "" for none, None if only its first bytes tell."""
     distributable: bool = True
-    """Whether the content may be pushed anywhere (layer.md, "Non-Distributable Layers")."""
+    """Whether the content may be pushed to any registry (layer.md, "Non-Distributable Layers")."""
     deprecated: bool = False
-    """Whether new documents should do without it."""
+    """Whether new documents should not use it."""
     twin: str | None = None
-    """The media type of the other family that names the same content."""
+    """The media type of the other family for the same content."""
 
 
 _TABLE = (
@@ -125,7 +125,7 @@ _TABLE = (
     MediaType(name=DOCKER_MANIFEST_LIST, role="index", family="docker", twin=OCI_INDEX),
     MediaType(name=DOCKER_MANIFEST, role="manifest", family="docker", twin=OCI_MANIFEST),
     MediaType(name=DOCKER_CONFIG, role="config", family="docker", twin=OCI_CONFIG),
-    # Docker's bare .tar types stand on compressed layers in the wild, so they promise nothing.
+    # Real images use Docker's plain .tar types for compressed layers, too, so these tell no compression.
     MediaType(name=DOCKER_LAYER, role="layer", family="docker", compression=None, twin=OCI_LAYER),
     MediaType(name=DOCKER_LAYER_GZIP, role="layer", family="docker", compression="gzip", twin=OCI_LAYER_GZIP),
     MediaType(name=DOCKER_LAYER_ZSTD, role="layer", family="docker", compression="zstd", twin=OCI_LAYER_ZSTD),
@@ -163,12 +163,12 @@ _BY_NAME = {row.name: row for row in _TABLE}
 
 
 def lookup(media_type: str) -> MediaType | None:
-    """Return what is known about a media type, or None."""
+    """Return the row of a media type, or None for an unknown one."""
     return _BY_NAME.get(media_type)
 
 
 def role_of(media_type: str) -> str:
-    """Return what a media type names, such as "layer"; empty for one that is not known."""
+    """Return the role of a media type, such as "layer"; empty for an unknown one."""
     row = lookup(media_type)
     return "" if row is None else row.role
 

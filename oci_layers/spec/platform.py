@@ -1,8 +1,8 @@
-"""Where an image runs, and text like `linux/arm64/v8` to and from it.
+"""The platform on which an image runs, parsed from text such as `linux/arm64/v8`.
 
-The names are those of Go (GOOS, GOARCH) and the variants those of image-index.md, `platform`. Other programs write
-the same machine in other ways (`x86_64`, `aarch64`, `armhf`), so names are brought to one form before they are
-compared; a document keeps what it says.
+The names are those of Go (GOOS, GOARCH), the variants those of image-index.md, `platform`. Other programs use other
+names for the same machine (`x86_64`, `aarch64`, `armhf`), so `normalize` maps names to Go's before they are compared;
+a document keeps its own.
 """
 
 import re
@@ -22,7 +22,7 @@ _GRAMMAR = re.compile(
 
 _OS = {"macos": "darwin"}
 
-# Other names of an architecture; the second word is the variant that the name implies.
+# Other names of an architecture; the part after the slash is the variant that the name implies.
 _ARCHITECTURE = {
     "i386": "386",
     "i486": "386",
@@ -44,33 +44,33 @@ _ARCHITECTURE = {
 }
 
 
-# What a kernel or a compiler calls an Arm variant: armv7l, armv7hl, armv8, armv8.2-a.
+# Names of Arm variants in kernels and compilers: armv7l, armv7hl, armv8, armv8.2-a.
 _ARM_VARIANT = re.compile(r"arm(?P<variant>v[0-9]+(?:\.[0-9]+)?)(?:l|hl|-?a)?")
 _ARM_FLOATS = {"armhf": "v7", "armel": "v6"}
 
 
 @attrs.frozen(kw_only=True)
 class Platform:
-    """What an image needs to run (image-index.md, `platform`). Hashed without its unknown fields."""
+    """The platform that an image requires (image-index.md, `platform`). Hashed without its unknown fields."""
 
     architecture: str
     """The CPU architecture, a GOARCH value (image-index.md, `platform.architecture`)."""
     os: str
     """The operating system, a GOOS value (image-index.md, `platform.os`)."""
     os_version: str | None = None
-    """The version of the operating system that is needed (image-index.md, `platform.os.version`)."""
+    """The required version of the operating system (image-index.md, `platform.os.version`)."""
     os_features: tuple[str, ...] = ()
-    """Features of the operating system that are needed (image-index.md, `platform.os.features`)."""
+    """The required features of the operating system (image-index.md, `platform.os.features`)."""
     variant: str | None = None
     """The variant of the CPU (image-index.md, `platform.variant`)."""
     features: tuple[str, ...] = ()
-    """Reserved, kept and not interpreted (image-index.md, `platform.features`)."""
+    """Reserved; kept but not interpreted (image-index.md, `platform.features`)."""
     extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
-    """Every other field, as it stood in the document; see `spec/codec`."""
+    """Every other field, as it was in the document; see `spec/codec`."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the platform that `OS[(VERSION)]/ARCHITECTURE[/VARIANT]` names, in the names that Go uses.
+        """Parse `OS[(VERSION)]/ARCHITECTURE[/VARIANT]`; the platform has the names that Go uses.
 
         Raises:
             NameFormatError: The text is not of that form.
@@ -88,7 +88,7 @@ class Platform:
 
 
 def normalize(os: str, architecture: str, variant: str | None) -> tuple[str, str, str]:
-    """Return the three in the names that Go uses; "" is no variant."""
+    """Return system, architecture and variant in the names that Go uses; "" is no variant."""
     os = os.lower()
     architecture = architecture.lower()
     variant = (variant or "").lower()

@@ -1,6 +1,6 @@
-"""The entries of an index: what each is called, and which of several to take for a platform.
+"""The entries of an index: the name of each, and the choice of one for a platform.
 
-The caller says which platform is wanted: what this machine is, is not asked here.
+The caller always passes the platform; no function here looks at the machine.
 """
 
 import re
@@ -14,21 +14,21 @@ from oci_layers.spec.platform import Platform, normalize
 
 __all__ = ["is_attestation", "own_name", "select"]
 
-# What an architecture means without a variant; the others have none.
+# The variant of an architecture that is given without one; other architectures have no variants.
 _DEFAULT_VARIANT = {"amd64": "v1", "arm": "v7", "arm64": "v8", "ppc64le": "power8", "riscv64": "rva20u64"}
 _VARIANT = re.compile(r"(?P<family>[a-z]+)(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?(?:u64)?")
 
 
 def select(descriptors: Iterable[Descriptor], wanted: Platform) -> Descriptor:
-    """Return the one descriptor to take for a platform: the best variant, and of equal ones the first.
+    """Return the best descriptor for a platform; of equally good ones the first.
 
-    A wanted variant takes itself, then what runs on it too, the closest first. Without one every variant is taken: the
-    architecture's default first, then those below it, then those above. An entry that needs operating system features
-    is passed over when `wanted` lists features without them; one of another operating system build too, when `wanted`
-    names a version. Attestations are never taken. An entry without a platform is the last resort.
+    If `wanted` has a variant, that variant is best, then older ones that run on it, the closest first. If not, all
+    variants match: the default of the architecture is best, then older ones, then newer ones. An entry is skipped if
+    `wanted` lists operating system features and the entry requires others, and if `wanted` has a version and the entry
+    is for another build. Attestations are skipped. The last resort is an image without a platform.
 
     Raises:
-        ReferenceMissingError: Nothing matches; `known` lists the platforms that there are.
+        ReferenceMissingError: No entry matches; `known` lists the platforms of the entries.
     """
     found: list[tuple[tuple[int, ...], Descriptor]] = []
     known: dict[str, None] = {}
@@ -53,7 +53,7 @@ def select(descriptors: Iterable[Descriptor], wanted: Platform) -> Descriptor:
 
 
 def is_attestation(descriptor: Descriptor) -> bool:
-    """Tell whether an entry describes another one, as BuildKit writes them, instead of being an image."""
+    """Tell whether an entry is an attestation of BuildKit's, which describes another entry and is not an image."""
     if descriptor.annotations.get(DOCKER_REFERENCE_TYPE) == "attestation-manifest":
         return True
     platform = descriptor.platform
@@ -61,9 +61,9 @@ def is_attestation(descriptor: Descriptor) -> bool:
 
 
 def own_name(descriptor: Descriptor) -> str | None:
-    """Return what an entry of an index is called: its full name, or else its reference.
+    """Return the name of an entry of an index: its full name, or else its reference.
 
-    Entries of one name are one image, each for another platform.
+    Entries with the same name are one image for several platforms.
     """
     known = descriptor.annotations
     return known.get(CONTAINERD_IMAGE_NAME, known.get(REF_NAME))
@@ -74,7 +74,7 @@ def _may_be_image(descriptor: Descriptor) -> bool:
 
 
 def _rank(offered: Platform, wanted: Platform) -> tuple[int, ...] | None:
-    """Return how well an entry fits, the smaller the better, or None if it does not."""
+    """Return how well an entry matches, smaller is better; None if it does not match."""
     os, architecture, variant = normalize(offered.os, offered.architecture, offered.variant)
     wanted_os, wanted_architecture, wanted_variant = normalize(wanted.os, wanted.architecture, wanted.variant)
     if (os, architecture) != (wanted_os, wanted_architecture):
@@ -84,12 +84,12 @@ def _rank(offered: Platform, wanted: Platform) -> tuple[int, ...] | None:
     if wanted.os_version and offered.os_version and _build(offered.os_version) != _build(wanted.os_version):
         return None
     rank = _variant_rank(architecture, variant, wanted_variant)
-    # One that does not tell its version is taken after those that tell the right one.
+    # An entry without a version ranks after those with the right one.
     return None if rank is None else (bool(wanted.os_version and not offered.os_version), *rank)
 
 
 def _build(os_version: str) -> list[str]:
-    """Return major, minor and build; what follows is a revision, which does not matter."""
+    """Return major, minor and build, without the revision, which does not matter."""
     return os_version.split(".")[:3]
 
 

@@ -1,11 +1,11 @@
-"""Text like `alpine:3.20` to the reference that it means, and back; and the grammar of names inside a layout.
+"""Text such as `alpine:3.20` to a reference and back; and the grammar of names inside a layout.
 
-A reference names an image in a registry: domain, path, and a tag, a digest or both. People leave out what Docker Hub
-is known by, so parsing writes it back in: `docker.io`, `library/` and the tag `latest`. Two texts mean the same image
-when their references are equal. Asking a registry for it is not done here.
+A reference names an image in a registry: domain, path, and a tag, a digest or both. Users leave out the defaults of
+Docker, so parsing adds them: `docker.io`, `library/` and the tag `latest`. Two texts name the same image if their
+references are equal. No function here contacts a registry.
 
-A `ref.name` is something else: a name that an image layout gives to an entry of its index (annotations.md). It may
-look like a reference, and nothing about it has a default.
+A `ref.name` is not a reference: it is the name of an entry in the index of an image layout (annotations.md). It may
+look like a reference, but has no defaults.
 """
 
 import re
@@ -25,7 +25,7 @@ _LATEST = "latest"
 # Registries and clients share this bound on domain, slash and path together (distribution-spec, "Pulling manifests").
 _NAME_LENGTH = 255
 
-# What is repeated is possessive: the matcher would else remember every round, at a hundred bytes a character.
+# Repetitions are possessive: otherwise the matcher keeps a backtracking state per repetition, 100 bytes a character.
 _HOST = r"[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
 _DOMAIN = re.compile(rf"(?:{_HOST}(?:\.{_HOST})*+|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?")
 _WORD = r"[a-z0-9]++(?:(?:\.|__?+|-++)[a-z0-9]++)*+"
@@ -39,20 +39,20 @@ _REF_NAME = re.compile(rf"{_PART}(?:/{_PART})*+")
 
 @attrs.frozen(kw_only=True, order=True)
 class Reference:
-    """The full name of an image in a registry. It cannot hold what does not follow the grammar.
+    """The full name of an image in a registry. It always follows the grammar.
 
     Raises:
         NameFormatError: A part does not follow its grammar, or the name is too long.
     """
 
     domain: str
-    """The registry: a host name or an IPv6 address in brackets, and perhaps a port."""
+    """The registry: a host name or an IPv6 address in brackets, with an optional port."""
     path: str
     """The repository in the registry, lower case, of one or more words between slashes."""
     tag: str | None = None
-    """The tag; None if a digest stands alone."""
+    """The tag; None if there is only a digest."""
     digest: Digest | None = None
-    """The digest, which decides what is meant if there is a tag as well."""
+    """The digest, which identifies the image even if there is a tag."""
 
     def __attrs_post_init__(self) -> None:
         if not _DOMAIN.fullmatch(self.domain):
@@ -69,11 +69,11 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the reference that `NAME[:TAG][@DIGEST]` means, with Docker's defaults written out.
+        """Parse `NAME[:TAG][@DIGEST]`; the reference has Docker's defaults written out.
 
-        Without a registry it is `docker.io`, and a single word there is in `library/`. Without tag and digest the tag
-        is `latest`. What is before the first slash is a registry if it has a dot, a colon or an upper-case letter in
-        it, or is `localhost`.
+        The default registry is `docker.io`; a path of a single word there is in `library/`. The default tag, if there
+        is no digest, is `latest`. The part before the first slash is a registry if it contains a dot, a colon or an
+        upper-case letter, or is `localhost`.
 
         Raises:
             NameFormatError: The text is not a reference.
@@ -93,7 +93,7 @@ class Reference:
         return cls(domain=domain, path=path, tag=tag, digest=digest)
 
     def familiar(self) -> str:
-        """Return the short form that Docker shows, without `docker.io/` and `library/`, which parses to the same."""
+        """Return the short form that Docker shows, without `docker.io/` and `library/`; it parses to this reference."""
         return self._shown(self._short_name())
 
     def __str__(self) -> str:

@@ -1,9 +1,9 @@
 """Untrusted bytes to a JSON object, by the rules of I-JSON (considerations.md; RFC 7493) and within limits.
 
-The standard library's parser takes more than JSON (NaN, two equal keys of which the last wins, half of a surrogate
-pair), recurses as deep as the text does, and converts numbers of any length. What would hurt is found before parsing,
-in one pass over the bytes; what is merely wrong is marked while parsing, and found again in the result, where the way
-to it is known. Types and fields are the business of `spec/codec`.
+The standard library's parser accepts more than JSON (NaN, two equal keys of which the last wins, half of a surrogate
+pair), recurses as deep as the text nests, and converts numbers of any length. Deep nesting is found before parsing, in
+one pass over the bytes. Other faults are replaced by marks while parsing; a walk through the result then finds the
+marks and their JSON pointers. Types and fields are checked in `spec/codec`.
 """
 
 import json
@@ -21,7 +21,7 @@ __all__ = ["kind_of", "load_json", "pointer"]
 
 _DEFAULT_LIMITS = Limits()
 
-# A string, or what is left of the input after a quote that nothing closes.
+# A string, or the rest of the input after a quote that is never closed.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -30,7 +30,7 @@ _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 # No double has more digits before the point, and I-JSON promises no more than a double.
 _INTEGER_DIGITS = 309
 
-# Characters of pointers, besides the last one, that are kept: there may be many problems below one long key.
+# Characters of all pointers kept, the last one not counted: there may be many problems below one long key.
 _POINTERS = 1 << 20
 
 _KINDS = {
@@ -46,13 +46,13 @@ _KINDS = {
 
 @attrs.frozen
 class _Wrong:
-    """Stands in a parsed document for something that JSON parsers let through."""
+    """A mark in a parsed document, in the place of a value that I-JSON does not allow."""
 
     message: str
 
 
 class _Problems:
-    """The first problems of a document, and how many there are."""
+    """The first problems of a document, and their total number."""
 
     def __init__(self) -> None:
         self.first: list[Problem] = []
@@ -60,7 +60,7 @@ class _Problems:
         self._room = _POINTERS
 
     def add(self, path: Sequence[str | int], message: str) -> None:
-        """Count a problem, and keep it while there is room."""
+        """Count a problem, and keep it if there is room."""
         self.total += 1
         if len(self.first) < LISTED and self._room > 0:
             where = pointer(path)
@@ -75,11 +75,11 @@ def load_json(
     limits: Limits = _DEFAULT_LIMITS,
     limit: Literal["document_bytes", "config_bytes"] = "document_bytes",
 ) -> dict[str, Any]:
-    """Return the JSON object that `raw` is; `media_type` is for the error, `limit` the one that its length is held to.
+    """Parse one JSON object; errors report `media_type`, and `limit` names the limit on the length of `raw`.
 
     Raises:
         DocumentError: The bytes are not one I-JSON object.
-        LimitError: There are too many of them, or arrays and objects are nested too deeply.
+        LimitError: The bytes exceed `limit`, or arrays and objects are nested more deeply than `json_depth`.
     """
     allowed: int = getattr(limits, limit)
     if len(raw) > allowed:
@@ -110,7 +110,7 @@ def load_json(
 
 
 def kind_of(value: object) -> str:
-    """Return what a JSON value is, for a message."""
+    """Return the name of a JSON value's type, for a message."""
     return _KINDS[type(value)]
 
 
@@ -124,7 +124,7 @@ def _document_error(media_type: str, message: str, offset: int | None = None) ->
 
 
 def _check_depth(raw: bytes, allowed: int) -> None:
-    """Refuse deep nesting before a parser recurses into it. Linear, whatever the bytes are."""
+    """Refuse deep nesting before a parser recurses into it. Takes linear time for all input."""
     if raw.count(b"[") + raw.count(b"{") <= allowed:
         return
     depth = 0
@@ -138,7 +138,7 @@ def _check_depth(raw: bytes, allowed: int) -> None:
 
 
 def _hooks(marked: dict[str, _Wrong]) -> dict[str, Any]:
-    """Return the hooks of the parser that put a mark in the place of what is wrong, and into `marked`, each once."""
+    """Return parser hooks that replace invalid values by marks; `marked` gets each different mark once."""
 
     def mark(message: str) -> _Wrong:
         return marked.setdefault(message, _Wrong(message))
@@ -147,7 +147,7 @@ def _hooks(marked: dict[str, _Wrong]) -> dict[str, Any]:
         return mark(f"{text} is not a JSON number")
 
     def integer(text: str) -> int | _Wrong:
-        # A longer one would also cost time that grows with the square of its length.
+        # Converting a longer number takes time quadratic in its length.
         return int(text) if len(text) <= _INTEGER_DIGITS else mark(f"is a number of {len(text)} digits")
 
     def number(text: str) -> float | _Wrong:
@@ -173,7 +173,7 @@ def _hooks(marked: dict[str, _Wrong]) -> dict[str, Any]:
 
 
 def _gather(value: object, path: list[str | int], found: _Problems) -> None:
-    """Find what is wrong in a parsed document; it is no deeper than the limit."""
+    """Find the problems of a parsed document by recursion; `_check_depth` has limited its depth."""
     if isinstance(value, _Wrong):
         found.add(path, value.message)
     elif isinstance(value, str):

@@ -1,8 +1,8 @@
 """Places that hold images: layout directories and archives, opened by name.
 
-`name` parses names, `open` is `open_image` and `check` is `check_image`, `layout` and `archive` and `docker` are the
-kinds of place, `diagnose` says what a place is that is another or none, `choose` finds one image among several, and
-`sparse` reads members of archives that have holes.
+`name` parses image names, `open` has `open_image`, `check` has `check_image`. `layout`, `archive` and `docker` read the
+kinds of places, `diagnose` explains why a place is not of the expected kind, `select` chooses one image of several, and
+`sparse` reads archive members with holes.
 """
 
 from typing import TYPE_CHECKING

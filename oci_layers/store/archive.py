@@ -1,10 +1,9 @@
-"""A tar file as a place: its members are found once and then read where they are.
+"""A tar file as a place: its members are located once, then read in place.
 
-An archive that is compressed as a whole is inflated once, within limits, into a temporary file without a name. Members
-may be links to other members, in chains (DSV-07), and what climbs above the top in a link stays at the top, as for any
-program that unpacks the archive into a root; the last member of a name counts, wherever in the archive it stands. Of a
-sparse member only its place is kept, and its map is read when it is opened: an archive may have many, each with a long
-map.
+An archive that is compressed as a whole is decompressed once, within limits, into an unnamed temporary file. Members
+may be links to other members, in chains (DSV-07); `..` at the top of a link target stays at the top, as in programs
+that unpack the archive into a root. Of several members with one name the last counts. Only the offset of a sparse
+member is kept, and its map is read on opening: an archive may have many sparse members with long maps.
 """
 
 import contextlib
@@ -35,24 +34,24 @@ from oci_layers.tree.path import clean, join, parent_and_name
 __all__ = ["Member", "TarArchive"]
 
 Member = SectionReader | SparseRange
-"""The bytes of a member: to be read in order or anywhere."""
+"""The bytes of a member, read in order or at any offset."""
 
 _CHAIN = 40
 _SPARSE = -1
 
 
 class TarArchive:
-    """The members of a tar file. Also the `BlobSource` of a layout in one."""
+    """The members of a tar file. Also the `BlobSource` of an image layout in it."""
 
     def __init__(
         self, file: str | os.PathLike[str], *, limits: Limits | None = None, temporary_directory: str | None = None
     ) -> None:
-        """Open it and find its members.
+        """Open a tar file and locate its members; reads all headers.
 
         Raises:
             PlaceMissingError: There is no such file.
-            TarFormatError: It is no tar file.
-            LimitError: It is past a limit of `read_tar`, or compressed and past one on what is inflated.
+            TarFormatError: It is not a tar file.
+            LimitError: It exceeds a limit of `read_tar` or, if it is compressed, a limit on decompression.
         """
         self.place = os.fspath(file)
         self._limits = limits or Limits()
@@ -88,7 +87,7 @@ class TarArchive:
             return
         with contextlib.closing(self._file), system.temporary_file(directory) as file:
             self._write_plain(whole, file, directory)
-            # Its own handle, since one that Python's file object has could be closed behind it.
+            # A duplicate handle, because Python's file object closes its own.
             self._file = OpenFile(system.duplicate(file.fileno()), self.place)
 
     def _write_plain(self, whole: SectionReader, file: IO[bytes], directory: str | None) -> None:
@@ -117,13 +116,13 @@ class TarArchive:
                 sparse = entry.extents is not None
                 self._members[name] = (entry.offset, _SPARSE) if sparse else (entry.data_offset, entry.size)
         except UnsafePathError:
-            return  # A member that no name can reach is as good as absent.
+            return  # No name can reach such a member, so it is ignored.
 
     def follow(self, name: str) -> list[bytes]:
-        """Return the links that a name leads through, in order, and what the last one leads to.
+        """Return the links to which a name resolves, in order, and the target of the last one.
 
         Raises:
-            StoreError: They lead in a circle.
+            StoreError: The links form a loop.
         """
         chain = [clean(name.encode("utf-8", "surrogateescape"), clamp=True)]
         while chain[-1] in self._links:
@@ -133,12 +132,12 @@ class TarArchive:
         return chain
 
     def find(self, name: str) -> Member | None:
-        """Return the member of a name, links followed, or None.
+        """Return the member with a name, links followed; None if there is none.
 
         Raises:
-            StoreError: The archive has been closed, or links lead in a circle.
+            StoreError: The archive has been closed, or the links form a loop.
         """
-        self._file.read_at(0, 0)  # Nothing is found in an archive that has been closed.
+        self._file.read_at(0, 0)  # Raises if the archive has been closed.
         place = self._members.get(self.follow(name)[-1])
         if place is None:
             return None
@@ -151,20 +150,20 @@ class TarArchive:
         return SparseRange(self._range(offset + entry.data_offset, entry.stored_size), entry.size, entry.extents)
 
     def open_file(self, name: str) -> ByteStream | None:
-        """Return the bytes of a member, or None where there is none."""
+        """Open a member; return None if there is none."""
         return self.find(name)
 
     def has_directory(self, name: str) -> bool:
-        """Tell whether there is a directory of that name at the top, a member of its own or not."""
+        """Tell whether there is a directory with this name at the top, as a member or in the path of one."""
         return name.encode() in self._directories
 
     def open_blob(self, digest: Digest) -> ByteStream:
-        """Return the bytes of a blob of the layout in the archive."""
+        """Open the bytes of a blob of the layout in the archive, not verified."""
         found = self.find(f"blobs/{digest.algorithm}/{digest.encoded}")
         if found is None:
             raise BlobMissingError(str(digest))
         return found
 
     def close(self) -> None:
-        """Close the file; reading is an error from now on."""
+        """Close the file; later reads raise StoreError."""
         self._file.close()

@@ -1,9 +1,9 @@
-"""A name into all that is wrong with the image there: `check_image`, the sibling of `open_image`.
+"""An image name to all problems of the images there: `check_image`, the counterpart of `open_image`.
 
-The blobs and what documents say of one another are verified in `image.verify`; here is what a place has besides: the
-marker and the index of a layout, which are judged as documents, and Docker's list of images, for each of which a
-manifest is made (`docker`). Findings get their place in the document, line and column, and the text that stands there.
-A blob that nothing names is no error (LAY-07).
+`verify.image` verifies the blobs and compares the documents. This module checks the other files of a place: the marker
+and the index of a layout, which are validated as documents, and Docker's list of images, for each of which `docker`
+makes a manifest. It adds line, column and the text there to findings. A blob to which no document refers is no error
+(LAY-07).
 """
 
 import os
@@ -42,7 +42,7 @@ _NOTHING = Digest.of(b"")
 
 
 class _Options(TypedDict):
-    """What is handed on to `verify_image`."""
+    """The options passed to `verify_image`."""
 
     documents_only: bool
     profile: Profile
@@ -64,30 +64,30 @@ def check_image(
     progress: Callable[[Progress], None] | None = None,
     blob_links: bool = False,
 ) -> Verification:
-    """Check a place that holds images: its own files, and all that can be reached from them, each blob once.
+    """Check a place that holds images: its own files, and all blobs reachable from them, each once.
 
     Args:
         name: As for `open_image`.
-        ref: Only what is called so; all images if neither this nor `name` gives a reference.
-        platform: Only the image for that platform; all of them if None.
-        documents_only: Read documents alone.
-        profile: How what is found is weighed; see `spec.rules`.
+        ref: Check only the image with this name; all images if neither this nor `name` gives a reference.
+        platform: Check only the image for this platform; all of them if None.
+        documents_only: Read only documents, no layers.
+        profile: The severities of findings; see `validation.rules`.
         limits: As for `open_image` and `verify_image`.
-        threads: How many layers are read at the same time.
-        temporary_directory: Where temporary files go; the system's place if None.
+        threads: The number of layers read at the same time.
+        temporary_directory: The directory of temporary files; the system's default if None.
         progress: As for `verify_image`.
         blob_links: As for `open_image`.
 
     Returns:
-        What was looked at, and what is wrong with it. What is wrong does not raise, damage least of all.
+        Counts of what was checked, and the findings. Problems of images, damage included, are findings, not errors.
 
     Raises:
-        NameFormatError: `name` or `platform` is malformed, or `name` and `ref` do not agree.
-        PlaceMissingError: There is nothing.
-        StoreError: There is something else than an image.
-        TarFormatError, CompressionError: There is a file that is no tar archive, or a damaged one.
-        ReferenceMissingError: No image of that reference or platform.
-        LimitError: A file beside the blobs is past `document_bytes`.
+        NameFormatError: `name` or `platform` is malformed, or `name` and `ref` give different references.
+        PlaceMissingError: The place does not exist.
+        StoreError: The place does not hold an image.
+        TarFormatError, CompressionError: The place is a file that is not a tar archive, or a damaged one.
+        ReferenceMissingError: There is no image with that reference or platform.
+        LimitError: A file that is not a blob exceeds `document_bytes`.
         OSError: The place cannot be read.
     """
     where, ref = parse_image_name(name, ref)
@@ -161,7 +161,7 @@ def _check_layout(files: LayoutFiles, ref: str | None, platform: Platform | None
 def _roots(
     index: Index, blobs: BlobSource, ref: str | None, platform: Platform | None, limits: Limits
 ) -> Sequence[Descriptor]:
-    """Return what to verify: the entries that are meant or, for one platform, the one manifest."""
+    """Return the entries to verify: those that `ref` selects or, for one platform, a single one."""
     entries = index.manifests if ref is None else tuple(find_by_ref(index, blobs, ref, limits))
     if platform is None:
         return entries
@@ -173,13 +173,13 @@ def _roots(
     except ReferenceMissingError:
         raise
     except OCIError:
-        # A damaged document does not tell what is for which platform; the damage is reported for all entries.
+        # A damaged document hides which entry is for which platform, so all entries are verified.
         return entries
     return [next((each for each in entries if each.digest == chosen.digest), chosen)]
 
 
 def _with_positions(findings: Sequence[DocumentFinding], blobs: BlobSource, limits: Limits) -> list[DocumentFinding]:
-    """Return findings with their place in the document; each document is read once more for it."""
+    """Return findings with their line and column; reads each document once more."""
     groups: dict[Digest, list[DocumentFinding]] = {}
     for each in findings:
         assert each.location.digest is not None
@@ -194,7 +194,7 @@ def _with_positions(findings: Sequence[DocumentFinding], blobs: BlobSource, limi
 
 
 def _read_again(blobs: BlobSource, digest: Digest, allowed: int) -> bytes | None:
-    """Return the bytes of a document that has been read before, or None if it is not the same any more."""
+    """Return the bytes of a document that was read before; None if they cannot be read or have changed."""
     parts = []
     try:
         stream = blobs.open_blob(digest)
@@ -207,7 +207,7 @@ def _read_again(blobs: BlobSource, digest: Digest, allowed: int) -> bytes | None
         raw = b"".join(parts)
         return raw if allowed >= 0 and Digest.of(raw, digest.algorithm) == digest else None
     except OCIError:
-        return None  # It was embedded.
+        return None  # The document was embedded in a descriptor.
 
 
 def _check_archive(
@@ -240,7 +240,7 @@ def _check_archive(
         for each in found.findings
         if (digest := each.location.digest) is not None
     ]
-    # A manifest that was made is nowhere to be read, and has no places.
+    # A manifest made here is not in the archive, so its findings have no line and column.
     placed = _with_positions([each for each in named if each.location.digest not in made], archive, options["limits"])
     whole = [each for each in named if each.location.digest in made]
     left_out.update(found.findings.left_out)
@@ -250,7 +250,7 @@ def _check_archive(
 def _findings_of(
     error: DigestMismatchError | DocumentError | StoreError, config: str, raw: bytes, options: _Options
 ) -> Findings:
-    """Return what keeps a manifest from being made for an image of Docker's list."""
+    """Return the findings for an error that prevents making a manifest for an image of Docker's list."""
     if isinstance(error, StoreError):
         return Findings(
             [Finding("LAY-05", "error", DocumentLocation(digest=_NOTHING, document=MANIFEST), error.reason)]

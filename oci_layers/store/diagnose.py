@@ -1,7 +1,7 @@
-"""What a place is that is not what its name says, or no image at all: one line that says what it is and what to do.
+"""The kind of a place (DSV-08) and, if it is not the expected kind, one line with what it is and what to do.
 
-People have archives and directories of many programs, and call them by the wrong transport. All that is known of these
-is here, so that every way into a place gives the same answer; what a place is when all is well, too (DSV-08).
+Users have archives and directories of many programs, and name them with the wrong transport. All detection is in this
+module, so that all functions that open a place give the same answer.
 """
 
 from oci_layers.errors import StoreError, UnsupportedError
@@ -16,10 +16,10 @@ _ROOT = ("bin", "etc", "usr", "lib", "sbin", "var", "root")
 
 
 def is_docker(transport: str, files: LayoutFiles) -> bool:
-    """Tell a Docker archive from a layout: by the transport or, told by content, where there is no layout (DSV-08).
+    """Tell whether a place is a Docker archive: by the transport, else by content, where a layout wins (DSV-08).
 
     Raises:
-        StoreError: It is neither, or not what the transport says; says what it is instead, where that is known.
+        StoreError: It is neither, or not of the transport's kind; the message has its actual kind, if known.
     """
     if transport == "docker-archive":
         if _head(files, _MANIFEST) is None:
@@ -38,11 +38,11 @@ def is_docker(transport: str, files: LayoutFiles) -> bool:
 
 
 def wrong_transport(files: LayoutFiles, instead: str) -> StoreError:
-    """Return the error for a file where a directory should be, or the other way round.
+    """Return the error for a file where the transport requires a directory, or the reverse.
 
     Args:
-        files: What is there.
-        instead: The transport to write where nothing tells what it is.
+        files: The opened place.
+        instead: The transport to suggest if the kind of the place is not known.
     """
     what = "a file and no directory" if isinstance(files, TarArchive) else "a directory and no file"
     return StoreError(files.place, f"it is {what}; {describe(files) or f'write {instead}:{files.place}'}")
@@ -53,7 +53,7 @@ def _error(files: LayoutFiles, reason: str) -> StoreError:
 
 
 def describe(files: LayoutFiles) -> str:
-    """Return what a place is and what to do with it, as a clause; empty where that is not known."""
+    """Return what a place is and what to do with it, as a clause; empty if not known."""
     place, is_archive = files.place, isinstance(files, TarArchive)
     if _known(files, _MARKER) is not None:
         return f"it is an OCI image layout, write {'oci-archive' if is_archive else 'oci'}:{place}"
@@ -77,7 +77,7 @@ def describe(files: LayoutFiles) -> str:
 
 
 def _head(files: LayoutFiles, name: str) -> bytes | None:
-    """Return how a file begins, or None where there is none."""
+    """Return the first bytes of a file; None if there is no file."""
     stream = files.open_file(name)
     if stream is None:
         return None
@@ -88,7 +88,7 @@ def _head(files: LayoutFiles, name: str) -> bytes | None:
 
 
 def _known(files: LayoutFiles, name: str) -> bytes | None:
-    """Return how a file begins; what is no regular file tells nothing."""
+    """Return the first bytes of a file; None if there is no regular file."""
     try:
         return _head(files, name)
     except StoreError:
@@ -96,10 +96,10 @@ def _known(files: LayoutFiles, name: str) -> bytes | None:
 
 
 def refuse_schema_1(media_type: str) -> None:
-    """Refuse an entry of an index that is a manifest of Docker's first schema, which has no config and no diff_ids.
+    """Refuse an index entry that is a manifest of Docker's first schema, which has no config and no diff_ids.
 
     Raises:
-        UnsupportedError: It is one.
+        UnsupportedError: The media type is one of that schema.
     """
     if media_type in _SCHEMA_1:
         hint = (

@@ -1,10 +1,10 @@
-"""What `docker save` writes, read as an image (DSV-01 to DSV-12).
+"""Archives of `docker save`, read as images (DSV-01 to DSV-12).
 
 `manifest.json` lists images by the names of their files in the archive, without digests. So a manifest is made for the
-chosen one: a plain layer's digest is what the config says of it, a compressed one's and the config's are computed. From
-there on the image is one like any other, every byte checked. Several images may have one name, each for another
-platform, as in a layout; then the configs tell which is meant. The archives of Docker before 1.10 have no
-`manifest.json`; they are refused, as Docker refuses them (`diagnose`).
+chosen image: the digest of an uncompressed layer is its diff_id in the config; the digests of compressed layers and of
+the config are computed. The result is read like any other image, with every byte checked. Several images may have one
+name, each for another platform, as in a layout; then the configs decide which one is chosen. Archives of Docker before
+1.10 have no `manifest.json`; they are refused, as Docker refuses them (`diagnose`).
 """
 
 import re
@@ -57,13 +57,13 @@ class _Item:
 
 
 class DockerArchive:
-    """The images of an archive, and the `BlobSource` of the one that is chosen."""
+    """The images of an archive, and the `BlobSource` of those for which a manifest was made."""
 
     def __init__(self, files: TarArchive, limits: Limits) -> None:
-        """Read what the archive lists, in the `manifest.json` that it has.
+        """Read the `manifest.json` of the archive, which must exist.
 
         Raises:
-            DocumentError: That is malformed.
+            DocumentError: It is malformed.
         """
         self._files = files
         self._limits = limits
@@ -74,20 +74,20 @@ class DockerArchive:
         self._items = _parse_items(raw, limits)
 
     def choose(self, ref: str | None, platform: Platform | None = None) -> Document[Manifest]:
-        """Return a manifest for the image called `ref`: a name with or without tag, or `@INDEX` (DSV-10, DSV-12).
+        """Return a manifest for the image with the name `ref`, with or without tag, or `@INDEX` (DSV-10, DSV-12).
 
-        Of several images the configs say which is for the platform; this machine's is meant if None.
+        Of several images, the one whose config is for the platform is chosen; the default is this machine's platform.
 
         Raises:
-            ReferenceMissingError: There is no such image, or none for the platform, or there are several; lists those
-                there are.
+            ReferenceMissingError: There is no such image, or none for the platform, or several; the error lists the
+                existing ones.
             StoreError: A file that the image lists is not in the archive.
-            DocumentError: The config is malformed, or lists another number of layers.
+            DocumentError: The config is malformed, or has a different number of layers.
         """
         return self.manifest(self._one_of(self.called(ref), ref, platform))
 
     def manifest(self, number: int) -> Document[Manifest]:
-        """Return a manifest for an image by its number; raises as `choose`."""
+        """Return a manifest for an image, given by its number; raises as `choose`."""
         item = self._items[number]
         config = self._config(item)
         diff_ids = config.value.rootfs.diff_ids
@@ -104,10 +104,10 @@ class DockerArchive:
         return Document(raw=raw, descriptor=Descriptor.of(raw, media_type=DOCKER_MANIFEST), value=manifest)
 
     def called(self, ref: str | None) -> list[int]:
-        """Return the numbers of the images called `ref`, of all if None; one that is listed twice has one.
+        """Return the numbers of the images with the name `ref`, or of all; only the first of an image listed twice.
 
         Raises:
-            ReferenceMissingError: There is no such image; lists those there are.
+            ReferenceMissingError: There is no such image; the error lists the existing ones.
         """
         count = len(self._items)
         found = [number for number in range(count) if ref is None or self._is_called(number, ref)]
@@ -119,7 +119,7 @@ class DockerArchive:
         return list(first.values())
 
     def with_config(self, digest: Digest) -> int | None:
-        """Return the number of the first image whose config has a digest, which the name of its file says, or None."""
+        """Return the number of the first image whose config file is named after this digest; None if there is none."""
         for number, item in enumerate(self._items):
             named = _CONFIG_NAME.fullmatch(item.config)
             if named and f"sha256:{named[1]}" == str(digest):
@@ -127,7 +127,7 @@ class DockerArchive:
         return None
 
     def platform_of(self, number: int) -> Platform:
-        """Return what the config of an image says that it runs on; raises as `choose`."""
+        """Return the platform in the config of an image; raises as `choose`."""
         return platform_of(self._config(self._items[number]).value)
 
     def diff_ids(self, number: int) -> tuple[Digest, ...]:
@@ -135,16 +135,16 @@ class DockerArchive:
         return tuple(self._config(self._items[number]).value.rootfs.diff_ids)
 
     def read_config(self, number: int) -> tuple[str, bytes]:
-        """Return the name of an image's config in the archive, and its bytes, as they are.
+        """Return the name of an image's config in the archive, and its bytes, not checked.
 
         Raises:
-            StoreError: It is not in the archive.
+            StoreError: The config is not in the archive.
         """
         item = self._items[number]
         return item.config, self._read_config(item)
 
     def name_of(self, digest: Digest) -> str | None:
-        """Return what a blob of a chosen image is called in the archive."""
+        """Return the file name in the archive of a blob of an image for which a manifest was made."""
         return self._names_of.get(digest)
 
     def _is_called(self, number: int, ref: str) -> bool:
@@ -153,11 +153,11 @@ class DockerArchive:
         return normalize_reference(ref) in map(normalize_reference, self._items[number].repo_tags)
 
     def _names(self, numbers: Iterable[int], *, shared: bool = True) -> tuple[str, ...]:
-        """Return what one can call images: their names, and their numbers where nothing else tells them apart.
+        """Return references to images: their names, and the number of each image without a name of its own.
 
         Args:
-            numbers: The images.
-            shared: Whether to list names that several images have, too; a platform may choose among these.
+            numbers: The numbers of the images.
+            shared: Whether to list names of several images, too; a platform may choose among these.
         """
         counts = Counter(tag for item in self._items for tag in set(item.repo_tags))
         names: dict[str, None] = {}
@@ -170,7 +170,7 @@ class DockerArchive:
         return tuple(names)
 
     def _one_of(self, numbers: list[int], ref: str | None, platform: Platform | None) -> int:
-        """Return the one image that is for a platform, of several; the caller holds a single one against it."""
+        """Return the image for a platform, of several; a single one is returned, and the caller checks its platform."""
         if len(numbers) == 1:
             return numbers[0]
         if platform is None and ref is None and self._are_several(numbers):
@@ -185,7 +185,7 @@ class DockerArchive:
         return chosen[0]
 
     def _are_several(self, numbers: Iterable[int]) -> bool:
-        """Tell whether images are more than one image for several platforms: whether they have names that differ."""
+        """Tell whether these are different images, by their names, and not one image for several platforms."""
         return len({self._items[number].repo_tags for number in numbers}) > 1
 
     def _range(self, name: str, what: str) -> Member:
@@ -222,7 +222,7 @@ class DockerArchive:
         found = self._range(name, what)
         digest, member = diff_id, self._files.follow(name)[-1]
         other = self._names_of.get(diff_id)
-        # Of two files for one diff_id both are looked at: one may be right and the other wrong.
+        # If two files have one diff_id, the digest of the second is computed: one may be right and the other wrong.
         if sniff(found.read_at(0, 16)) or (other is not None and self._files.follow(other)[-1] != member):
             if member not in self._digests:
                 self._digests[member] = _digest(found)
@@ -231,7 +231,7 @@ class DockerArchive:
         return Descriptor(media_type=DOCKER_LAYER, digest=digest, size=found.size)
 
     def open_blob(self, digest: Digest) -> ByteStream:
-        """Return the bytes of the chosen image's config or of one of its layers."""
+        """Open the bytes of a config or layer of an image for which a manifest was made."""
         name = self._names_of.get(digest)
         found = None if name is None else self._files.find(name)
         if found is None:
@@ -249,7 +249,7 @@ def _digest(data: Member) -> Digest:
 
 
 def _parse_items(raw: bytes, limits: Limits) -> tuple[_Item, ...]:
-    # The strict reader takes objects; the archive has an array, so it is read as the value of one.
+    # The strict parser accepts only objects, so the array of the archive is parsed as the value in one.
     loaded = load_json(b'{"":' + raw + b"}", media_type=MANIFEST, limits=limits)[""]
     problems: list[Problem] = []
     items = []

@@ -1,7 +1,7 @@
 """The image layout (image-layout.md): a marker, an index and blobs, in a directory or in a tar file.
 
-What the files mean is here; where they are is a `LayoutFiles`, which a directory (`LayoutDirectory`) and an archive
-(`archive.TarArchive`) both are. Files that the layout does not know are no error (LAY-04).
+This module interprets the files; a `LayoutFiles` opens them, in a directory (`LayoutDirectory`) or in an archive
+(`archive.TarArchive`). Unknown files in a layout are no error (LAY-04).
 """
 
 import contextlib
@@ -39,28 +39,28 @@ class LayoutFiles(Protocol):
         ...
 
     def open_file(self, name: str) -> ByteStream | None:
-        """Return the bytes of a file at the top, or None where there is none."""
+        """Open a file at the top; return None if there is none. The caller closes it."""
         ...
 
     def has_directory(self, name: str) -> bool:
-        """Tell whether there is a directory of that name at the top."""
+        """Tell whether there is a directory with this name at the top."""
         ...
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close the place and the files opened in it."""
         ...
 
 
 class LayoutDirectory:
     """A layout in a directory. Also the `BlobSource` of the layout.
 
-    One that is not closed is closed when it is collected, with a `ResourceWarning`, as Python's own files are.
+    Thread-safe. If it is not closed, it is closed when it is collected, with a `ResourceWarning`.
     """
 
     _root = -1
 
     def __init__(self, directory: str | os.PathLike[str], *, links: bool = False) -> None:
-        """Open it; `links` says whether its files and blobs may be symbolic links, wherever these lead.
+        """Open a directory; with `links`, its files and blobs may be symbolic links to any place.
 
         Raises:
             PlaceMissingError: There is no such directory.
@@ -80,10 +80,10 @@ class LayoutDirectory:
         return self
 
     def open_file(self, name: str) -> ByteStream | None:
-        """Return the bytes of a file at the top, or None where there is none.
+        """Open a file at the top; return None if there is none.
 
         Raises:
-            StoreError: It is no regular file, or the directory has been closed.
+            StoreError: It is not a regular file, or the directory has been closed.
         """
         with self._using_root() as root:
             try:
@@ -99,7 +99,7 @@ class LayoutDirectory:
         return SectionReader(file, 0, file.size)
 
     def has_directory(self, name: str) -> bool:
-        """Tell whether there is a directory of that name at the top."""
+        """Tell whether there is a directory with this name at the top."""
         with self._using_root() as root:
             try:
                 system.close(system.open_directory(name.encode(), root, follow=self._links))
@@ -110,7 +110,7 @@ class LayoutDirectory:
             return True
 
     def open_blob(self, digest: Digest) -> ByteStream:
-        """Return the bytes of a blob."""
+        """Open the bytes of a blob, not verified."""
         with self._using_root() as root:
             found = DirectoryBlobs(root, self.place, links=self._links).open_blob(digest)
             self._opened.add(found.file)
@@ -118,14 +118,14 @@ class LayoutDirectory:
 
     @contextlib.contextmanager
     def _using_root(self) -> Iterator[int]:
-        """Give the handle of the directory, which is not closed meanwhile."""
+        """Yield the handle of the directory; a lock keeps it open meanwhile."""
         with self._lock:
             if self._root < 0:
                 raise StoreError(self.place, "it has been closed, nothing can be read from it any more")
             yield self._root
 
     def close(self) -> None:
-        """Close the directory and what was opened in it; reading is an error from now on."""
+        """Close the directory and the files opened in it; later reads raise StoreError."""
         with self._lock:
             for file in list(self._opened):
                 file.close()
@@ -142,10 +142,10 @@ class LayoutDirectory:
 
 
 def read_file(files: LayoutFiles, name: str, *, limit: str, allowed: int) -> bytes | None:
-    """Return all of a small file at the top, or None where there is none.
+    """Return all bytes of a small file at the top; None if there is no file.
 
     Raises:
-        LimitError: It is longer than `allowed`.
+        LimitError: The file is longer than `allowed` bytes.
     """
     stream = files.open_file(name)
     if stream is None:
@@ -162,11 +162,11 @@ def read_file(files: LayoutFiles, name: str, *, limit: str, allowed: int) -> byt
 
 
 def read_layout_index(files: LayoutFiles, limits: Limits) -> Index:
-    """Return the index of a layout, after a look at its marker.
+    """Return the index of a layout, after checking its marker.
 
     Raises:
         StoreError: There is no marker or no index: this is not a layout.
-        DocumentError: One of them is malformed, or of a version that is not known.
+        DocumentError: One of them is malformed, or of an unknown version.
     """
     allowed = limits.document_bytes
     marker = read_file(files, "oci-layout", limit="document_bytes", allowed=allowed)
@@ -183,7 +183,7 @@ def read_layout_index(files: LayoutFiles, limits: Limits) -> Index:
 
 @contextlib.contextmanager
 def _about(name: str) -> Iterator[None]:
-    """Say in errors which file they are about."""
+    """Add the name of a file to errors, as a note."""
     try:
         yield
     except OCIError as error:

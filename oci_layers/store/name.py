@@ -1,6 +1,6 @@
-"""Image names, as skopeo's users know them: `TRANSPORT:PLACE[:REF]`, split at the first colon after the transport.
+"""Image names in the syntax of skopeo: `TRANSPORT:PLACE[:REF]`, split at the first colon after the transport.
 
-`oci:DIR@DIGEST` names an image of a layout by its digest; a directory that is itself called so needs `--ref`.
+`oci:DIR@DIGEST` names an image of a layout by its digest; for a directory whose name has that form, use `--ref`.
 """
 
 import re
@@ -16,7 +16,7 @@ __all__ = ["TRANSPORTS", "ImageName", "check_text", "normalize_reference"]
 TRANSPORTS = ("oci", "oci-archive", "docker-archive")
 _WITH_DIGESTS = frozenset({"oci", "oci-archive"})
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
-"""Those that are known: anything before a colon could be the name of one."""
+"""The known algorithms: text before a colon is an algorithm only if it is one of these."""
 _ELSEWHERE = {
     "docker": "registries are not read",
     "docker-daemon": "the images of a Docker daemon are not read",
@@ -25,13 +25,13 @@ _ELSEWHERE = {
     "ostree": "OSTree repositories are not read",
     "sif": "images of Singularity and Apptainer are not read",
 }
-"""Transports that skopeo knows besides, so that it can copy from there, each with why it is refused."""
+"""Other transports of skopeo, which can copy images from there, each with the reason why it is refused."""
 _TRANSPORT = re.compile(r"[a-z][a-z0-9+-]*(?=:)")
 
 
 @attrs.frozen
 class ImageName:
-    """Where an image is. An empty transport means that the place is a bare path, to be told by its content.
+    """The place of an image. If the transport is empty, the place is a bare path, and its content decides the kind.
 
     Raises:
         NameFormatError: The place or the reference has a NUL, or half of a surrogate pair.
@@ -47,11 +47,11 @@ class ImageName:
 
     @classmethod
     def parse(cls, text: str) -> "ImageName":
-        """Parse a name. A path that has a slash before its first colon, or no colon, is a bare one.
+        """Parse a name. Text without a colon, or with a slash before the first colon, is a bare path.
 
         Raises:
-            UnsupportedError: The transport is none of those that are known.
-            NameFormatError: The name is empty, names no place, or is no text that a path could be.
+            UnsupportedError: The transport is unknown.
+            NameFormatError: The name is empty, names no place, or cannot be a path.
         """
         found = _TRANSPORT.match(text)
         if found is None:
@@ -85,7 +85,7 @@ def _hint(transport: str, text: str) -> str:
 
 
 def check_text(what: str, text: str) -> None:
-    """Refuse what no path and no reference can be, before the system does.
+    """Refuse text that can be neither a path nor a reference, before the system refuses it.
 
     Raises:
         NameFormatError: The text has a NUL, or half of a surrogate pair.
@@ -101,7 +101,7 @@ def check_text(what: str, text: str) -> None:
 def normalize_reference(name: str) -> str:
     """Return a name with Docker's defaults written out: `alpine` is `docker.io/library/alpine:latest` (DSV-12).
 
-    Archives hold names that are no references too; those stay as they are.
+    A name that is not a reference, which archives may hold, is returned unchanged.
     """
     try:
         return str(Reference.parse(name))

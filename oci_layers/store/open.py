@@ -1,4 +1,4 @@
-"""A name into an image: the one way in, whatever holds it."""
+"""An image name to an opened image, for all kinds of places."""
 
 import contextlib
 import os
@@ -41,28 +41,28 @@ def open_image(
 ) -> Image:
     """Open an image. Only its documents are read; close it, or use it as a context manager.
 
-    What is open for an image that is not closed is closed, with a `ResourceWarning`, when nothing can read from it any
-    more: neither the image nor a tree, a path or a layer of it is left.
+    The files of an image that is not closed are closed, with a `ResourceWarning`, when the image and all its trees,
+    paths and layers have been collected.
 
     Args:
         name: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:NAME:TAG]`, or the path of such a
-            directory or file, told by its content. The first two take `@DIGEST` instead of `:REF`.
-        ref: The reference, where `name` does not give one; if both do, they must be the same.
-        platform: `OS/ARCHITECTURE[/VARIANT]`, to choose among several; this machine's, with Linux, if None.
-        limits: How much is taken before it is refused.
-        temporary_directory: Where temporary files go; the system's place if None.
-        threads: How many threads may work on a layer at once, up to four; as fits this machine if None. The result
+            directory or file, whose content decides its kind. The first two accept `@DIGEST` instead of `:REF`.
+        ref: The reference, if `name` has none; if both have one, they must be equal.
+        platform: `OS/ARCHITECTURE[/VARIANT]`, to choose one of several images; Linux on this machine if None.
+        limits: The limits on the image; input that exceeds one is refused.
+        temporary_directory: The directory of temporary files; the system's default if None.
+        threads: The maximum number of threads for one layer, up to four; chosen for this machine if None. The result
             does not depend on it.
-        blob_links: Follow symbolic links in a layout's directory, wherever these lead: its blobs, held to their digests
-            as ever, `oci-layout` and `index.json` may be links to regular files, as Bazel makes them. Refused if not.
+        blob_links: Follow symbolic links in a layout's directory, to any place: `oci-layout`, `index.json` and blobs,
+            which are still verified, may be links to regular files, as Bazel writes them. If False, links are refused.
 
     Raises:
-        NameFormatError: `name`, `ref` or `platform` is malformed, or `name` and `ref` do not agree.
-        UnsupportedError: The transport is not known.
-        PlaceMissingError: There is nothing.
-        StoreError: There is something else than an image.
-        TarFormatError, CompressionError: There is a file that is no tar archive, or a damaged one.
-        ReferenceMissingError: No image of that reference or platform; lists those there are.
+        NameFormatError: `name`, `ref` or `platform` is malformed, or `name` and `ref` give different references.
+        UnsupportedError: The transport is unknown.
+        PlaceMissingError: The place does not exist.
+        StoreError: The place does not hold an image.
+        TarFormatError, CompressionError: The place is a file that is not a tar archive, or a damaged one.
+        ReferenceMissingError: There is no image with that reference or platform; the error lists the existing ones.
         OCIError: A document of the image is missing, damaged or malformed.
     """
     where, ref = parse_image_name(name, ref)
@@ -92,18 +92,18 @@ def open_image(
 
 
 def name_place(error: OCIError, place: str) -> None:
-    """Say in an error which place it is about, where it does not say so itself."""
+    """Add the place to an error as a note, unless the error names it already."""
     notes: list[str] = getattr(error, "__notes__", [])
     if not isinstance(error, StoreError) and not any(escape(place) in note for note in notes):
         error.add_note(escape(place))
 
 
 def parse_image_name(name: str | os.PathLike[str], ref: str | None) -> tuple[ImageName, str | None]:
-    """Return where an image is, and its reference, which the name or `ref` gives.
+    """Return the parsed name of an image, and the reference that the name or `ref` gives.
 
     Raises:
-        NameFormatError: The name is malformed, or it and `ref` do not agree.
-        UnsupportedError: The transport is not known.
+        NameFormatError: The name is malformed, or it and `ref` give different references.
+        UnsupportedError: The transport is unknown.
     """
     where = ImageName.parse(name) if isinstance(name, str) else ImageName("", os.fsdecode(name))
     if ref is not None:
@@ -114,11 +114,11 @@ def parse_image_name(name: str | os.PathLike[str], ref: str | None) -> tuple[Ima
 
 
 def open_files(where: ImageName, limits: Limits, temporary: str | None, *, blob_links: bool = False) -> LayoutFiles:
-    """Open the directory or the archive of a name; a bare path is told by what is there.
+    """Open the directory or the archive of a name; a bare path may be either.
 
     Raises:
-        PlaceMissingError: There is nothing.
-        StoreError: There is a file where the transport means a directory, or a directory where it means a file.
+        PlaceMissingError: The place does not exist.
+        StoreError: The place is a file where the transport requires a directory, or the reverse.
         TarFormatError: It is neither a directory nor a tar file.
     """
     place, transport = where.place, where.transport
@@ -160,10 +160,10 @@ def _choose(
 def _with_layers(
     manifest: Document[Manifest], archive: DockerArchive, files: TarArchive
 ) -> tuple[Document[Manifest], BlobSource]:
-    """Return an image as `manifest.json` has it, where the manifest of the layout lists no layers but the config does.
+    """Return the image of `manifest.json` if the manifest of the layout lists no layers but the config does.
 
-    Docker 25.0.0 writes such archives, which are both (DSV-05). The layout is taken where `manifest.json` has nothing
-    to add: an image may have no layers.
+    Docker 25.0.0 writes such archives, which are layout and Docker archive (DSV-05). If `manifest.json` has no layers
+    either, the layout's manifest is returned: an image may have no layers.
     """
     number = archive.with_config(manifest.value.config.digest)
     if number is None or not archive.diff_ids(number):

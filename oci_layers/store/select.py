@@ -1,10 +1,9 @@
-"""One image out of an index: by name, then by platform.
+"""The choice of one image of an index: by name, then by platform.
 
-Names are the `org.opencontainers.image.ref.name` annotations of a layout's index (ANN-07); a digest chooses as well,
-and so does the full name that containerd and Docker write, with or without Docker's defaults. Where there is such a
-name the other is only a tag, which several images may have (DSV-05). Nested indexes are opened up to their manifests,
-within limits and never in a circle; what is of an unknown type is passed over (IDX-07). Which platform matches best is
-`spec.platform_selection`.
+A name is an `org.opencontainers.image.ref.name` annotation in a layout's index (ANN-07), a digest, or the full name
+that containerd and Docker write, with or without Docker's defaults. If an entry has a full name, its `ref.name` is only
+a tag, which several images may share (DSV-05). Nested indexes are searched down to their manifests, within limits and
+each once; entries of unknown types are skipped (IDX-07). `spec.platform_selection` decides which platform matches best.
 """
 
 import platform as machine
@@ -34,26 +33,26 @@ _DIGEST = re.compile("[a-z0-9+._-]+:.+")
 
 
 def host_platform() -> Platform:
-    """Return the default platform: Linux on this machine's processor."""
+    """Return the default platform: Linux on this machine's architecture."""
     return Platform.parse(f"linux/{machine.machine().lower() or 'amd64'}")
 
 
 def choose(
     index: Index, blobs: BlobSource, *, ref: str | None, platform: Platform | None, limits: Limits
 ) -> Document[Manifest]:
-    """Return the manifest of the one image that is meant.
+    """Return the manifest of one image, chosen by name and platform.
 
     Args:
         index: The index of a layout.
-        blobs: Where its documents are.
-        ref: The name or digest of an entry, or the digest of one in a nested index; None if there is only one image.
-        platform: What the image is for; this machine if None.
-        limits: `index_depth`, `descriptors` and the sizes of documents are held.
+        blobs: The source of its documents.
+        ref: The name or digest of an entry, or the digest of an entry of a nested index; None for the only image.
+        platform: The platform of the image; Linux on this machine if None.
+        limits: `index_depth`, `descriptors` and the sizes of documents are enforced.
 
     Raises:
-        ReferenceMissingError: No such image, or several and no name, or none for the platform; lists those there are.
-        UnsupportedError: There is nothing but manifests of Docker's first schema.
-        OCIError: A document on the way is missing, damaged or malformed.
+        ReferenceMissingError: No such image, several without a name, or none for the platform; lists those that exist.
+        UnsupportedError: There are only manifests of Docker's first schema.
+        OCIError: A document that was read is missing, damaged or malformed.
     """
     chosen, images = find(index, blobs, ref=ref, platform=platform, limits=limits)
     try:
@@ -62,7 +61,7 @@ def choose(
         known = _platforms(images, blobs)
         if not known or chosen.platform is None:
             raise
-        # Another platform's image is never taken for it: nothing would tell the caller.
+        # Never replaced by another platform's image: the caller would not notice.
         missing = ReferenceMissingError(str(chosen.platform), known, "platform")
         missing.add_note(f"the index lists {chosen.digest}, which is not there")
         raise missing from None
@@ -72,10 +71,10 @@ def choose(
 def find(
     index: Index, blobs: BlobSource, *, ref: str | None, platform: Platform | None, limits: Limits
 ) -> tuple[Descriptor, list[Descriptor]]:
-    """Return what names the manifest of the one image that is meant, and all that it was chosen from; see `choose`.
+    """Return the descriptor of the manifest of one image, and all candidates; see `choose`.
 
-    A nested index that is not there is passed over (LAY-07), as long as there is another image. Of several entries that
-    say no platform their configs do; two for one platform are two images, which their digests tell apart.
+    A nested index that is missing is skipped (LAY-07) if there is another image. If several entries have no platform,
+    their configs give it; two such entries for one platform are two images, and the error lists their digests.
     """
     search = _Search(blobs, limits)
     entries = find_by_ref(index, blobs, ref, limits)
@@ -107,7 +106,7 @@ def find(
 
 
 def _with_platform(descriptor: Descriptor, blobs: BlobSource, limits: Limits) -> Descriptor:
-    """Return an entry with the platform that its config says; as it is, where there is no config of an image."""
+    """Return an entry with the platform in its config; unchanged if there is no image config."""
     try:
         raw = read_verified(blobs, descriptor, limit="document_bytes", allowed=limits.document_bytes)
         config = parse_manifest(raw, descriptor, limits).value.config
@@ -120,7 +119,7 @@ def _with_platform(descriptor: Descriptor, blobs: BlobSource, limits: Limits) ->
 
 
 def _platforms(descriptors: Sequence[Descriptor], blobs: BlobSource) -> tuple[str, ...]:
-    """Return the platforms of those entries of an index that are there."""
+    """Return the platforms of those entries whose content exists."""
     there = (each.platform for each in descriptors if each.platform is not None and _is_there(each, blobs))
     return tuple(dict.fromkeys(map(str, there)))
 
@@ -136,21 +135,21 @@ def _is_there(descriptor: Descriptor, blobs: BlobSource) -> bool:
 
 
 def require_platform(config: ImageConfig, platform: Platform) -> None:
-    """Hold an image whose index entry says nothing of a platform against the one that was asked for.
+    """Check that an image is for a platform, if its index entry has no platform.
 
     Raises:
-        ReferenceMissingError: It is for another.
+        ReferenceMissingError: The image is for another platform.
     """
     select([stand_in(platform_of(config))], platform)
 
 
 def stand_in(platform: Platform) -> Descriptor:
-    """Return an entry of no index for an image that runs on a platform, to choose among such."""
+    """Return a placeholder entry with a platform, as input for `select`."""
     return Descriptor(media_type="", digest=Digest.of(b""), size=0, platform=platform)
 
 
 def fits(entry: Descriptor, platform: Platform) -> bool:
-    """Tell whether an entry is for a platform."""
+    """Tell whether an entry matches a platform."""
     try:
         select([entry], platform)
     except ReferenceMissingError:
@@ -163,7 +162,7 @@ def _is_image(descriptor: Descriptor) -> bool:
 
 
 def _names(descriptors: Sequence[Descriptor]) -> tuple[str, ...]:
-    """Return what one can call the images of an index: their names, or the digests of those without."""
+    """Return references to the images of an index: their names, or digests if they have no name."""
     names = (own_name(each) or str(each.digest) for each in descriptors if _is_image(each))
     return tuple(dict.fromkeys(names))
 
@@ -177,15 +176,15 @@ def _is_called(descriptor: Descriptor, ref: str) -> bool:
 
 
 def find_by_ref(index: Index, blobs: BlobSource, ref: str | None, limits: Limits) -> list[Descriptor]:
-    """Return the entries of the one image called `ref`: several where each is for another platform.
+    """Return the entries of the one image with the name `ref`: several if each is for another platform.
 
     Raises:
-        ReferenceMissingError: There is no such image, or there are several; lists those there are.
-        UnsupportedError: What is called so is a manifest of Docker's first schema.
+        ReferenceMissingError: There is no such image, or there are several; the error lists the existing ones.
+        UnsupportedError: The entry with this name is a manifest of Docker's first schema.
     """
     images = [each for each in index.manifests if _is_image(each)]
     if ref is None:
-        found = images or list(index.manifests)  # What is none is said when it is looked at.
+        found = images or list(index.manifests)  # `find` raises for entries that are no images.
     else:
         found = [each for each in images if _is_called(each, ref)] or [
             each for each in images if ref == str(each.digest)
@@ -201,7 +200,7 @@ def find_by_ref(index: Index, blobs: BlobSource, ref: str | None, limits: Limits
 
 
 def _nested(index: Index, blobs: BlobSource, ref: str, limits: Limits) -> Descriptor:
-    """Return the one with the digest `ref` in the indexes that are named in an index."""
+    """Return the entry with the digest `ref`, searched in nested indexes."""
     if _DIGEST.fullmatch(ref):
         for each in _Search(blobs, limits).walk(index.manifests, None, 0):
             if str(each.digest) == ref:
@@ -218,18 +217,18 @@ class _Search:
         self._seen = 0
         self._opened: set[Digest] = set()
         self.absent: list[BlobMissingError] = []
-        """What was raised for the indexes that are not there."""
+        """The errors for missing indexes."""
         self.others: list[Descriptor] = []
         """Entries that are neither manifest nor index."""
 
     def manifests(
         self, descriptors: Sequence[Descriptor], platform: Platform | None, depth: int
     ) -> Iterator[Descriptor]:
-        """Yield the manifests below, each with the platform of its own entry or else of the index that it is in."""
+        """Yield the manifests, nested ones too, each with the platform of its entry or else of the enclosing index."""
         return (each for each in self.walk(descriptors, platform, depth) if role_of(each.media_type) == "manifest")
 
     def walk(self, descriptors: Sequence[Descriptor], platform: Platform | None, depth: int) -> Iterator[Descriptor]:
-        """Yield the manifests and indexes below, with their platforms."""
+        """Yield the manifests and indexes, nested ones too, with their platforms."""
         if depth > self._limits.index_depth:
             raise LimitError("index_depth", self._limits.index_depth, depth)
         for descriptor in descriptors:

@@ -1,7 +1,7 @@
-"""A sparse member of an archive as the bytes that it stands for: what is stored, and zeros in the holes.
+"""A sparse member of an archive as its full content: the stored bytes, and zeros in the holes.
 
-GNU tar with `-S`, and bsdtar on its own, write a layer that has a run of zeros as such a member. Nothing is expanded
-but what is read. Which ranges are stored comes from `tar.reader`, which has judged them: in order, inside the size.
+GNU tar with `-S`, and bsdtar by default, write a layer that has a run of zeros as such a member. Only the bytes that
+are read are expanded. `tar.reader` returns the stored ranges, checked: in order and inside the size.
 """
 
 from bisect import bisect_right
@@ -14,10 +14,10 @@ __all__ = ["SparseRange"]
 
 
 class SparseRange(PositionedReader):
-    """A file with holes, to be read in order or anywhere."""
+    """A file with holes, read in order or at any offset."""
 
     def __init__(self, stored: SectionReader, size: int, extents: Sequence[tuple[int, int]]) -> None:
-        """Take what is stored of a file of `size` bytes, and the (offset, length) of each part of that in the file."""
+        """Take the stored bytes of a file of `size` bytes, and the (offset, length) in the file of each stored part."""
         self.size = size
         self._stored = stored
         self._extents = extents
@@ -34,7 +34,7 @@ class SparseRange(PositionedReader):
         return b"".join(parts)
 
     def _piece(self, offset: int, size: int) -> bytes:
-        """Return up to `size` bytes, none of them past the next edge of a hole."""
+        """Return up to `size` bytes, up to the next edge of a hole."""
         at = bisect_right(self._offsets, offset) - 1
         if at >= 0:
             start, length = self._extents[at]
@@ -45,4 +45,4 @@ class SparseRange(PositionedReader):
         return bytes(min(size, edge - offset))
 
     def close(self) -> None:
-        """Close nothing: the file is the archive's."""
+        """Do nothing: the archive owns the file."""

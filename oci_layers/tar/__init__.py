@@ -1,9 +1,9 @@
-"""Tar archives: a byte stream into entries and back, one at a time.
+"""Tar archives: a byte stream to entries and back, one at a time.
 
-`read_tar` reads every dialect that real layers are written in (v7, ustar, star, PAX, GNU, four kinds of sparse map) and
-gives each entry its final name, numbers, extended attributes and content, as bytes. `write_tar` writes the same
-entries deterministically, as ustar, and as PAX only where ustar cannot hold a value. Both work on one entry at a time
-in bounded memory. What a path may be, what a whiteout means and what is done with an entry is not known here.
+`read_tar` reads all dialects that real layers use (v7, ustar, star, PAX, GNU, four kinds of sparse map), and yields
+entries with their final names, numbers, extended attributes and content, as bytes. `write_tar` writes entries
+deterministically, as ustar, and as PAX only if ustar cannot hold a value. Both process one entry at a time in bounded
+memory. Other rooms decide which paths are valid, interpret whiteouts and apply entries.
 """
 
 from oci_layers.tar.buffer import Stream

@@ -1,8 +1,7 @@
-"""The bytes of an archive: large reads from a stream, small pieces out of it, and the offset of each.
+"""The bytes of an archive: large reads from a stream, returned in small pieces, with the offset of each.
 
-The stream is asked for 1 MiB at a time and may give less; no result depends on how it cuts its answers. Besides that
-buffer nothing is held. This is also where the content of an entry comes from while the entry is the current one.
-What the bytes mean lives in `header` and `reader`.
+A read requests 1 MiB and may return less; no result depends on the lengths that the stream returns. Memory held: that
+one buffer. The content of the current entry is read from here, too. `header` and `reader` interpret the bytes.
 """
 
 from collections.abc import Iterator
@@ -20,10 +19,10 @@ _PIECE_BYTES = 1 << 20
 
 
 class Stream(Protocol):
-    """What an archive is read from: any binary file, and anything else with this one method.
+    """The source of an archive: any binary file, or any object with this one method.
 
-    One that has a method `skip`, too, is not asked for skipped bytes: it takes a number of bytes, goes on by so
-    many, or to its end, and returns how many these were.
+    An optional method `skip(size)` skips `size` bytes, fewer at the end, and returns how many it skipped. If a stream
+    has it, unread content is skipped with it instead of read.
     """
 
     def read(self, size: int, /) -> bytes:
@@ -32,7 +31,7 @@ class Stream(Protocol):
 
 @attrs.define(eq=False)
 class BlockReader:
-    """A stream with a buffer. The next byte is `buffer[position]`, and stands at `base + position` in the archive."""
+    """A stream with a buffer. The next byte is `buffer[position]`; its offset in the archive is `base + position`."""
 
     _stream: Stream
     buffer: bytes = b""
@@ -43,11 +42,11 @@ class BlockReader:
 
     @property
     def offset(self) -> int:
-        """How many bytes of the archive were taken."""
+        """The number of bytes of the archive taken so far."""
         return self.base + self.position
 
     def take(self, count: int) -> bytes:
-        """Return the next `count` bytes; fewer only where the stream ends."""
+        """Return the next `count` bytes; fewer only at the end of the stream."""
         start = self.position
         self.position = end = start + count
         if end <= len(self.buffer):
@@ -55,7 +54,7 @@ class BlockReader:
         return self._gather(start, count)
 
     def _gather(self, start: int, count: int) -> bytes:
-        """Return `count` bytes from `start` in the buffer and from those that follow it."""
+        """Return `count` bytes, from `start` in the buffer and from further reads."""
         parts = [self.buffer[start:]]
         missing = count - len(parts[0])
         while missing and self._refill():
@@ -65,7 +64,7 @@ class BlockReader:
         return b"".join(parts)
 
     def peek(self, count: int) -> bytes:
-        """Return the next `count` bytes, which stay to be taken; fewer only where the stream ends."""
+        """Return the next `count` bytes without taking them; fewer only at the end of the stream."""
         while len(self.buffer) - self.position < count and (piece := self._stream.read(_PIECE_BYTES)):
             self.base += self.position
             self.buffer = self.buffer[self.position :] + piece
@@ -73,7 +72,7 @@ class BlockReader:
         return self.buffer[self.position : self.position + count]
 
     def _refill(self) -> bool:
-        """Drop the buffer, read another; return whether there was anything."""
+        """Replace the buffer by the next read; return False at the end of the stream."""
         self.base += len(self.buffer)
         self.position = 0
         self.buffer = self._stream.read(_PIECE_BYTES)
@@ -102,9 +101,9 @@ class BlockReader:
             yield view
 
     def finish(self, entry: Entry) -> None:
-        """Go to the block after the content of `entry`, reading what was not read.
+        """Advance to the block after the content of `entry`, skipping unread content.
 
-        The padding may be cut short at the end of the stream, as every reader of archives accepts: no content is lost.
+        The padding may be cut short at the end of the stream, as all readers of archives accept: no content is lost.
 
         Raises:
             TarFormatError: the stream ends inside the content.
@@ -119,7 +118,7 @@ class BlockReader:
         self.position = following - self.base
 
     def _skip_to(self, offset: int) -> int:
-        """Go on to `offset`, or to the end of the stream; return which of the two was reached."""
+        """Advance to `offset`, or to the end of the stream; return the offset reached."""
         skip = getattr(self._stream, "skip", None)
         if skip is not None:
             self.base += len(self.buffer)

@@ -1,9 +1,9 @@
-"""One entry of an archive: its final metadata, where it is stored, and its content.
+"""One entry of an archive: its final metadata, its position, and its content.
 
-An entry says what the archive means, after every extension header was merged: names are bytes as stored, numbers are
-integers, holes count in the size. The same class serves to read and to write; only where the content comes from differs
-(`Content`). The constants are the type flags of ustar (POSIX.1-2017, pax, "ustar Interchange Format").
-Other flags are possible: an entry of an unknown type is an entry with content.
+An entry has the final values, after all extension headers are merged: names are bytes as stored, numbers are integers,
+the size includes holes. Reader and writer use the same class; only the source of the content differs (`Content`).
+The constants are the type flags of ustar (POSIX.1-2017, pax, "ustar Interchange Format").
+Other flags are possible: an entry of an unknown type has content.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,12 +42,12 @@ DIRECTORY = b"5"
 FIFO = b"6"
 CONTIGUOUS = b"7"
 GLOBAL = b"g"
-"""A PAX global header: `pax` has its records. It is reported as an entry, and changes no other entry."""
+"""A PAX global header: `pax` has its records. It is emitted as an entry, and changes no other entry."""
 GNU_SPARSE = b"S"
-"""How old GNU archives mark a sparse file. The reader reports one as REGULAR with `extents`; none is ever written."""
+"""A sparse file in an old GNU archive. The reader emits it as REGULAR with `extents`; the writer refuses it."""
 
 EMPTY: Mapping[bytes, bytes] = MappingProxyType({})
-"""The one empty mapping that all entries without extended attributes or records share."""
+"""The empty mapping, shared by all entries without extended attributes or records."""
 
 _HEADER_ONLY = HARDLINK + SYMLINK + CHARACTER + BLOCK + DIRECTORY + FIFO
 _ZEROS = bytes(256 << 10)
@@ -59,15 +59,15 @@ def stored_bytes(type_flag: bytes, size: int) -> int:
 
 
 class Content(Protocol):
-    """Where the stored bytes of an entry come from."""
+    """The source of the stored bytes of an entry."""
 
     def stored(self, entry: "Entry") -> Iterator[memoryview]:
-        """Return the stored bytes of `entry`, in pieces that together have its `stored_size`."""
+        """Return the stored bytes of `entry`, in pieces of together `stored_size` bytes."""
 
 
 @attrs.frozen
 class Pieces:
-    """Content given in pieces, for entries made by hand; it can be read as often as `pieces` can be iterated."""
+    """Content given in pieces, for new entries; readable as often as `pieces` can be iterated."""
 
     pieces: Iterable[bytes | memoryview] = ()
 
@@ -83,22 +83,22 @@ _NO_CONTENT = Pieces()
 class Entry:
     """One entry. Treat it as immutable.
 
-    Two entries are equal when they say the same about a file; how and where an archive stores them (`pax` and what
-    follows it) is not compared, nor is the content.
+    Two entries are equal if they describe a file with the same metadata; how and where an archive stores them (the
+    fields from `pax` on) is not compared, nor is the content.
     """
 
     name: bytes
-    """As stored, not cleaned; directories often end with a slash."""
+    """The name as stored, not cleaned; names of directories often end with a slash."""
     type: bytes = REGULAR
-    """One byte. A NUL flag is reported as REGULAR, or as DIRECTORY when the name ends with a slash."""
+    """The type flag, one byte. A NUL flag becomes REGULAR, or DIRECTORY if the name ends with a slash."""
     mode: int = 0o644
-    """The number as stored; nothing is masked."""
+    """The number as stored, not masked."""
     uid: int = 0
     gid: int = 0
     size: int = 0
-    """Bytes of content, holes counted; 0 for types that have none, whatever the header says."""
+    """Bytes of content, holes included; 0 for types without content, even if the header has a size."""
     mtime_ns: int = 0
-    """Nanoseconds since 1970, negative before; digits past the ninth are cut off."""
+    """Nanoseconds since 1970, negative before; further digits are cut off."""
     linkname: bytes = b""
     uname: bytes = b""
     gname: bytes = b""
@@ -109,36 +109,36 @@ class Entry:
     pax: Mapping[bytes, bytes] = attrs.field(default=EMPTY, eq=False)
     """The records of the PAX header as stored (the pairs of a sparse map 0.0 joined into `GNU.sparse.map`)."""
     offset: int = attrs.field(default=0, eq=False)
-    """Of the first header block in the archive, extension headers included."""
+    """The offset in the archive of the first header block, extension headers included."""
     data_offset: int = attrs.field(default=0, eq=False)
-    """Of the first stored byte of content."""
+    """The offset in the archive of the first stored byte of content."""
     stored_size: int = attrs.field(default=0, eq=False)
-    """Bytes of content in the archive, holes and sparse map not counted."""
+    """Bytes of content in the archive, without holes and sparse map."""
     extents: tuple[tuple[int, int], ...] | None = attrs.field(default=None, eq=False)
-    """Offset and length of what is stored of a sparse file, in order; None for a file without holes."""
+    """Offset and length of the stored parts of a sparse file, in order; None for a file without holes."""
     content: Content = attrs.field(default=_NO_CONTENT, eq=False, repr=False)
 
     def pieces(self) -> Iterator[memoryview]:
         """Return the stored bytes, without the holes, in pieces of at most about 1 MiB.
 
-        An entry from an archive gives its content once, and only until the next entry is asked for.
+        The content of an entry from an archive can be read once, and only before the next entry is requested.
 
         Raises:
             TarFormatError: the archive ends inside the content.
-            ValueError: the next entry was asked for, or the content was read already.
+            ValueError: the next entry was requested, or the content was read already.
         """
         return self.content.stored(self)
 
     def chunks(self) -> Iterator[bytes | memoryview]:
-        """Return the content, holes as zeros, in bounded pieces; for the rest as `pieces`."""
+        """Return the content, holes as zeros, in bounded pieces; otherwise like `pieces`."""
         if self.extents is None:
             return self.pieces()
         return _expanded(self.pieces(), self.extents, self.size)
 
     def read(self, limit: int = Limits().content_bytes) -> bytes:
-        """Return the whole content, holes as zeros; for the rest as `pieces`.
+        """Return the whole content, holes as zeros; otherwise like `pieces`.
 
-        A few hundred bytes of an archive may say a file of many gigabytes of holes, so there always is a limit.
+        There is always a limit, because a few hundred bytes of an archive can describe many gigabytes of holes.
 
         Raises:
             LimitError: the content is longer than `limit` bytes; nothing was read.

@@ -1,13 +1,13 @@
-"""One header block: 512 bytes into an entry.
+"""One header block: 512 bytes to an entry.
 
-Which dialect a block is (v7, ustar, star or GNU), its numbers (octal, and base-256 for what octal cannot hold), its
+The dialect of a block (v7, ustar, star or GNU), its numbers (octal, or base-256 if octal cannot hold the value), its
 strings and its checksum (POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format"). Where
-readers differ this follows Go's archive/tar, the one that container engines read layers with. Extension headers are
-merged in `reader`; their records are parsed in `pax`.
+readers differ, this module follows Go's archive/tar, with which container engines read layers. `reader` merges
+extension headers; `pax` parses their records.
 
-The headers of one archive resemble one another: the same owners and times, and the same second half. So the halves
-that repeat are parsed once and remembered by their bytes, in bounded caches; the values are then shared, too.
-Errors raised here count offsets from the start of the block; the reader adds where that is.
+The headers of one archive are similar: the same owners and times, and the same second half. So repeated parts are
+parsed once and kept by their bytes, in bounded caches; entries share the parsed values.
+Errors raised here have offsets from the start of the block; the reader adds the offset of the block.
 """
 
 from functools import lru_cache
@@ -23,14 +23,14 @@ GNU_MAGIC = b"ustar  \0"
 _USTAR_MAGIC = b"ustar\0"
 
 _FIELDS = Struct("100s24s12s12s8sc100s255s")
-"""Name; mode, uid and gid; size; mtime; checksum; type; link name; and the half that v7 does not have."""
+"""Name; mode, uid and gid; size; mtime; checksum; type; link name; and the second half, which v7 does not have."""
 _TAIL = Struct("6s2s32s32s8s8s155s8s4s")
 """Magic, version, user, group, device major and minor, prefix, and the trailer of star."""
 _BLANKS = 8 * 0x20
 
 
 def malformed(reason: str, offset: int = 0) -> TarFormatError:
-    """Return an error without a path, its offset counted from the start of what was parsed."""
+    """Return an error without a path; its offset counts from the start of the parsed bytes."""
     return TarFormatError(path=b"", reason=reason, offset=offset)
 
 
@@ -41,7 +41,7 @@ def string(field: bytes) -> bytes:
 
 @lru_cache(maxsize=4096)
 def number(field: bytes) -> int:
-    """Return a numeric field: octal between blanks and NULs, or base-256 when its first bit is set.
+    """Return a numeric field: octal between blanks and NULs, or base-256 if its first bit is set.
 
     Raises:
         TarFormatError: anything else, or a number outside 64 bits.
@@ -84,9 +84,9 @@ def _tail(fields: bytes) -> tuple[bytes, bytes, int, int, bytes]:
 
 
 def _gnu_prefix(field: bytes) -> bytes:
-    """Return the prefix of a GNU header, which has none: the access and change times stand in its place.
+    """Return the name prefix of a GNU header, normally empty: it has access and change times there instead.
 
-    Go before 1.8 wrote one all the same. It is told by times that are not numbers, and by being ASCII.
+    Go before 1.8 wrote a prefix nevertheless; it is one if the times are not numbers and the text is ASCII.
     """
     try:
         number(field[:12])
@@ -98,7 +98,7 @@ def _gnu_prefix(field: bytes) -> bytes:
 
 
 def checksum(block: bytes) -> int:
-    """Return the sum of the bytes of a block, as they stand.
+    """Return the sum of all bytes of a block, those of the checksum field included.
 
     Adler-32 from 0 has the plain sum of its bytes, modulo 65521, in its lower half: exact for 256 bytes (65280).
     """
@@ -107,7 +107,7 @@ def checksum(block: bytes) -> int:
 
 @lru_cache(maxsize=4096)
 def _expected(field: bytes) -> int:
-    """Return the sum that a block has as it stands, when its checksum field, which counts as blanks, is right."""
+    """Return what `checksum` returns for a block with this checksum field, which counts as blanks, if it is right."""
     try:
         return number(field) + sum(field) - _BLANKS
     except TarFormatError:
@@ -115,16 +115,16 @@ def _expected(field: bytes) -> int:
 
 
 def is_header(block: bytes) -> bool:
-    """Tell whether the checksum of a block is right, so that it is a header and not something else.
+    """Tell whether the checksum of a block is right, and so whether the block is a header.
 
-    The sum that old programs took is right, too: in it, bytes above 127 count as negative, each 256 less.
+    The sum that old programs computed is right, too: it counts bytes above 127 as negative, each 256 less.
     """
     total, outside = checksum(block), block[:148] + block[156:]
     return _expected(block[148:156]) in {total, total - 256 * sum(byte > 127 for byte in outside)}
 
 
 def parse_header(block: bytes, offset: int, content: Content) -> Entry:
-    """Return what one block says: its type flag as stored, its size not yet judged.
+    """Return the entry of one block, with the type flag as stored and the size not yet checked.
 
     Raises:
         TarFormatError: a wrong checksum, a malformed number, a negative size.

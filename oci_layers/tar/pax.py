@@ -1,10 +1,10 @@
-r"""PAX records: what an extended header says, in both directions.
+r"""PAX records: the content of an extended header, parsed and formatted.
 
-A record is `LENGTH KEYWORD=VALUE\n`, LENGTH counting all of itself (POSIX.1-2017, pax, "pax Extended Header"). Here are
-the records, the numbers and times in them, and the two ways to store extended attributes. Numbers are read by hand:
-Python's `int` and `float` take underscores, signs, blanks and exponents. Which header a record belongs to is decided in
-`reader`, what has to become a record in `writer`. Names are bytes whatever `hdrcharset` says.
-Errors raised here count offsets from the start of the records; the reader adds where that is.
+A record is `LENGTH KEYWORD=VALUE\n`; LENGTH counts the whole record (POSIX.1-2017, pax, "pax Extended Header"). This
+module has the records, the numbers and times in them, and the two ways to store extended attributes. It checks digits
+itself, because Python's `int` and `float` accept underscores, signs, blanks and exponents. `reader` decides to which
+entry a record applies, `writer` which values become records. Names are bytes for every value of `hdrcharset`.
+Errors raised here have offsets from the start of the records; the reader adds the offset of the records.
 """
 
 import binascii
@@ -29,11 +29,11 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 def parse_records(payload: bytes) -> dict[bytes, bytes]:
-    """Return the records of one header; of equal keywords the last counts.
+    """Return the records of one header; the last of equal keywords counts.
 
-    The pairs of a sparse map 0.0, which repeat their keywords, are joined into a `GNU.sparse.map` as 0.1 has it.
+    The pairs of a sparse map 0.0, which repeat their keywords, are joined into a `GNU.sparse.map` as in 0.1.
 
-    A name with a NUL, if only at its end, has two readings: GNU tar, bsdtar and Python cut it off there, Go refuses it.
+    A name with a NUL, even at its end, is refused: GNU tar, bsdtar and Python cut the name off there, Go refuses it.
 
     Raises:
         TarFormatError: a record that is not well formed, a keyword with a NUL, a name with a NUL, pairs out of order.
@@ -68,7 +68,7 @@ def parse_records(payload: bytes) -> dict[bytes, bytes]:
 
 
 def decimal(value: bytes) -> int:
-    """Return a decimal number of 64 bits, with no sign but a minus.
+    """Return a decimal number of 64 bits, with an optional minus sign.
 
     Raises:
         TarFormatError: anything else.
@@ -102,7 +102,7 @@ def parse_time(value: bytes) -> int:
 
 
 def merge(entry: Entry, records: Mapping[bytes, bytes], xattr_bytes: int) -> None:
-    """Put records into a new entry. An empty value leaves what the header says.
+    """Set the fields of a new entry from records. An empty value leaves the field of the header.
 
     Raises:
         TarFormatError: a number, time or attribute that is not well formed.
@@ -169,7 +169,7 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
 
 
 def _base64(value: bytes) -> bytes:
-    """Decode base64 whose final padding may be missing, as libarchive leaves it out."""
+    """Decode base64 with or without final padding, which libarchive leaves out."""
     value = value.rstrip(b"=")
     try:
         return binascii.a2b_base64(value + b"=" * (-len(value) % 4), strict_mode=True)
@@ -178,7 +178,7 @@ def _base64(value: bytes) -> bytes:
 
 
 def format_time(nanoseconds: int) -> bytes:
-    """Return a time as `parse_time` reads it, in the fewest digits."""
+    """Return a time in the format of `parse_time`, with the fewest digits."""
     seconds, part = divmod(abs(nanoseconds), 1_000_000_000)
     fraction = f".{part:09}".rstrip("0") if part else ""
     return f"{'-' if nanoseconds < 0 else ''}{seconds}{fraction}".encode()
@@ -187,7 +187,7 @@ def format_time(nanoseconds: int) -> bytes:
 def xattr_record(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     """Return the keyword and value of one extended attribute.
 
-    That is `SCHILY.xattr.*`, which every engine reads; a name with `=` fits only in the escapes of libarchive.
+    The keyword is `SCHILY.xattr.*`, which every engine reads; for a name with `=`, an escaped `LIBARCHIVE.xattr.*`.
     """
     if b"=" not in name:
         return SCHILY_XATTR + name, value
@@ -196,7 +196,7 @@ def xattr_record(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 
 
 def format_records(records: Mapping[bytes, bytes]) -> bytes:
-    """Return records as the content of a header, sorted by keyword."""
+    """Return the content of a header with these records, sorted by keyword."""
     return b"".join(_format_record(keyword, records[keyword]) for keyword in sorted(records))
 
 

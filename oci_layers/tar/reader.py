@@ -1,10 +1,15 @@
-"""A byte stream into entries: the loop over headers, and what their extensions add.
+"""A byte stream to entries: the loop over headers, and the merging of extension headers.
 
-Here are the rules for what goes together: which extension header counts (a later PAX header replaces the earlier, GNU's
-`L` and `K` win over PAX), how many bytes follow, where an archive may end. They are those of Go's archive/tar, the
-reader of the container engines, but stricter where it loses something in silence: an extension header without an entry.
-A corrupt header is always an error, never the end. Fields are parsed in `header`, records in `pax`, maps in `sparse`.
-The consumer of the entries judges names and owners.
+Theory of operation. `read_tar` takes one 512-byte block after another. A header block becomes an `Entry`, followed by
+its content. The extension headers before it (PAX `x`, GNU `L` and `K`) are collected and merged into that entry, so
+that the consumer sees final values only. A PAX global header is emitted as an entry of its own. The content is not
+copied: the entry reads it from the stream while it is the current one, and the loop skips the unread rest.
+
+The rules kept here: which extension header counts (a later PAX header replaces the earlier, GNU's `L` and `K` win over
+PAX), how many content bytes follow a header, where an archive may end. They are those of Go's archive/tar, the reader
+of the container engines, but stricter where it silently loses data: an extension header without an entry is an error.
+A corrupt header is always an error, never the end. `header` parses fields, `pax` records, `sparse` maps.
+The consumer of the entries checks names and owners.
 """
 
 from collections.abc import Iterator, Mapping
@@ -48,18 +53,18 @@ _WITHOUT_CONTENT = {
 
 
 def read_tar(stream: Stream, *, limits: Limits = _DEFAULTS) -> Iterator[Entry]:
-    """Yield the entries of an archive, in order; content that was not read is skipped.
+    """Yield the entries of an archive, in order; unread content is skipped.
 
-    After the end marker the stream is read to its end, whatever follows, so that a digest taken from it is complete.
-    It is not closed. Memory held: one piece of 1 MiB, the extensions and the sparse map of one entry.
+    After the end marker the stream is read to its end, so that a digest computed from it covers all bytes. The stream
+    is not closed. Memory held: one piece of 1 MiB, the extension headers and the sparse map of one entry.
 
-    Accepted at the end, as by every engine: no end marker, half of one, nothing at all, anything after it, and missing
-    padding behind the last content.
+    Accepted at the end, as by all engines: no end marker, half of one, an empty archive, any bytes after the marker,
+    and missing padding after the last content.
 
     Raises:
         TarFormatError: the archive is malformed, or cut inside a header or content.
-        LimitError: a limit of `header_bytes`, `meta_headers`, `sparse_pieces`, `xattr_bytes`, `file_bytes`, `entries`;
-            of `plain_bytes`, for the holes of all sparse files together.
+        LimitError: `header_bytes`, `meta_headers`, `sparse_pieces`, `xattr_bytes`, `file_bytes` or `entries` is
+            exceeded; or `plain_bytes`, by the holes of all sparse files together.
     """
     source = BlockReader(stream)
     count = holes = 0
@@ -95,7 +100,7 @@ def _next_entry(source: BlockReader, limits: Limits) -> Entry | None:
 
 
 def _next_header(source: BlockReader) -> tuple[Entry, bytes] | None:
-    """Return what the next block says, and the block; None at the end of the archive."""
+    """Return the entry of the next block, and the block; None at the end of the archive."""
     offset = source.base + source.position
     block = source.take(BLOCK_BYTES)
     if len(block) < BLOCK_BYTES or block == _ZERO_BLOCK:
@@ -109,7 +114,7 @@ def _next_header(source: BlockReader) -> tuple[Entry, bytes] | None:
 
 
 def _check_end(source: BlockReader, block: bytes) -> None:
-    """Accept nothing, one zero block and two; refuse a cut block, and a zero block before another header."""
+    """Accept the end of the stream, one zero block or two; refuse a cut block, and a header after one zero block."""
     if len(block) == BLOCK_BYTES:
         block = source.take(BLOCK_BYTES)
     if len(block) % BLOCK_BYTES:
@@ -120,7 +125,7 @@ def _check_end(source: BlockReader, block: bytes) -> None:
 
 
 def _extended(first: Entry, source: BlockReader, limits: Limits) -> Entry:
-    """Return the entry that the extension headers beginning with `first` belong to; a global header is one itself."""
+    """Return the entry to which the extension headers from `first` on belong; a global header is its own entry."""
     extension, offset = first, first.offset
     records: Mapping[bytes, bytes] = EMPTY
     names: dict[bytes, bytes] = {}
@@ -145,7 +150,7 @@ def _extended(first: Entry, source: BlockReader, limits: Limits) -> Entry:
 
 
 def _payload(extension: Entry, source: BlockReader, limits: Limits) -> bytes:
-    """Take the content of an extension header, its size judged before."""
+    """Take the content of an extension header, after checking its size."""
     if extension.size > limits.header_bytes:
         error = LimitError(limit="header_bytes", allowed=limits.header_bytes, seen=extension.size)
         _locate(error, extension.name, extension.offset)
@@ -173,7 +178,7 @@ def _records(extension: Entry, payload: bytes, source: BlockReader) -> Mapping[b
 def _merged(
     entry: Entry, offset: int, records: Mapping[bytes, bytes], names: Mapping[bytes, bytes], limits: Limits
 ) -> Entry:
-    """Put into a new entry what its extension headers say; GNU's long names win over PAX."""
+    """Merge extension headers into a new entry; GNU's long names win over PAX."""
     try:
         if records:
             merge(entry, records, limits.xattr_bytes)
@@ -187,14 +192,14 @@ def _merged(
 
 
 def _global(header: Entry, records: Mapping[bytes, bytes], source: BlockReader, limits: Limits) -> Entry:
-    """Return a global header as an entry with its records; they are checked like others, and otherwise ignored."""
+    """Return a global header as an entry with its records, which are checked like others but change no entry."""
     named = _merged(header, header.offset, records, EMPTY, limits)
     end = source.offset
     return Entry(named.name, GLOBAL, mode=0, pax=records, offset=header.offset, data_offset=end, content=source)
 
 
 def _placed(entry: Entry, block: bytes, source: BlockReader, limits: Limits) -> Entry:
-    """Settle the type of a new entry, its size, and where its content is."""
+    """Set the final type, size and content position of a new entry."""
     try:
         if entry.type == b"\0":
             entry.type = DIRECTORY if entry.name.endswith(b"/") else REGULAR
@@ -215,10 +220,10 @@ def _placed(entry: Entry, block: bytes, source: BlockReader, limits: Limits) -> 
 
 
 def _check_nothing_follows(entry: Entry, source: BlockReader) -> None:
-    """Refuse an entry that has no content, says a size, and is followed by what cannot be a header.
+    """Refuse an entry of a type without content that has a size and is followed by a block that is no header.
 
-    A size alone is common, and means nothing to any reader. PAX allows the content of a hard link, too; bsdtar writes
-    and reads it, Go and GNU tar take its first block for the next header.
+    A size alone is common, and all readers ignore it. But PAX allows content for a hard link: bsdtar writes and reads
+    it, while Go and GNU tar read its first block as the next header.
     """
     block = source.peek(BLOCK_BYTES)
     if len(block) == BLOCK_BYTES and block != _ZERO_BLOCK and not is_header(block):
@@ -252,7 +257,7 @@ def _place_pax_sparse(entry: Entry, version: bytes, source: BlockReader, limits:
 
 
 def _locate(error: TarFormatError | LimitError, path: bytes, offset: int) -> None:
-    """Say in an error which entry it is about, and where that stands."""
+    """Add to an error the path of the entry and its offset in the archive."""
     if isinstance(error, TarFormatError):
         error.path = path
         error.offset += offset

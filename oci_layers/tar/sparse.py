@@ -1,13 +1,13 @@
 """The maps of sparse files: which parts of a file the archive stores.
 
-GNU tar has written them in four ways (GNU tar manual, "Storing Sparse Files"): in the header block and extension
+GNU tar has written them in four forms (GNU tar manual, "Storing Sparse Files"): in the header block and extension
 blocks (old GNU, type `S`), as repeated PAX records (0.0), as one record (0.1), and as text before the content (1.0).
-All come out as the same thing: a size with the holes, and extents that are in order, inside that size, and together as
-long as what is stored. A map that says otherwise is refused, since readers would differ on it.
+All are read to the same result: the size with holes, and extents that are in order, inside that size, and together as
+long as the stored bytes. Any other map is refused, because readers differ on it.
 
-A size with holes and no pieces at all is a file of one hole, in every form. For 0.0 and 0.1 without a version, readers
-differ on that: GNU tar, bsdtar and Python take the size that the records say, Go the nothing that is stored. The
-program whose formats these are decides.
+A size with holes and a map without pieces is a file of one hole, in all forms. For 0.0 and 0.1 without a version,
+readers differ: GNU tar, bsdtar and Python use the size in the records, Go uses the stored size, 0. This module follows
+GNU tar, which defines the formats.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,7 @@ def checked(pieces: Iterable[tuple[int, int]], size: int, stored: int) -> Extent
     """Return the pieces that are not empty.
 
     Raises:
-        TarFormatError: pieces that overlap, go backwards or leave the file, or are not as long as what is stored.
+        TarFormatError: pieces overlap, go backwards or leave the file, or their sum is not the stored size.
     """
     end = total = 0
     for offset, length in pieces:
@@ -45,11 +45,11 @@ def checked(pieces: Iterable[tuple[int, int]], size: int, stored: int) -> Extent
 
 
 def old_gnu_map(block: bytes, take: Take, limits: Limits) -> tuple[int, list[tuple[int, int]]]:
-    """Return the size with holes and the pieces of an old GNU header; takes its extension blocks.
+    """Return the size with holes and the pieces of an old GNU header; take its extension blocks.
 
     Raises:
         TarFormatError: not a GNU header, a malformed number, the archive ends in an extension block.
-        LimitError: more than `sparse_pieces`.
+        LimitError: more pieces than `sparse_pieces`.
     """
     if block[257:265] != GNU_MAGIC:
         raise malformed("a sparse file in an archive that is not GNU's")
@@ -71,9 +71,9 @@ def old_gnu_map(block: bytes, take: Take, limits: Limits) -> tuple[int, list[tup
 
 
 def pax_version(records: Mapping[bytes, bytes]) -> bytes:
-    """Return which sparse map the records announce: `0`, `1.0`, or nothing.
+    """Return the version of the sparse map in the records: `0` for 0.0 and 0.1, `1.0`, or empty for no map.
 
-    0.0 and 0.1 did not always say so; the other records tell them. Versions that are not specified are no sparse map.
+    Maps 0.0 and 0.1 may lack a version; the other records reveal them. An unknown version is no sparse map.
     """
     version = records.get(b"GNU.sparse.major", b""), records.get(b"GNU.sparse.minor", b"")
     if version == (b"", b""):
@@ -84,11 +84,11 @@ def pax_version(records: Mapping[bytes, bytes]) -> bytes:
 
 
 def record_map(records: Mapping[bytes, bytes], limits: Limits) -> list[tuple[int, int]]:
-    """Return the pieces of a map in `GNU.sparse.map` (0.0 and 0.1), none where there is no map.
+    """Return the pieces of a map in `GNU.sparse.map` (0.0 and 0.1); none if there is no map.
 
     Raises:
-        TarFormatError: not as many numbers as `GNU.sparse.numblocks` says, or a malformed one.
-        LimitError: more than `sparse_pieces`.
+        TarFormatError: the number of pieces is not `GNU.sparse.numblocks`, or a number is malformed.
+        LimitError: more pieces than `sparse_pieces`.
     """
     text = records.get(b"GNU.sparse.map", b"")
     count = decimal(records.get(b"GNU.sparse.numblocks") or (b"-" if text else b"0"))
@@ -100,11 +100,11 @@ def record_map(records: Mapping[bytes, bytes], limits: Limits) -> list[tuple[int
 
 
 def text_map(take: Take, stored: int, limits: Limits) -> tuple[int, list[tuple[int, int]]]:
-    """Return the bytes taken by a map before the content (1.0), and its pieces.
+    """Return the length in bytes of a map before the content (1.0), and its pieces.
 
     Raises:
         TarFormatError: a map that is malformed or longer than the content.
-        LimitError: more than `sparse_pieces`, or a map of more than `header_bytes`.
+        LimitError: more pieces than `sparse_pieces`, or a map longer than `header_bytes`.
     """
     numbers: list[bytes] = []
     wanted = 1

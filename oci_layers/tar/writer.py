@@ -1,9 +1,9 @@
-"""Entries into an archive, deterministically: the same entries give the same bytes.
+"""Entries to an archive, deterministically: the same entries give the same bytes.
 
-An entry becomes one ustar header when that can hold it, else a PAX header before one: for names that are long or not
-ASCII, link targets, owners, sizes and times out of range, fractions of a second, extended attributes, and records that
-the entry carries (POSIX.1-2017, pax). GNU's extensions are never written, and holes are written as zeros (the image
-spec wants no sparse files in layers). What a layer puts into an archive, and in which order, is decided elsewhere.
+An entry becomes one ustar header if that can hold it, else a PAX header and a ustar header: for names that are long or
+not ASCII, link targets, owners, sizes and times out of range, fractions of a second, extended attributes, and the PAX
+records of the entry (POSIX.1-2017, pax). GNU's extensions are never written, and holes are written as zeros (the image
+spec advises against sparse files in layers). The caller decides on the entries and their order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,15 +26,15 @@ _MOST_64 = (1 << 63) - 1
 
 
 def write_tar(entries: Iterable[Entry]) -> Iterator[bytes | memoryview]:
-    """Yield an archive of `entries`, in their order, with two zero blocks at its end.
+    """Yield the bytes of an archive of `entries`, in their order, with two zero blocks at its end.
 
-    The content is taken from `Entry.chunks` as the archive is written, so entries may come right from `read_tar`.
-    Records in `Entry.pax` that this module does not make from other fields are kept, in a global header all of them.
-    `offset`, `data_offset`, `stored_size` and `extents` play no part.
+    The content is read from `Entry.chunks` as the archive is written, so entries may come directly from `read_tar`.
+    Records in `Entry.pax` that do not belong to other fields are kept; in a global header all are.
+    `offset`, `data_offset`, `stored_size` and `extents` are ignored. Memory held: one entry's headers and one piece.
 
     Raises:
-        LayerError: an entry that no archive can hold: a NUL in a name, a number out of range, a type such as `x`.
-        SizeMismatchError: content that is longer or shorter than its entry's size; what was yielded is of no use.
+        LayerError: an entry that cannot be written: a NUL in a name, a number out of range, a type such as `x`.
+        SizeMismatchError: content longer or shorter than its entry's size; the bytes yielded so far are unusable.
     """
     for entry in entries:
         yield _headers(entry)
@@ -66,7 +66,7 @@ def _headers(entry: Entry) -> bytes:
 
 
 def _check(entry: Entry) -> None:
-    """Refuse what neither ustar nor PAX can say."""
+    """Refuse an entry that neither ustar nor PAX can hold."""
     reason = ""
     if len(entry.type) != 1 or entry.type in _UNWRITABLE:
         reason = f"an entry of type {entry.type!r} cannot be written"
@@ -87,7 +87,7 @@ def _check(entry: Entry) -> None:
 
 
 def _records(entry: Entry) -> dict[bytes, bytes]:
-    """Return what the ustar header of an entry cannot hold."""
+    """Return the PAX records for the values that the ustar header of an entry cannot hold."""
     records = {key: entry.pax[key] for key in entry.pax if key not in _OWNED and not key.startswith(_OWNED_PREFIXES)}
     records.update(xattr_record(name, value) for name, value in entry.xattrs.items())
     numbers = (b"uid", entry.uid, _MOST_7), (b"gid", entry.gid, _MOST_7), (b"size", entry.size, _MOST_11)
@@ -112,9 +112,9 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _split(name: bytes) -> tuple[bytes, bytes] | None:
-    """Return the prefix and name of a ustar header that stand for `name`; None when it does not fit.
+    """Return `name` as prefix and name of a ustar header; None if it does not fit.
 
-    The prefix is as long as it can be; the two are joined with a slash, so that neither may be empty.
+    The prefix is as long as possible. A slash joins the two, so a split leaves neither empty.
     """
     if not name.isascii():
         return None
@@ -133,7 +133,7 @@ def _extension(type_flag: bytes, name: tuple[bytes, bytes], records: Mapping[byt
 
 
 def _header(entry: Entry, records: Mapping[bytes, bytes]) -> bytes:
-    """Return the ustar header of an entry; what a record says is cut short, or 0."""
+    """Return the ustar header of an entry; values that have a record are cut short, or 0."""
     numbers = (
         entry.mode,
         0 if b"uid" in records else entry.uid,

@@ -1,7 +1,7 @@
-"""Every document and every blob that can be reached from some descriptors, into findings.
+"""Descriptors to findings: verification of all documents and blobs reachable from them.
 
-`image` walks the documents and compares what they say of each other, `blobs` checks sizes, digests and diff_ids,
-`platforms` what an index and a config say of a platform. Rules within one document are in `validation`.
+`image` walks the documents and compares them with each other, `blobs` checks sizes, digests and diff_ids, `platforms`
+compares the platform in an index with the one in a config. Rules within one document are in `validation`.
 
     verify_image(image.blobs, [image.descriptor]).ok
 """

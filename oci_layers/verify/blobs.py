@@ -1,8 +1,8 @@
-"""One blob to all that is wrong with it: its size, its digest and, of a layer, its compression and its diff_id.
+"""One blob to its problems: size, digest and, for a layer, compression and diff_id.
 
-What names a blob is gathered in a `Blob` first, so that it is read once, however many documents name it. A blob that is
-not what its digest says is called that and nothing else: no more is to be learnt from it. Which blobs there are, and
-what documents say of one another, is in `verify`.
+A `Blob` collects all descriptors of a blob first, so that the blob is read once, even if many documents refer to it. A
+blob with a wrong size or digest gets this one finding only, because its content is not trustworthy. `image` finds the
+blobs and compares documents with each other.
 """
 
 import contextlib
@@ -40,31 +40,31 @@ __all__ = ["Blob", "check_blobs", "place_of", "read_document"]
 
 @attrs.define
 class Blob:
-    """What is said of a blob, wherever it is named, and what has become of it."""
+    """All that descriptors declare about a blob, and the state of its verification."""
 
     digest: Digest
     size: int
-    """Its size, as the first place says that names it."""
+    """The size in the first descriptor of it."""
     named_at: DocumentLocation
-    """The first descriptor of it; a root has an empty pointer and its own digest."""
+    """The place of the first descriptor of it."""
     media_type: str = ""
-    """What that place says it is."""
+    """The media type in the first descriptor of it."""
     data: bytes | None = None
-    """Its bytes, where a descriptor embeds them; they have been compared with the digest."""
+    """Its bytes, if a descriptor embeds them; compared with the digest."""
     needed: bool = False
-    """Whether a place names it without embedding it, and nothing allows it to be absent."""
+    """Whether a descriptor refers to it without embedding it, and no rule allows it to be absent."""
     absences: list[tuple[str, DocumentLocation]] = attrs.field(factory=list)
-    """The places that name it where it may be absent, each with the rule that allows it."""
+    """The places of descriptors whose blob may be absent, each with the rule that allows it."""
     layers: list[tuple[DocumentLocation, MediaType]] = attrs.field(factory=list)
-    """The places that call it a layer."""
+    """The places of descriptors with the media type of a layer."""
     diff_ids: list[tuple[DocumentLocation, Digest]] = attrs.field(factory=list)
-    """The places in configs that say what its plain bytes are."""
+    """The places in configs that have its diff_id."""
     tried: bool = False
-    """Whether it has been looked for."""
+    """Whether reading it was tried."""
     missing: bool = False
     """Whether the source does not have it."""
     good: bool = False
-    """Whether its bytes are what size and digest say."""
+    """Whether its bytes match size and digest."""
 
 
 def place_of(location: DocumentLocation) -> str:
@@ -75,7 +75,7 @@ def place_of(location: DocumentLocation) -> str:
 
 
 class _Account:
-    """Reports how much of a blob is done: in pieces of some size, and its whole size in the end."""
+    """Reports how much of a blob is done: in pieces of at least 1 MiB, together the size of the blob."""
 
     def __init__(self, report: ShouldContinue, size: int) -> None:
         self._report = report
@@ -83,7 +83,7 @@ class _Account:
         self._unreported = 0
 
     def add(self, count: int) -> bool:
-        """Count bytes; returns whether to go on."""
+        """Count bytes; return False if the work is cancelled."""
         self._unreported += count
         due = min(self._unreported, self._left) if self._unreported >= PIECE else 0
         if due:
@@ -92,12 +92,12 @@ class _Account:
         return self._report(due)
 
     def close(self) -> None:
-        """Tell of all that is left, whatever has become of it."""
+        """Report the rest of the size, read or not."""
         self._report(self._left)
 
 
 class _Stoppable:
-    """A stream that ends early when all shall stop; what is made of it then is thrown away."""
+    """A stream that ends early if the work is cancelled; the result is then discarded."""
 
     def __init__(self, stream: ByteStream, account: _Account) -> None:
         self._stream = stream
@@ -112,17 +112,17 @@ class _Stoppable:
 
 
 class _PlainBytes:
-    """The plain bytes of all layers together, held to the limit, whatever the order in which they are read."""
+    """Counts the uncompressed bytes of all layers, and enforces their limit for every order of reading. Thread-safe."""
 
     def __init__(self, allowed: int, layers: int) -> None:
         self.allowed = allowed
         self._counts = [0] * layers
-        # A binary indexed tree (Fenwick 1994): to count, and to sum what is before a layer, takes log(layers) steps.
+        # A binary indexed tree (Fenwick 1994): counting, and summing the layers before one, take log(layers) steps.
         self._sums = [0] * (layers + 1)
         self._lock = threading.Lock()
 
     def add(self, layer: int, count: int) -> None:
-        """Count bytes of a layer; raises LimitError when those of this layer and all before are too many."""
+        """Count bytes of a layer; raises LimitError if this layer and all before it exceed the limit."""
         seen = 0
         with self._lock:
             self._counts[layer] += count
@@ -138,7 +138,7 @@ class _PlainBytes:
             raise LimitError("plain_bytes", self.allowed, seen)
 
     def first_past(self) -> int | None:
-        """Return the first layer that is too much, with all before it."""
+        """Return the first layer that exceeds the limit together with all layers before it."""
         sums = itertools.accumulate(self._counts)
         return next((layer for layer, seen in enumerate(sums) if seen > self.allowed), None)
 
@@ -146,7 +146,7 @@ class _PlainBytes:
 def read_document(
     blobs: BlobSource, blob: Blob, *, limit: str, allowed: int
 ) -> tuple[bytes | None, list[DocumentFinding]]:
-    """Return all bytes of a small blob, or None and what is wrong with it; nothing is wrong if it is only missing."""
+    """Return all bytes of a small blob, or None and its problems; a missing blob has no problems here."""
     blob.tried = True
     parts = []
     try:
@@ -169,17 +169,17 @@ def check_blobs(
     threads: int,
     progress: Callable[[Progress], None] | None = None,
 ) -> list[DocumentFinding]:
-    """Return what is wrong with blobs, the largest read first, by several threads at once.
+    """Check blobs in several threads, the largest first, and return their problems.
 
     Args:
-        blobs: Where they are.
-        todo: What to check.
-        limits: `plain_bytes` of all layers together, and those of decompression.
-        threads: How many blobs are read at the same time.
-        progress: Called in the caller's thread with how much was read; stops everything when it raises.
+        blobs: The source of the blobs.
+        todo: The blobs to check.
+        limits: `plain_bytes` of all layers together, and the limits on decompression.
+        threads: The number of blobs read at the same time.
+        progress: Called in the caller's thread; an exception that it raises ends all work.
 
     Raises:
-        OSError: The place where the blobs are cannot be read.
+        OSError: The source cannot be read.
     """
     ordered = sorted(todo, key=lambda blob: (-blob.size, blob.digest))
     plain = _PlainBytes(limits.plain_bytes, len(ordered))
@@ -206,7 +206,7 @@ def check_blobs(
 def _listener(
     progress: Callable[[Progress], None], ordered: Sequence[Blob], ended: Sequence[Blob]
 ) -> Callable[[int], None]:
-    """Return what takes each number of bytes that are done, and tells `progress` of their sum."""
+    """Return a callback that takes numbers of bytes done, and calls `progress` with their sum."""
     total, done = sum(blob.size for blob in ordered), 0
 
     def on_bytes(count: int) -> None:
@@ -234,7 +234,7 @@ def _check(
 
 
 def _open(blobs: BlobSource, blob: Blob, account: _Account | None = None) -> VerifiedReader:
-    blob.digest.hasher()  # An algorithm that is not known is no missing blob.
+    blob.digest.hasher()  # Raises for an unknown algorithm, before the blob counts as missing.
     stream: ByteStream
     try:
         stream = blobs.open_blob(blob.digest)
@@ -249,12 +249,12 @@ def _open(blobs: BlobSource, blob: Blob, account: _Account | None = None) -> Ver
 def _check_layer(
     raw: VerifiedReader, blob: Blob, limits: Limits, account: _Account, count: Callable[[int], None]
 ) -> list[DocumentFinding]:
-    """Return what is wrong with a layer; raises IntegrityError where it is not even the blob that it should be."""
+    """Return the problems of a layer; raises IntegrityError if the blob does not match size or digest."""
     findings: list[DocumentFinding] = []
     hashers: dict[str, Hasher] = {}
     try:
         plain = decompressed(raw, None, limits)
-        # What is not compressed is the blob itself, whose digest is checked by `raw`.
+        # Without compression the plain bytes are the blob, whose digest `raw` checks.
         known = {} if plain.compression else {blob.digest.algorithm: blob.digest.text}
         for location, diff_id in blob.diff_ids:
             try:
@@ -262,7 +262,7 @@ def _check_layer(
                     hashers.setdefault(diff_id.algorithm, diff_id.hasher())
             except UnsupportedError as error:
                 findings.append(Finding("DIG-08", "error", location, str(error)))
-        # Few bytes may be many plain ones, so it may be long until `raw` is read again, and finds that it shall stop.
+        # A few bytes may inflate for a long time, in which `raw` is not read and cannot notice a cancellation.
         while account.add(0) and (piece := plain.read(PIECE)):
             count(len(piece))
             for hasher in hashers.values():
@@ -271,7 +271,7 @@ def _check_layer(
     except (CompressionError, LimitError) as error:
         drain(raw)
         blob.good = True
-        # Which layer is the one too much is told when all have been read.
+        # `check_blobs` reports the layer that exceeds `plain_bytes`, after all have been read.
         past = isinstance(error, LimitError) and error.limit == "plain_bytes"
         return findings if past else [*findings, *_findings_of(error, blob)]
     blob.good = True
@@ -290,7 +290,7 @@ def _check_layer(
 
 
 def _findings_of(error: OCIError, blob: Blob) -> list[DocumentFinding]:
-    """Return what an error says of a blob; that it is missing is for the caller to weigh."""
+    """Return the findings for an error of a blob; none for a missing blob, which the caller reports."""
     match error:
         case BlobMissingError():
             return []

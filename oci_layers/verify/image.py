@@ -1,12 +1,12 @@
-"""A whole image to all that is wrong with it: every document and every blob that can be reached from some descriptors.
+"""A whole image to its problems: all documents and blobs reachable from some descriptors.
 
-Rules within a document are in `spec.rules`, those of one blob in `verify_blob`; here are the rules between documents:
-as many layers as diff_ids, an entry's platform and the config's or those of the index that it names, what an entry says
-of an artifact and what the artifact says, a subject that need not be there. The walk has no
-recursion, judges each document once, and believes none whose digest does not hold; so documents in a circle, which
-cannot all have the digests that they name each other by, end as a wrong digest.
+`validation` has the rules within a document, `blobs` those of one blob. This module has the rules between documents: as
+many layers as diff_ids; the platform of an entry against that of the config, or those of the index to which it refers;
+the artifact type of an entry against that of the artifact; a subject, which may be missing. The walk is not recursive,
+validates each document once, and uses no document whose digest is wrong. So documents in a loop, which cannot all have
+the digests by which they refer to each other, are reported as a wrong digest.
 
-What is of an unknown type is never an error (MAN-08, MAN-16, IDX-07, LAY-10): it is bytes of a size and a digest.
+Content of an unknown type is never an error (MAN-08, MAN-16, IDX-07, LAY-10): only its size and digest are checked.
 """
 
 from collections import deque
@@ -45,26 +45,26 @@ def _findings(found: Iterable[DocumentFinding]) -> Findings:
 
 @attrs.frozen(kw_only=True)
 class Verification:
-    """What was looked at, and what is wrong with it."""
+    """The result of a verification: findings, and counts of what was checked."""
 
     findings: Findings = attrs.field(factory=Findings, converter=_findings)
-    """What is wrong, by digest and then in the order of the document: of each severity the first 1,000 that are found.
+    """The problems, sorted by digest and JSON pointer: at most the first 1,000 found of each severity.
 
     Its `total`, `totals` and `left_out` count all."""
     blobs: int = 0
-    """How many blobs, documents among them, were found to be what size and digest say."""
+    """The number of blobs, documents included, that match size and digest."""
     bytes: int = 0
-    """How many bytes these have."""
+    """The number of bytes of these blobs."""
     documents: int = 0
-    """How many of the blobs are documents."""
+    """The number of these blobs that are documents."""
     layers: int = 0
-    """How many of the blobs are layers."""
+    """The number of these blobs that are layers."""
     files: int = 0
-    """How many documents that are no blobs, such as `index.json`, were looked at; `bytes` has theirs too."""
+    """The number of checked documents that are no blobs, such as `index.json`; `bytes` includes theirs."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is an error."""
+        """Whether no finding is an error."""
         return self.findings.ok
 
 
@@ -79,26 +79,26 @@ def verify_image(
     threads: int = 2,
     progress: Callable[[Progress], None] | None = None,
 ) -> Verification:
-    """Check everything that can be reached from `roots`, each blob once; what is wrong is in the result.
+    """Check all content reachable from `roots`, each blob once; problems are in the result.
 
-    A blob that is missing is an error, unless it is a subject or a non-distributable layer, which need not be there, or
-    what an entry of an index names, beside an image that is there: an index may come with the image for one platform
-    alone (LAY-07). Entries with one name, or without any, are one image.
+    A missing blob is an error, with three exceptions: a subject; a non-distributable layer; an entry of an index if
+    another entry of the same image exists, because a store may hold the image for one platform alone (LAY-07). The
+    entries of an index with the same name are one image, and so are those without a name.
 
     Args:
-        blobs: Where everything is; read by several threads at once.
-        roots: What to begin with: manifests, indexes, or anything else.
-        locations: Where each of the roots stands, if in a document; its own rules are for the caller to judge.
-        documents_only: Read documents alone; layers and what is of an unknown type are not even opened.
-        profile: How what is found is weighed; see `spec.rules`.
+        blobs: The source of all content; several threads read from it at once.
+        roots: The descriptors to start from: manifests, indexes, or any other content.
+        locations: The place of each root, if it is in a document; the caller validates that document.
+        documents_only: Read only documents; layers and content of an unknown type are not opened.
+        profile: The severities of findings; see `validation.rules`.
         limits: `index_depth`, `descriptors`, `layers` of each manifest, `plain_bytes` of all layers together, each
-            counted once, and the sizes of documents are held.
-        threads: How many layers are read at the same time.
-        progress: Called in the caller's thread as the blobs besides the documents are read, with how many of them are
-            done, and of their bytes; what it raises stops everything and comes out of here.
+            counted once, and the sizes of documents are enforced.
+        threads: The number of layers read at the same time.
+        progress: Called in the caller's thread while blobs other than documents are read, with the number of blobs and
+            bytes done; an exception that it raises ends all work and propagates.
 
     Raises:
-        OSError: The place where the blobs are cannot be read.
+        OSError: The source cannot be read.
     """
     limits = limits or Limits()
     walk = _Walk(blobs, profile, limits)
@@ -127,7 +127,7 @@ def _order(finding: DocumentFinding) -> tuple[Digest, list[tuple[int, str]], str
 
 @attrs.frozen
 class _Step:
-    """A document that is to be judged."""
+    """A document to validate."""
 
     descriptor: Descriptor
     row: MediaType
@@ -135,12 +135,12 @@ class _Step:
 
 
 class _Walk:
-    """What has been found of an image so far."""
+    """The state of a verification: the findings, and the documents and blobs found so far."""
 
     def __init__(self, blobs: BlobSource, profile: Profile, limits: Limits) -> None:
         self.findings: set[DocumentFinding] = set()
         self.sieve = Sieve()
-        """Of what is wrong within documents; the limits bound what else there can be."""
+        """Caps the findings within documents; the limits bound the number of other findings."""
         self.found: dict[Digest, Blob] = {}
         self._blobs = blobs
         self._profile: Profile = profile
@@ -161,7 +161,7 @@ class _Walk:
             self.findings.add(Finding(rule, weighed, location, message))
 
     def named(self, finding: DocumentFinding) -> DocumentFinding:
-        """Return a finding with what is known of the blob that it is in."""
+        """Return a finding with the media type and place of its blob."""
         digest = finding.location.digest
         blob = None if digest is None else self.found.get(digest)
         if blob is None:
@@ -170,7 +170,7 @@ class _Walk:
         return relocated(finding, media_type=blob.media_type, named_by=named_by)
 
     def documents(self, roots: Sequence[Descriptor], locations: Sequence[DocumentLocation] = ()) -> None:
-        """Judge every document that can be reached; gather what is said of all other blobs."""
+        """Validate all reachable documents; collect the descriptors of all other blobs."""
         for root, location in zip(
             roots, locations or [DocumentLocation(digest=root.digest) for root in roots], strict=True
         ):
@@ -184,7 +184,7 @@ class _Walk:
                 self._judge(step)
 
     def _name(self, descriptor: Descriptor, location: DocumentLocation, depth: int, *, may_be_absent: str = "") -> None:
-        """Take note that a descriptor stands at a location."""
+        """Record a descriptor and its place."""
         self._named += 1
         if self._named > self._limits.descriptors:
             if self._named == self._limits.descriptors + 1:
@@ -224,7 +224,7 @@ class _Walk:
         raw, found = read_document(self._blobs, blob, limit=limit, allowed=allowed)
         self.findings.update(found)
         if raw is None:
-            return  # Another place may embed it, so it is looked for again there.
+            return  # Another descriptor may embed it, so it is tried again for that one.
         self._judged.add((descriptor.digest, descriptor.media_type))
         judged, value = check_document(raw, descriptor, profile=self._profile, limits=limits)
         self.findings.update(finding for finding in judged if self.sieve.admits(finding.rule, finding.severity))
@@ -235,7 +235,7 @@ class _Walk:
             self._follow(value, step)
 
     def _follow(self, document: Manifest | Index, step: _Step) -> None:
-        """Take note of everything that a manifest or an index names."""
+        """Record all descriptors of a manifest or an index."""
         digest = step.descriptor.digest
         subject_rule = "MAN-17"
         if isinstance(document, Manifest):
@@ -260,7 +260,7 @@ class _Walk:
             self._name(document.subject, DocumentLocation("/subject", digest), step.depth, may_be_absent=subject_rule)
 
     def _name_entry(self, entry: Descriptor, location: DocumentLocation, depth: int) -> None:
-        """Take note of an entry of an index, or of a root."""
+        """Record an entry of an index, or a root."""
         self._name(entry, location, depth, may_be_absent=_LISTED if location.pointer else "")
         if location.pointer:
             self._images_of.setdefault((location.digest, own_name(entry)), []).append(entry)
@@ -268,7 +268,7 @@ class _Walk:
             self._platforms.append((location, entry.platform, entry.digest))
 
     def compare(self) -> None:
-        """Hold manifests, configs and platforms against one another."""
+        """Compare manifests, configs and platforms with each other."""
         for digest, manifest in self._images.items():
             config = self._configs.get(manifest.config.digest)
             if config is not None and _is_config(manifest.config):
@@ -293,13 +293,13 @@ class _Walk:
                 self._add(rule, severity, location.field("platform"), f"{message} {what}")
 
     def _config_of(self, digest: Digest) -> tuple[Digest, ImageConfig] | None:
-        """Return the config of a manifest, if it is an image's and has been read."""
+        """Return the config of a manifest, if it is an image config and has been read."""
         image = self._images.get(digest)
         config = None if image is None or not _is_config(image.config) else self._configs.get(image.config.digest)
         return None if image is None or config is None else (image.config.digest, config)
 
     def _platforms_in(self, index: Index) -> dict[Pair, Platform]:
-        """Return what the images of an index run on, as far as is known."""
+        """Return the known platforms of the images of an index."""
         found: dict[Pair, Platform] = {}
         for entry in index.manifests:
             config, platform = self._config_of(entry.digest), entry.platform
@@ -324,7 +324,7 @@ class _Walk:
                 blob.diff_ids.append((DocumentLocation(f"{whole.pointer}/{index}", whole.digest), diff_id))
 
     def weigh_absences(self) -> None:
-        """Tell of the blobs that are not there."""
+        """Add findings for missing blobs."""
         for entries in self._images_of.values():
             if not any(self._is_there(entry) for entry in entries if not is_attestation(entry)):
                 for entry in entries:
@@ -346,7 +346,7 @@ class _Walk:
                     self._add(rule, "note", location, message)
 
     def _is_there(self, entry: Descriptor) -> bool:
-        """Tell whether an entry of an index is an image, or another index, and not missing."""
+        """Tell whether an entry of an index is an image or another index, and exists."""
         blob = self.found.get(entry.digest)
         if role_of(entry.media_type) not in {"manifest", "index"} or blob is None:
             return False
@@ -358,7 +358,7 @@ def _is_config(descriptor: Descriptor) -> bool:
 
 
 def _embeds(descriptor: Descriptor) -> bool | None:
-    """Tell whether a descriptor embeds what it names; None if it embeds nothing, or that is not known."""
+    """Tell whether a descriptor embeds its content; None without embedded data, or if its algorithm is unknown."""
     data = descriptor.data
     if data is None:
         return None

@@ -1,8 +1,8 @@
-"""What an entry of an index says that its target runs on, held against what the target says itself.
+"""The platform in an index entry, compared with the platform of the content to which the entry refers.
 
-The target is an image, whose config says it, or another index, with images in it. Names are compared as Go writes them,
-so that x86_64 is amd64; what either leaves out is no difference. Which places these are, and in which documents, is in
-`verify`; whether the words are known, in `spec.rules_platform`.
+That content is an image, with the platform in its config, or another index, with images. Names are compared in Go's
+form, so that x86_64 is amd64; a value that one side lacks is no difference. `verify.image` finds the entries and their
+content; `validation.platform` checks whether the names are known.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from oci_layers.spec.platform import Platform
 __all__ = ["Difference", "Pair", "compare_with_config", "compare_with_several", "normal", "pair"]
 
 Pair = tuple[str, str]
-"""A system and an architecture."""
+"""An operating system and an architecture."""
 
 Difference = tuple[str, Severity, str]
-"""The id of a rule, how bad it is that it is not kept, and a message to which the digest of the target belongs."""
+"""The id of the rule that is broken, the severity, and a message to which the caller appends a digest."""
 
 
 def normal(platform: Platform) -> Platform:
-    """Return a platform in the names that Go uses, so far as they are names; without versions and features."""
+    """Return a platform in the names that Go uses, or unchanged if malformed; without versions and features."""
     try:
         return Platform.parse("/".join(filter(None, (platform.os, platform.architecture, platform.variant))))
     except NameFormatError:
@@ -30,7 +30,7 @@ def normal(platform: Platform) -> Platform:
 
 
 def compare_with_config(entry: Platform, config: ImageConfig) -> list[Difference]:
-    """Return how the platform of an entry differs from that of the config, where both say something."""
+    """Return the differences between the platform of an entry and that of the config, for values that both have."""
     image = platform_of(config)
     said, found = normal(entry), normal(image)
     if pair(said) != pair(found):
@@ -45,9 +45,10 @@ def compare_with_config(entry: Platform, config: ImageConfig) -> list[Difference
 
 
 def compare_with_several(entry: Platform, inside: Mapping[Pair, Platform]) -> list[Difference]:
-    """Return how the platform of an entry differs from those of the images in the index that it names.
+    """Return the differences between the platform of an entry and the images in the index to which it refers.
 
-    If none of them is for it, the entry leads to no image; if only some are not, these are never found.
+    An error if no image matches, because the entry then leads to none; a warning if only some do not, which are then
+    never selected.
     """
     said = normal(entry)
     other = next((platform for key, platform in inside.items() if key != pair(said)), None)
@@ -58,7 +59,7 @@ def compare_with_several(entry: Platform, inside: Mapping[Pair, Platform]) -> li
 
 
 def pair(platform: Platform) -> Pair:
-    """Return what two platforms must have in common."""
+    """Return the part of a platform that must be equal for two platforms to match."""
     return platform.os, platform.architecture
 
 
