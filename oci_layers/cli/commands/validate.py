@@ -1,4 +1,4 @@
-"""`oci-layers validate`: a document or an image against the rules of the spec, every finding with its place."""
+"""`oci-layers validate`: check a document or an image against the rules of the spec; each finding has a location."""
 
 import argparse
 import contextlib
@@ -38,7 +38,8 @@ _SCHEMA = SarifRule(id="schema", severity="error", sentence="A document fits the
 """The only rule of `--schema`."""
 _HEAD = 4096
 _BLANKS = b" \t\r\n"
-# What JSON text begins with, as far as no name in a tar does; and the marks of UTF-16, which is a document gone wrong.
+# Prefixes of JSON text, as far as file names in a tar do not begin with them; and the byte order marks of UTF-16,
+# which is a malformed document.
 _JSON = (b"{", b"[", b'"', b"\xff\xfe", b"\xfe\xff")
 _DOCUMENTS = frozenset({"index", "manifest", "config", "layout", "descriptor", "empty"})
 _DIGEST = re.compile("(:[0-9a-f]{12})[0-9a-f]+")
@@ -109,7 +110,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _is_document(name: str) -> bool:
-    """Tell a document from an archive by how it begins; a pipe is read as a document, since no archive can be."""
+    """Return whether `name` is a document, not an archive, by its first bytes; a pipe is always a document."""
     where = ImageName.parse(name)
     if where.transport:
         return False
@@ -126,7 +127,7 @@ def _is_document(name: str) -> bool:
 
 
 def _document(options: argparse.Namespace, limits: Limits) -> Verification:
-    """Judge one document."""
+    """Read and check one document."""
     media_type = options.media_type
     if options.ref is not None or options.platform is not None:
         options.refuse("--ref and --platform are for images, not for documents")
@@ -154,7 +155,7 @@ def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, lim
         try:
             media_type = detect_media_type(raw, limits=longest)
         except (DocumentError, LimitError):
-            # It is none of any kind, and the same is wrong with it whichever it should be.
+            # It is malformed as any kind of document, with the same findings for each media type.
             media_type, limits, is_told = OCI_CONFIG, longest, False
     if media_type is None:
         reason = "nothing in it tells what it is; say so with --media-type TYPE"
@@ -172,7 +173,7 @@ def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, lim
 
 
 def _read(what: str, allowed: int) -> bytes:
-    """Return a document, or its first bytes, one more than are allowed."""
+    """Return the document, or its first `allowed` + 1 bytes if it is longer."""
     parts: list[bytes] = []
     left = allowed + 1
     with contextlib.ExitStack() as closing:
@@ -207,7 +208,7 @@ def _print(found: Verification, tally: SeverityCounts, options: argparse.Namespa
 
 
 def _left_out(found: Verification) -> str:
-    """Return which findings are counted and not shown; empty if all are shown."""
+    """Return a message about the findings that are counted but not shown; empty if all are shown."""
     counts = Counter[str]()
     for (rule, _), count in found.findings.left_out.items():
         counts[rule] += count
@@ -218,15 +219,15 @@ def _left_out(found: Verification) -> str:
 
 
 def _about(flaw: Flaw) -> str:
-    """Return what a document is, and where it is named."""
+    """Return the kind of a document and the place that refers to it, in parentheses."""
     kind = _KINDS.get(role_of(flaw.media_type)) or role_of(flaw.media_type) or escape(flaw.media_type)
-    # The document that names it is named in full elsewhere, or is good.
+    # The digest of the referring document is shortened: it is in full at its own findings, or it has none.
     about = ", ".join(filter(None, (kind, _DIGEST.sub(r"\1", flaw.named))))
     return f" ({about})" if about else ""
 
 
 def _lines(flaws: Sequence[Flaw]) -> list[str]:
-    # Blobs have their names from digests: line and column do not help, since most are one long line.
+    # Line and column are omitted for blobs: most are one long line.
     places = [f"{flaw.line}:{flaw.column}" if flaw.line is not None and flaw.document else "" for flaw in flaws]
     wide = max(map(len, places))
     rules = max(len(flaw.rule) for flaw in flaws)
@@ -240,7 +241,7 @@ def _lines(flaws: Sequence[Flaw]) -> list[str]:
 
 
 def _is_shown(flaw: Flaw) -> bool:
-    """Tell whether the message shows the value already, or is about its name."""
+    """Return whether the message contains the value already, or is about its name."""
     value = (flaw.value or "").strip('"').removesuffix("...")
     return value in flaw.message or f'"{escape(flaw.pointer.rpartition("/")[2])}"' in flaw.message
 
@@ -303,7 +304,7 @@ def _result(flaw: Flaw, what: str) -> Result:
 
 
 def _uri(flaw: Flaw, what: str) -> tuple[str, bool]:
-    """Return the URI of the file that a finding is in, and whether the file is the document itself."""
+    """Return the URI of the file that contains the finding, and whether that file is the document itself."""
     if what == "-":
         return "stdin", True
     if flaw.document == what:
