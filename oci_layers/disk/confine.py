@@ -1,7 +1,7 @@
 """Open and remove directories of a tree on disk by handle, and never leave the root.
 
 Theory of operation. A resolved path becomes an open directory (a file descriptor), and every other call names a file
-relative to one. A path string that is given to the kernel can lead anywhere, whatever was checked before. So each
+relative to one. A path string that is given to the kernel can lead anywhere, even if it was checked. So each
 directory is opened from the root's handle, one name at a time, as a directory and never through a link (O_DIRECTORY,
 O_NOFOLLOW). If another process replaces a directory by a link meanwhile, opening it fails with `UnsafePathError`.
 
