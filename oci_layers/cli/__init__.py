@@ -1,1 +1,1 @@
-"""The command line: calls of the public API, nothing more. `main` runs it, each verb has its module."""
+"""The command line, which only calls the public API. `main` runs it; each verb has a module in `commands`."""

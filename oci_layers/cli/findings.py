@@ -1,4 +1,4 @@
-"""What `validate` and `lint` have in common: how findings are asked for, counted, and said to be none."""
+"""The options and counts of findings that `validate` and `lint` share."""
 
 import argparse
 from collections import Counter
@@ -9,11 +9,11 @@ from oci_layers.report import Severity
 __all__ = ["SEVERITIES", "SeverityCounts", "finding_arguments"]
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-"""From the worst down."""
+"""All severities, the worst first."""
 
 
 def finding_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add how findings are weighed and shown."""
+    """Add `--profile` and `--format`."""
     parser.add_argument(
         "--profile",
         choices=("strict", "default", "lenient"),
@@ -27,27 +27,27 @@ def finding_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class SeverityCounts:
-    """How many findings there are of each severity."""
+    """The number of findings of each severity."""
 
     def __init__(self) -> None:
         self._counts: Counter[Severity] = Counter()
 
     def add(self, severity: Severity, count: int = 1) -> None:
-        """Count one, or several."""
+        """Add `count` findings of one severity."""
         self._counts[severity] += count
 
     @property
     def ok(self) -> bool:
-        """Whether none is an error."""
+        """Whether no finding is an error."""
         return not self._counts["error"]
 
     @property
     def code(self) -> int:
-        """The exit code that says so."""
+        """The exit code: 0 if `ok`, else 1."""
         return 0 if self.ok else 1
 
     def json(self) -> dict[str, int]:
-        """Return the numbers under stable keys."""
+        """Return the counts under stable keys."""
         return {f"{severity}s": self._counts[severity] for severity in SEVERITIES}
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The arguments that name an image, and the image that they name; the same for every verb."""
+"""The options that select an image, and the image that they select; the same for every verb."""
 
 import argparse
 import contextlib
@@ -16,7 +16,7 @@ __all__ = ["choice_arguments", "image_arguments", "limits_of", "opened"]
 
 
 def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) -> None:
-    """Add IMAGE and what goes with it."""
+    """Add IMAGE and the options that select and limit it; with `policy`, also those of merging."""
     parser.add_argument(
         "image",
         metavar="IMAGE",
@@ -45,7 +45,7 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
 
 
 def choice_arguments(parser: argparse.ArgumentParser, platform: str) -> None:
-    """Add what says which image is meant, and how much of it is taken; `platform` is help."""
+    """Add `--ref`, `--platform` and `--limit`; `platform` is the help text of `--platform`."""
     parser.add_argument("--ref", help="the reference, where IMAGE does not give one")
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help=platform)
     parser.add_argument(
@@ -64,10 +64,10 @@ def _threads(text: str) -> int:
 
 
 def limits_of(options: argparse.Namespace) -> Limits:
-    """Return the limits that the options ask for.
+    """Return the default limits with the changes of `--limit`.
 
     Raises:
-        NameFormatError: There is no such limit, or it is no number.
+        NameFormatError: A limit is unknown, or its value is not a number.
     """
     names = [field.name for field in attrs.fields(Limits)]
     changes: dict[str, int] = {}
@@ -83,7 +83,7 @@ def limits_of(options: argparse.Namespace) -> Limits:
 
 @contextlib.contextmanager
 def opened(options: argparse.Namespace) -> Iterator[tuple[Image, Policy]]:
-    """Give the image that the options name, and the policy."""
+    """Yield the image that the options select, and the policy; close the image when the block ends."""
     limits = limits_of(options)
     policy = Policy.preset(getattr(options, "policy", "default"))
     if getattr(options, "parents", None):

@@ -1,6 +1,6 @@
-r"""Values into what the command prints: text that a terminal cannot be tricked by, and JSON with stable keys.
+r"""Format values for output: text without terminal control characters, and JSON with stable keys.
 
-A path in JSON is text with `\xNN` for what is not UTF-8, and then `path_base64` stands beside it.
+A path in JSON is text; if it is not UTF-8, the text has `\xNN` escapes and `path_base64` has the exact bytes.
 """
 
 import base64
@@ -37,12 +37,12 @@ def print_json(value: object) -> None:
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:
-    """Return JSON; text that is not Unicode is escaped."""
+    """Return JSON in ASCII, with any other character escaped."""
     return json.dumps(value, indent=indent, ensure_ascii=True)
 
 
 def path_json(path: bytes, key: str = "path") -> dict[str, str]:
-    """Return a path as JSON has it: readable, and exact where that is not."""
+    """Return the JSON members of a path: readable text, and the exact bytes if the text is not exact."""
     try:
         return {key: path.decode()}
     except UnicodeDecodeError:
@@ -50,12 +50,12 @@ def path_json(path: bytes, key: str = "path") -> dict[str, str]:
 
 
 def one_line(text: str) -> str:
-    """Return text, in which a backslash may stand for itself, as one line that a terminal cannot act on."""
+    """Escape what is not printable, newlines included; a backslash stays as it is."""
     return "".join(char if char.isprintable() else escape(char) for char in text)
 
 
 def human_bytes(count: int) -> str:
-    """Return a size as people read it."""
+    """Return a size with a decimal unit, such as `1.5 MB`."""
     size = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
@@ -65,12 +65,12 @@ def human_bytes(count: int) -> str:
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """Return how many there are of something."""
+    """Return a count and its noun, such as `2 files`."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def report_json(report: Report) -> dict[str, Any]:  # Any: JSON
-    """Return a report as JSON has it."""
+    """Return a report as a JSON object."""
     return {
         "entries": report.entries,
         "files": report.files,
@@ -116,7 +116,7 @@ def _kind(node: Node) -> tuple[str, int]:
 
 
 def node_json(path: bytes, node: Node) -> dict[str, Any]:  # Any: JSON
-    """Return a node as JSON has it."""
+    """Return a node as a JSON object."""
     value = {
         **path_json(b"/" + path),
         "type": _kind(node)[0],

@@ -1,9 +1,9 @@
-"""The process that runs the command: its standard streams and its signals.
+"""The standard streams and signals of the process that runs the command.
 
-Errors of stdin and stdout say which of them it is; errors of stderr are dropped. A stream
-that the caller closed gets a file of its own, on which every read or write is the error of a closed file, so that no
-other file takes its number. SIGTERM and SIGHUP end the work as Ctrl-C does: it is undone first. Where work leaves
-something on the disk until it is undone, the signal is raised between two steps of it, not within one.
+Errors of stdin and stdout name the stream; errors of stderr are ignored. A standard stream that is closed at the start
+is replaced by a file that fails each read or write with EBADF, so that no other file gets its number. SIGTERM and
+SIGHUP end the work as Ctrl-C does: it is undone first. While work has files on the disk that an interrupt must remove,
+the signal is raised between two of its steps, not within one.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ __all__ = ["Stopped", "catch_signals", "check_stdout", "deferred_signals", "igno
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked the process to end; `number` is the signal's."""
+    """A signal that ends the process; `number` is the number of the signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -32,7 +32,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def catch_signals() -> None:
-    """Let SIGTERM and SIGHUP raise `Stopped` in the main thread, unless the caller has them ignored, as nohup does."""
+    """Make SIGTERM and SIGHUP raise `Stopped` in the main thread, unless they are ignored, as under nohup."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
@@ -44,7 +44,7 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 
 def ignore_signals() -> None:
-    """Ignore the signals that end the work, since it has ended: the interpreter is not interrupted on its way out."""
+    """Ignore SIGINT, SIGTERM and SIGHUP after the work, so that they do not interrupt the exit of the interpreter."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None:
@@ -53,9 +53,9 @@ def ignore_signals() -> None:
 
 @contextlib.contextmanager
 def deferred_signals() -> Iterator[Callable[[], None]]:
-    """Hold back the first signal that ends the process until the function that this yields is called, which raises it.
+    """Defer the first SIGINT, SIGTERM or SIGHUP until the block calls the function that this yields, which raises it.
 
-    A second signal is raised at once. One that is held back when the work is done has come too late, and is dropped.
+    A second signal is raised at once. A signal that is still deferred when the block ends is dropped.
     """
     held: list[int] = []
 
@@ -81,7 +81,7 @@ def deferred_signals() -> Iterator[Callable[[], None]]:
 
 
 class _Stream(io.FileIO):
-    """A standard stream whose errors name it."""
+    """A standard stream whose errors name the stream."""
 
     def __init__(self, fd: int, mode: str, role: str) -> None:
         super().__init__(fd, mode, closefd=False)
@@ -110,7 +110,7 @@ class _Stream(io.FileIO):
 
 
 class _Stderr(_Stream):
-    """Where errors go; there is no place to report its own."""
+    """The stream of error messages, whose own errors are ignored: there is no other place to report them."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
         try:
@@ -120,7 +120,7 @@ class _Stderr(_Stream):
 
 
 def prepare_streams() -> None:
-    """Replace the standard streams by such that name themselves in errors, and escape what they cannot show."""
+    """Replace the standard streams: errors name the stream, and output escapes what the encoding does not have."""
     sys.stdin = _replaced(sys.stdin, 0, "r", _Stream, "stdin")
     sys.stdout = _replaced(sys.stdout, 1, "w", _Stream, "stdout")
     sys.stderr = _replaced(sys.stderr, 2, "w", _Stderr, "stderr")
@@ -128,14 +128,14 @@ def prepare_streams() -> None:
 
 def _replaced(old: object, fd: int, mode: str, kind: type[_Stream], role: str) -> io.TextIOWrapper:
     if old is None:
-        # Opened the other way round: what the caller closed can be neither read nor written.
+        # Opened for the opposite direction, so that each read or write fails as on a closed file.
         fd = os.open(os.devnull, os.O_WRONLY if mode == "r" else os.O_RDONLY)
         raw = kind(fd, mode, role)
         return io.TextIOWrapper(_buffered(raw, mode), encoding="utf-8", errors="backslashreplace")
     assert isinstance(old, io.TextIOWrapper)
     errors = "backslashreplace" if mode == "w" else old.errors
     if type(getattr(old.buffer, "raw", old.buffer)) is not io.FileIO:
-        # A console of Windows, which is written in a way of its own.
+        # A Windows console has a raw stream of its own.
         old.reconfigure(errors=errors)
         return old
     raw = kind(old.fileno(), mode, role)
@@ -153,7 +153,7 @@ def _buffered(raw: _Stream, mode: str) -> io.BufferedReader | io.BufferedWriter:
 
 
 def check_stdout() -> None:
-    """Raise the error of a stdout that cannot be written, before work is done whose result it should get."""
+    """Raise the error of a stdout that cannot be written, before any work."""
     try:
         os.write(sys.stdout.fileno(), b"")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""How far an unpacking is, on stderr: a bar on a terminal, a line for each layer elsewhere if asked for, or nothing."""
+"""Show progress on stderr: a bar on a terminal, a line for each layer with `plain`, or nothing."""
 
 import contextlib
 import importlib.util
@@ -18,7 +18,7 @@ _Show = Callable[[Progress], None]
 
 @contextlib.contextmanager
 def progress(style: Style) -> Iterator[_Show | None]:
-    """Give what shows progress; None for nothing."""
+    """Yield a callback that shows progress, or None to show nothing."""
     if style == "plain":
         yield _lines()
     elif style == "auto" and sys.stderr.isatty() and importlib.util.find_spec("rich"):

@@ -1,8 +1,8 @@
-"""Findings as a SARIF 2.1.0 log (OASIS), the form in which CI systems take what a checker has found.
+"""Findings as a SARIF 2.1.0 log (OASIS), which CI systems read.
 
-Files are named by URIs, relative to the working directory where they are below it. Places in JSON documents that are
-files have line and column; what is inside an archive or a compressed layer has a logical location, since no region of
-the file is it. A finding keeps its fingerprint when lines, digests and offsets change.
+A file has a URI, relative if the file is below the working directory. A finding in a JSON document that is a file has
+line and column. A finding inside an archive or a compressed layer has a logical location, because no region of the file
+corresponds to it. The fingerprint of a finding stays the same when lines, digests and offsets change.
 """
 
 import hashlib
@@ -32,20 +32,20 @@ class Result:
     severity: Severity
     message: str
     uri: str
-    """Of the file."""
+    """The URI of the file."""
     line: int | None = None
     column: int | None = None
     name: str = ""
-    """What it is about inside the file, if not the whole of it."""
+    """The part of the file that the finding is about; empty for the whole file."""
     kind: str = "value"
-    """What `name` names, in the words of SARIF."""
+    """The kind of `name`, a SARIF term."""
     identity: tuple[str, ...] = ()
-    """What makes it the same finding in the next run."""
+    """The values that identify the finding in later runs."""
     properties: Mapping[str, Any] = attrs.field(factory=dict)  # Any: JSON
 
 
 def file_uri(path: str) -> str:
-    """Return the URI of a file: relative to the working directory if it is below it, or else absolute."""
+    """Return the URI of a file: relative if it is below the working directory, else absolute."""
     absolute, here = os.path.abspath(path), os.getcwd()
     if absolute.startswith(os.path.join(here, "")):
         return urllib.parse.quote(
@@ -55,7 +55,7 @@ def file_uri(path: str) -> str:
 
 
 def sarif_log(results: Iterable[Result], *, left_out: str = "") -> dict[str, Any]:  # Any: JSON
-    """Return the log of one run; `left_out` says which results are not in it, if any."""
+    """Return the log of one run; `left_out` is a message about results that it omits, or empty."""
     rules: dict[str, int] = {}
     descriptions: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
@@ -105,7 +105,7 @@ def _row(result: Result, index: int, seen: Counter[str]) -> dict[str, Any]:  # A
         "level": result.severity,
         "message": {"text": result.message},
         "locations": [location],
-        # Two findings that are alike are told apart by which comes first.
+        # A number distinguishes findings that are otherwise equal.
         "partialFingerprints": {_FINGERPRINT: f"{key}:{seen[key]}"},
     }
     return row | {"properties": dict(result.properties)} if result.properties else row

@@ -1,8 +1,8 @@
-"""A tree on disk: a real directory that nothing can leave, and a scan back.
+"""A tree on disk: write it to a real directory without ever leaving that directory, and scan one back.
 
-`confine` reaches directories by handle, `mirror` repeats a tree's steps in one, `owner` says whose files they become,
-`skips` is what is left out, `destination` is what happens to DEST as a whole (`target` is its name, `in_place` works
-inside it), `scan` turns a directory into a tree.
+`confine` opens directories by handle, `mirror` repeats changes of a tree in a directory, `owner` maps owners, `skips`
+collects what was not set, `destination` creates DEST as a whole (`target` is its name, `in_place` builds inside it),
+`scan` reads a directory into a tree.
 """
 
 from oci_layers.disk.destination import destination

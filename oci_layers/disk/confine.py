@@ -1,10 +1,13 @@
-"""Directories of a tree on disk, by handle, and nothing outside of them.
+"""Open and remove directories of a tree on disk by handle, and never leave the root.
 
-Why this shape: a path that is handed to the kernel as a string can lead anywhere, whatever was checked before. So a
-directory is only ever reached from the root's handle, one name at a time, each opened as a directory and never through
-a link. Whatever another process does to the tree meanwhile, a name that has become a link is an error and not a way
-out. Open directories are kept, as many as the process may well have open; the least recently used are closed. Removal
-goes by the same handles. Nothing here recurses, so that depth costs neither stack nor handles.
+Theory of operation. A resolved path becomes an open directory (a file descriptor), and every other call names a file
+relative to one. A path string that is given to the kernel can lead anywhere, even if it was checked. So each
+directory is opened from the root's handle, one name at a time, as a directory and never through a link (O_DIRECTORY,
+O_NOFOLLOW). If another process replaces a directory by a link meanwhile, opening it fails with `UnsafePathError`.
+
+`Handles` caches open directories: up to a quarter of the process's limit on open files, at least 4, at most 128. A full
+cache closes the least recently used one. Removal uses the same handles. Nothing here recurses, so depth costs neither
+stack nor handles.
 """
 
 import contextlib
@@ -23,20 +26,20 @@ _FEWEST_KEPT = 4
 
 
 def check_handles() -> None:
-    """Refuse a platform on which nothing can be confined.
+    """Refuse a platform on which paths cannot be confined.
 
     Raises:
-        UnsupportedError: It has no calls on names in open directories.
+        UnsupportedError: The platform has no system calls relative to open directories.
     """
     if not system.HAS_HANDLES:
         raise UnsupportedError("platform", sys.platform, "it has no calls on names in open directories")
 
 
 def list_now(directory: int) -> list[bytes]:
-    """Return the names that are in an open directory now, through a new handle.
+    """Return the current names in an open directory, through a new handle.
 
-    A handle on a directory of btrfs does not list what was made after it was opened, on kernels since 6.5; nor can one
-    be listed that only leads to what is in it.
+    On btrfs, with kernels since 6.5, a handle does not list names that were created after it was opened. An O_PATH
+    handle cannot be listed at all.
     """
     fd = system.open_directory(b".", directory)
     try:
@@ -46,7 +49,7 @@ def list_now(directory: int) -> list[bytes]:
 
 
 class Handles:
-    """The directories below one root, opened as they are asked for by resolved path."""
+    """A cache of open directories below one root, opened on demand by resolved path. Not thread-safe."""
 
     def __init__(self, root: int) -> None:
         self._root = root
@@ -54,10 +57,10 @@ class Handles:
         self._kept = max(_FEWEST_KEPT, min(_MOST_KEPT, system.open_file_limit() // 4))
 
     def directory(self, path: bytes) -> int:
-        """Return a handle on the directory at a resolved path. It stays open until other calls push it out.
+        """Return a handle on the directory at a resolved path. It stays open until later calls evict it.
 
         Raises:
-            UnsafePathError: A component is not a directory, or is a link: someone else changed the tree.
+            UnsafePathError: A component is not a directory, or is a link: another process changed the tree.
         """
         missing = []
         while path and path not in self._open:
@@ -71,7 +74,7 @@ class Handles:
         return fd
 
     def _enter(self, path: bytes, parent: int) -> int:
-        """Open the directory at `path` in the one that was used last, which is therefore not the one to be closed."""
+        """Open the directory at `path` in `parent`, which was used last, so a full cache does not close it."""
         _, name = parent_and_name(path)
         try:
             fd = system.open_directory(name, parent)
@@ -86,7 +89,7 @@ class Handles:
 
     @contextlib.contextmanager
     def held(self, path: bytes) -> Iterator[int]:
-        """Give a handle on a directory that no other call pushes out."""
+        """Yield a handle on a directory that stays open until the block ends."""
         fd = system.duplicate(self.directory(path))
         try:
             yield fd
@@ -94,25 +97,25 @@ class Handles:
             system.close(fd)
 
     def forget(self, path: bytes) -> None:
-        """Close what is open at or below `path`, which is about to be removed."""
+        """Close the handles at and below `path`, which is about to be removed."""
         below = path + b"/"
         for known in [known for known in self._open if known == path or known.startswith(below)]:
             system.close(self._open.pop(known))
 
     def close(self) -> None:
-        """Close every handle but the root's, which is the caller's."""
+        """Close every handle except the root's, which the caller closes."""
         while self._open:
             system.close(self._open.popitem()[1])
 
 
 def remove_tree(name: bytes, parent: int) -> None:
-    """Remove what stands at `name` in an open directory, with all that is below it, following no link."""
+    """Remove `name` in an open directory, and everything below it, without following links."""
     if not _unlinked(name, parent):
         _remove(parent, [name])
 
 
 def remove_children(root: int, *, keep: bytes | None = None) -> None:
-    """Remove everything in an open directory, but not the directory; `keep` is a name in it that stays."""
+    """Remove everything in an open directory except the name `keep`; the directory itself stays."""
     _remove(root, [name for name in list_now(root) if name != keep])
 
 
@@ -140,7 +143,7 @@ def _remove(root: int, names: list[bytes]) -> None:
 
 
 def _unlinked(name: bytes, at: int) -> bool:
-    """Remove anything but a directory; return whether there is nothing any more."""
+    """Unlink anything but a directory; return False for a directory."""
     try:
         system.unlink(name, at)
     except OSError as error:
@@ -151,7 +154,7 @@ def _unlinked(name: bytes, at: int) -> bool:
 
 
 def _unlock(name: bytes, at: int) -> None:
-    """Let its owner into a directory that is about to be emptied; root need not own it."""
+    """Give the owner access to a directory before it is emptied; a refusal is ignored, as root may need no access."""
     if system.lstat(name, at).st_mode & 0o700 == 0o700:
         return
     with system.hold(name, at) as pinned, contextlib.suppress(PermissionError):

@@ -1,10 +1,13 @@
-"""DEST: an absent or empty directory into one that holds the whole image, or into what it was before.
+"""Create DEST as a whole: an absent or empty directory becomes one that holds the image, or stays as it was.
 
-Everything is built in a sibling `.NAME.oci-layers-XXXXXXXX` and put in place by one rename; or inside DEST, which
-`in_place` does. After an error or Ctrl-C, DEST is as it was; only a kill, or a second Ctrl-C, leaves the sibling. It is
-locked while it is built, so that the next run can tell one that was left behind, and name it.
+Theory of operation. The caller fills a sibling `.NAME.oci-layers-XXXXXXXX`, which one rename(2) then moves to DEST.
+A rename replaces an empty directory and nothing else, so another process never sees a part of the image at DEST.
+Where DEST cannot be replaced (it is a mount point, or its parent is not writable), `in_place` builds inside it.
+DEST is checked before anything is created.
 
-An error of the system in here is about DEST, and says so.
+After an error or Ctrl-C the sibling is removed and DEST is as it was. Only a kill, or a second Ctrl-C, leaves the
+sibling. It is locked while it is built, so the next run recognizes an abandoned one (content and no lock), and reports
+it. An `OSError` that is raised here names DEST or its parent.
 """
 
 import contextlib
@@ -30,17 +33,17 @@ _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
 def destination(
     dest: str | os.PathLike[str], *, in_place: bool = False, sync: bool = False, report: Report | None = None
 ) -> Iterator[int]:
-    """Give a handle on an empty directory; when the block ends well, its content is at `dest`.
+    """Yield a handle on an empty directory; when the block ends without an error, its content is at `dest`.
 
     Args:
         dest: Absent or an empty directory; a link is resolved first.
-        in_place: Build inside `dest`, as a mount point or a parent that cannot be written demands.
-        sync: Flush the rename, or the end of the marker, to the disk too. Files are the mirror's.
-        report: Gets the paths of what killed runs left beside `dest`.
+        in_place: Build inside `dest`: needed for a mount point, and where the parent is not writable.
+        sync: Flush the rename, or the removal of the marker, to the disk too. `DirectoryMirror` flushes the files.
+        report: Receives the paths of directories that killed runs left beside `dest`.
 
     Raises:
-        DestinationError: `dest` is refused; nothing was touched.
-        UnsupportedError: This platform has no calls on names in open directories.
+        DestinationError: `dest` is refused, and is unchanged.
+        UnsupportedError: This platform has no system calls relative to open directories.
     """
     check_handles()
     with contextlib.ExitStack() as closing:
@@ -89,7 +92,7 @@ def _find(shown: str, closing: contextlib.ExitStack) -> Dest:
 
 
 def _check(place: Dest) -> bool:
-    """Return whether DEST exists; refuse what is not an empty directory."""
+    """Return whether DEST exists; refuse anything but an empty directory."""
     try:
         mode = system.lstat(place.name, place.parent).st_mode
     except FileNotFoundError:
@@ -117,7 +120,7 @@ def _check_replaceable(place: Dest) -> None:
 
 
 def _open_parent(place: Dest) -> int:
-    """Open the parent to be flushed, before anything is made: a directory that cannot be read cannot be flushed."""
+    """Open the parent for fsync before anything is created: a directory that cannot be read cannot be flushed."""
     try:
         return system.open_directory(b".", place.parent)
     except PermissionError as error:
@@ -126,7 +129,7 @@ def _open_parent(place: Dest) -> int:
 
 
 def _leftovers(place: Dest) -> list[str]:
-    """Return the siblings that no process builds any more, as far as the parent can be listed."""
+    """Return the abandoned siblings; none if the parent cannot be listed."""
     prefix = place.staging_prefix
     try:
         names = list_now(place.parent)
@@ -141,7 +144,7 @@ def _leftovers(place: Dest) -> list[str]:
 
 
 def _is_left(name: bytes, parent: int) -> bool:
-    """Tell whether a sibling has content and no lock. One that is empty may just have been made, and be locked next."""
+    """Return whether a sibling has content and no lock; an empty one may be new and not locked yet."""
     try:
         fd = system.open_directory(name, parent)
     except OSError:
@@ -162,7 +165,7 @@ def _beside(place: Dest) -> Iterator[int]:
         with place.named():
             try:
                 make_directory(staging, place)
-            except Exception:  # What is no Exception is Ctrl-C, and may have come when it was made.
+            except Exception:  # Not Ctrl-C, which may come after the directory was created.
                 made = False
                 raise
             root = system.open_directory(staging, place.parent)
@@ -194,7 +197,7 @@ def _put_in_place(staging: bytes, place: Dest) -> None:
 
 
 def _clear(staging: bytes, place: Dest, error: BaseException) -> None:
-    """Remove what was being built, if it has not got its name yet; the error gets a note of what is left."""
+    """Remove the sibling unless it was renamed already; if that fails, add a note to the error."""
     left = f"{escape(place.sibling(staging))} is left behind"
     try:
         try:

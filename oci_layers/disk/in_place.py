@@ -1,7 +1,7 @@
-"""Build inside DEST, under a marker file that is removed last; a failure makes DEST what it was.
+"""Build inside DEST, under a marker file that is removed last; restore DEST on failure.
 
-After an error or Ctrl-C, DEST has its old attributes and is empty, or is absent again. Only a kill, or a second Ctrl-C,
-leaves a part of the tree, and then the marker is there too.
+After an error or Ctrl-C, DEST is empty and has its old attributes, or is absent again. Only a kill, or a second Ctrl-C,
+leaves a part of the tree, and the marker with it.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ MARKER = b".oci-layers-incomplete"
 
 @contextlib.contextmanager
 def _made(place: Dest) -> Iterator[None]:
-    """Make DEST, and remove it again, empty as it then is, on failure."""
+    """Create DEST; on failure remove it, once it is empty."""
     made = True
     try:
         try:
@@ -32,14 +32,14 @@ def _made(place: Dest) -> Iterator[None]:
         yield
     except BaseException:
         if made:
-            with contextlib.suppress(OSError):  # A note says already why it is not empty.
+            with contextlib.suppress(OSError):  # A note already explains why it is not empty.
                 system.rmdir(place.name, place.parent)
         raise
 
 
 @contextlib.contextmanager
 def inside(place: Dest, *, exists: bool, sync: bool) -> Iterator[int]:
-    """Give a handle on DEST, which is made where it does not exist; for the rest as `destination`."""
+    """Yield a handle on DEST, which is created if it does not exist; otherwise as `destination`."""
     with contextlib.nullcontext() if exists else _made(place):
         with place.named():
             root = system.open_directory(place.name, place.parent)
@@ -70,7 +70,7 @@ def inside(place: Dest, *, exists: bool, sync: bool) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _unmarked_names(shown: str) -> Iterator[None]:
-    """Refuse an image that has a file of the marker's name."""
+    """Refuse an image that has a file with the marker's name."""
     try:
         yield
     except UnsafePathError as error:
@@ -81,7 +81,7 @@ def _unmarked_names(shown: str) -> Iterator[None]:
 
 
 def _mark(root: int, shown: str) -> None:
-    """Make the marker; only one unpacking can. Where that fails, nothing has changed."""
+    """Create the marker, which only one process can; on failure nothing has changed."""
     try:
         try:
             fd = system.open_new_file(MARKER, root)
@@ -97,7 +97,7 @@ def _mark(root: int, shown: str) -> None:
 
 
 def _mark_unlocked(root: int) -> int:
-    """Make the marker in a directory whose owner may not write it, but may change that."""
+    """Create the marker in a directory that its owner may not write but may chmod."""
     mode = system.fstat(root).st_mode & 0o7777
     system.fchmod(root, 0o700)
     try:
@@ -108,7 +108,7 @@ def _mark_unlocked(root: int) -> int:
 
 
 def _unmark(root: int) -> None:
-    """Remove the marker; the root keeps the mode and the time that it got."""
+    """Remove the marker; the root keeps its final mode and time."""
     final = system.fstat(root)
     try:
         system.unlink(MARKER, root)
@@ -123,7 +123,7 @@ def _unmark(root: int) -> None:
 def _undo(
     root: int, before: os.stat_result, xattrs: Mapping[bytes, bytes], shown: str, error: BaseException, *, ours: bool
 ) -> None:
-    """Make DEST what it was; the error gets a note where that fails."""
+    """Restore DEST; if that fails, add a note to the error."""
     shown = escape(shown)
     try:
         _empty(root, ours=ours)
@@ -140,7 +140,7 @@ def _undo(
 
 
 def _empty(root: int, *, ours: bool) -> None:
-    """Remove all that was built, the marker last. Ctrl-C while it was made may have left it; no more is ours then."""
+    """Remove everything, the marker last; unless `ours`, only a lone marker, which Ctrl-C in `_mark` may leave."""
     if not ours and list_now(root) != [MARKER]:
         return
     with contextlib.suppress(PermissionError):
@@ -151,7 +151,7 @@ def _empty(root: int, *, ours: bool) -> None:
 
 
 def _restore(root: int, before: os.stat_result, xattrs: Mapping[bytes, bytes]) -> None:
-    """Give a directory back what it had; what may not be set was not changed either."""
+    """Restore the attributes of a directory; what cannot be set now was not changed before either."""
     with contextlib.suppress(PermissionError):
         system.fchown(root, before.st_uid, before.st_gid)
     with contextlib.suppress(PermissionError):

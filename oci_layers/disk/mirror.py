@@ -1,14 +1,15 @@
-"""The steps of a tree, repeated in a real directory; here is what owners, xattrs, devices and special bits become.
+"""Repeat the changes of a tree in a real directory, with owners, xattrs, devices and special bits.
 
-The mirror does not merge and does not look: the tree knows what is there. Files are made for their owner alone, filled,
-and only then given owner, mode (after the owner, which clears set-id bits), extended attributes (after the owner, which
-clears capabilities) and time, all through the handle that made them. Directories stay private and writable until
-`finish`, which gives each its attributes, children first, so that neither times nor modes are disturbed by later steps.
+Theory of operation. `TreeEditor` calls `make`, `link` and `remove` with resolved paths, in the order of the changes;
+the mirror does the same on disk. It neither merges nor looks up what exists: the tree knows. A file is created with
+mode 0600 and filled. Then it gets its owner, extended attributes (chown clears capabilities), mode (chown clears set-id
+bits) and time, in this order, through the handle that created it. Directories stay private and writable until `finish`
+sets their attributes, children first, so that later steps change neither times nor modes.
 
 What the system refuses (EPERM, ENOTSUP, EINVAL on owner, device, attribute, mode or time) is listed as skipped, never
-passed over, and so are a time that the file system cannot hold and an attribute that it has no room for. A set-id bit
-is kept only beside the owner that it was meant for. Labels of SELinux, which are those of another machine, and the
-attributes of an overlay are never set. Any other error of the system names the file below DEST.
+ignored. So are a time that the file system cannot store and an attribute that it has no room for. A set-id bit is kept
+only with the owner that it is meant for. SELinux labels, which belong to another machine, and overlay attributes are
+never set. Any other `OSError` names the file below DEST.
 """
 
 import errno
@@ -30,11 +31,11 @@ __all__ = ["DirectoryMirror"]
 
 _REFUSALS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EINVAL, errno.EOPNOTSUPP})
 _XATTR_REFUSALS = _REFUSALS | {errno.ERANGE, errno.E2BIG, errno.ENOSPC, errno.EDQUOT}
-"""File systems have little room for attributes; a disk that is full refuses the next write too."""
+"""ENOSPC is among them because file systems limit attributes; if the disk is full, the next write fails too."""
 _EVERY_SYSTEM_HAS = range(-(2**31) * 10**9, 2**31 * 10**9)
-"""Times, in nanoseconds, that no file system silently brings into another range."""
+"""Times, in nanoseconds, that no file system silently clamps."""
 _ODD_TIME = 1_000_000_001_123_456_789
-"""A time that only a file system with nanoseconds holds as it is."""
+"""A time that only a file system with nanosecond timestamps stores exactly."""
 _ON_PURPOSE = frozenset({"overlay-xattr", "selinux", "set-id"})
 _OVERLAY = (b"trusted.overlay.", b"user.overlay.")
 _SELINUX = b"security.selinux"
@@ -44,7 +45,7 @@ _TAKEN = "something is there already: the file system takes two names of the ima
 
 
 class DirectoryMirror:
-    """A `tree.Mirror` in an open, empty directory. Written by one thread; `close` it in the end."""
+    """A `tree.Mirror` that writes to an open, empty directory. Not thread-safe; the caller closes it."""
 
     def __init__(
         self,
@@ -55,14 +56,14 @@ class DirectoryMirror:
         sync: bool = False,
         dest: str = "",
     ) -> None:
-        """Take a directory.
+        """Take the root directory: change its owner to the calling user, and test its timestamps.
 
         Args:
-            root: A handle on it, which stays the caller's.
-            owner: Whose the files become; the image's owners by default.
-            report: What is made and what is skipped is added to it.
+            root: A handle on it; the caller closes it.
+            owner: The owners of the files; the image's owners by default.
+            report: Receives what is created and what is skipped.
             sync: Flush each file and directory to the disk.
-            dest: The path of the directory, as errors give it.
+            dest: The path of the directory, for errors.
         """
         self.report = Report() if report is None else report
         self._root = root
@@ -77,9 +78,9 @@ class DirectoryMirror:
         self._skips = Skips(self.report)
 
     def _new_owner(self) -> tuple[int, int] | None:
-        """Make the root our own, and return whose new files are; None where that is not known.
+        """Change the owner of the root to the calling user; return the owner of new files, or None if it is unknown.
 
-        Its group may come from its parent, and its owner from its maker; files in it could inherit either.
+        The root may have the group of its parent or the owner of its creator, and new files could inherit either.
         """
         own = system.effective_ids()
         if not self._owner.same:
@@ -94,9 +95,9 @@ class DirectoryMirror:
         return own
 
     def _holds_odd_time(self) -> bool:
-        """Tell whether the file system holds nanoseconds, so that times need not be looked at again.
+        """Return whether the file system stores nanoseconds, so that times need no check after they are set.
 
-        The time of the root is free to try it with: `finish` sets it anyway.
+        The test changes the time of the root, which `finish` sets anyway.
         """
         try:
             system.utime(self._root, _ODD_TIME)
@@ -112,12 +113,12 @@ class DirectoryMirror:
         self._handles.close()
 
     def make(self, parent: bytes, name: bytes, node: Node, data: Iterator[memoryview] | None) -> None:
-        """Make `node` at `name` in the directory `parent`, where nothing stands.
+        """Create `node` at `name` in the directory `parent`; the name must not exist.
 
         Raises:
-            UnsafePathError: Something does stand there: the file system takes two names for one, or someone else
-                writes here too.
-            OSError: The disk is full, and the like; with the full path.
+            UnsafePathError: The name exists: the file system does not distinguish two names of the image, or another
+                process writes here too.
+            OSError: The system fails: the disk is full, for example. Has the full path.
         """
         try:
             at = self._handles.directory(parent)
@@ -141,7 +142,7 @@ class DirectoryMirror:
             raise
 
     def link(self, target: bytes, parent: bytes, name: bytes, node: Leaf) -> None:
-        """Make `name` in the directory `parent` one more name of the file at `target`; raises as `make`."""
+        """Create `name` in the directory `parent` as another hard link to the file at `target`; raises as `make`."""
         path = join(parent, name)
         self._skips.link(node)
         if self._skips.is_absent(node):
@@ -161,7 +162,7 @@ class DirectoryMirror:
             raise
 
     def remove(self, parent: bytes, name: bytes, node: Node) -> None:
-        """Remove `name` from the directory `parent`, with all that is below it."""
+        """Remove `name` from the directory `parent`, with everything below it."""
         path = join(parent, name)
         try:
             at = self._handles.directory(parent)
@@ -176,9 +177,9 @@ class DirectoryMirror:
         self._skips.forget(node)
 
     def finish(self, tree: FileTree, *, checkpoint: Callable[[], None] | None = None) -> None:
-        """Give every directory of the finished tree its attributes, children before parents; report what there is.
+        """Set the attributes of every directory of the finished tree, children first; count files and list skips.
 
-        `checkpoint` is called for each directory; what it raises ends the work.
+        `checkpoint` is called after each directory; an exception that it raises ends the work.
         """
         stack: list[tuple[bytes, Directory, bool]] = [(b"", tree.root, False)]
         while stack:
@@ -212,12 +213,12 @@ class DirectoryMirror:
             self.report.bytes += node.content.size
 
     def _locate(self, error: OSError, path: bytes) -> None:
-        """Complete an error with the full path, unless it comes from where the contents are read."""
+        """Add the full path to an error, unless the source of the contents raised it."""
         if error is not self._foreign:
             locate(error, os.path.join(self._dest, os.fsdecode(path)), "destination")
 
     def _read(self, data: Iterator[memoryview]) -> Iterator[memoryview]:
-        """Pass on the contents of a file; remember an error of their source, which is none of the destination."""
+        """Yield the contents of a file; remember an error of their source, which is not about the destination."""
         try:
             for piece in data:  # noqa: UP028  # `yield from` would close the source
                 yield piece
@@ -226,7 +227,7 @@ class DirectoryMirror:
             raise
 
     def missed(self) -> dict[str, int]:
-        """Count what the system refused, by kind; what is left out on purpose is not counted."""
+        """Return the number of refusals of the system, by kind, without what is skipped on purpose."""
         return {what: count for what, count in self.report.skipped.totals.items() if what not in _ON_PURPOSE}
 
     def _make_file(self, at: int, name: bytes, parent: bytes, node: File, data: Iterator[memoryview] | None) -> None:
@@ -247,7 +248,7 @@ class DirectoryMirror:
             system.close(fd)
 
     def _describe(self, fd: int, path: bytes, node: File | Directory) -> None:
-        """Give an open file or directory its owner, mode, extended attributes and time, in that order."""
+        """Set owner, extended attributes, mode and time of an open file or directory, in that order."""
         mode = self._owned(path, node, lambda uid, gid: system.fchown(fd, uid, gid))
         if node.xattrs:
             self._set_xattrs(node, path, lambda key, value: system.fsetxattr(fd, key, value))
@@ -264,13 +265,13 @@ class DirectoryMirror:
                 self._check_time(path, node, system.fstat(fd).st_mtime_ns)
 
     def _owned(self, path: bytes, node: Node, change: Callable[[int, int], None]) -> int:
-        """Change the owner where it is another; return the mode that goes with the owner that there is then."""
+        """Change the owner if it differs; return the mode, without set-id bits if they are not meant for that owner."""
         image_s = (node.uid, node.gid)
         wanted = self._owner.on_disk(*image_s)
         if wanted is None:
             kept = self._own == image_s
         elif wanted == self._own or self._try("owner", path, node, lambda: change(*wanted)):
-            # A map says which owner on disk is the image's; one owner for all is not meant by any set-id bit.
+            # A mapped owner is the image's owner, so set-id bits are meant for it; one fixed owner for all is not.
             kept = self._owner.fixed is None or wanted == image_s
         else:
             kept = False
@@ -320,7 +321,7 @@ class DirectoryMirror:
             self._skips.add("time", path, node, None, f"the file system holds {actual} ns for {node.mtime_ns} ns")
 
     def _set_xattrs(self, node: Node, path: bytes, put: Callable[[bytes, bytes], None] | None) -> None:
-        """Set the extended attributes that belong on disk; none without `put`."""
+        """Set the extended attributes that belong on disk with `put`; without it, list them as skipped."""
         for key, value in node.xattrs.items():
             if key.startswith(_OVERLAY):
                 self._skips.add("overlay-xattr", path, node, None, key)
@@ -337,7 +338,7 @@ class DirectoryMirror:
                     self._skips.add("xattr", path, node, error.errno, key)
 
     def _try(self, what: str, path: bytes, node: Node, do: Callable[[], None]) -> bool:
-        """Do it, or list it as skipped when the system refuses."""
+        """Call `do` and return True; if the system refuses, list it as skipped and return False."""
         try:
             do()
         except OSError as error:
@@ -346,14 +347,14 @@ class DirectoryMirror:
         return True
 
     def _refused(self, what: str, path: bytes, node: Node, error: OSError) -> None:
-        """List what the system refused; raise what is no refusal."""
+        """List a refusal as skipped; raise any other error."""
         if error.errno not in _REFUSALS:
             raise error
         self._skips.add(what, path, node, error.errno)
 
 
 def _write_sparse(fd: int, extents: tuple[tuple[int, int], ...], data: Iterator[memoryview]) -> None:
-    """Write the stored pieces where the map says, leaving holes between them."""
+    """Write the stored pieces at the offsets of `extents`, leaving holes between them."""
     piece = memoryview(b"")
     for start, length in extents:
         at, end = start, start + length

@@ -1,4 +1,4 @@
-"""Whose the files on disk are: the image's owners as they stand, mapped, one for all, or the caller's own."""
+"""The owners of files on disk: those of the image, mapped ids, one fixed owner, or the calling user."""
 
 import attrs
 
@@ -8,15 +8,15 @@ __all__ = ["IdMap", "Owner"]
 
 
 _LARGEST = 2**32 - 2
-"""The largest id; the one after it means "leave it as it is" to the system."""
+"""The largest id; chown(2) reads the next one as "leave unchanged"."""
 
 
 @attrs.frozen
 class IdMap:
-    """A range of ids of the image that lies elsewhere on disk.
+    """A range of ids of the image, and the range of ids on disk that replaces it.
 
     Raises:
-        NameFormatError: It has ids that there are not.
+        NameFormatError: The range contains invalid ids.
     """
 
     container: int
@@ -30,10 +30,10 @@ class IdMap:
 
     @classmethod
     def parse(cls, text: str) -> "IdMap":
-        """Parse `CONTAINER:HOST[:SIZE]`, as umoci writes it; the size is 1 where it is left out.
+        """Parse `CONTAINER:HOST[:SIZE]`, the form of umoci; SIZE is 1 by default.
 
         Raises:
-            NameFormatError: It is no such thing.
+            NameFormatError: The text has another form, or contains invalid ids.
         """
         parts = text.split(":")
         if len(parts) not in {2, 3} or not all(part.isascii() and part.isdigit() and len(part) <= 10 for part in parts):
@@ -44,10 +44,10 @@ class IdMap:
 
 @attrs.frozen(kw_only=True)
 class Owner:
-    """How owners in the image become owners on disk.
+    """The mapping of owners in the image to owners on disk.
 
-    `same` False leaves everything to the caller; `fixed` gives all to one owner; else `uids` and `gids`, where given,
-    map ranges, and an id outside all of them is refused as the system would refuse it.
+    With `same=False`, files belong to the calling user; with `fixed`, to one owner. Otherwise `uids` and `gids`, if
+    given, map ranges; an id outside all ranges is refused, as the kernel refuses it in a user namespace.
     """
 
     same: bool = True
@@ -61,10 +61,10 @@ class Owner:
 
     @classmethod
     def parse(cls, text: str) -> "Owner":
-        """Parse `UID[:GID]`, one owner for all; the group is the same number where it is left out.
+        """Parse `UID[:GID]`, one owner for all files; GID is UID by default.
 
         Raises:
-            NameFormatError: It is no such thing.
+            NameFormatError: The text has another form, or contains invalid ids.
         """
         parts = text.split(":")
         if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) <= 10 for part in parts):
@@ -72,10 +72,10 @@ class Owner:
         return cls(fixed=(int(parts[0]), int(parts[-1])))
 
     def on_disk(self, uid: int, gid: int) -> tuple[int, int] | None:
-        """Return the owner that a file of `uid` and `gid` gets, or None to leave it to the caller.
+        """Return the owner on disk of a file of `uid` and `gid`, or None for the calling user.
 
         Raises:
-            NameFormatError: There is a map, and it does not have the id.
+            NameFormatError: A map is given and does not contain the id.
         """
         if not self.same:
             return None

@@ -1,7 +1,8 @@
-"""A real directory into a tree: what `mirror` would have been told to make it.
+"""Read a real directory into a tree, the inverse of `mirror`.
 
-Everything is reached by handle and no link is followed. Contents are not read: each file remembers where it is and is
-opened again, as safely, when its bytes are asked for. Sockets have no place in a layer and are left out (LYR-05).
+Directories and files are opened by handle and no link is followed. Contents are not read: each node keeps the path of
+its file, which is opened again, by handle, when its bytes are read. Sockets cannot be in a layer and are left out
+(LYR-05).
 """
 
 import os
@@ -28,7 +29,7 @@ _PIECE = 1 << 18
 
 @attrs.frozen(eq=False)
 class OnDisk:
-    """Contents of a file below a directory."""
+    """The contents of a file below a directory, opened by each `chunks`."""
 
     directory: str
     path: bytes
@@ -36,10 +37,10 @@ class OnDisk:
     extents: Extents | None = None
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes as they are now; holes read as zeros.
+        """Yield the current bytes; holes read as zeros.
 
         Raises:
-            OSError: The file is gone, or is no regular file any more.
+            OSError: The file is gone, or is not a regular file any more.
         """
         root = system.open_root(self.directory)
         handles = Handles(root)
@@ -61,16 +62,16 @@ class OnDisk:
 def scan(
     directory: str | os.PathLike[str], *, skip: Callable[[Skipped], None] | None = None, limits: Limits | None = None
 ) -> FileTree:
-    """Return the tree of what is below `directory`, its own attributes on the root.
+    """Return the tree of everything below `directory`, without contents; the root has its attributes.
 
     Args:
         directory: A directory; a link is resolved first.
-        skip: Called with each thing that has no place in a tree (sockets).
-        limits: What the tree is held to.
+        skip: Called with each file that cannot be in a tree (sockets).
+        limits: The limits of the tree.
 
     Raises:
-        LimitError: There is more than `limits` allow.
-        UnsupportedError: This platform has no calls on names in open directories.
+        LimitError: The directory holds more than `limits` allow.
+        UnsupportedError: This platform has no system calls relative to open directories.
     """
     check_handles()
     here = system.resolve(os.fspath(directory))

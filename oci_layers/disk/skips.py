@@ -1,8 +1,8 @@
-"""What is skipped of a tree on disk, until it is known which files there are in the end.
+"""Hold what is skipped of a tree on disk until the final files are known.
 
-A directory gets its attributes when all is done, so what is skipped of it goes into the report at once. A file may be
-removed by a higher layer, so what is skipped of it waits, by inode: exact numbers for each kind, and details up to as
-many as a report keeps. A file that could not be made at all is remembered too, since no name can be linked to it.
+A directory gets its attributes last, so its skips are reported at once. A higher layer may remove a file, so the skips
+of a file are held by inode until the end: exact counts for each kind, and as many details as a report keeps. A file
+that could not be created is remembered too, since it cannot be the target of a hard link.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ _Skip = tuple[str, int | None, bytes | str, int]
 
 
 class Skips:
-    """What was skipped of the files that are there so far."""
+    """The skips of the files that exist so far. Not thread-safe."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -30,19 +30,19 @@ class Skips:
         self._linked: set[int] = set()
 
     def add(self, what: str, path: bytes, node: Node, number: int | None, detail: bytes | str = "") -> None:
-        """List what is skipped of a directory; gather what is skipped of a file, until `keep`."""
+        """Report a skip of a directory; collect a skip of a file until `keep`."""
         if isinstance(node, Directory):
             self._report.skipped.add(Skipped(what, path, node.layer, number, _text(detail)))
         else:
             self._now.append((what, number, detail, 1))
 
     def keep(self, node: Node) -> None:
-        """Keep what was gathered of a file that has just been made."""
+        """Store the collected skips of a file that was just created."""
         if not self._now or isinstance(node, Directory):
             return
         skips = tuple(self._now[: Listing.CAP])
         rest = Counter(what for what, *_ in self._now[Listing.CAP :])
-        # A listing has no room for these beside the others of the same file, so their number is enough.
+        # The skips above fill a listing alone, so the count of the others is enough.
         skips += tuple((what, None, "", count) for what, count in rest.items())
         self._now.clear()
         if len(self._shared) < _MOST_SHARED:
@@ -50,20 +50,20 @@ class Skips:
         self._waiting[node.inode] = skips
 
     def absent(self, node: Leaf) -> None:
-        """Remember a file that could not be made; why not is added beside."""
+        """Remember a file that could not be created; the caller adds the reason with `add`."""
         self._absent.add(node.inode)
 
     def is_absent(self, node: Leaf) -> bool:
-        """Tell whether a file could not be made."""
+        """Return whether a file could not be created."""
         return node.inode in self._absent
 
     def link(self, node: Leaf) -> None:
-        """Note that a file has one more name, so that it stays when one of them is removed."""
+        """Note that a file has another name, so that its skips stay when one name is removed."""
         if node.inode in self._waiting:
             self._linked.add(node.inode)
 
     def forget(self, node: Node) -> None:
-        """Forget what was removed, with all that is below it, unless it has had several names."""
+        """Drop the skips of a removed node and of all files below it, except files that had several names."""
         if not self._waiting:
             return
         for each in _leaves(node) if isinstance(node, Directory) else (node,):
@@ -72,9 +72,9 @@ class Skips:
                 self._absent.discard(each.inode)
 
     def list(self, path: bytes, node: Leaf) -> None:
-        """List a file that is there in the end: at the first of its names all that was skipped of it.
+        """Report the skips of a file of the final tree, at the first of its names.
 
-        Each other name of one that could not be made is listed as a link.
+        Each other name of a file that could not be created is reported as a skipped link.
         """
         if not self._waiting and not self._absent:
             return
@@ -94,7 +94,7 @@ def _text(detail: bytes | str) -> str:
 
 
 def _leaves(directory: Directory) -> Iterator[Leaf]:
-    """Yield everything below a directory that is none."""
+    """Yield every node below a directory that is not a directory itself."""
     stack = [directory]
     while stack:
         for child in stack.pop().children.values():

@@ -1,4 +1,4 @@
-"""DEST as a name in an open directory, what errors call it, and how a directory is made there."""
+"""DEST as a name in an open directory: its path in errors, and the creation of directories there."""
 
 import contextlib
 import errno
@@ -30,7 +30,7 @@ class Dest:
 
     @property
     def staging_prefix(self) -> bytes:
-        """How the names of siblings begin."""
+        """The prefix of the names of siblings."""
         return b".%s.oci-layers-" % self.name[:_NAME_BYTES]
 
     def sibling(self, name: bytes) -> str:
@@ -38,12 +38,12 @@ class Dest:
         return os.fsdecode(os.path.join(os.path.dirname(self.path), name))
 
     def advice(self) -> str:
-        """Advise `--in-place` where it would work: DEST exists and can be written."""
+        """Return the advice to use `--in-place` if that works: DEST exists and is writable."""
         return "; use --in-place" if system.may_write(self.name, self.parent) else ""
 
     @contextlib.contextmanager
     def named(self, role: str = "destination") -> Iterator[None]:
-        """Complete errors of the system with the path of DEST."""
+        """Add the path of DEST to an `OSError` from the block."""
         try:
             yield
         except OSError as error:
@@ -52,10 +52,10 @@ class Dest:
 
 
 def make_directory(name: bytes, place: Dest) -> None:
-    """Make DEST, or a sibling to be built in, which only its owner may use.
+    """Create DEST, or a sibling to build in, with mode 0700.
 
     Raises:
-        DestinationError: The parent cannot be written, or takes no directories.
+        DestinationError: The parent is not writable, or cannot hold directories.
     """
     try:
         system.make_directory(name, place.parent)
@@ -71,7 +71,7 @@ def make_directory(name: bytes, place: Dest) -> None:
 
 
 def drop_acl(root: int) -> None:
-    """Remove access lists, which whatever is made inside would inherit."""
+    """Remove access control lists, which files created inside would inherit."""
     for key in system.get_xattrs(root):
         if key.startswith(_ACL):
             system.fremovexattr(root, key)

@@ -1,9 +1,9 @@
-"""One image: documents and blobs into layers, the merged file system, and a directory that holds it.
+"""One image: its documents and blobs become layers, a merged file system, and a directory on disk.
 
-`image` is the image, `layer` one of its layers, `path` the merged file system as paths, `lint` what is doubtful in the
-layers. Below them, in the order of the flow: `reader` opens a layer, `entries` and `prefetch` read ahead, `merge`
-applies layers to a tree, `content` reads contents later, `subset` selects paths, `unpack` puts a tree on disk.
-`pattern`, `path_stat` and `content_reader` are parts of `path`.
+`image` is the image, `layer` one of its layers, `path` the merged file system as paths, `lint` checks the layers. Below
+them, in the order of the flow: `reader` opens a layer, `entries` and `prefetch` read ahead, `merge` applies layers to a
+tree, `content` reads contents later, `subset` selects paths, `unpack` writes a tree to disk. `pattern`, `path_stat`
+and `content_reader` are parts of `path`.
 
     with open_image("oci:alpine") as image:
         image.unpack("rootfs")

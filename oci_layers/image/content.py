@@ -1,11 +1,11 @@
-"""The contents of a layer's files, read after the tree was made.
+"""The contents of a layer's files, read after the tree was merged.
 
-A tree says where contents are in the plain tar of their layer. The first question for a layer's contents reads the
-whole layer, verified, into a temporary file without a name; later ones read from that. No byte is handed out before the
-layer's digests hold.
+A tree records the offset of contents in the uncompressed tar of their layer. The first read of a layer's contents
+copies the whole layer into an unnamed temporary file and verifies it; later reads use that file. No byte is returned
+before the digests of the layer are verified.
 
-A layer that is not compressed is copied, too: a blob may be written to after it was verified, the nameless file is out
-of everyone's reach.
+An uncompressed layer is copied too: another process may write to a blob after it was verified, but cannot reach an
+unnamed file.
 """
 
 import threading
@@ -21,7 +21,7 @@ __all__ = ["LayerContents"]
 
 
 class LayerContents:
-    """A `tree.Source`: ranges of one layer's plain tar. Threads may share it."""
+    """A `tree.RangeReader` of one layer's uncompressed tar. Thread-safe."""
 
     def __init__(self, layer: LayerReader, spool: Spool) -> None:
         self.layer = layer
@@ -32,18 +32,18 @@ class LayerContents:
         self._closed = False
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Return `size` bytes from `offset` of the plain tar.
+        """Return `size` bytes from `offset` of the uncompressed tar, fewer at its end.
 
         Raises:
-            OCIError: The layer is not what its digests say, on the first call for it.
-            StoreError: The image has been closed.
+            OCIError: The layer is missing or damaged; raised before any byte is returned.
+            StoreError: The image is closed.
         """
         with self._lock:
             if self._closed:
                 raise StoreError(self.layer.name, "the image has been closed, its contents cannot be read any more")
             if self._file is None:
                 self._file, self._size = self._open()
-            # Under the lock, or the file could be closed, and its number be another file's, meanwhile.
+            # Under the lock, or another thread could close the file, and its descriptor become another file's.
             parts = []
             size = min(size, self._size - offset)
             while size > 0 and (part := system.pread(self._file.fileno(), size, offset)):
@@ -66,7 +66,7 @@ class LayerContents:
         return file, size
 
     def close(self) -> None:
-        """Let the temporary file go; reading is an error from now on."""
+        """Close the temporary file; later reads raise an error."""
         with self._lock:
             self._closed = True
             if self._file is not None:

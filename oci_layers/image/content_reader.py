@@ -1,8 +1,8 @@
-"""The contents of a file as a raw binary file, which can be read from anywhere.
+"""The contents of a file as a seekable raw binary file.
 
-Contents in memory and contents that are stored in a layer are read by range, so that the end of a large archive costs
-no more than its beginning; a hole is zeros that are read from nowhere. Any other contents can only yield their bytes in
-order, and a seek back starts them anew. Nothing is buffered here: `io.BufferedReader` does that.
+Contents in memory and in a layer are read by range, so that reading the end of a large archive costs no more than
+reading its beginning; holes are zeros, without a read. Any other contents only yield their bytes in order, and a seek
+back reads them again from the beginning. Nothing is buffered here: `io.BufferedReader` does that.
 """
 
 import errno
@@ -21,13 +21,13 @@ _PIECE = 1 << 18
 
 
 def check_size(size: int, allowed: int) -> None:
-    """Hold bytes that are about to be read into memory at once against `Limits.content_bytes`; raises LimitError."""
+    """Raise LimitError if more bytes are to be read into memory at once than `Limits.content_bytes` allows."""
     if size > allowed:
         raise LimitError("content_bytes", allowed, size)
 
 
 def is_text(mode: str, buffering: int, *text: str | None) -> bool:
-    """Tell whether a file is opened for text; raises ValueError for arguments of `open` that do not go together."""
+    """Tell whether a file is opened for text; raises ValueError for invalid combinations of arguments of `open`."""
     if mode not in {"r", "rt", "tr", "rb", "br"}:
         raise ValueError(f"mode {mode!r}: an image can only be read, 'r' or 'rb'")
     if "b" not in mode:
@@ -40,14 +40,14 @@ def is_text(mode: str, buffering: int, *text: str | None) -> bool:
 
 
 class ContentReader(io.RawIOBase):
-    """Contents as a file. For one thread; the contents may be read by others meanwhile."""
+    """Contents as a file. Not thread-safe; other readers may read the same contents at the same time."""
 
     def __init__(self, content: Content, allowed: int) -> None:
         """Open contents at their beginning.
 
         Args:
             content: The contents.
-            allowed: How many bytes are read at once where no number is asked for.
+            allowed: The most bytes that `readall` returns.
         """
         self._size = content.size
         self._allowed = allowed
@@ -59,12 +59,12 @@ class ContentReader(io.RawIOBase):
             raise ValueError("I/O operation on closed file")
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True."""
         self._check_open()
         return True
 
     def seekable(self) -> bool:
-        """Tell that it can be read from anywhere."""
+        """Return True: `seek` works."""
         self._check_open()
         return True
 
@@ -77,7 +77,7 @@ class ContentReader(io.RawIOBase):
         """Set the position, as `io.IOBase.seek`, and return it; it may be past the end.
 
         Raises:
-            OSError: The position would be before the beginning; with EINVAL, as from a file on disk.
+            OSError: The position is negative; the errno is EINVAL, as for a file on disk.
         """
         self._check_open()
         bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}
@@ -90,7 +90,7 @@ class ContentReader(io.RawIOBase):
         return position
 
     def readinto(self, buffer: Any, /) -> int:  # Any: a writable buffer, which has no type before Python 3.12
-        """Read into a buffer, less than it takes where that is simpler; return how many bytes, 0 at the end."""
+        """Read into a buffer, perhaps without filling it; return the number of bytes, 0 at the end."""
         view = memoryview(buffer).cast("B")
         data = self._next(len(view))
         view[: len(data)] = data
@@ -100,7 +100,7 @@ class ContentReader(io.RawIOBase):
         """Return all bytes from the position on.
 
         Raises:
-            LimitError: They are more than is allowed; nothing has been read then.
+            LimitError: There are more than `allowed`; nothing is read then.
         """
         self._check_open()
         check_size(self._size - self._position, self._allowed)
@@ -115,7 +115,7 @@ class ContentReader(io.RawIOBase):
 
 
 def _ranges(content: Content) -> Callable[[int, int], bytes]:
-    """Return what reads between 1 and so many bytes from an offset inside the contents."""
+    """Return a function that takes an offset inside the contents and a size, and reads 1 to `size` bytes there."""
     match content:
         case Inline():
             return lambda offset, size: content.data[offset : offset + size]
@@ -126,7 +126,7 @@ def _ranges(content: Content) -> Callable[[int, int], bytes]:
 
 
 class _Pieces:
-    """Stored contents, by range."""
+    """Contents stored in a layer, read by range."""
 
     def __init__(self, content: RangeContent) -> None:
         self._content = content
@@ -146,7 +146,7 @@ class _Pieces:
 
 
 class _InOrder:
-    """Contents that yield their bytes from the beginning only."""
+    """Contents that only yield their bytes in order, from the beginning."""
 
     def __init__(self, content: Content) -> None:
         self._content = content

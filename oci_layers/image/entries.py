@@ -1,6 +1,6 @@
 """The entries of a layer without their contents, read ahead by a background thread.
 
-So two layers are inflated, checked and parsed at once, while they are merged in their order.
+So two layers are inflated, verified and parsed at the same time, and merged in their order.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from oci_layers.tar.reader import read_tar
 __all__ = ["EntryPrefetcher"]
 
 _CAPACITY = 32 << 20
-"""How much is read ahead, in bytes of headers: 65,536 of the usual size, which as entries take about that."""
+"""How much is read ahead, in weight: 65,536 entries with one header block each, which take about this much memory."""
 _BLOCK = 512
-"""What a progress item weighs."""
+"""The weight of a progress item."""
 _PAIR = 128
-"""What a record, an attribute or an extent of an entry weighs, however few bytes it has in the archive."""
+"""The weight of a pax record, an xattr or an extent of an entry, even if it has fewer bytes in the archive."""
 
 
 @attrs.frozen
@@ -33,7 +33,7 @@ class _Read:
 
 
 class _Unread:
-    """Where the content of an entry comes from that has passed."""
+    """The content of an entry whose bytes were not kept; reading it raises ValueError."""
 
     def stored(self, entry: Entry) -> Iterator[memoryview]:
         return map(_refuse, (entry,))
@@ -47,17 +47,17 @@ _UNREAD = _Unread()
 
 
 def _weight(entry: Entry) -> int:
-    """Return about how many bytes of memory an entry takes: its headers, and what was decoded out of them."""
+    """Return about how many bytes of memory an entry takes: its headers, and the values decoded from them."""
     headers = entry.data_offset - entry.offset
     pairs = len(entry.pax) + len(entry.xattrs) + (0 if entry.extents is None else len(entry.extents))
     return headers + _PAIR * pairs + sum(map(len, entry.xattrs.values())) if pairs else headers
 
 
 class EntryPrefetcher:
-    """The entries of one layer without their contents, to be iterated once. Close it."""
+    """The entries of one layer without their contents, iterated once. The caller closes it."""
 
     def __init__(self, plain: UncompressedReader, limits: Limits) -> None:
-        """Start to read `plain`, which is closed with this, within `limits`.
+        """Start to read `plain` within `limits`; `close` closes `plain` too.
 
         Raises:
             RuntimeError: No thread can be started.
@@ -83,14 +83,14 @@ class EntryPrefetcher:
             for entry in read_tar(CountingReader(self._plain, on_read), limits=self._limits):
                 entry.content = _UNREAD
                 batch.append(entry)
-        finally:  # An error of any kind comes after the entries before it.
+        finally:  # The consumer gets an error after the entries before it.
             put_batch()
 
     def entries(self, on_read: OnRead) -> Iterator[Entry]:
-        """Yield the entries in their order; the end comes once every digest has been compared.
+        """Yield the entries in their order; the iterator ends only after every digest was verified.
 
         Args:
-            on_read: Called in the caller's thread with what was read before the next entry.
+            on_read: Called in the caller's thread with the bytes that were read before the next entry.
 
         Raises:
             OCIError: As `Layer.entries`.
@@ -107,7 +107,7 @@ class EntryPrefetcher:
         self._plain.check_blob()
 
     def close(self) -> None:
-        """End the threads and close the blob."""
+        """Stop the threads and close the blob."""
         try:
             self._producer.stop()
         finally:

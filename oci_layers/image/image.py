@@ -1,7 +1,7 @@
-"""A whole image: its documents, its layers, and the file system that they make together.
+"""An image: its documents, its layers, and the file system that the layers form.
 
-Connects documents, layers and the merged tree: how one layer is read is in `reader`, how layers are merged in `merge`
-and put on disk in `unpack`, some paths of them in `subset`.
+Connects documents, layers and the merged tree. `reader` reads one layer, `merge` merges layers, `unpack` writes the
+result to disk, `subset` selects paths of it.
 """
 
 import contextlib
@@ -46,9 +46,9 @@ __all__ = ["Image"]
 
 
 class Image:
-    """An image, read as it is asked for. A context manager; contents cannot be read once it is closed.
+    """An image, read on demand. A context manager; contents cannot be read after it is closed.
 
-    May be read from several threads.
+    Several threads may read it. A merged tree is kept in memory for each policy and number of layers.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class Image:
         threads: int | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
-        """Take the documents of an image.
+        """Take the documents of an image; reads nothing.
 
         Args:
-            manifest: The image's manifest.
-            blobs: Where config and layers are.
-            name: What messages call the image.
-            limits: How much is taken before it is refused.
-            temporary_directory: Where contents of compressed layers go while they are read; the system's if None.
-            threads: How many threads may work on a layer at once, up to four; as fits this machine if None.
+            manifest: The manifest of the image.
+            blobs: Holds config and layers.
+            name: The name of the image in messages.
+            limits: The limits on documents and layers.
+            temporary_directory: Holds the temporary files of contents; the system's temporary directory if None.
+            threads: How many threads work on a layer at once, up to 4; if None, twice the number of CPUs, up to 4.
             close: Called when the image is closed.
 
         Raises:
@@ -99,15 +99,15 @@ class Image:
 
     @property
     def descriptor(self) -> Descriptor:
-        """What names the manifest."""
+        """The descriptor of the manifest."""
         return self.manifest_document.descriptor
 
     @property
     def config_document(self) -> Document[ImageConfig]:
-        """The config with its bytes.
+        """The config with its bytes, read once.
 
         Raises:
-            UnsupportedError: This is an artifact: its config is of a type that is not read (MAN-07).
+            UnsupportedError: This is an artifact: its config does not have the media type of an image config (MAN-07).
             OCIError: The config is missing, damaged or malformed.
         """
         if self._config is None:
@@ -128,7 +128,7 @@ class Image:
         return self._config
 
     def _blame_config(self, error: OCIError) -> OCIError:
-        """Say in an error whose config it is about."""
+        """Add notes to an error that name the config and the image."""
         error.add_note(f"config {self.manifest.config.digest}")
         error.add_note(escape(self.name))
         return error
@@ -143,7 +143,7 @@ class Image:
         """The layers, the base first.
 
         Raises:
-            DocumentError: Manifest and config do not agree on their number (CFG-20).
+            DocumentError: Manifest and config have different numbers of layers (CFG-20).
             LimitError: There are more than `Limits.layers`.
         """
         if self._layers is None:
@@ -182,8 +182,8 @@ class Image:
     def tree(self, layers: int | None = None, *, policy: Policy | None = None) -> FileTree:
         """Return the merged file system of the lowest `layers` layers, all of them by default.
 
-        Every layer that is asked for is read and checked, the first time; contents stay where they are. The tree is the
-        caller's own, to be changed at will.
+        The first call reads and verifies these layers; later calls with the same policy reuse the result. Contents are
+        not held in memory. The caller may change the returned tree.
 
         Raises:
             ValueError: `layers` is negative.
@@ -222,16 +222,16 @@ class Image:
     def files(self, paths: Iterable[AnyPath] | None = None) -> Iterator[tuple[bytes, File, Iterator[bytes]]]:
         """Yield the regular files of the merged file system with their contents, in one pass over the layers.
 
-        Each comes as (path, node, pieces of its content), in the order in which layers store them; a file with several
-        names comes once, and its pieces can be read until the next file is asked for. The merge has checked every layer
-        before the first byte is handed out, and the pass checks each again to its end.
+        Yields (path, node, pieces of its content), in the order in which layers store the files. A file with several
+        names is yielded once. Its pieces can be read until the next file is requested. The merge verifies every layer
+        before the first byte is returned, and the pass verifies each layer that it reads again, to its end.
 
         Args:
-            paths: Only the files at or below these, wherever links lead; all by default. A link below a directory is no
-                file, and not followed.
+            paths: Only the files at or below these paths; all by default. A link in `paths` is followed, a link below
+                one of them is not.
 
         Raises:
-            PathError: One of `paths` is not there, or is a link that leads nowhere.
+            PathError: One of `paths` does not exist, or is a dangling link.
         """
         tree = self.tree()
         if paths is not None:
@@ -242,7 +242,7 @@ class Image:
     def _stored(
         self, files: Iterable[tuple[bytes, File]], tracker: ProgressTracker | None = None
     ) -> Iterator[tuple[bytes, File, Entry | None]]:
-        """Yield each of the image's files, once, with the entry that holds its content, in the order of the layers."""
+        """Yield each file once, with the entry that holds its content (None if there is none), in layer order."""
         tracker = tracker or self._tracker()
         wanted: dict[int, dict[int, tuple[bytes, File]]] = {}
         seen: set[int] = set()
@@ -262,7 +262,7 @@ class Image:
                         yield *found, entry
 
     def lint(self, *, policy: Policy | None = None) -> "Iterator[LayerFinding]":
-        """Yield what is wrong, doubtful or worth knowing in the layers; see `lint_layers`, which does it."""
+        """Yield the errors, warnings and notes of `lint_layers` for all layers."""
         from oci_layers.image.lint import lint_layers
 
         yield from lint_layers(self.layers, policy=policy, windows=self.config.os == "windows")
@@ -279,27 +279,27 @@ class Image:
         strict_metadata: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> Report:
-        """Make the merged file system, or a part of it, at `dest`, and check every byte of the image on the way.
+        """Write the merged file system, or a part of it, to `dest`, and verify every byte of the image.
 
         Args:
-            dest: Absent or an empty directory, which is replaced; on failure it is as it was (`disk.destination`).
-            paths: Only what is at or below these paths, with the directories that lead there.
+            dest: Absent or an empty directory, which is replaced; on failure it is unchanged (`disk.destination`).
+            paths: Only what is at or below these paths, with their parent directories; everything by default.
             policy: What to do where the spec leaves a choice.
-            owner: Whose the files become; the image's owners by default.
-            in_place: Build inside `dest`.
-            sync: Flush everything to the disk before it gets its name.
-            strict_metadata: Fail where owners, devices or extended attributes cannot be set, instead of listing them.
-            progress: Called after each piece of a layer, about 1 MiB, and for each directory in the end; what it raises
-                ends the work and undoes it.
+            owner: The owners of the files; the image's owners by default.
+            in_place: Build inside `dest` instead of replacing it.
+            sync: Flush everything to the disk before `dest` gets its name, and then the rename.
+            strict_metadata: Fail if owners, devices or extended attributes cannot be set, instead of listing them.
+            progress: Called in this thread after each piece of a layer, about 1 MiB, and finally for each directory; an
+                exception that it raises ends the work, which is then undone.
 
         Returns:
-            What was unpacked, and what was not.
+            What was unpacked, and what was skipped.
 
         Raises:
             DestinationError: `dest` is refused.
-            MetadataError: Something could not be set, and `strict_metadata` was asked for.
+            MetadataError: Some metadata could not be set, and `strict_metadata` is True.
             OCIError: The image is refused, or part of it is missing or damaged.
-            OSError: The system fails: there is no room, for one.
+            OSError: The system fails: the disk is full, for example.
         """
         policy = policy or Policy()
         wanted = to_bytes_each(paths)
@@ -317,7 +317,7 @@ class Image:
         return unpack_to(dest, fill, tracker, options)
 
     def close(self) -> None:
-        """Close all that is open. Trees stay; reading their contents is an error from now on."""
+        """Close all open files. Trees stay usable, but reading their contents raises an error."""
         for contents in self._contents.values():
             contents.close()
         if self._close is not None:

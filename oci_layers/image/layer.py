@@ -1,6 +1,6 @@
-"""One layer of an image: its documents, and its entries, changes and tree by itself.
+"""One layer of an image: its metadata, and its entries, changes and tree without the layers below.
 
-How its bytes are read is in `reader`, how a tree is made of them in `merge` and `unpack`.
+`reader` reads its bytes; `merge` and `unpack` build a tree from them.
 """
 
 from collections.abc import Callable, Generator
@@ -31,14 +31,14 @@ __all__ = ["Layer"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Layer:
-    """One layer of an image. Reading it reads its blob, each time, and checks all of it."""
+    """One layer of an image. Each method that reads it reads the whole blob again, and verifies it."""
 
     reader: LayerReader = attrs.field(repr=False)
     """Opens its bytes and entries."""
     chain_id: Digest
     """The digest of it and all below it (config.md, Layer ChainID)."""
     history: History | None
-    """How it was made, where the config says so for every layer."""
+    """Its history entry; None unless the config has one for every layer."""
 
     @property
     def index(self) -> int:
@@ -47,7 +47,7 @@ class Layer:
 
     @property
     def descriptor(self) -> Descriptor:
-        """What names its blob."""
+        """The descriptor of its blob."""
         return self.reader.descriptor
 
     @property
@@ -57,21 +57,21 @@ class Layer:
 
     @property
     def limits(self) -> Limits:
-        """What it is held to."""
+        """The limits on reading it."""
         return self.reader.limits
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """Its name in errors."""
         return self.reader.name
 
     def entries(self, *, on_read: OnRead | None = None) -> Generator[Entry, None, None]:
-        """Yield the layer's tar entries; each one's content can be read until the next is asked for.
+        """Yield the layer's tar entries; the content of an entry can be read until the next entry is requested.
 
-        The end comes only after every digest has been compared. Close the generator to stop early.
+        The generator ends only after every digest was verified. Close it to stop early.
 
         Args:
-            on_read: Called after each piece; what it raises ends the reading.
+            on_read: Called after each piece; an exception that it raises ends the reading.
 
         Raises:
             TarFormatError: The uncompressed bytes are not a tar archive.
@@ -88,17 +88,17 @@ class Layer:
         on_finding: Callable[[LayerFinding], None] | None = None,
         on_read: OnRead | None = None,
     ) -> Generator[Change, None, None]:
-        """Yield what the entries of the layer do; see `layer.decode` for the arguments and `entries` for the end."""
+        """Yield the changes that the entries of the layer make; for arguments see `layer.decode` and `entries`."""
         with self.reader.open_entries(on_read or _ignore) as entries:
             yield from decode(
                 entries, layer=self.index, policy=policy, limits=self.limits, source=source, on_finding=on_finding
             )
 
     def tree(self, *, policy: Policy | None = None) -> FileTree:
-        """Return what the layer alone makes of an empty directory, its contents held in memory.
+        """Return the tree of this layer alone, applied to an empty tree; all contents are held in memory.
 
         Raises:
-            OCIError: As `entries`, or the layer is refused by the policy.
+            OCIError: As `entries`, or the policy refuses the layer.
         """
         tree = FileTree(limits=self.limits)
         merge_layer(self.reader, tree, self._tracker(), policy or Policy(), source=None)
@@ -118,7 +118,7 @@ class Layer:
         strict_metadata: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> Report:
-        """Make what the layer alone makes of an empty directory at `dest`; see `Image.unpack`.
+        """Write the tree of this layer alone to `dest`; for arguments see `Image.unpack`.
 
         Raises:
             DestinationError: `dest` is refused.
@@ -135,4 +135,4 @@ class Layer:
 
 
 def _ignore(_: int, __: int) -> None:
-    """Take progress that the caller did not ask for."""
+    """Ignore progress that no callback receives."""

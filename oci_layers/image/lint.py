@@ -1,7 +1,7 @@
-"""The layers of an image into what is wrong or doubtful in them, each judged over the tree of those below it.
+"""Check the layers of an image for errors and doubtful entries, each against the merged tree of the layers below.
 
-The rules are in `lint` and the engine that they ask in `lint.linter`; each layer is read, checked and parsed
-once. Contents are not read.
+The rules are in `lint`, the engine in `lint.linter`. Each layer is read, verified and parsed once. Contents are not
+kept.
 """
 
 import contextlib
@@ -22,16 +22,16 @@ __all__ = ["lint_layers"]
 def lint_layers(
     layers: Sequence[Layer], *, policy: Policy | None = None, windows: bool = False
 ) -> Iterator[LayerFinding]:
-    """Yield what the rules find in the layers of an image, layer by layer, as it is found.
+    """Yield the findings in the layers of an image, layer by layer, as soon as each is found.
 
-    Findings come before their layer has been checked to its end; if it is damaged, the error comes after them. What the
-    policy refuses is left out of the tree and the rest applied, so that every layer is judged over what can be made of
-    those below. Memory held: the merged tree without contents, and the names of one layer.
+    Findings are yielded before the digests of their layer are verified; if it is damaged, the error follows them. A
+    change that the policy refuses is not applied to the tree, and the other changes are; so each layer is checked even
+    if one below it is refused. Memory held: the merged tree without contents, and the names of one layer.
     Close the generator to stop early.
 
     Args:
         layers: The layers, the base first, over an empty file system.
-        policy: How each layer is applied for those above it.
+        policy: How each layer is applied to the tree for the layers above it.
         windows: Whether the image is for Windows, which has other names and attributes.
 
     Raises:

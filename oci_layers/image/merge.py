@@ -1,7 +1,6 @@
-"""Decode layers and apply them to a tree; and, step by step with it, to a directory.
+"""Decode layers and apply them to a tree and, change by change, to a directory.
 
-How one layer is read is in `reader`, what its changes do in `layer.apply`, what a directory becomes in `disk`, how far
-the work has come in `progress`.
+`reader` reads one layer, `layer.apply` applies its changes, `disk` writes the directory, `progress` reports progress.
 """
 
 import contextlib
@@ -32,19 +31,19 @@ def merge_layer(
     mirror: Mirror | None = None,
     opener: Callable[[], OpenLayer] | None = None,
 ) -> None:
-    """Merge one layer into `tree`, checked to its last byte, and repeat each step on `mirror`.
+    """Merge one layer into `tree`, verify it to its last byte, and repeat each change on `mirror`.
 
     Args:
         layer: The layer.
         tree: The layers below, merged; changed in place.
         tracker: Counts, limits and reports.
         policy: What to do where the spec leaves a choice.
-        source: What contents can be read from later; they are held in memory without one.
-        mirror: Receives every change, such as a `DirectoryMirror`.
-        opener: As for `LayerReader.open_entries`; a mirror needs contents, and so does a tree without a source.
+        source: Reads contents later; with None, contents are held in memory.
+        mirror: Receives every change; a `DirectoryMirror`, for example.
+        opener: As in `LayerReader.open_entries`; must open contents if there is a mirror or no source.
 
     Raises:
-        OCIError: The layer is missing, damaged, or refused by the policy; a note names it.
+        OCIError: The layer is missing, damaged, or refused by the policy; a note names the layer.
     """
     started = time.monotonic()
     on_finding, number = tracker.report.findings.add, layer.index
@@ -65,9 +64,9 @@ def merge_layers(
     *,
     mirror: Mirror | None = None,
 ) -> FileTree:
-    """Merge layers into `tree`, the lowest first, and return it; for the rest as `merge_layer`.
+    """Merge layers into `tree`, the lowest first, and return `tree`; otherwise as `merge_layer`.
 
-    With threads, each layer is opened before its turn, and parsed too where no contents are needed.
+    With threads, the next layer is opened while one is merged; if no contents are needed, it is parsed as well.
     """
     todo = list(layers)
     contents = mirror is not None or any(source is None for _, source in todo)

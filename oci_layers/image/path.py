@@ -1,14 +1,14 @@
 """The merged file system as paths, like `pathlib`'s: read it without unpacking it.
 
-`ImagePath` also satisfies `importlib.resources.abc.Traversable`. Links are followed inside the root of the image, as a
-process in the container would; the root's own parent is the root. As with `zipfile.Path` it is no `os.PathLike`: the
-host has another file of that name, and `open` or `shutil.copy` would take it without a word.
+`ImagePath` also satisfies `importlib.resources.abc.Traversable`. Links are followed inside the root of the image, as by
+a process in the container; the parent of the root is the root. Like `zipfile.Path` it is not an `os.PathLike`: the host
+may have a file of the same path, and `open` or `shutil.copy` would silently use that one.
 
-What `pathlib.Path` has is here under its name and does the same, where releases of Python differ as in 3.13. Errors are
-those of the system and of this library at once (`errors.PathError`). Asking for what is not there, or is of another
-kind, is an error where a value is asked for, and False where the question is what it is.
+Methods have the names and behavior of `pathlib.Path`, as in Python 3.13 where releases differ. Each error is both an
+`OSError` and an `OCIError` (`errors.PathError`). If a path does not exist or has another type, methods that return a
+value raise, and the `is_*` methods and `exists` return False.
 
-Patterns are in `pattern`, what `stat` says in `path_stat`, open files in `content_reader`.
+Patterns are in `pattern`, stat results in `path_stat`, open files in `content_reader`.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ def _text(path: bytes) -> str:
 class ImagePath:
     """A path in a tree, whether it exists or not. Immutable; equal to paths of the same tree and bytes.
 
-    Wherever a method takes another path, text and bytes are paths from the root of the image.
+    If a method compares this path with another, `str` and `bytes` are paths from the root of the image.
     """
 
     __slots__ = ("_path", "_tree")
@@ -101,13 +101,13 @@ class ImagePath:
 
     @property
     def suffix(self) -> str:
-        """The last component from its last dot on; nothing where that dot is the first character or the last."""
+        """The last component from its last dot on; empty if that dot is the first character or the last."""
         stem, dot, suffix = self.name.rpartition(".")
         return dot + suffix if stem and suffix else ""
 
     @property
     def suffixes(self) -> list[str]:
-        """The last component from its second dot on, in pieces that begin with a dot each."""
+        """The suffixes of the last component, each with its dot; none if the component ends with a dot."""
         name = self.name
         return [] if name.endswith(".") else ["." + each for each in name.lstrip(".").split(".")[1:]]
 
@@ -133,14 +133,14 @@ class ImagePath:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The components, the root `/` before them."""
+        """The components, after the root `/`."""
         return ("/", *self._names())
 
     def _names(self) -> list[str]:
         return _text(self._path).split("/") if self._path else []
 
     def joinpath(self, *descendants: AnyPath) -> "ImagePath":
-        """Return the path of what is below this one; an absolute path starts from the root."""
+        """Return this path with other components appended; an absolute path starts from the root."""
         path = self._path
         for each in descendants:
             below = to_bytes(each)
@@ -154,7 +154,7 @@ class ImagePath:
         """Return the path with another last component.
 
         Raises:
-            ValueError: This is the root, or `name` is no single name.
+            ValueError: This is the root, or `name` is not a single name.
         """
         if not self._path:
             raise ValueError("the root has no name that could be another")
@@ -164,30 +164,30 @@ class ImagePath:
         return ImagePath(self._tree, join(parent_and_name(self._path)[0], given))
 
     def with_stem(self, stem: str) -> "ImagePath":
-        """Return the path with another last component, but its suffix; raises ValueError as `with_name`."""
+        """Return the path with another last component and the same suffix; raises ValueError as `with_name`."""
         if self.suffix and not stem:
             raise ValueError(f"{escape(bytes(self))} has a suffix, which cannot be all of a name")
         return self.with_name(stem + self.suffix)
 
     def with_suffix(self, suffix: str) -> "ImagePath":
-        """Return the path with another suffix, or without one where that is empty.
+        """Return the path with another suffix, or without one if `suffix` is empty.
 
         Raises:
-            ValueError: This is the root, or `suffix` does not begin with a dot, is one, or has a slash.
+            ValueError: This is the root, or `suffix` does not begin with a dot, is only a dot, or has a slash.
         """
         if suffix == "." or (suffix and not suffix.startswith(".")):
             raise ValueError(f"{escape(suffix)!r} is not a suffix: it begins with a dot and goes on")
         return self.with_name(self.stem + suffix)
 
     def relative_to(self, other: AnyPath, *, walk_up: bool = False) -> PurePosixPath:
-        """Return what leads from `other` to here, as names are spelled: no link is followed.
+        """Return the relative path from `other` to this path. Only names are compared: no link is followed.
 
         Args:
-            other: Where to start; the tree of an ImagePath does not matter.
+            other: The start; the tree of an ImagePath is ignored.
             walk_up: Begin with a `..` for each component of `other` that this path does not have.
 
         Raises:
-            ValueError: This is not below `other`, and `walk_up` was not asked for.
+            ValueError: This path is not below `other`, and `walk_up` is False.
         """
         start = self._other(other)
         ours, theirs = self.parts, start.parts
@@ -197,12 +197,12 @@ class ImagePath:
         return PurePosixPath(*[".."] * (len(theirs) - common), *ours[common:])
 
     def is_relative_to(self, other: AnyPath) -> bool:
-        """Tell whether this is `other` or below it, as names are spelled."""
+        """Tell whether this is `other` or below it. Only names are compared: no link is followed."""
         start = self._other(other).parts
         return self.parts[: len(start)] == start
 
     def match(self, pattern: AnyPath) -> bool:
-        """Tell whether the last components match a pattern (all of them an absolute one); `**` is as `*` here.
+        """Tell whether the last components match a pattern (all of them, if it is absolute); `**` is as `*` here.
 
         Raises:
             ValueError: The pattern is empty.
@@ -212,7 +212,7 @@ class ImagePath:
     def full_match(self, pattern: AnyPath) -> bool:
         """Tell whether the whole path matches a pattern, in which the component `**` is any number of components.
 
-        The path is absolute, so the pattern begins with a slash or with `**`.
+        The path is absolute, so only a pattern that begins with a slash or with `**` can match.
         """
         return Pattern.parse(pattern).full_match(self._names())
 
@@ -223,7 +223,7 @@ class ImagePath:
 
     @property
     def link_node(self) -> Node | None:
-        """The node, a link itself; None if there is none."""
+        """The node, without following a link at the end of the path; None if there is none."""
         return self._found(follow=False)
 
     def _found(self, *, follow: bool) -> Node | None:
@@ -241,7 +241,7 @@ class ImagePath:
         return self._resolved(follow=follow).require(bytes(self))
 
     def exists(self, *, follow_symlinks: bool = True) -> bool:
-        """Tell whether the path exists, links followed."""
+        """Tell whether the path exists; a dangling link exists only with `follow_symlinks=False`."""
         return self._found(follow=follow_symlinks) is not None
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
@@ -275,11 +275,11 @@ class ImagePath:
         return False
 
     def is_mount(self) -> bool:
-        """Tell whether this is the root, as it is the only mount point that an image has."""
+        """Tell whether this is the root, the only mount point of an image."""
         return not self._path
 
     def samefile(self, other: AnyPath) -> bool:
-        """Tell whether two paths lead to one file or directory of one tree: the names of a linked file do.
+        """Tell whether two paths lead to the same file or directory of the same tree, as hard links do.
 
         Raises:
             PathError: One of them does not exist.
@@ -289,48 +289,48 @@ class ImagePath:
         return self._tree is there._tree and one is two  # noqa: SLF001  # one of its own
 
     def mode(self, *, follow: bool = True) -> int:
-        """Return type and permissions, as `stat` has them in `st_mode`.
+        """Return type and permissions, as in `st_mode`.
 
         Raises:
-            PathError: There is no such path.
+            PathError: The path does not exist.
         """
         node = self._required(follow=follow)
         return file_type(node) | node.mode
 
     def size(self) -> int:
-        """Return the bytes of the file that this is or leads to, its holes among them.
+        """Return the size in bytes, holes included, of the file that this is or leads to.
 
-        A method, as all that may fail is.
+        A method and not a property, because it may raise.
 
         Raises:
-            PathError: It is none.
+            PathError: The path does not exist, or is not a regular file.
         """
         return self.content().size
 
     def stat(self, *, follow_symlinks: bool = True) -> ImageStat:
-        """Return what `os.stat` says in a container, as far as an image knows.
+        """Return what `os.stat` returns in a container, without the fields that an image does not have.
 
         Raises:
-            PathError: There is no such path.
+            PathError: The path does not exist.
         """
         found = self._resolved(follow=follow_symlinks)
         return stat_of(self._tree, found.path, found.require(bytes(self)))
 
     def lstat(self) -> ImageStat:
-        """Return what `stat` does, for a link itself."""
+        """Return the same as `stat`, without following a link at the end of the path."""
         return self.stat(follow_symlinks=False)
 
     def owner(self, *, follow_symlinks: bool = True) -> str:
-        """Return the name of the owner, from the image's own `etc/passwd`, which is read each time.
+        """Return the name of the owner, from the image's own `etc/passwd`, which is read by each call.
 
         Raises:
-            PathError: There is no such path.
-            OwnerMissingError: The file has no name for the number, or is not there. Also a KeyError.
+            PathError: The path does not exist.
+            OwnerMissingError: `etc/passwd` has no name for the number, or does not exist. Also a KeyError.
         """
         return self._owner("user", b"etc/passwd", self._required(follow=follow_symlinks).uid)
 
     def group(self, *, follow_symlinks: bool = True) -> str:
-        """Return the name of the group, from the image's own `etc/group`; as `owner`."""
+        """Return the name of the group, from the image's own `etc/group`; otherwise as `owner`."""
         return self._owner("group", b"etc/group", self._required(follow=follow_symlinks).gid)
 
     def _owner(self, what: str, file: bytes, number: int) -> str:
@@ -347,7 +347,7 @@ class ImagePath:
         """Return the target of a symbolic link.
 
         Raises:
-            PathError: There is none here; with EINVAL where something else is.
+            PathError: The path does not exist, or is not a symbolic link (EINVAL).
         """
         node = self._required(follow=False)
         if not isinstance(node, Symlink):
@@ -358,7 +358,7 @@ class ImagePath:
         """Return the path with all links followed, as far as it exists.
 
         Raises:
-            PathError: Links loop; or, if `strict`, the path does not exist.
+            PathError: Links form a loop; or, if `strict`, the path does not exist.
         """
         found = self._resolved(follow=True)
         if strict:
@@ -366,10 +366,10 @@ class ImagePath:
         return self._at(found.path)
 
     def iterdir(self) -> Iterator["ImagePath"]:
-        """Return an iterator over what is in this directory, in the order of the bytes of the names.
+        """Return an iterator over the children of this directory, in the order of the bytes of their names.
 
         Raises:
-            PathError: It is no directory; at once, not where the first is asked for.
+            PathError: This is not a directory; raised by the call, not by the iterator.
         """
         node = self._required()
         if not isinstance(node, Directory):
@@ -377,20 +377,20 @@ class ImagePath:
         return (self._at(join(self._path, name)) for name in sorted(node.children))
 
     def walk(self) -> Iterator["ImagePath"]:
-        """Return an iterator over this path and all below it, parents first; links are not followed.
+        """Return an iterator over this path and all paths below it, parents first; links are not followed.
 
         Raises:
-            PathError: There is no such path.
+            PathError: The path does not exist; raised by the call, not by the iterator.
         """
         self._required(follow=False)
         return (self._at(path) for path, _ in self._tree.walk(self._path))
 
     def glob(self, pattern: AnyPath) -> Iterator["ImagePath"]:
-        """Return an iterator over what is below and matches a pattern; over nothing where this is no directory.
+        """Return an iterator over the paths below this one that match a pattern; none if this is not a directory.
 
-        A directory comes before what is in it, and names in one directory come in the order of their bytes. Names with
-        a leading dot are no exception. The component `**` is any number of directories, links to directories not among
-        them; a pattern that ends with a slash finds directories and links to them.
+        A directory precedes its children, and children are in the order of the bytes of their names. Wildcards match a
+        leading dot. The component `**` is any number of directories; it does not follow links to directories. A pattern
+        that ends with a slash matches only directories and links to them.
 
         Raises:
             NotImplementedError: The pattern is absolute.
@@ -399,14 +399,14 @@ class ImagePath:
         return map(self._at, Pattern.parse(pattern).glob(self._tree, self._path))
 
     def rglob(self, pattern: AnyPath) -> Iterator["ImagePath"]:
-        """Return what `glob` does for the pattern with `**/` before it."""
+        """Return the same as `glob` for the pattern with `**/` before it."""
         return map(self._at, Pattern.parse(pattern).recursive().glob(self._tree, self._path))
 
     def content(self) -> Content:
         """Return the contents of the file that this is or leads to.
 
         Raises:
-            PathError: It is none.
+            PathError: The path does not exist, or is not a regular file.
         """
         node = self._required()
         if isinstance(node, Directory):
@@ -416,18 +416,18 @@ class ImagePath:
         return node.content
 
     def read_bytes(self) -> bytes:
-        """Return all of the file.
+        """Return all bytes of the file.
 
         Raises:
-            PathError: It is none.
-            LimitError: It is larger than `Limits.content_bytes`; nothing has been read then.
+            PathError: The path does not exist, or is not a regular file.
+            LimitError: The file is larger than `Limits.content_bytes`; nothing is read then.
         """
         content = self.content()
         check_size(content.size, self._tree.limits.content_bytes)
         return b"".join(content.chunks())
 
     def read_text(self, encoding: str | None = None, errors: str | None = None, newline: str | None = None) -> str:
-        """Return all of the file as text, UTF-8 unless said otherwise; arguments as `open`, raises as `read_bytes`."""
+        """Return all of the file as text, UTF-8 by default; arguments as `open`, raises as `read_bytes`."""
         with self.open("r", -1, encoding, errors, newline) as file:
             return file.read()
 
@@ -450,19 +450,19 @@ class ImagePath:
         errors: str | None = None,
         newline: str | None = None,
     ) -> IO[Any]:  # Any: text or bytes, as the mode says
-        """Open the file for reading, from anywhere in it; close it, or let the image do so.
+        """Open the file for reading, seekable. The caller closes it; it cannot be read after the image is closed.
 
         Args:
             mode: `r` for text, `rb` for bytes.
-            buffering: The size of the buffer, in bytes; 0 for none, where the mode is `rb`; -1 for one that fits.
-            encoding: UTF-8 if None, whatever the host has.
-            errors: As `open` takes it.
-            newline: As `open` takes it; all kinds of line ends come out as one if None.
+            buffering: The size of the buffer, in bytes; 0 for none, only in mode `rb`; -1 for 64 KiB.
+            encoding: UTF-8 if None, independent of the locale of the host.
+            errors: As in `open`.
+            newline: As in `open`; if None, every kind of line end is read as a newline.
 
         Raises:
-            PathError: It is no file.
-            ValueError: A mode that is not for reading, or arguments that do not go with it.
-            LimitError: Later, on `read()` without a number, where there is more than `Limits.content_bytes`.
+            PathError: The path does not exist, or is not a regular file.
+            ValueError: The mode is not for reading, or other arguments do not fit the mode.
+            LimitError: Raised later, by `read()` without a size, if more than `Limits.content_bytes` are left.
         """
         text = is_text(mode, buffering, encoding, errors, newline)
         raw = ContentReader(self.content(), self._tree.limits.content_bytes)

@@ -1,7 +1,7 @@
-"""What `os.stat` says of a file, from the nodes of a tree.
+"""Stat results for the nodes of a tree, as `os.stat` returns them for files.
 
-Only what an image knows: it has no times of access and change, and no blocks. The names of owners come from the image's
-own `etc/passwd` and `etc/group`, never from the host's.
+An image has no times of access and change, and no block counts. The names of owners come from the image's own
+`etc/passwd` and `etc/group`, never from the host's.
 """
 
 import hashlib
@@ -20,33 +20,33 @@ _DIRECTORY_INODES = 1 << 63
 
 @attrs.frozen(kw_only=True)
 class ImageStat:
-    """A file as `os.stat_result` has it, without what an image does not know."""
+    """A subset of `os.stat_result`: the fields that an image has."""
 
     st_mode: int
     """Type and permissions."""
     st_ino: int
-    """Equal for the names of one file, and for nothing else in the same tree; the same in every run."""
+    """Equal for the hard links of one file, different for all other files of the tree; the same in every run."""
     st_dev: int
-    """Always 0: files of different trees are told apart by the tree."""
+    """Always 0; it does not distinguish trees."""
     st_nlink: int
-    """How many names a file has; for a directory 2 and one for each directory in it."""
+    """The number of names of a file; for a directory, 2 plus the number of directories in it."""
     st_uid: int
     st_gid: int
     st_size: int
-    """Bytes of a file with its holes, or of the target of a link; 0 for anything else."""
+    """The bytes of a file, holes included, or of the target of a symbolic link; 0 for other types."""
     st_mtime_ns: int
     """Nanoseconds since the epoch."""
     st_rdev: int
-    """The number of a device, packed as Linux does; 0 for anything else."""
+    """The number of a device in the encoding of Linux; 0 for other types."""
 
     @property
     def st_mtime(self) -> float:
-        """Seconds since the epoch, as exactly as a float can be."""
+        """Seconds since the epoch, rounded to a float."""
         return self.st_mtime_ns / 10**9
 
 
 def file_type(node: Node) -> int:
-    """Return the type of a node, as `st_mode` has it."""
+    """Return the type of a node, as in `st_mode`."""
     match node:
         case Directory():
             return stat.S_IFDIR
@@ -61,9 +61,9 @@ def file_type(node: Node) -> int:
 
 
 def stat_of(tree: FileTree, path: bytes, node: Node) -> ImageStat:
-    """Return what there is to say of the node at a resolved path."""
+    """Return the stat result of the node at a resolved path."""
     if isinstance(node, Directory):
-        # A directory has one name and no number of its own: its number is that of its name.
+        # A directory has one name and no inode id: its number is derived from its path.
         inode = int.from_bytes(hashlib.sha256(path).digest()[:8]) | _DIRECTORY_INODES
         links = 2 + sum(isinstance(child, Directory) for child in node.children.values())
     else:
@@ -97,7 +97,7 @@ def name_of_owner(lines: Iterable[bytes], number: int) -> str | None:
     wanted = b"%d" % number
     for line in lines:
         name, *fields = line.strip().split(b":")
-        # As text: a number in a hostile file may be too long for an int.
+        # Compared as text: a number in a hostile file may be too long for `int`.
         if len(fields) > 1 and name and not name.startswith((b"#", b"+", b"-")):
             found = fields[1]
             if found.isdigit() and (found.lstrip(b"0") or b"0") == wanted:

@@ -1,11 +1,11 @@
-"""Patterns over paths, as `pathlib` has them: `match`, `full_match` and `glob`.
+"""Path patterns of `pathlib`: `match`, `full_match` and `glob`.
 
 A pattern is a path whose components may have `*`, `?` and `[...]`, which never match a slash and do match a leading
-dot; the component `**` is any number of components. Where releases of Python differ, this does as 3.13 does: `**`
-yields files, too, and `a**` is `a*`. A `**` does not follow links, any other component does.
+dot; the component `**` is any number of components. Where releases of Python differ, the behavior is that of 3.13: `**`
+matches files too, and `a**` is `a*`. A `**` does not follow links; any other component does.
 
-A pattern is run as a set of states, the indexes of the components that may come next, so that no pattern costs more
-than its length for each name. All of it is text, where a byte that is not UTF-8 is one character.
+A pattern is matched by a set of states, the indexes of the components that may come next, so the cost for each name is
+at most proportional to the length of the pattern. Names are text, in which a byte that is not UTF-8 is one character.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _has_magic = re.compile(r"[*?[]").search
 
 @attrs.frozen
 class _Name:
-    """A component that is one name; `literal` is that name where there is nothing to match."""
+    """A component that matches one name; `literal` is that name if the component has no wildcards."""
 
     regex: re.Pattern[str]
     literal: bytes | None
@@ -43,17 +43,17 @@ _EVERY_NAME = _Name(re.compile(""), None)
 
 @attrs.frozen
 class Pattern:
-    """A pattern, taken apart."""
+    """A parsed pattern."""
 
     text: str
     parts: tuple[_Name | None, ...]
     absolute: bool
     only_directories: bool
-    """It ends with a slash, so that only directories and links to them are found."""
+    """Whether it ends with a slash, and so matches only directories and links to them."""
 
     @classmethod
     def parse(cls, pattern: AnyPath) -> "Pattern":
-        """Take a pattern apart; empty components and `.` mean nothing."""
+        """Parse a pattern; empty components and `.` are ignored."""
         text = to_bytes(pattern).decode("utf-8", "surrogateescape")
         parts = [part for part in text.split("/") if part not in {"", "."}]
         return cls(text, tuple(map(_part, parts)), text.startswith("/"), text.endswith("/"))
@@ -76,8 +76,8 @@ class Pattern:
     def full_match(self, names: Sequence[str]) -> bool:
         """Tell whether all of `names`, from the root on, match.
 
-        A relative pattern can match only where it begins with `**`, since a path inside an image is absolute. A `**` at
-        the end is at least one name, unless it is all of the pattern.
+        A relative pattern can match only if it begins with `**`, since a path inside an image is absolute. A `**` at
+        the end matches at least one name, unless it is the whole pattern.
         """
         if not self.absolute and self.parts[:1] != (_ANY,):
             return False
@@ -94,9 +94,9 @@ class Pattern:
         return attrs.evolve(self, parts=(_ANY, *self.parts), only_directories=self.only_directories or not self.parts)
 
     def glob(self, tree: FileTree, path: bytes) -> Iterator[bytes]:
-        """Return the paths below `path` that match, links to directories in them as they were taken.
+        """Return an iterator over the paths below `path` that match; links to directories in them are not resolved.
 
-        A directory comes before what is in it, and names in one directory come in the order of their bytes.
+        A directory precedes its children, and children are in the order of the bytes of their names.
 
         Raises:
             NotImplementedError: The pattern is absolute.
@@ -121,7 +121,7 @@ class Pattern:
             here, node, walked, matched = stack.pop()
             directory = node if isinstance(node, Directory) else None
             if isinstance(node, Symlink):
-                # What `**` has walked over ends here; what was named goes on where the link leads.
+                # A `**` does not follow the link; a component that matched its name does.
                 directory = _directory(tree, here) if matched else None
                 walked = none if self.only_directories else walked & {end}
             states = walked | matched
@@ -134,7 +134,7 @@ class Pattern:
                         stack.append((join(here, name), directory.children[name], *steps))
 
     def _candidates(self, directory: Directory, states: frozenset[int]) -> list[bytes]:
-        """Return the names that may match; only those that the pattern spells out where it does."""
+        """Return the names that may match; only the literal names if no state has a wildcard."""
         names: set[bytes] = set()
         for state in states:
             if state < len(self.parts):
@@ -145,7 +145,7 @@ class Pattern:
         return [name for name in names if name in directory.children]
 
     def _step(self, states: frozenset[int], name: str) -> tuple[frozenset[int], frozenset[int]]:
-        """Return the states after `name`: those where `**` has taken it, and those where another component has."""
+        """Return the states after `name`: those in which `**` matched it, and those in which another component did."""
         walked = set()
         matched = set()
         for state in states:
@@ -158,7 +158,7 @@ class Pattern:
         return self._closed(walked), self._closed(matched)
 
     def _closed(self, states: set[int]) -> frozenset[int]:
-        """Add the states after each `**`, which may be no component at all."""
+        """Add the states after each `**`, which may match zero components."""
         for state in sorted(states):
             following = state
             while following < len(self.parts) and self.parts[following] is _ANY:
@@ -175,7 +175,7 @@ def _part(text: str) -> _Name | None:
 
 
 def _directory(tree: FileTree, path: bytes) -> Directory | None:
-    """Return the directory that is at `path` or that a link there leads to."""
+    """Return the directory at `path`, links followed; None if there is none."""
     with contextlib.suppress(LinkError):
         node = tree.resolve(path, follow=True).node
         return node if isinstance(node, Directory) else None

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 __all__ = ["LayerPrefetcher"]
 
 _AT_ONCE = 2
-"""How many layers are open at once: the current one and the next."""
+"""The number of layers that are open at once: the current one and the next."""
 
 
 class _Closable(Protocol):
@@ -19,20 +19,20 @@ R = TypeVar("R", bound=_Closable)
 
 
 class LayerPrefetcher(Generic[R]):
-    """Opens layers in their order, each before it is asked for. Close it."""
+    """Opens layers in their order, ahead of the calls of `open`. The caller closes it."""
 
     def __init__(self, openers: Iterable[Callable[[], R]], *, threads: int) -> None:
-        """Take what opens each layer; with one thread, nothing is opened before it is asked for."""
+        """Take a function per layer that opens it; with one thread, only the `open` that returns a layer opens it."""
         self._openers = deque(openers)
         self._ready: deque[R | Exception] = deque()
         self._at_once = min(threads, _AT_ONCE)
 
     def open(self) -> R:
-        """Return the next layer, opened; the caller closes it. An error of opening it is raised here, in its turn."""
+        """Return the next layer, opened; the caller closes it. Raises the error of opening that layer, if any."""
         while self._openers and len(self._ready) < self._at_once:
             try:
                 self._ready.append(self._openers.popleft()())
-            except Exception as error:  # noqa: BLE001  # of any kind; raised when its turn comes
+            except Exception as error:  # noqa: BLE001  # any error; raised when its layer is next
                 self._ready.append(error)
         ready = self._ready.popleft()
         if isinstance(ready, Exception):
@@ -40,7 +40,7 @@ class LayerPrefetcher(Generic[R]):
         return ready
 
     def close(self) -> None:
-        """Close what was opened and not returned."""
+        """Close the layers that were opened but not returned."""
         with contextlib.ExitStack() as closing:
             for ready in self._ready:
                 if not isinstance(ready, Exception):

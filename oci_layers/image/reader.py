@@ -1,7 +1,7 @@
-"""One layer of an image as untrusted bytes that become entries, every digest checked.
+"""Read one layer of an image: untrusted bytes become tar entries, and every digest is verified.
 
-The whole way is in `open_uncompressed` and `open_entries`: size and digest of the blob, inflating within limits, the
-digest of the uncompressed bytes (the diff_id), tar.
+`open_uncompressed` and `open_entries` do all of it: verify size and digest of the blob, inflate within limits, verify
+the digest of the uncompressed bytes (the diff_id), parse tar.
 """
 
 import contextlib
@@ -34,29 +34,29 @@ R = TypeVar("R", UncompressedReader, OpenLayer)
 
 @attrs.frozen(kw_only=True, eq=False)
 class LayerReader:
-    """Opens one layer. Each opening reads the blob anew, and checks all of it."""
+    """Opens one layer. Each opening reads the blob again and verifies all of it."""
 
     index: int
     """Its number in the image, 0 at the bottom."""
     descriptor: Descriptor
-    """Of its blob."""
+    """The descriptor of its blob."""
     diff_id: Digest
     """The digest of its uncompressed tar (config.md, Layer DiffID)."""
     blobs: BlobSource = attrs.field(repr=False)
     limits: Limits = attrs.field(repr=False)
     threads: int = attrs.field(default=1, repr=False)
-    """How many threads may work on it at once; with 1, the caller's thread does everything."""
+    """How many threads work on it at once; with 1, the caller's thread does everything."""
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """Its name in errors."""
         return f"layer {self.index} ({self.descriptor.digest})"
 
     def open(self, *, read_ahead: bool = True) -> UncompressedReader:
-        """Open the uncompressed bytes, for `open_entries`; raises as that.
+        """Open the uncompressed bytes, for `open_entries`; raises as `open_entries`. The caller closes them.
 
         Args:
-            read_ahead: Whether to read ahead of the consumer, where there may be threads.
+            read_ahead: Whether a thread reads ahead of the consumer, if `threads` allows it.
         """
         return UncompressedReader(
             self.blobs,
@@ -70,7 +70,7 @@ class LayerReader:
         )
 
     def open_headers(self) -> OpenLayer:
-        """Open the entries without contents, for `open_entries`, in background threads where there may be any."""
+        """Open the entries without contents, for `open_entries`, in background threads if `threads` allows them."""
         if self.threads > 1:
             plain = self.open(read_ahead=False)
             try:
@@ -92,24 +92,24 @@ class LayerReader:
                     opened.check_blob()
                     raise
         except (OCIError, OSError) as error:
-            if self.name not in getattr(error, "__notes__", ()):  # Errors of inflating name it already.
+            if self.name not in getattr(error, "__notes__", ()):  # Errors of inflating already have the name.
                 error.add_note(self.name)
             raise
 
     @contextlib.contextmanager
     def open_uncompressed(self) -> Iterator[ByteStream]:
-        """Give the uncompressed bytes of the layer, checked.
+        """Yield the uncompressed bytes of the layer, verified.
 
-        When the block ends without an error, the rest is read and every digest has been compared. When the block finds
-        that this is no layer, or one past a limit, the blob's own digest is compared first: a damaged blob is called
-        damaged.
+        When the block ends without an error, the rest is read and every digest is verified. When the block raises
+        because the bytes are not a valid layer, or exceed a limit, the blob is verified first: the error for a damaged
+        blob is an IntegrityError.
 
         Raises:
-            BlobMissingError: The blob is not there.
-            IntegrityError: Blob or uncompressed bytes are not what they should be.
-            CompressionError: The blob is damaged, or compressed in another way than its media type says.
+            BlobMissingError: The blob does not exist.
+            IntegrityError: The blob or the uncompressed bytes do not match their size or digest.
+            CompressionError: The blob is damaged, or its compression is not that of its media type.
             UnsupportedError: The media type is not that of a layer.
-            LimitError: More uncompressed bytes than allowed.
+            LimitError: There are more uncompressed bytes than allowed.
         """
         with self._reading(self.open) as plain:
             yield plain
@@ -119,11 +119,11 @@ class LayerReader:
     def open_entries(
         self, on_read: OnRead, *, opener: Callable[[], OpenLayer] | None = None
     ) -> Iterator[Iterator[Entry]]:
-        """Give the layer's tar entries, checked as by `open_uncompressed`.
+        """Yield an iterator over the layer's tar entries, verified as by `open_uncompressed`.
 
         Args:
-            on_read: Called after each piece; what it raises ends the reading.
-            opener: Returns the layer, opened earlier or without contents; `self.open` by default.
+            on_read: Called after each piece; an exception that it raises ends the reading.
+            opener: Returns the open layer, perhaps opened earlier or without contents; `self.open` by default.
 
         Raises:
             TarFormatError: The uncompressed bytes are not a tar archive.

@@ -1,4 +1,4 @@
-"""A subset of a tree: some paths with all below them, and the directories that lead there."""
+"""A subset of a tree: some paths, everything below them, and their parent directories."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -13,14 +13,14 @@ from oci_layers.tree.tree import FileTree
 __all__ = ["Contents", "select_paths", "write_tree"]
 
 Contents = Callable[[Iterable[tuple[bytes, File]]], Iterator[tuple[bytes, File, Entry | None]]]
-"""Takes files and yields each of them once, by one of its names, while the entry that holds its content passes by."""
+"""Takes files and yields each once, under one of its names, with the entry that holds its content, in stream order."""
 
 
 def select_paths(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
-    """Return a tree of what is at or below `paths` in `tree`. Links in their parents are followed; links stay links.
+    """Return a tree of everything at or below `paths` in `tree`; links are followed only in the parents of `paths`.
 
     Raises:
-        PathError: One of `paths` is not there.
+        PathError: One of `paths` does not exist.
     """
     chosen: set[bytes] = set()
     for path in paths:
@@ -55,7 +55,7 @@ def select_paths(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
 
 
 def write_tree(tree: FileTree, mirror: Mirror, contents: Contents) -> None:
-    """Make all of `tree` in the mirror's empty directory."""
+    """Write all of `tree` to the mirror's empty directory, in one pass over the contents."""
     files: list[tuple[bytes, File]] = []
     names: dict[int, list[bytes]] = {}
     first: dict[int, bytes] = {}

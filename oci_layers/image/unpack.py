@@ -1,4 +1,4 @@
-"""A tree on disk: DEST, the mirror in it, and how both are asked for."""
+"""Unpack a tree to disk: options, DEST, and the mirror that writes to it."""
 
 import contextlib
 from collections.abc import Callable
@@ -19,7 +19,7 @@ __all__ = ["UnpackOptions", "unpack_to"]
 
 @attrs.frozen(kw_only=True)
 class UnpackOptions:
-    """How a tree is put on disk; see `Image.unpack` for what each means."""
+    """How a tree is written to disk; for each option see `Image.unpack`."""
 
     owner: Owner | None = None
     in_place: bool = False
@@ -33,12 +33,12 @@ def unpack_to(
     tracker: ProgressTracker,
     options: UnpackOptions,
 ) -> Report:
-    """Make a directory of what `fill` makes in a mirror, or leave `dest` as it was.
+    """Create `dest` from the tree that `fill` writes to a mirror and returns; on failure `dest` is unchanged.
 
     Raises:
         DestinationError: `dest` is refused.
-        MetadataError: Something could not be set, and `options` ask for all of it.
-        OCIError: What `fill` raises.
+        MetadataError: Some metadata could not be set, and `options.strict_metadata` is True.
+        OCIError: `fill` raises it.
     """
     report = tracker.report
     with destination(dest, in_place=options.in_place, sync=options.sync, report=report) as root:

@@ -1,1 +1,1 @@
-"""The verbs of the command, a module each: arguments in, calls of the public API, text or JSON out."""
+"""The verbs of the command, one module each: parse arguments, call the public API, print text or JSON."""

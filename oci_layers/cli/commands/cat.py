@@ -1,4 +1,4 @@
-"""`oci-layers cat`: a file of the merged file system."""
+"""`oci-layers cat`: print a file of the merged file system."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`oci-layers inspect`: the documents of an image, or the manifest of an artifact."""
+"""`oci-layers inspect`: show the documents of an image, or the manifest of an artifact."""
 
 import argparse
 import sys
@@ -55,7 +55,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _artifact_rows(image: Image) -> list[tuple[str, str]]:
-    """Return what is to say of a manifest whose config is no image's: nothing is known but what stands in it."""
+    """Return the rows of a manifest whose config is not an image config: only the manifest is read."""
     manifest = image.manifest
     rows = [
         ("digest", str(image.descriptor.digest)),

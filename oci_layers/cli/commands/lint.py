@@ -1,4 +1,4 @@
-"""`oci-layers lint`: what is wrong, doubtful or worth knowing in the layers of an image, or in one that is a file."""
+"""`oci-layers lint`: list errors, warnings and notes about the layers of an image, or about a layer file."""
 
 import argparse
 import contextlib
@@ -35,13 +35,13 @@ __all__ = ["add"]
 
 _SHOWN = 10
 _MARKS = frozenset({b"oci-layout", b"manifest.json"})
-# The path of these is the name as the entry has it, which no clean path could be.
+# For these rules the path is the unmodified name of the entry, which is not a clean path.
 _AS_STORED = frozenset({"climbing-name", "nul-name", "global-header"})
 
 
 @attrs.frozen(kw_only=True)
 class _Layer:
-    """What a layer is called."""
+    """The names of a layer in the output."""
 
     title: str
     uri: str
@@ -106,7 +106,7 @@ def _run(options: argparse.Namespace) -> int:
 def _weighed(
     findings: Iterable[LayerFinding], options: argparse.Namespace, tally: SeverityCounts
 ) -> Iterator[LayerFinding]:
-    """Yield the findings that are to be shown, and count them."""
+    """Yield the findings of the chosen layers and profile, with their severity, and count them in `tally`."""
     for each in findings:
         severity = severity_in(each.severity, options.profile)
         if severity is not None and (options.layer is None or each.location.layer in options.layer):
@@ -114,12 +114,12 @@ def _weighed(
             yield attrs.evolve(each, severity=severity)
 
 
-# What is looked at.
+# Input: the layers to check.
 
 
 @contextlib.contextmanager
 def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterable[LayerFinding]]]:
-    """Give the layers, and the findings in them, in the order of the layers."""
+    """Yield the layers, and an iterable of their findings in the order of the layers."""
     limits = limits_of(options)
     alone = _layer_alone(options.what, limits)
     if alone is not None:
@@ -134,7 +134,7 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterabl
         _require_layers(options.layer, len(image.layers))
         place = ImageName.parse(options.what).place
         layers = [_named(image, number, place) for number in range(len(image.layers))]
-        # What is above the highest layer that is asked for need not be read.
+        # Layers above the highest chosen one are not read.
         chosen = image.layers[: max(options.layer or [len(layers)]) + 1]
         yield layers, lint_layers(chosen, windows=image.config.os == "windows")
 
@@ -158,7 +158,7 @@ def _require_layers(asked: list[int] | None, count: int) -> None:
 
 
 def _layer_alone(what: str, limits: Limits) -> list[LayerFinding] | None:
-    """Return the findings in a layer that is a file or comes on stdin; None if `what` is no layer, but an image."""
+    """Return the findings of a layer in a file or on stdin; None if `what` is an image."""
     if what == "-":
         return _lint_stream(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), what, limits, may_be_image=False)
     where = ImageName.parse(what)
@@ -183,7 +183,7 @@ def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image:
             name = entry.name.removeprefix(b"./")
             has_names = has_names or name == b"repositories"
             has_layer = has_layer or name.endswith(b"/layer.tar")
-            # The second is an archive of Docker before 1.10.
+            # Archives of Docker before 1.10 have `repositories` and `ID/layer.tar`, but no manifest.json.
             if may_be_image and (name in _MARKS or (has_names and has_layer)):
                 is_image = True
                 return
@@ -200,7 +200,7 @@ def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image:
     return None if is_image else found
 
 
-# How it is shown.
+# Output.
 
 
 def _print(found: Iterator[LayerFinding], layers: list[_Layer], tally: SeverityCounts, *, everything: bool) -> None:
@@ -213,7 +213,7 @@ def _print(found: Iterator[LayerFinding], layers: list[_Layer], tally: SeverityC
                 if everything or counts[each.rule] <= _SHOWN:
                     kept.setdefault(each.rule, []).append(each)
         except OCIError:
-            # It may be the layer above that is damaged.
+            # The error may be about the next layer, so the findings of this one are printed first.
             _print_layer(layers[number], kept, counts)
             raise
         _print_layer(layers[number], kept, counts)
@@ -228,7 +228,7 @@ def _print_layer(layer: _Layer, kept: dict[str, list[LayerFinding]], counts: Cou
 
 
 def _lines(found: list[LayerFinding], count: int) -> Iterator[str]:
-    """Yield what is shown of the findings of one rule in one layer."""
+    """Yield the output lines for the findings of one rule in one layer."""
     rule = LAYER_RULES[found[0].rule]
     yield f"  {found[0].severity} {rule.id}: {rule.sentence}\n"
     if rule.fix:
@@ -271,7 +271,7 @@ def _result(each: LayerFinding, layers: list[_Layer]) -> Result:
         name=path,
         kind="resource",
         identity=(str(location.layer), path),
-        # Index and offset are those in the plain tar, which the file is only where nothing compresses it.
+        # Index and offset are those in the uncompressed tar, which may differ from the file.
         properties={
             "layer": location.layer,
             **digest,

@@ -1,4 +1,4 @@
-"""`oci-layers ls`: a directory of the merged file system."""
+"""`oci-layers ls`: list a directory of the merged file system."""
 
 import argparse
 import sys
@@ -39,7 +39,7 @@ def _ls(options: argparse.Namespace) -> int:
 
 
 def listed(tree: FileTree, path: bytes, *, recursive: bool) -> Iterator[tuple[bytes, Node]]:
-    """Yield what `ls` shows: what is in a directory, or else the thing itself. A link to a directory leads there."""
+    """Yield the children of a directory, sorted, or anything else itself. A link to a directory is followed."""
     found = tree.resolve(path, follow=True)
     if not isinstance(found.node, Directory):
         found = tree.resolve(path)
@@ -57,7 +57,7 @@ def listed(tree: FileTree, path: bytes, *, recursive: bool) -> Iterator[tuple[by
 
 
 def print_nodes(nodes: Iterator[tuple[bytes, Node]], style: str) -> None:
-    """Print nodes as one JSON array, or one object to a line."""
+    """Print nodes as one JSON array, or as one JSON object per line."""
     if style == "json":
         print_json([node_json(path, node) for path, node in nodes])
         return

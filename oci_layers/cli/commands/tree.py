@@ -1,4 +1,4 @@
-"""`oci-layers tree`: the merged file system as a drawing."""
+"""`oci-layers tree`: draw the merged file system."""
 
 import argparse
 import sys

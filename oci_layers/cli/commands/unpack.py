@@ -1,4 +1,4 @@
-"""`oci-layers unpack`: the merged, verified file system at DEST."""
+"""`oci-layers unpack`: write the merged, verified file system to DEST."""
 
 import argparse
 import sys
@@ -47,7 +47,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do it."""
+    """Unpack the image, print the report, and return the exit code."""
     owner = _owner(options)
     with (
         opened(options) as (image, policy),
@@ -90,7 +90,7 @@ def _owner(options: argparse.Namespace) -> Owner:
 
 
 def _summary(report: Report) -> None:
-    """Print in one line each what the disk does not show, what is odd in the image, and what killed runs left."""
+    """Print to stderr one line each for skipped metadata, warnings about the image, and leftovers of killed runs."""
     for listing, text in ((report.skipped, "not set"), (report.findings, "warnings")):
         if len(listing):
             totals = ", ".join(f"{count} {what}" for what, count in sorted(listing.totals.items()))

@@ -1,4 +1,4 @@
-"""`oci-layers validate`: a document or an image against the rules of the spec, every finding with its place."""
+"""`oci-layers validate`: check a document or an image against the rules of the spec; each finding has a location."""
 
 import argparse
 import contextlib
@@ -37,7 +37,8 @@ __all__ = ["add"]
 
 _HEAD = 4096
 _BLANKS = b" \t\r\n"
-# What JSON text begins with, as far as no name in a tar does; and the marks of UTF-16, which is a document gone wrong.
+# Prefixes of JSON text, as far as file names in a tar do not begin with them; and the byte order marks of UTF-16,
+# which is a malformed document.
 _JSON = (b"{", b"[", b'"', b"\xff\xfe", b"\xfe\xff")
 _DOCUMENTS = frozenset({"index", "manifest", "config", "layout", "descriptor", "empty"})
 _DIGEST = re.compile("(:[0-9a-f]{12})[0-9a-f]+")
@@ -108,7 +109,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _is_document(name: str) -> bool:
-    """Tell a document from an archive by how it begins; a pipe is read as a document, since no archive can be."""
+    """Return whether `name` is a document, not an archive, by its first bytes; a pipe is always a document."""
     where = ImageName.parse(name)
     if where.transport:
         return False
@@ -125,7 +126,7 @@ def _is_document(name: str) -> bool:
 
 
 def _document(options: argparse.Namespace, limits: Limits) -> Verification:
-    """Judge one document."""
+    """Read and check one document."""
     media_type = options.media_type
     if options.ref is not None or options.platform is not None:
         options.refuse("--ref and --platform are for images, not for documents")
@@ -154,7 +155,7 @@ def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, lim
         try:
             media_type = detect_media_type(raw, limits=longest)
         except (DocumentError, LimitError):
-            # It is none of any kind, and the same is wrong with it whichever it should be.
+            # It is malformed as any kind of document, with the same findings for each media type.
             media_type, limits, is_told = OCI_CONFIG, longest, False
     if media_type is None:
         reason = "nothing in it tells what it is; say so with --media-type TYPE"
@@ -177,7 +178,7 @@ def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, lim
 
 
 def _read(what: str, allowed: int) -> bytes:
-    """Return a document, or its first bytes, one more than are allowed."""
+    """Return the document, or its first `allowed` + 1 bytes if it is longer."""
     parts: list[bytes] = []
     left = allowed + 1
     with contextlib.ExitStack() as closing:
@@ -216,7 +217,7 @@ def _document_of(finding: DocumentFinding) -> tuple[str, Digest | None]:
 
 
 def _left_out(found: Verification) -> str:
-    """Return which findings are counted and not shown; empty if all are shown."""
+    """Return a message about the findings that are counted but not shown; empty if all are shown."""
     counts = Counter[str]()
     for (rule, _), count in found.findings.left_out.items():
         counts[rule] += count
@@ -227,15 +228,15 @@ def _left_out(found: Verification) -> str:
 
 
 def _about(location: DocumentLocation) -> str:
-    """Return what a document is, and where it is named."""
+    """Return the kind of a document and the place that refers to it, in parentheses."""
     kind = _KINDS.get(role_of(location.media_type)) or role_of(location.media_type) or escape(location.media_type)
-    # The document that names it is named in full elsewhere, or is good.
+    # The digest of the referring document is shortened: it is in full at its own findings, or it has none.
     about = ", ".join(filter(None, (kind, _DIGEST.sub(r"\1", location.named_by))))
     return f" ({about})" if about else ""
 
 
 def _lines(findings: Sequence[DocumentFinding]) -> list[str]:
-    # Blobs have their names from digests: line and column do not help, since most are one long line.
+    # Line and column are omitted for blobs: most are one long line.
     places = [
         f"{at.line}:{at.column}" if at.line is not None and at.document else ""
         for at in (each.location for each in findings)
@@ -254,7 +255,7 @@ def _lines(findings: Sequence[DocumentFinding]) -> list[str]:
 
 
 def _is_shown(finding: DocumentFinding) -> bool:
-    """Tell whether the message shows the value already, or is about its name."""
+    """Return whether the message contains the value already, or is about its name."""
     value = (finding.location.value or "").strip('"').removesuffix("...")
     return value in finding.message or f'"{escape(finding.location.pointer.rpartition("/")[2])}"' in finding.message
 
@@ -312,7 +313,7 @@ def _result(finding: DocumentFinding, what: str) -> Result:
 
 
 def _uri(finding: DocumentFinding, what: str) -> tuple[str, bool]:
-    """Return the URI of the file that a finding is in, and whether the file is the document itself."""
+    """Return the URI of the file that contains the finding, and whether that file is the document itself."""
     if what == "-":
         return "stdin", True
     if finding.location.document == what:
