@@ -165,6 +165,11 @@ class Listing(Generic[_Item]):
         """Count `number` more of a kind, of which no item is kept."""
         self.totals[what] += number
 
+    def extend(self, other: "Listing[_Item]") -> None:
+        """Add all items of another list, and those that it only counted."""
+        self.totals += other.totals
+        self.items += other.items[: max(0, self.CAP - len(self.items))]
+
     def __iter__(self) -> Iterator[_Item]:
         return iter(self.items)
 

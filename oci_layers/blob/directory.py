@@ -205,17 +205,30 @@ class DirectoryBlobs:
         """Yield the digests of all files whose names are digests, sorted; other files are skipped (LAY-04)."""
         found = []
         try:
-            blobs = system.open_directory(_BLOBS, self._root)
+            blobs = system.open_directory(_BLOBS, self._root, follow=self._links)
         except FileNotFoundError:
             return
         try:
             for algorithm in sorted(_ALGORITHMS & {os.fsdecode(name) for name in system.list_names(blobs)}):
-                found += [f"{algorithm}:{os.fsdecode(name)}" for name in _names(algorithm, blobs)]
+                found += [f"{algorithm}:{os.fsdecode(name)}" for name in self._names(algorithm, blobs)]
         finally:
             system.close(blobs)
         for text in found:
-            with contextlib.suppress(NameFormatError):
-                yield Digest.parse(text)
+            try:
+                digest = Digest.parse(text)
+            except NameFormatError:
+                continue
+            yield digest
+
+    def _names(self, algorithm: str, blobs: int) -> list[bytes]:
+        try:
+            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
+        except NotADirectoryError:
+            return []
+        try:
+            return system.list_names(fd)
+        finally:
+            system.close(fd)
 
 
 def odd_file(what: str, error: OSError, *, links: bool) -> str:
@@ -226,17 +239,6 @@ def odd_file(what: str, error: OSError, *, links: bool) -> str:
         f"{what} is not a regular file, or is reached through a link; "
         "links are followed with blob_links=True, in the command with --policy lenient or --profile lenient"
     )
-
-
-def _names(algorithm: str, blobs: int) -> list[bytes]:
-    try:
-        fd = system.open_directory(algorithm.encode(), blobs)
-    except NotADirectoryError:
-        return []
-    try:
-        return system.list_names(fd)
-    finally:
-        system.close(fd)
 
 
 def _make_directory(name: bytes, parent: int) -> int:

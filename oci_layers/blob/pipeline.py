@@ -160,14 +160,18 @@ class BackgroundHasher:
         self._pieces: queue.SimpleQueue[bytes | bytearray | memoryview | None] = queue.SimpleQueue()
         self._taken: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._ahead = 0
+        self._error: BaseException | None = None
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="oci-layers-hasher", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while (piece := self._pieces.get()) is not None:
-            if not self._stopped:
-                self._hasher.update(piece)
+            if not self._stopped and self._error is None:
+                try:
+                    self._hasher.update(piece)
+                except BaseException as error:  # noqa: BLE001  # raised by `hexdigest`, whatever it is
+                    self._error = error
             self._taken.put(1)
 
     def update(self, data: bytes | bytearray | memoryview, /) -> None:
@@ -178,8 +182,10 @@ class BackgroundHasher:
         self._pieces.put(data)
 
     def hexdigest(self) -> str:
-        """Return the digest of all bytes added, and end the thread."""
+        """Return the digest of all bytes added, and end the thread; an exception of the hasher is raised here."""
         self._end()
+        if self._error is not None:
+            raise self._error
         return self._hasher.hexdigest()
 
     def close(self) -> None:

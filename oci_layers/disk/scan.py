@@ -14,6 +14,7 @@ import attrs
 
 from oci_layers import system
 from oci_layers.disk.confine import Handles, check_handles
+from oci_layers.errors import SizeMismatchError, escape
 from oci_layers.limits import Limits
 from oci_layers.report import Skipped
 from oci_layers.tree.content import EMPTY, Extents
@@ -41,6 +42,7 @@ class OnDisk:
 
         Raises:
             OSError: The file is gone, or is not a regular file any more.
+            SizeMismatchError: The file has become shorter.
         """
         root = system.open_root(self.directory)
         handles = Handles(root)
@@ -55,6 +57,8 @@ class OnDisk:
             while piece := system.pread(fd, min(_PIECE, self.size - at), at) if at < self.size else b"":
                 yield piece
                 at += len(piece)
+            if at < self.size:
+                raise SizeMismatchError(what=escape(self.path), expected=self.size, actual=at)
         finally:
             system.close(fd)
 
@@ -122,7 +126,8 @@ class _Scan:
         self.merge.put(here, name, node)
         if isinstance(node, Directory):
             return Parent(path, node)
-        self.seen[found.st_dev, found.st_ino] = path, node
+        if found.st_nlink > 1:
+            self.seen[found.st_dev, found.st_ino] = path, node
         return None
 
     def node(self, found: os.stat_result, path: bytes, name: bytes, fd: int) -> Node | None:

@@ -88,7 +88,7 @@ class Image:
         self._config: Document[ImageConfig] | None = None
         self._layers: tuple[Layer, ...] | None = None
         self._contents: dict[int, LayerContents] = {}
-        self._trees: dict[tuple[int, Policy], FileTree] = {}
+        self._trees: dict[tuple[int, Policy], tuple[FileTree, Report]] = {}
         self._merging = threading.Lock()
         self._root: ImagePath | None = None
 
@@ -192,16 +192,25 @@ class Image:
         if layers is not None and layers < 0:
             raise ValueError(f"layers must not be negative: {layers}")
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
-        return self._tree(count, policy or Policy())
+        return self._merged(count, policy or Policy())[0]
 
-    def _tree(self, count: int, policy: Policy, on_progress: Callable[[Progress], None] | None = None) -> FileTree:
+    def _merged(
+        self, count: int, policy: Policy, on_progress: Callable[[Progress], None] | None = None
+    ) -> tuple[FileTree, Report]:
+        """Return the tree of the lowest layers, and the report of merging them; reads what is not merged yet."""
         with self._merging:
             known = max((k for k, p in self._trees if p == policy and k <= count), default=0)
-            tree = self._trees[known, policy].fork() if known else FileTree(limits=self.limits)
+            tree, report = FileTree(limits=self.limits), Report()
+            if known:
+                tree, report = self._trees[known, policy][0].fork(), self._trees[known, policy][1]
             if known < count:
-                merge_layers(self._sources(known, count), tree, self._tracker(on_progress), policy)
-                self._trees[count, policy] = tree.fork()
-        return tree
+                tracker = self._tracker(on_progress)
+                tracker.report.findings.extend(report.findings)
+                tracker.report.layers += report.layers
+                merge_layers(self._sources(known, count), tree, tracker, policy)
+                report = tracker.report
+                self._trees[count, policy] = tree.fork(), report
+        return tree, report
 
     def _tracker(self, on_progress: Callable[[Progress], None] | None = None) -> ProgressTracker:
         return ProgressTracker(self.limits, {each.index: each.descriptor.size for each in self.layers}, on_progress)
@@ -290,7 +299,8 @@ class Image:
             sync: Flush everything to the disk before `dest` gets its name, and then the rename.
             strict_metadata: Fail if owners, devices or extended attributes cannot be set, instead of listing them.
             progress: Called in this thread after each piece of a layer, about 1 MiB, and finally for each directory; an
-                exception that it raises ends the work, which is then undone.
+                exception that it raises ends the work, which is then undone. With `paths`, first for all layers, and
+                then for those that hold the contents.
 
         Returns:
             What was unpacked, and what was skipped.
@@ -305,7 +315,12 @@ class Image:
         wanted = to_bytes_each(paths)
         tracker = self._tracker(progress)
         options = UnpackOptions(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
-        subset = select_paths(self._tree(len(self.layers), policy, progress), wanted) if wanted else None
+        subset = None
+        if wanted:
+            tree, merged = self._merged(len(self.layers), policy, progress)
+            subset = select_paths(tree, wanted)
+            tracker.report.findings.extend(merged.findings)
+            tracker.report.layers += merged.layers
 
         def fill(mirror: DirectoryMirror) -> FileTree:
             if subset is not None:

@@ -36,7 +36,6 @@ __all__ = ["Member", "TarArchive"]
 Member = SectionReader | SparseRange
 """The bytes of a member, read in order or at any offset."""
 
-_CHAIN = 40
 _SPARSE = -1
 
 
@@ -126,8 +125,9 @@ class TarArchive:
         """
         chain = [clean(name.encode("utf-8", "surrogateescape"), clamp=True)]
         while chain[-1] in self._links:
-            if len(chain) == _CHAIN:
-                raise StoreError(self.place, f"{escape(name)} is a link that leads in a circle")
+            if len(chain) > self._limits.links:
+                message = f"{escape(name)} has more than {self._limits.links} links to follow, perhaps a loop"
+                raise StoreError(self.place, message)
             chain.append(self._links[chain[-1]])
         return chain
 

@@ -280,3 +280,17 @@ def test_a_file_that_is_not_closed_warns_and_is_closed_when_it_is_collected(tmp_
     with pytest.warns(ResourceWarning, match=r"^unclosed x\\x1b$"):
         del file
     assert outcome(os.fstat, fd)[0] == "OSError"
+
+
+@pytest.mark.parametrize("linked", ["blobs", "blobs/sha256"])
+def test_blobs_in_directories_that_are_links_are_listed_where_links_are_followed(tmp_path, linked):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "layout" / linked).parent.mkdir(parents=True)
+    (tmp_path / "layout" / linked).symlink_to(tmp_path / "real")
+    (tmp_path / "layout/blobs/sha256").mkdir(exist_ok=True)
+    (tmp_path / "layout/blobs/sha256" / DIGEST.encoded).write_bytes(DATA)
+    root = os.open(tmp_path / "layout", os.O_RDONLY)
+    try:
+        assert list(DirectoryBlobs(root, "x", links=True).iter_blobs()) == [DIGEST]
+    finally:
+        os.close(root)

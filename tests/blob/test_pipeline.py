@@ -299,3 +299,18 @@ def test_a_runtime_error_of_the_work_is_not_taken_for_a_thread_that_cannot_be_be
     with pytest.raises(RuntimeError, match="start new thread"):
         map_in_threads(work, range(2), threads=2)
     assert len(calls) <= 2
+
+
+def test_an_exception_of_the_hasher_is_raised_with_the_digest_and_blocks_nothing():
+    class Broken:
+        def update(self, _):
+            raise ValueError("broken")
+
+        def hexdigest(self):
+            return "none"
+
+    hashing = BackgroundHasher(Broken())
+    for _ in range(3 * _PIECES):
+        hashing.update(b"x")
+    with pytest.raises(ValueError, match="broken"):
+        hashing.hexdigest()

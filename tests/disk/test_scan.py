@@ -6,7 +6,7 @@ import pytest
 
 from oci_layers import system
 from oci_layers.disk import scan
-from oci_layers.errors import UnsafePathError
+from oci_layers.errors import SizeMismatchError, UnsafePathError
 from oci_layers.tree.dump import dump
 from tests.disk.test_confine import deep
 from tests.disk.test_mirror import EVERYTHING
@@ -189,3 +189,13 @@ def test_what_is_no_directory_cannot_be_scanned(place, name):
 def test_what_may_not_be_read_is_an_error(place):
     (place / "mine").touch(0o600)
     assert as_user(lambda: outcome(scan, place))[0] == "PermissionError"
+
+
+def test_a_file_that_has_become_shorter_is_an_error_after_its_bytes(place):
+    (place / "f").write_bytes(b"12345")
+    content = scan(place).require("f").content
+    os.truncate(place / "f", 3)
+    pieces = []
+    with pytest.raises(SizeMismatchError) as raised:
+        pieces.extend(content.chunks())
+    assert (pieces, raised.value.what, raised.value.expected, raised.value.actual) == ([b"123"], "f", 5, 3)

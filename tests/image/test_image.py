@@ -282,6 +282,18 @@ def test_unpack_reports_what_is_odd_and_what_the_disk_cannot_hold(tmp_path):
     assert (tmp_path / "out" / "b").read_text() == "b"
 
 
+def test_unpack_of_some_paths_reports_what_is_odd_in_all_layers(tmp_path):
+    with open_image(image(tmp_path / "image", tar(f("a"), f("a")), tar(f("b"), f("b")))) as opened:
+        opened.tree(1)
+        for dest in ("out", "again"):
+            report = opened.unpack(tmp_path / dest, paths=["b"])
+            assert [(each.rule, each.location.path) for each in report.findings] == [
+                ("duplicate", b"a"),
+                ("duplicate", b"b"),
+            ]
+            assert [each.diff_id for each in report.layers] == [str(layer.diff_id) for layer in opened.layers]
+
+
 def test_a_dest_that_is_not_empty_is_refused_and_left_alone(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("mine")

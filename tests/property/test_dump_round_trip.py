@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from oci_layers.layer import Policy
 from oci_layers.tree import FileTree, TreeEditor, dump, parse
 from oci_layers.tree.content import DigestContent, Inline
-from oci_layers.tree.editor import Place
+from oci_layers.tree.editor import Parent
 from oci_layers.tree.node import Device, Directory, Fifo, File, Symlink
 from tests.conformance.stacks import stacks
 from tests.support.layers import tar
@@ -42,14 +42,14 @@ def trees(draw):
     tree = FileTree()
     merge = TreeEditor(tree)
     merge.describe_root(draw(directories))
-    places = [Place(b"", tree.writable_root())]
+    places = [Parent(b"", tree.writable_root())]
     made = []
     for name, node in draw(st.dictionaries(any_names, leaves | directories, max_size=8)).items():
         place = draw(st.sampled_from(places))
         merge.put(place, name, node)
         path = place.path + b"/" + name if place.path else name
         if isinstance(node, Directory):
-            places.append(Place(path, node))
+            places.append(Parent(path, node))
         else:
             made.append((path, node))
     for number, target in enumerate(draw(st.lists(st.sampled_from(made), max_size=3)) if made else []):
