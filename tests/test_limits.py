@@ -12,8 +12,8 @@ from oci_layers.errors import DocumentError, LimitError, LinkError
 from oci_layers.lint import lint
 from oci_layers.tree import dump, parse
 from tests.support import docker
+from tests.support.blocks import END, extended, member, padded
 from tests.support.layers import Built, d, f, image, sym, tar
-from tests.tar.blocks import END, extended, member, padded
 
 LONG = "é" * 60  # needs a PAX header
 SPARSE = (

@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 from oci_layers import system
-from tests.support.place import IS_ROOT, USER, in_child, mounted, outcome, shared_directory
+from tests.support.process import IS_ROOT, USER, in_child, mounted, outcome, shared_directory
 
 
 @pytest.fixture

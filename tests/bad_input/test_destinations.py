@@ -15,7 +15,7 @@ from oci_layers import system
 from oci_layers.cli.main import main
 from oci_layers.errors import MetadataError
 from tests.support.layers import char, d, f, image, tar, wh
-from tests.support.place import USER, as_user, in_child, mounted, outcome
+from tests.support.process import USER, as_user, in_child, mounted, outcome
 from tests.support.scripts import unmeasured
 
 LAYERS = (

@@ -32,8 +32,9 @@ from oci_layers.errors import (
     WhiteoutError,
 )
 from oci_layers.limits import Limits
-from tests.bad_input import images
-from tests.bad_input.images import (
+from tests.support import bad_images as images
+from tests.support import blocks
+from tests.support.bad_images import (
     CONFIG,
     GOOD,
     INDEX,
@@ -50,7 +51,6 @@ from tests.bad_input.images import (
     rewrite,
 )
 from tests.support.layers import digest, entry, f, ln, sym, tar
-from tests.tar import blocks
 
 ZEROS = "sha256:" + "0" * 64
 

@@ -11,8 +11,8 @@ from oci_layers.blob import compression
 from oci_layers.blob.compression import decompressed, sniff
 from oci_layers.errors import CompressionError, LimitError
 from oci_layers.limits import Limits
+from tests.support.blocks import Drip
 from tests.support.layers import f, tar
-from tests.tar.blocks import Drip
 
 PLAIN = tar(f("a", "some text, " * 300), f("b", bytes(range(256)) * 4))
 LEVELS = {

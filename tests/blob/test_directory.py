@@ -11,7 +11,7 @@ from oci_layers.blob.directory import DirectoryBlobs, OpenFile, SectionReader
 from oci_layers.errors import BlobMissingError, StoreError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
-from tests.support.place import outcome
+from tests.support.process import outcome
 
 DATA = b"a blob of bytes"
 DESCRIPTOR = Descriptor.of(DATA, media_type="text/plain")

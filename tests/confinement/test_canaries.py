@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.confinement.canary import SECRET, Canaries
+from tests.support.canary import SECRET, Canaries
 
 
 def steal(canary, dest):

@@ -20,10 +20,10 @@ from oci_layers.errors import (
     WhiteoutError,
 )
 from oci_layers.layer.policy import Policy
-from tests.confinement.canary import Canaries
+from tests.support import blocks
+from tests.support.canary import Canaries
 from tests.support.layers import block, char, d, entry, f, fifo, image, ln, opq, sym, tar, wh
-from tests.support.place import USER, in_child
-from tests.tar import blocks
+from tests.support.process import USER, in_child
 
 
 @attrs.frozen

@@ -17,7 +17,7 @@ import oci_layers
 from oci_layers.errors import OCIError
 from tests.support.layers import d, f, image, opq, tar, wh
 from tests.support.listing import listing
-from tests.support.place import USER, in_child
+from tests.support.process import USER, in_child
 
 DIRECTORIES = [f"d{number}" for number in range(24)]
 FILES = [f"f{number}" for number in range(12)]

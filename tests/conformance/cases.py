@@ -20,8 +20,8 @@ from oci_layers.errors import LayerError, LimitError, LinkError, UnsafePathError
 from oci_layers.layer import Policy
 from oci_layers.tar import CONTIGUOUS, DIRECTORY, FIFO, GLOBAL, HARDLINK, SYMLINK
 from oci_layers.tree import parse
+from tests.support.blocks import END, GNU, V7, base256, extended, header, member, octal, padded
 from tests.support.layers import MTIME, block, char, d, entry, f, fifo, ln, opq, sym, tar, wh
-from tests.tar.blocks import END, GNU, V7, base256, extended, header, member, octal, padded
 
 EDGE_IDS = """
     01 02 02b 03 04 04b 05 06 06b 07 07b 08 09 10 11 12 12b 12c 12d 12e 12f 13 13b 13c 13d 13e 14 14b 14c 14d 14e 14f

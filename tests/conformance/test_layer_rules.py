@@ -2,10 +2,8 @@
 
 import io
 import os
-import pickle
 import stat
 import tempfile
-import warnings
 
 import pytest
 
@@ -14,9 +12,9 @@ from oci_layers.errors import OCIError
 from oci_layers.tar import HARDLINK, read_tar
 from oci_layers.tree import Device, Directory, File, Symlink, dump
 from tests.conformance.cases import EDGE_IDS, ROWS, tree
+from tests.support.process import USER, as_user
 from tests.support.trees import flattened, merged, mirrored
 
-NOBODY = 65534
 OWN_ROWS = [row for row in ROWS if row.own]
 TREES = [row for row in OWN_ROWS if row.outcome.tree is not None]
 
@@ -96,8 +94,8 @@ def test_flattened(row):
 @pytest.mark.root
 @each(OWN_ROWS)
 def test_on_disk_as_a_user(row, directory):
-    os.chown(directory, NOBODY, NOBODY)
-    outcome = as_nobody(lambda: unpacked(directory, row))
+    os.chown(directory, USER, USER)
+    outcome = as_user(lambda: unpacked(directory, row))
     if row.outcome.error is None:
         findings, skipped = outcome
         wanted, missed = within_reach(tree(row.outcome.tree))
@@ -123,29 +121,6 @@ def unpacked(directory, row):
     except OCIError as error:
         return facts(error)
     return found(report.findings), {(each.what, each.path) for each in report.skipped}
-
-
-def as_nobody(do):
-    """Return what a child makes of it that has everything imported and then becomes an ordinary user."""
-    reader, writer = os.pipe()
-    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-        child = os.fork()
-    if not child:
-        status = 1
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            with open(writer, "wb") as stream:
-                pickle.dump(do(), stream)
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writer)
-    with open(reader, "rb") as stream:
-        result = stream.read()
-    assert os.waitpid(child, 0)[1] == 0
-    return pickle.loads(result)
 
 
 def lines(made):

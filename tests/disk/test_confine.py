@@ -6,7 +6,7 @@ import pytest
 from oci_layers import system
 from oci_layers.disk.confine import Handles, remove_children, remove_tree
 from oci_layers.errors import UnsafePathError
-from tests.support.place import as_user, in_child, outcome
+from tests.support.process import as_user, in_child, outcome
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from oci_layers.disk.in_place import MARKER
 from oci_layers.errors import DestinationError, UnsupportedError
 from oci_layers.report import Report
 from tests.support.listing import listing
-from tests.support.place import IS_ROOT, USER, as_user, in_child, mounted, outcome
+from tests.support.process import IS_ROOT, USER, as_user, in_child, mounted, outcome
 
 
 class TroubleError(Exception):

@@ -11,7 +11,7 @@ from oci_layers.disk.destination import destination
 from oci_layers.disk.in_place import MARKER
 from oci_layers.errors import UnsafePathError
 from tests.disk.test_destination import REFUSED, TroubleError, build, put, refusal
-from tests.support.place import as_user, outcome
+from tests.support.process import as_user, outcome
 
 
 def test_what_is_built_in_place_has_a_marker(place):

@@ -13,11 +13,11 @@ from oci_layers.disk import DirectoryMirror, IdMap, Owner, scan
 from oci_layers.errors import NameFormatError, UnsafePathError
 from oci_layers.report import Report
 from oci_layers.tree.dump import dump
+from tests.support import blocks
 from tests.support.layers import block, char, d, entry, f, fifo, image, ln, opq, sym, tar, wh
 from tests.support.listing import listing
-from tests.support.place import IS_ROOT, USER, as_user, in_child, mounted, outcome
+from tests.support.process import IS_ROOT, USER, as_user, in_child, mounted, outcome
 from tests.support.trees import merged, mirrored
-from tests.tar import blocks
 
 root_only = pytest.mark.root
 T = 1_600_000_000_987_654_321

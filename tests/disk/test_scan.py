@@ -11,7 +11,7 @@ from oci_layers.tree.dump import dump
 from tests.disk.test_confine import deep
 from tests.disk.test_mirror import EVERYTHING
 from tests.support.layers import d, f, fifo, ln, sym, tar
-from tests.support.place import as_user, in_child, outcome
+from tests.support.process import as_user, in_child, outcome
 from tests.support.trees import mirrored
 
 

@@ -14,8 +14,8 @@ from oci_layers.image.entries import EntryPrefetcher
 from oci_layers.image.merge import merge_layers
 from oci_layers.layer import decode
 from oci_layers.tree import FileTree, dump
+from tests.support import blocks
 from tests.support.layers import Built, d, digest, f, image, ln, opq, sym, tar, wh
-from tests.tar import blocks
 
 BIG = bytes(3 << 20)
 BASE = tar(d("a/"), f("a/x", "1"), sym("l", "a"), *(f(f"a/n{number}", str(number)) for number in range(3000)))

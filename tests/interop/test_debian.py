@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from oci_layers import open_image
-from tests.interop.peers import Umoci, assert_listed_alike, run, umoci_unpack
+from tests.support.peers import Umoci, assert_listed_alike, run, umoci_unpack
 
 pytestmark = [pytest.mark.root, pytest.mark.peer("umoci", "mmdebstrap")]
 

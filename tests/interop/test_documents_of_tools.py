@@ -26,7 +26,7 @@ from oci_layers.spec.mediatype import (
     lookup,
 )
 from oci_layers.validation.schema import schema_errors
-from tests.interop.peers import Buildah, run
+from tests.support.peers import Buildah, run
 
 pytestmark = pytest.mark.root
 

@@ -12,7 +12,7 @@ import stat
 import pytest
 
 from oci_layers import open_image
-from tests.interop.peers import Buildah, Umoci, assert_unpacked_alike, run, umoci_unpack
+from tests.support.peers import Buildah, Umoci, assert_unpacked_alike, run, umoci_unpack
 
 pytestmark = [pytest.mark.root, pytest.mark.peer("umoci")]
 

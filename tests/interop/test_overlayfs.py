@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 
 from oci_layers import Policy, scan
-from tests.interop.overlay import Overlay
 from tests.support.layers import block, char, d, f, fifo, ln, opq, sym, tar, wh
 from tests.support.listing import listing
-from tests.support.stacks import stacks
+from tests.support.overlay import Overlay
+from tests.support.stacks import portable_stacks
 from tests.support.trees import merged, mirrored
 
 pytestmark = [
@@ -91,7 +91,7 @@ def test_a_stack_is_what_the_kernel_shows_of_it(tmp_path, upper):
     assert_the_kernel_agrees(tmp_path, [BASE, *upper])
 
 
-@given(stacks())
+@given(portable_stacks())
 def test_any_stack_is_what_the_kernel_shows_of_it(stack):
     with tempfile.TemporaryDirectory() as directory:
         assert_the_kernel_agrees(directory, stack)

@@ -12,8 +12,8 @@ from oci_layers.lint import Linter, lint
 from oci_layers.tar import read_tar
 from oci_layers.tree import FileTree
 from tests.conformance.cases import ROWS
-from tests.conformance.stacks import everything, stacks
 from tests.support.layers import d, f, ln, sym, tar
+from tests.support.stacks import everything, stacks
 
 DEFAULT, STRICT = Policy(), Policy.preset("strict")
 SAME = {"nothing-hidden": {"nothing-hidden", "nothing-opaque"}, "climbing-link": {"climbing-link", "climbing-name"}}

@@ -22,8 +22,8 @@ from oci_layers.errors import (
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
+from tests.support.blocks import Drip
 from tests.support.layers import COMPRESS, f, sym, tar
-from tests.tar.blocks import Drip
 
 PLAIN = tar(f("file", "some text, " * 40), sym("link", "file"), f("other", bytes(range(256)) * 2))
 BLOBS = {kind: squeeze(PLAIN) for kind, squeeze in COMPRESS.items()}

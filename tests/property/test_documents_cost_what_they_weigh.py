@@ -12,7 +12,7 @@ from oci_layers.spec.document import parse_any, parse_config
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from oci_layers.validation.document import add_positions, check_document
 from oci_layers.validation.rules import validate
-from tests.validation.rule_documents import CONFIG, DESCRIPTOR, ENTRY, INDEX, MANIFEST, dumped
+from tests.support.documents import CONFIG, DESCRIPTOR, ENTRY, INDEX, MANIFEST, dumped
 
 SOME, TEXT = 3000, 100_000
 SLACK = 1 << 18

@@ -8,8 +8,8 @@ from oci_layers.tree import FileTree, TreeEditor, dump, parse
 from oci_layers.tree.content import DigestContent, Inline
 from oci_layers.tree.editor import Parent
 from oci_layers.tree.node import Device, Directory, Fifo, File, Symlink
-from tests.conformance.stacks import stacks
 from tests.support.layers import tar
+from tests.support.stacks import stacks
 from tests.support.trees import merged
 
 any_names = st.binary(min_size=1, max_size=8).filter(

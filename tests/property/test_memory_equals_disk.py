@@ -9,8 +9,8 @@ from oci_layers.disk import scan
 from oci_layers.errors import OCIError
 from oci_layers.layer import Policy
 from oci_layers.tree import dump
-from tests.conformance.stacks import stacks
 from tests.support.layers import tar
+from tests.support.stacks import stacks
 from tests.support.trees import merged, mirrored
 
 POLICIES = {

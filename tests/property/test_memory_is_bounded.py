@@ -19,8 +19,9 @@ from oci_layers.layer import apply, decode
 from oci_layers.limits import Limits
 from oci_layers.tar import read_tar
 from oci_layers.tree import FileTree
+from tests.support import blocks
 from tests.support.layers import f, ln, opq, sym, tar, wh
-from tests.tar import blocks, test_sparse
+from tests.tar import test_sparse
 
 MIB = 1 << 20
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from oci_layers.layer import Policy, apply, decode
 from oci_layers.tar import BLOCK, CHARACTER, DIRECTORY, FIFO, REGULAR, SYMLINK
 from oci_layers.tree import Device, File, FileTree, Symlink, TreeEditor, dump
-from tests.conformance.stacks import everything, links, markers, stacks, symlinks, unlinked
 from tests.support.layers import tar
+from tests.support.stacks import everything, links, markers, stacks, symlinks, unlinked
 from tests.support.trees import flattened, merged
 
 LENIENT = Policy.preset("lenient")

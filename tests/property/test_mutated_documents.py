@@ -21,8 +21,8 @@ from oci_layers.spec.mediatype import (
 )
 from oci_layers.spec.strict_json import pointer
 from oci_layers.validation.rules import DOCUMENT_RULES, validate
-from tests.validation.rule_documents import GOOD, MANIFEST, MISSING, REQUIRED, changed, dumped, steps
-from tests.validation.rule_strategies import anything, good, ways
+from tests.support.document_strategies import anything, good, ways
+from tests.support.documents import GOOD, MANIFEST, MISSING, REQUIRED, changed, dumped, steps
 
 REQUIRED_PARTS = [(media_type, way) for media_type, every in REQUIRED.items() for way in every]
 ENUMERATED = {"schemaVersion": [1, 3, -2], "imageLayoutVersion": ["1.0.1", ""], "type": ["", "layer"]}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from oci_layers.errors import LayerError
 from oci_layers.layer import Policy, apply, decode
 from oci_layers.tree import dump
-from tests.conformance.stacks import directories, files, links, markers, stacks, symlinks
 from tests.support.layers import tar
+from tests.support.stacks import directories, files, links, markers, stacks, symlinks
 from tests.support.trees import merged
 
 entries = files | directories | symlinks | links

@@ -17,8 +17,8 @@ from oci_layers.spec.document import parse_any, parse_config, parse_layout
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_DESCRIPTOR, OCI_LAYOUT
 from oci_layers.validation.rules import validate
 from oci_layers.validation.schema import schema_errors
+from tests.support.document_strategies import anything, good, ways
 from tests.validation.rule_cases import BAD_DATES, BAD_DIGESTS, BAD_TYPES, BAD_URIS, ROWS
-from tests.validation.rule_strategies import anything, good, ways
 from tests.validation.test_rules import document, identify
 
 texts = st.sampled_from(BAD_DATES + BAD_DIGESTS + BAD_TYPES + BAD_URIS + ["e30=", "e30", "A=b\n", "layers", "2", "x\n"])

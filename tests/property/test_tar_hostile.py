@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from oci_layers.errors import LimitError, TarFormatError
 from oci_layers.limits import Limits
 from oci_layers.tar import GLOBAL, read_tar
-from tests.tar.blocks import END, Drip, extended, facts, header, longname, member
+from tests.support.blocks import END, Drip, extended, facts, header, longname, member
 from tests.tar.test_sparse import LONG, old_gnu, pax_00, pax_01, pax_10
 
 PARTS = {

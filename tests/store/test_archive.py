@@ -18,8 +18,8 @@ from oci_layers.spec.digest import Digest
 from oci_layers.store.archive import TarArchive
 from tests.store.test_open import layout_entries
 from tests.support import docker
+from tests.support.blocks import END, extended, member, padded, record
 from tests.support.layers import char, d, f, image, ln, sym, tar
-from tests.tar.blocks import END, extended, member, padded, record
 
 LAYER = tar(f("a", "a"))
 CLOSED = "it has been closed, nothing can be read from it any more"

@@ -5,7 +5,7 @@ import pytest
 from oci_layers.errors import TarFormatError
 from oci_layers.tar import Entry, read_tar
 from oci_layers.tar.buffer import BlockReader
-from tests.tar.blocks import END, Drip, member
+from tests.support.blocks import END, Drip, member
 
 MIB = 1 << 20
 

@@ -5,7 +5,7 @@ import pytest
 from oci_layers.errors import LimitError
 from oci_layers.tar import DIRECTORY, EMPTY, REGULAR, Entry, Pieces, read_tar
 from oci_layers.tar.entry import stored_bytes
-from tests.tar.blocks import END, extended, member
+from tests.support.blocks import END, extended, member
 
 
 @pytest.mark.parametrize("flag", list(map(bytes, zip(range(256), strict=True))))

@@ -3,7 +3,7 @@ import pytest
 from oci_layers.errors import TarFormatError
 from oci_layers.tar import EMPTY, Entry
 from oci_layers.tar.header import checksum, number, parse_header, string
-from tests.tar.blocks import GNU, USTAR, V7, base256, header
+from tests.support.blocks import GNU, USTAR, V7, base256, header
 
 
 def parsed(block):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from oci_layers.errors import LimitError, TarFormatError
 from oci_layers.tar import Entry
 from oci_layers.tar.pax import decimal, format_records, format_time, merge, parse_records, parse_time, xattr_record
-from tests.tar.blocks import record
+from tests.support.blocks import record
 
 S = 1_000_000_000
 

@@ -5,7 +5,7 @@ import pytest
 from oci_layers.errors import LimitError, TarFormatError
 from oci_layers.limits import Limits
 from oci_layers.tar import EMPTY, Entry, read_tar
-from tests.tar.blocks import (
+from tests.support.blocks import (
     END,
     GNU,
     V7,

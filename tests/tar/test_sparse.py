@@ -3,7 +3,7 @@ import pytest
 from oci_layers.errors import LimitError, TarFormatError
 from oci_layers.limits import Limits
 from oci_layers.tar.sparse import checked
-from tests.tar.blocks import END, GNU, USTAR, base256, entries, extended, header, member, octal, padded
+from tests.support.blocks import END, GNU, USTAR, base256, entries, extended, header, member, octal, padded
 
 DATA = b"abcdef"
 PIECES = [(2, 4), (1000, 0), (1200, 2), (1300, 0)]

@@ -5,7 +5,7 @@ import pytest
 from oci_layers.errors import LayerError, SizeMismatchError
 from oci_layers.tar import DIRECTORY, GLOBAL, HARDLINK, SYMLINK, Entry, Pieces, read_tar, write_tar
 from oci_layers.tar.writer import _split
-from tests.tar.blocks import END, entries, extended, header, longname, member, padded
+from tests.support.blocks import END, entries, extended, header, longname, member, padded
 
 
 def written(*given):

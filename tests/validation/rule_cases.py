@@ -20,7 +20,7 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
     OCI_NONDISTRIBUTABLE_LAYER,
 )
-from tests.validation.rule_documents import DESCRIPTOR, ENTRY, MISSING, SHA, digest
+from tests.support.documents import DESCRIPTOR, ENTRY, MISSING, SHA, digest
 
 EMPTY = {"mediaType": OCI_EMPTY, "digest": digest(b"{}"), "size": 2}
 KEY = "org.opencontainers.image."

@@ -5,8 +5,8 @@ import pytest
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from oci_layers.validation.annotations import annotated
 from oci_layers.validation.rules import validate
+from tests.support.documents import CONFIG, INDEX, MANIFEST, changed, dumped
 from tests.support.findings import in_document
-from tests.validation.rule_documents import CONFIG, INDEX, MANIFEST, changed, dumped
 
 KEY = "org.opencontainers.image."
 

@@ -2,8 +2,8 @@
 
 from oci_layers.spec.mediatype import DOCKER_CONFIG, OCI_CONFIG
 from oci_layers.validation.rules import validate
+from tests.support.documents import CONFIG, SHA, changed, dumped
 from tests.support.findings import in_document
-from tests.validation.rule_documents import CONFIG, SHA, changed, dumped
 
 DOCKERS = CONFIG | {
     "author": "A <a@example.com>",

@@ -7,8 +7,8 @@ import pytest
 from oci_layers.spec.descriptor import EMPTY_DESCRIPTOR
 from oci_layers.spec.mediatype import OCI_DESCRIPTOR
 from oci_layers.validation.rules import validate
+from tests.support.documents import DESCRIPTOR, digest, dumped
 from tests.support.findings import in_document
-from tests.validation.rule_documents import DESCRIPTOR, digest, dumped
 
 
 def breaches(**fields):

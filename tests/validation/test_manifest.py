@@ -14,7 +14,7 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
 )
 from oci_layers.validation.rules import validate
-from tests.validation.rule_documents import DESCRIPTOR, ENTRY, INDEX, MANIFEST, SHA, digest, dumped
+from tests.support.documents import DESCRIPTOR, ENTRY, INDEX, MANIFEST, SHA, digest, dumped
 
 EMPTY = {"mediaType": OCI_EMPTY, "digest": digest(b"{}"), "size": 2, "data": "e30="}
 

@@ -3,8 +3,8 @@
 from oci_layers.spec.mediatype import OCI_LAYOUT
 from oci_layers.validation.not_checked import ELSEWHERE_RULES
 from oci_layers.validation.rules import validate
+from tests.support.documents import LAYOUT, dumped
 from tests.support.findings import in_document
-from tests.validation.rule_documents import LAYOUT, dumped
 
 
 def test_the_marker_of_another_version_is_refused():

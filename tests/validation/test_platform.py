@@ -5,7 +5,7 @@ import pytest
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX
 from oci_layers.validation.platform import fits_platform
 from oci_layers.validation.rules import validate
-from tests.validation.rule_documents import CONFIG, INDEX, changed, dumped
+from tests.support.documents import CONFIG, INDEX, changed, dumped
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,13 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
 )
 from oci_layers.validation.rules import CHECKED_RULES, DOCUMENT_RULES, validate
+from tests.support.documents import CONFIG, DESCRIPTOR, GOOD, MANIFEST, MISSING, SHA, changed, dumped
 from tests.support.findings import in_document
 from tests.validation.rule_cases import ALGORITHMS, ROWS
-from tests.validation.rule_documents import CONFIG, DESCRIPTOR, MANIFEST, MISSING, OK, SHA, changed, dumped
 
 
 def document(row, value):
-    good = OK[row.media_type]
+    good = GOOD[row.media_type]
     for way, each in (value if row.way == "" else {row.way: value}).items():
         # What is not there need not be taken away.
         with contextlib.suppress(KeyError):
@@ -87,10 +87,10 @@ def test_every_id_of_a_page_is_in_the_table(family, count):
     ]
 
 
-@pytest.mark.parametrize("media_type", OK)
+@pytest.mark.parametrize("media_type", GOOD)
 @pytest.mark.parametrize("profile", ["strict", "default", "lenient"])
 def test_a_good_document_keeps_every_rule_in_every_profile(media_type, profile):
-    assert validate(dumped(OK[media_type]), media_type, profile=profile) == ()
+    assert validate(dumped(GOOD[media_type]), media_type, profile=profile) == ()
     assert validate(dumped(CONFIG), DOCKER_CONFIG, profile=profile) == ()
 
 
@@ -148,7 +148,7 @@ def test_the_lenient_profile_warns_of_what_registries_take_and_refuses_what_no_p
     ],
 )
 def test_null_is_absent_in_the_lenient_profile_alone(media_type, way):
-    raw = dumped(changed(OK[media_type], way, None))
+    raw = dumped(changed(GOOD[media_type], way, None))
 
     assert {pointer for _, pointer in places(raw, media_type)} == {f"/{way}"}
     assert places(raw, media_type, profile="lenient") == set()
@@ -233,10 +233,10 @@ def test_every_optional_field_of_a_config_may_be_null():
     assert validate(dumped(CONFIG | filled), OCI_CONFIG) == ()
 
 
-@pytest.mark.parametrize("media_type", OK)
+@pytest.mark.parametrize("media_type", GOOD)
 def test_unknown_fields_are_nobodys_fault(media_type):
     """CFG-02, CON-02, ANN-05."""
-    assert validate(dumped(OK[media_type] | {"x-unknown": [{"size": -1}]}), media_type, profile="strict") == ()
+    assert validate(dumped(GOOD[media_type] | {"x-unknown": [{"size": -1}]}), media_type, profile="strict") == ()
 
 
 @pytest.mark.parametrize(

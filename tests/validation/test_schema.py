@@ -19,7 +19,7 @@ from oci_layers.limits import Limits
 from oci_layers.spec.mediatype import DOCKER_CONFIG, OCI_CONFIG, OCI_DESCRIPTOR, OCI_EMPTY, OCI_LAYOUT, OCI_MANIFEST
 from oci_layers.validation import schema as schema_module
 from oci_layers.validation.schema import SchemaName, schema, schema_errors
-from tests.validation.rule_documents import CONFIG, DESCRIPTOR, MANIFEST, OK, changed, dumped
+from tests.support.documents import CONFIG, DESCRIPTOR, GOOD, MANIFEST, changed, dumped
 
 NAMES = get_args(SchemaName)
 FOLDER = Path(__file__).parents[2] / "schemas"
@@ -110,9 +110,9 @@ def test_an_installed_package_has_the_schemas_inside(tmp_path, monkeypatch):
     assert schema("layout") == {"from": "the package"}
 
 
-@pytest.mark.parametrize("media_type", [*OK, DOCKER_CONFIG])
+@pytest.mark.parametrize("media_type", [*GOOD, DOCKER_CONFIG])
 def test_a_good_document_is_valid(media_type):
-    assert schema_errors(dumped(OK.get(media_type, CONFIG)), media_type) == ()
+    assert schema_errors(dumped(GOOD.get(media_type, CONFIG)), media_type) == ()
 
 
 def test_all_violations_are_found_with_their_places():

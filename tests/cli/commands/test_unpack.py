@@ -18,7 +18,7 @@ from oci_layers.image.subset import select_paths
 from tests.support.layers import Built, d, digest, f, tar, wh
 from tests.support.layers import image as make_image
 from tests.support.listing import listing
-from tests.support.place import as_user, shared_directory
+from tests.support.process import as_user, shared_directory
 from tests.support.scripts import unmeasured
 
 

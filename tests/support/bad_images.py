@@ -8,8 +8,8 @@ import stat
 import struct
 import zlib
 
+from tests.support import blocks
 from tests.support.layers import MEDIA_TYPES, Built, d, digest, f, sym, tar
-from tests.tar import blocks
 
 GOOD = tar(d("a", mtime_ns=0), f("a/file", "text " * 2000, mtime_ns=0))
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from tests.support.place import IS_ROOT
+from tests.support.process import IS_ROOT
 
 SECRET = b"nobody may read this"
 OLD = 1_000_000_000 * 10**9

@@ -35,7 +35,7 @@ INDEX = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [ENTRY]}
 CONFIG = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [SHA]}}
 LAYOUT = {"imageLayoutVersion": "1.0.0"}
 
-OK = {
+GOOD = {
     OCI_DESCRIPTOR: DESCRIPTOR,
     OCI_MANIFEST: MANIFEST,
     DOCKER_MANIFEST: MANIFEST | {"mediaType": DOCKER_MANIFEST},

@@ -15,8 +15,8 @@ from oci_layers.spec.mediatype import (
     OCI_LAYOUT,
     OCI_MANIFEST,
 )
+from tests.support.documents import digest
 from tests.validation.rule_cases import GOOD_DATES, GOOD_TYPES, GOOD_URIS
-from tests.validation.rule_documents import digest
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 names = st.from_regex(r"com\.[a-z]{1,6}(\.[a-z-]{1,6})?", fullmatch=True)
