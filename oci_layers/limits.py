@@ -6,7 +6,7 @@ the field. The defaults are far above what real images need and far below what e
 
 import attrs
 
-__all__ = ["LISTED", "Limits"]
+__all__ = ["DEFAULT_LIMITS", "LISTED", "Limits"]
 
 _MIB = 1 << 20
 
@@ -64,3 +64,6 @@ class Limits:
     """Uncompressed bytes for each compressed byte (checked past the first MiB); None for no limit."""
     temporary_bytes: int = 64 << 30
     """Bytes of temporary files that one open image may use."""
+
+
+DEFAULT_LIMITS = Limits()

@@ -23,6 +23,7 @@ from oci_layers.tar.entry import (
     CONTIGUOUS,
     DIRECTORY,
     FIFO,
+    FILE_TYPES,
     GLOBAL,
     HARDLINK,
     REGULAR,
@@ -33,13 +34,14 @@ from oci_layers.tree.content import EMPTY, Content, Inline, RangeContent, RangeR
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.path import check_limits, clean
 
-__all__ = ["Decoder", "decode"]
+__all__ = ["MAX_DEVICE", "MAX_OWNER", "Decoder", "decode"]
 
-_MAX_OWNER = 2**32 - 2
-_MAX_DEVICE = 2**32 - 1
+MAX_OWNER = 2**32 - 2
+"""The largest owner that an entry can have; 2**32 - 1 means none to the kernel."""
+MAX_DEVICE = 2**32 - 1
+"""The largest part of a device number."""
 _MODES = tuple(range(0o10000))
 """Each mode as one object, which all nodes share that have it."""
-_FILES = frozenset({REGULAR, CONTIGUOUS})
 
 _UNSET = {
     b"SCHILY.acl.": "access-list",
@@ -142,7 +144,7 @@ class Decoder:
                 return None
             found = parse_whiteout(path)
             if found is not None:
-                if kind not in _FILES or entry.size:
+                if kind not in FILE_TYPES or entry.size:
                     self.report("odd-marker", path, "a whiteout that is not an empty file")
                 return found
         if not path and kind != DIRECTORY:
@@ -197,8 +199,8 @@ class Decoder:
     def owner(self, entry: Entry, path: bytes) -> tuple[int, int]:
         """Return the owner of an entry, which must be one that systems can have."""
         uid, gid = entry.uid, entry.gid
-        if not (0 <= uid <= _MAX_OWNER and 0 <= gid <= _MAX_OWNER):
-            raise LayerError(path, f"the owner {uid}:{gid} is out of the range 0 to {_MAX_OWNER}")
+        if not (0 <= uid <= MAX_OWNER and 0 <= gid <= MAX_OWNER):
+            raise LayerError(path, f"the owner {uid}:{gid} is out of the range 0 to {MAX_OWNER}")
         return uid, gid
 
     def content(self, entry: Entry) -> Content:
@@ -242,7 +244,7 @@ def _symlink(decoder: Decoder, entry: Entry, path: bytes) -> Node:
 def _device(decoder: Decoder, entry: Entry, path: bytes) -> Node:
     uid, gid = decoder.owner(entry, path)
     major, minor = entry.devmajor, entry.devminor
-    if not (0 <= major <= _MAX_DEVICE and 0 <= minor <= _MAX_DEVICE):
+    if not (0 <= major <= MAX_DEVICE and 0 <= minor <= MAX_DEVICE):
         raise LayerError(path, f"the device number {major}:{minor} is out of range")
     kind: Literal["char", "block"] = "char" if entry.type == CHARACTER else "block"
     return Device(

@@ -7,13 +7,11 @@ Names are judged in `lint_names`, hard links in `lint`, which knows the other en
 from collections.abc import Iterator
 
 from oci_layers.errors import escape
-from oci_layers.tar.entry import BLOCK, CHARACTER, CONTIGUOUS, DIRECTORY, REGULAR, SYMLINK, Entry
+from oci_layers.layer.decode import MAX_DEVICE, MAX_OWNER
+from oci_layers.tar.entry import BLOCK, CHARACTER, CONTIGUOUS, DIRECTORY, FILE_TYPES, REGULAR, SYMLINK, Entry
 
 __all__ = ["entry_faults", "is_ordinary"]
 
-_MAX_OWNER = 2**32 - 2
-_MAX_DEVICE = 2**32 - 1
-_FILES = frozenset({REGULAR, CONTIGUOUS})
 _ORDINARY = frozenset({REGULAR, DIRECTORY})
 _WATCHED_BITS = 0o6002
 _OVERLAY = (b"trusted.overlay.", b"user.overlay.")
@@ -31,12 +29,12 @@ def is_ordinary(entry: Entry) -> bool:
 
 
 def _has_owner(entry: Entry) -> bool:
-    return 0 <= entry.uid <= _MAX_OWNER and 0 <= entry.gid <= _MAX_OWNER
+    return 0 <= entry.uid <= MAX_OWNER and 0 <= entry.gid <= MAX_OWNER
 
 
 def entry_faults(entry: Entry) -> _Faults:
     """Yield the rule and a detail for all that is odd about `entry`, its name and what it links to left out."""
-    if entry.type in _FILES or entry.type == DIRECTORY:
+    if entry.type in FILE_TYPES or entry.type == DIRECTORY:
         yield from _mode_faults(entry)
     if entry.mtime_ns < 0:
         yield "negative-time", ""
@@ -72,7 +70,7 @@ def _target_faults(target: bytes) -> _Faults:
 
 def _device_faults(entry: Entry) -> _Faults:
     major, minor = entry.devmajor, entry.devminor
-    if not (0 <= major <= _MAX_DEVICE and 0 <= minor <= _MAX_DEVICE):
+    if not (0 <= major <= MAX_DEVICE and 0 <= minor <= MAX_DEVICE):
         yield "device-range", f"{major}:{minor}"
     elif entry.type == CHARACTER and major == minor == 0:
         yield "overlay-whiteout", ""

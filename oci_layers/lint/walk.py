@@ -28,6 +28,7 @@ from oci_layers.tar.entry import (
     DIRECTORY,
     EMPTY,
     FIFO,
+    FILE_TYPES,
     GLOBAL,
     HARDLINK,
     REGULAR,
@@ -44,7 +45,6 @@ __all__ = ["EntryRules"]
 _ANY = Limits(component_bytes=1 << 62, path_bytes=1 << 62, path_depth=1 << 62)
 _NANO = 10**9
 _FORWARD = LAYER_RULES["forward-link"]
-_FILES = frozenset({REGULAR, CONTIGUOUS})
 _KNOWN = frozenset({BLOCK, CHARACTER, CONTIGUOUS, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK})
 _LABEL = b"security.selinux"
 _EXTRA_TIMES = (b"atime", b"ctime")
@@ -370,7 +370,7 @@ class EntryRules:
         if path in self.markers:
             self.tell("duplicate", path)
         self.markers.add(path)
-        if entry.type not in _FILES or entry.size:
+        if entry.type not in FILE_TYPES or entry.size:
             self.tell("odd-marker", path)
         here = self.directory(parent)
         if here is not None and here.entered:

@@ -30,7 +30,7 @@ from oci_layers.spec.config import ContainerConfig, Healthcheck, History, ImageC
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.layout import ImageLayout
-from oci_layers.spec.manifest import Index, Manifest
+from oci_layers.spec.manifest import FOREIGN_TO_INDEX, FOREIGN_TO_MANIFEST, Index, Manifest
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.strict_json import kind_of, pointer
 
@@ -122,11 +122,7 @@ _DOCKERS: Mapping[type, frozenset[str]] = {
 # No field of these decides which blobs are read, and users write the keys by hand: another spelling is an unknown key.
 _ANY_CASE = frozenset({ContainerConfig, Healthcheck, History})
 
-_SCHEMA_1 = dict.fromkeys(("fslayers", "history", "signatures"), "belongs to Docker's manifest schema 1")
-_FOREIGN: Mapping[type, Mapping[str, str]] = {
-    Manifest: _SCHEMA_1 | {"manifests": "belongs to an image index, not to a manifest"},
-    Index: _SCHEMA_1 | dict.fromkeys(("config", "layers"), "belongs to a manifest, not to an image index"),
-}
+_FOREIGN: Mapping[type, Mapping[str, str]] = {Manifest: FOREIGN_TO_MANIFEST, Index: FOREIGN_TO_INDEX}
 
 
 def _list_of_texts(value: object) -> object:

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from oci_layers.errors import DocumentError, Problem, UnsupportedError, shortened
-from oci_layers.limits import Limits
+from oci_layers.limits import DEFAULT_LIMITS, Limits
 from oci_layers.spec.codec import structure
 from oci_layers.spec.config import ImageConfig
 from oci_layers.spec.descriptor import Descriptor
@@ -24,8 +24,6 @@ __all__ = ["Document", "parse_any", "parse_config", "parse_index", "parse_layout
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-_DEFAULT_LIMITS = Limits()
 
 
 @attrs.frozen(kw_only=True)
@@ -40,7 +38,7 @@ class Document(Generic[T_co]):
     """The parsed document."""
 
 
-def parse_manifest(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LIMITS) -> Document[Manifest]:
+def parse_manifest(raw: bytes, descriptor: Descriptor, limits: Limits = DEFAULT_LIMITS) -> Document[Manifest]:
     """Parse a manifest, OCI or Docker.
 
     Raises:
@@ -51,7 +49,7 @@ def parse_manifest(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT
     return _parse(raw, descriptor, "manifest", Manifest, limits)
 
 
-def parse_index(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LIMITS) -> Document[Index]:
+def parse_index(raw: bytes, descriptor: Descriptor, limits: Limits = DEFAULT_LIMITS) -> Document[Index]:
     """Parse an image index or a Docker manifest list.
 
     Raises:
@@ -63,7 +61,7 @@ def parse_index(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LI
 
 
 def parse_any(
-    raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LIMITS
+    raw: bytes, descriptor: Descriptor, limits: Limits = DEFAULT_LIMITS
 ) -> Document[Manifest] | Document[Index]:
     """Parse a manifest or an index, depending on the descriptor's media type.
 
@@ -77,7 +75,7 @@ def parse_any(
     return parse_manifest(raw, descriptor, limits)
 
 
-def parse_config(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_LIMITS) -> Document[ImageConfig]:
+def parse_config(raw: bytes, descriptor: Descriptor, limits: Limits = DEFAULT_LIMITS) -> Document[ImageConfig]:
     """Parse an image config, whatever its media type.
 
     The caller decides whether a config is an image config. One of an unknown media type must stay opaque (manifest.md,
@@ -92,7 +90,7 @@ def parse_config(raw: bytes, descriptor: Descriptor, limits: Limits = _DEFAULT_L
     return Document(raw=raw, descriptor=descriptor, value=structure(loaded, ImageConfig, media_type=media_type))
 
 
-def parse_layout(raw: bytes, limits: Limits = _DEFAULT_LIMITS) -> ImageLayout:
+def parse_layout(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> ImageLayout:
     """Parse the marker file `oci-layout`.
 
     Raises:

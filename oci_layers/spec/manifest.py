@@ -12,7 +12,15 @@ import attrs
 
 from oci_layers.spec.descriptor import Descriptor
 
-__all__ = ["Index", "Manifest"]
+__all__ = ["FOREIGN_TO_INDEX", "FOREIGN_TO_MANIFEST", "Index", "Manifest"]
+
+_SCHEMA_1 = dict.fromkeys(("fslayers", "history", "signatures"), "belongs to Docker's manifest schema 1")
+FOREIGN_TO_MANIFEST: Mapping[str, str] = _SCHEMA_1 | {"manifests": "belongs to an image index, not to a manifest"}
+"""Fields that a manifest must not have, and why: the document could be taken for another kind."""
+FOREIGN_TO_INDEX: Mapping[str, str] = _SCHEMA_1 | dict.fromkeys(
+    ("config", "layers"), "belongs to a manifest, not to an image index"
+)
+"""Fields that an index must not have, and why."""
 
 
 @attrs.frozen(kw_only=True)

@@ -15,11 +15,10 @@ from typing import Any, Literal
 import attrs
 
 from oci_layers.errors import DocumentError, LimitError, Problem
-from oci_layers.limits import LISTED, Limits
+from oci_layers.limits import DEFAULT_LIMITS, LISTED, Limits
 
 __all__ = ["kind_of", "load_json", "pointer"]
 
-_DEFAULT_LIMITS = Limits()
 
 # A string, or the rest of the input after a quote that is never closed.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
@@ -72,7 +71,7 @@ def load_json(
     raw: bytes,
     *,
     media_type: str,
-    limits: Limits = _DEFAULT_LIMITS,
+    limits: Limits = DEFAULT_LIMITS,
     limit: Literal["document_bytes", "config_bytes"] = "document_bytes",
 ) -> dict[str, Any]:
     """Parse one JSON object; errors report `media_type`, and `limit` names the limit on the length of `raw`.

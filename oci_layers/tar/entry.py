@@ -22,6 +22,7 @@ __all__ = [
     "DIRECTORY",
     "EMPTY",
     "FIFO",
+    "FILE_TYPES",
     "GLOBAL",
     "GNU_SPARSE",
     "HARDLINK",
@@ -41,6 +42,8 @@ BLOCK = b"4"
 DIRECTORY = b"5"
 FIFO = b"6"
 CONTIGUOUS = b"7"
+FILE_TYPES = frozenset({REGULAR, CONTIGUOUS})
+"""The types of entries that have content."""
 GLOBAL = b"g"
 """A PAX global header: `pax` has its records. It is emitted as an entry, and changes no other entry."""
 GNU_SPARSE = b"S"

@@ -15,7 +15,7 @@ The consumer of the entries checks names and owners.
 from collections.abc import Iterator, Mapping
 
 from oci_layers.errors import LimitError, TarFormatError, shortened
-from oci_layers.limits import Limits
+from oci_layers.limits import DEFAULT_LIMITS, Limits
 from oci_layers.tar import sparse
 from oci_layers.tar.buffer import BLOCK_BYTES, BlockReader, Stream
 from oci_layers.tar.entry import (
@@ -37,7 +37,6 @@ from oci_layers.tar.pax import decimal, merge, parse_records
 
 __all__ = ["read_tar"]
 
-_DEFAULTS = Limits()
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
 _LOCAL, _LONG_NAME, _LONG_LINK = b"x", b"L", b"K"
 _LONG = _LONG_NAME + _LONG_LINK
@@ -52,7 +51,7 @@ _WITHOUT_CONTENT = {
 }
 
 
-def read_tar(stream: Stream, *, limits: Limits = _DEFAULTS) -> Iterator[Entry]:
+def read_tar(stream: Stream, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[Entry]:
     """Yield the entries of an archive, in order; unread content is skipped.
 
     After the end marker the stream is read to its end, so that a digest computed from it covers all bytes. The stream

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from oci_layers.errors import LimitError, UnsafePathError
-from oci_layers.limits import Limits
+from oci_layers.limits import DEFAULT_LIMITS, Limits
 
 __all__ = [
     "AnyPath",
@@ -24,7 +24,6 @@ __all__ = [
     "to_bytes_each",
 ]
 
-_LIMITS = Limits()
 _PART = rb"(?:[^/.\0]|\.(?!\.?(?:/|\Z)))[^/\0]*"
 _is_clean = re.compile(_PART + rb"(?:/" + _PART + rb")*").fullmatch
 """Matches clean paths, but for the root's, and nothing else: parts without NUL that are neither `.` nor `..`."""
@@ -88,7 +87,7 @@ def to_bytes(path: AnyPath) -> bytes:
     return path
 
 
-def clean(path: bytes, *, clamp: bool = False, limits: Limits = _LIMITS) -> bytes:
+def clean(path: bytes, *, clamp: bool = False, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Clean `path` lexically.
 
     Args:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from oci_layers.limits import Limits
+from oci_layers.limits import DEFAULT_LIMITS, Limits
 from oci_layers.tree.content import Content, same_content
 from oci_layers.tree.links import LinkNames
 from oci_layers.tree.node import Device, Directory, File, Leaf, Node, Symlink, implicit_directory
@@ -18,8 +18,6 @@ from oci_layers.tree.path import AnyPath, clean, join, to_bytes
 from oci_layers.tree.resolve import Resolution, resolve
 
 __all__ = ["FileTree"]
-
-_LIMITS = Limits()
 
 
 class FileTree:
@@ -41,7 +39,7 @@ class FileTree:
     __hash__ = None  # type: ignore[assignment]  # a tree changes, so it is no key
 
     def __init__(self, *, limits: Limits | None = None) -> None:
-        self.limits = limits or _LIMITS
+        self.limits = limits or DEFAULT_LIMITS
         self._token = object()
         self._links_token = self._token
         self._links = LinkNames()

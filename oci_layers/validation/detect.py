@@ -5,13 +5,12 @@ descriptor says, never what is guessed. A document that could be two things (CVE
 the rules of that one refuse the fields of the other, so nothing ambiguous passes.
 """
 
-from oci_layers.limits import Limits
+from oci_layers.limits import DEFAULT_LIMITS, Limits
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_DESCRIPTOR, OCI_INDEX, OCI_LAYOUT, OCI_MANIFEST, lookup
 from oci_layers.spec.strict_json import load_json
 
 __all__ = ["detect_media_type"]
 
-_DEFAULT_LIMITS = Limits()
 _DOCUMENTS = frozenset({"descriptor", "layout", "index", "manifest", "config"})
 
 # The first whose fields are all there counts; letter case does not, as it does not to programs in Go (MAN-21).
@@ -26,7 +25,7 @@ _SHAPES = (
 )
 
 
-def detect_media_type(raw: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> str | None:
+def detect_media_type(raw: bytes, *, limits: Limits = DEFAULT_LIMITS) -> str | None:
     """Return the media type that a document has, so far as it tells; None if it does not.
 
     Raises:

@@ -7,6 +7,7 @@ and whether its parts fit one another, is decided where the parts are at hand: i
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from oci_layers.spec.manifest import FOREIGN_TO_INDEX, FOREIGN_TO_MANIFEST
 from oci_layers.spec.mediatype import (
     DOCKER_MANIFEST,
     DOCKER_MANIFEST_LIST,
@@ -54,11 +55,7 @@ _NAMES = {
     "rootfs": "type diff_ids",
     "layout": "imageLayoutVersion",
 }
-_SCHEMA_1 = dict.fromkeys(("fslayers", "history", "signatures"), "belongs to Docker's manifest schema 1")
-_FOREIGN: Mapping[str, Mapping[str, str]] = {
-    "manifest": _SCHEMA_1 | {"manifests": "belongs to an image index, not to a manifest"},
-    "index": _SCHEMA_1 | dict.fromkeys(("config", "layers"), "belongs to a manifest, not to an image index"),
-}
+_FOREIGN: Mapping[str, Mapping[str, str]] = {"manifest": FOREIGN_TO_MANIFEST, "index": FOREIGN_TO_INDEX}
 
 
 def _unambiguous(kind: str) -> Check:

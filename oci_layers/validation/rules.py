@@ -26,7 +26,7 @@ from typing import Any
 import attrs
 
 from oci_layers.errors import DocumentError, LimitError, UnsupportedError
-from oci_layers.limits import Limits
+from oci_layers.limits import DEFAULT_LIMITS, Limits
 from oci_layers.report import DocumentFinding, DocumentLocation, Finding, Rule, Severity
 from oci_layers.spec.mediatype import (
     DOCKER_CONFIG,
@@ -60,7 +60,6 @@ CHECKED_RULES = sorted(
 DOCUMENT_RULES: Mapping[str, Rule] = {row.rule.id: row.rule for row in CHECKED_RULES}
 """Every rule of documents by its id, those that no program can check among them."""
 
-_DEFAULT_LIMITS = Limits()
 
 # The kinds of object that each media type names: an object keeps the rules of all its kinds.
 _DOCUMENTS = {
@@ -104,9 +103,7 @@ _DEEPER = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 _Path = tuple[str | int, ...]
 
 
-def validate(
-    raw: bytes, media_type: str, *, profile: Profile = "default", limits: Limits = _DEFAULT_LIMITS
-) -> Findings:
+def validate(raw: bytes, media_type: str, *, profile: Profile = "default", limits: Limits = DEFAULT_LIMITS) -> Findings:
     """Return every rule that a document does not keep, in the order of the places; nothing if it keeps all.
 
     The result is a tuple of the first 1,000 breaches of each severity that are found; its `total`, `totals` and

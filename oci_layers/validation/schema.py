@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from oci_layers.errors import DocumentError, Problem, UnsupportedError
-from oci_layers.limits import Limits
+from oci_layers.limits import DEFAULT_LIMITS, Limits
 from oci_layers.report import Listing, Rule
 from oci_layers.spec.mediatype import (
     DOCKER_CONFIG,
@@ -43,7 +43,6 @@ SchemaName = Literal["descriptor", "manifest", "index", "config", "layout", "doc
 SCHEMA_RULE = Rule("schema", "error", "A document fits the JSON Schema of its kind.")
 """The rule that findings of the schemas are of."""
 
-_DEFAULT_LIMITS = Limits()
 _NAMES: dict[str, SchemaName] = {
     OCI_DESCRIPTOR: "descriptor",
     OCI_MANIFEST: "manifest",
@@ -75,7 +74,7 @@ def schema(name: SchemaName) -> dict[str, Any]:
 
 
 def schema_errors(
-    document: bytes, media_type: str | None = None, *, limits: Limits = _DEFAULT_LIMITS
+    document: bytes, media_type: str | None = None, *, limits: Limits = DEFAULT_LIMITS
 ) -> tuple[Problem, ...]:
     """Return what a document's schema finds wrong with it, in the order of the places; nothing if it is valid.
 
