@@ -1,8 +1,8 @@
-"""The rules of layers as data: a word, how bad it is to break it, one sentence, what to do about it.
+"""The rules of layers as data: an id, a severity, one sentence, and the fix.
 
-A word never changes its meaning. An error is what the spec forbids, or what applying refuses by default or by the
-policy `strict`; a warning is what other engines or other systems make something else of; a note is worth knowing. The
-engine (`decode`, `apply`) finds what it has to pass over or refuse; `lint` finds all of them.
+An id never changes its meaning. An error is what the spec forbids, or what applying refuses by default or under the
+policy `strict`; a warning is what other engines or other systems treat differently; a note is worth knowing. The engine
+(`decode`, `apply`) reports what it skips or refuses; `lint` reports all of them.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def _rule(word: str, severity: Severity, sentence: str, fix: str | None = None, 
 
 
 _RULES = (
-    # Names, as the spec and the engine take them.
+    # Names, by the spec and the engine.
     _rule("duplicate", "error", "The layer has this name twice (layer.md, Creating the tar).", "Keep the last entry."),
     _rule("climbing-name", "error", "The name climbs above the root of the image.", "Name it from the root."),
     _rule("nul-name", "error", "The name, or the target of the link, has a NUL byte.", "Rename it."),
@@ -117,7 +117,7 @@ _RULES = (
         "Repeat the metadata of the target.",
     ),
     _rule("empty-link", "error", "A link without a target.", "Remove the entry."),
-    # What applying finds.
+    # Found when a layer is applied.
     _rule("refused", "error", "The entry cannot be applied."),
     _rule(
         "order",
@@ -125,7 +125,7 @@ _RULES = (
         "The layer removes a lower name that it also uses; what is left depends on the order of its entries.",
         "Remove the name in a layer of its own.",
     ),
-    # Types and what they carry.
+    # Types and metadata.
     _rule("global-header", "note", "A PAX global header, which changes nothing.", "Remove it."),
     _rule("unknown-type", "error", "No one knows this tar type.", "Remove the entry."),
     _rule("contiguous", "note", "A contiguous file; other engines refuse the type.", "Write a regular file."),
@@ -174,7 +174,7 @@ _RULES = (
     _rule("windows-character", "note", "Names have characters that Windows refuses.", "Rename them.", once=True),
     _rule("windows-name", "note", "Names are those of devices on Windows.", "Rename them.", once=True),
     _rule("trailing-dot", "note", "Names end with a dot or blank, which Windows drops.", "Rename them.", once=True),
-    # What keeps two builds from being the same bytes.
+    # Differences between two builds of the same files.
     _rule("unsorted", "note", "From here on, the entries are in no order of names.", "Sort the entries by name."),
     _rule("owner-name", "note", "Entries have names of owners, which nothing uses.", "Leave them empty.", once=True),
     _rule("extra-time", "note", "Entries have times of access or change.", "Leave these records out.", once=True),
@@ -186,7 +186,7 @@ _RULES = (
         once=True,
     ),
     _rule("negative-time", "note", "A time before 1970, which some engines move there.", "Use a later time."),
-    # What deserves a second look.
+    # Worth a second look.
     _rule("set-id", "note", "The file runs as its owner or group, whoever starts it."),
     _rule("world-writable", "warning", "Everyone may write here.", "Take the bit away, or make the directory sticky."),
     _rule("secret", "note", "A name that private keys or passwords usually have.", "Keep secrets out of images."),
@@ -196,12 +196,11 @@ LAYER_RULES: Mapping[str, Rule] = {rule.id: rule for rule in _RULES}
 """Every rule of layers by its id."""
 
 ONCE = frozenset(_once)
-"""The rules that `lint` reports once a layer, at the end, with the first entry and the number of entries; what matters
-on Windows alone only where the image is not for Windows."""
+"""Rules that `lint` reports once a layer, at the end, with a count; on Windows images, Windows names at each entry."""
 
 
 def layer_finding(
     rule: str, path: bytes, layer: int, message: str = "", *, index: int | None = None, offset: int | None = None
 ) -> LayerFinding:
-    """Return a finding of a rule of layers, as bad as the rule says."""
+    """Return a finding of a rule of layers, with the severity of the rule."""
     return Finding(rule, LAYER_RULES[rule].severity, LayerLocation(layer, path, index, offset), message)
