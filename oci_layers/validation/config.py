@@ -1,9 +1,9 @@
 """The rules of the image config, as a table (config.md, and the fields that Docker adds to it).
 
-Every optional field may be null, which is the same as leaving it out; the walk in `rules` knows that. Docker's
-own fields in `config` are unknown ones to the spec, so that another type than Docker's is a warning and no error. What
-Docker takes for a value of the right type is an error that is tolerated: `spec/codec` reads it as Docker does.
-Whether the layers are those of `diff_ids` is decided in `image`.
+Every optional field may be null, which equals leaving it out; the walk in `rules` applies this. Docker's own fields in
+`config` are unknown to the spec, so that a type other than Docker's is a warning and not an error. A value that Docker
+accepts in place of one of the right type is a tolerated error: `spec.codec` reads it as Docker does. Whether the layers
+match `diff_ids` is checked in `image` and `verify`.
 """
 
 import re

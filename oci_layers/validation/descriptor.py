@@ -1,7 +1,7 @@
 """The rules of descriptors and digests, as a table (descriptor.md).
 
-Descriptors stand in manifests and indexes, digests in descriptors and configs. A fault in a digest is told by the rule
-of its algorithm, wherever the digest stands. The annotations of a descriptor have a table of their own.
+Descriptors are in manifests and indexes, digests in descriptors and configs. The rule of its algorithm reports a fault
+in a digest, wherever the digest is. The annotations of a descriptor have a table of their own.
 """
 
 import re
@@ -36,7 +36,7 @@ _PROGRAMS = "It is about what programs do, not about what a document says."
 
 
 def _is_web(text: str) -> bool:
-    # What is no URI at all is told by another rule.
+    # Another rule reports what is not a URI at all.
     return text.partition(":")[0].lower() in {"http", "https"} or not is_uri(text)
 
 
@@ -83,7 +83,7 @@ def _algorithm(name: str, length: int) -> tuple[Check, ...]:
     prefix, good = f"{name}:", re.compile(f"{name}:[a-f0-9]{{{length}}}")
 
     def fits(text: str) -> object:
-        # What is no digest at all is told by DIG-01.
+        # DIG-01 reports what is not a digest at all.
         return not text.startswith(prefix) or good.fullmatch(text) or not _DIGEST.fullmatch(text)
 
     return _digest_checks(fits, f"is no valid {name} digest: expected {length} lowercase hex digits")

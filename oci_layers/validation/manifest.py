@@ -1,7 +1,7 @@
 """The rules of manifests and indexes, as a table (manifest.md, image-index.md).
 
-Docker's twins keep the same rules, but for the media types. Whether a document is the one that its descriptor names,
-and whether its parts fit one another, is decided where the parts are at hand: in `image`.
+Docker's equivalents follow the same rules, except for the media types. `image` and `verify` check whether a document is
+the one that its descriptor names, and whether its parts match one another.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,7 +83,7 @@ def _version(kind: str) -> tuple[Check, ...]:
 
 
 def _own_type(kind: str, *media_types: tuple[str, str]) -> tuple[Check, ...]:
-    """Return the checks of a document's own media type; each of `media_types` is a kind of document, and its type."""
+    """Return the checks of a document's own media type; `media_types` are kinds of document and their types."""
     absent = fault("should be there, so that the document cannot be taken for one of another kind", "mediaType")
     return (
         Check(kind, lambda node: OK if "mediaType" in node else absent, "warning"),

@@ -1,7 +1,7 @@
-"""The rules that no document can break by itself, the layout marker, and JSON as a whole, as a table.
+"""The rules that no single document can break, the layout marker, and JSON as a whole, as a table.
 
-What is about layers, layouts, identities and running containers has ids too, so that every rule of the spec is found
-here by its id, with the place where it is looked after.
+Rules of layers, layouts, identities and running containers have ids too, so that every rule of the spec is found here
+by its id, with the room or module that checks it.
 """
 
 from collections.abc import Sequence
