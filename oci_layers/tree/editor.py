@@ -57,8 +57,8 @@ class Parent:
 class Event:
     """Something that happened while a path was resolved.
 
-    `followed`: the link at `path` was followed; `passed`: after that link, `..` cancelled names that are missing or not
-    directories; `climbed`: that link led above the root and was held there; `implied`: the directory at `path` was
+    `followed`: the link at `path` was followed; `passed`: after the link, `..` cancelled names that are missing or not
+    directories; `climbed`: the link led above the root and was held there; `implied`: the directory at `path` was
     missing and was made; `replaced`: the node at `path` was not a directory and was replaced by one.
     """
 
