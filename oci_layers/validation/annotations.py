@@ -125,7 +125,7 @@ ANNOTATION_RULES = (
         "Where there are no annotations, the field is left out or an empty object, not null.",
         tuple(Check(f"{kind}.annotations", _is_not_null) for kind in ("descriptor", "manifest", "index")),
     ),
-    unchecked("ANN-05", "MUST NOT", "Unknown keys are not an error.", "No rule speaks of them."),
+    unchecked("ANN-05", "MUST NOT", "Unknown keys are not an error.", "No rule mentions them."),
     rule(
         "ANN-06",
         "INFO",
@@ -137,7 +137,7 @@ ANNOTATION_RULES = (
         "ANN-07",
         "SHOULD",
         "warning",
-        "`ref.name` stands on the entries of an index, and is of letters, digits and -._:@/+ alone.",
+        "`ref.name` is only on entries of an index, and has only letters, digits and -._:@/+.",
         (
             _ref_name("manifest.annotations", lambda _: False, "names nothing here, only on an entry of an index"),
             _ref_name("index.annotations", lambda _: False, "names nothing here, only on an entry of the index"),
@@ -168,6 +168,6 @@ ANNOTATION_RULES = (
         "ANN-10",
         "MAY",
         "Labels of label-schema.org are honoured as well.",
-        "It is about what programs do, not about what a document says.",
+        "It is about what programs do, not about the content of a document.",
     ),
 )

@@ -31,8 +31,8 @@ __all__ = ["DESCRIPTOR_RULES"]
 
 _INT64_MAX = (1 << 63) - 1
 _DIGEST = re.compile(r"[a-z0-9]++(?:[+._-][a-z0-9]++)*+:[a-zA-Z0-9=_-]+")
-_IN_CONTENT = "It is about content, which no document holds; `blob/stream` and `image/verify` check it."
-_PROGRAMS = "It is about what programs do, not about what a document says."
+_IN_CONTENT = "It is about content, which no document holds; `blob.stream` and `verify` check it."
+_PROGRAMS = "It is about what programs do, not about the content of a document."
 
 
 def _is_web(text: str) -> bool:
@@ -201,7 +201,9 @@ DESCRIPTOR_RULES = (
         "A sha384 digest, which Go's tools know, has 96 lower-case hexadecimal digits.",
         _algorithm("sha384", 96),
     ),
-    unchecked("DIG-12", "INFO", "Go tells three kinds of malformed digests.", "DIG-01 and the algorithms' rules do."),
+    unchecked(
+        "DIG-12", "INFO", "Go distinguishes three kinds of malformed digests.", "DIG-01 and the algorithms' rules do."
+    ),
     unchecked("DIG-13", "SHOULD", "Content is verified before it is consumed.", _IN_CONTENT),
     unchecked("DIG-14", "SHOULD", "Size is verified before the digest, and both before any parsing.", _IN_CONTENT),
     unchecked("DIG-15", "MAY", "Content is made canonical for stable identifiers.", _PROGRAMS),

@@ -142,7 +142,7 @@ PLATFORM_RULES = (
         "IDX-13",
         "MUST",
         "error",
-        "`features` of a platform is reserved; where it stands it is an array of strings.",
+        "`features` of a platform is reserved; if present, it is an array of strings.",
         (array_of("platform.features", str),),
     ),
 )

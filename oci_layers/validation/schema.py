@@ -94,7 +94,7 @@ def schema_errors(
         if media_type is None:
             media_type = detect_media_type(document, limits=limits)
             if media_type is None:
-                raise UnsupportedError("document", "JSON", "nothing in it tells what it is; give its media type")
+                raise UnsupportedError("document", "JSON", "media type not detected; give its media type")
         name = _NAMES.get(media_type)
         if name is None:
             raise UnsupportedError("media type of a document", media_type)
@@ -126,7 +126,7 @@ def _validator(name: SchemaName) -> "Validator":
         from jsonschema.validators import extend
         from referencing import Registry, Resource
     except ImportError:
-        raise UnsupportedError("judging by a schema", name, "it takes the package jsonschema") from None
+        raise UnsupportedError("validation by a schema", name, "install the package jsonschema") from None
 
     formats = FormatChecker(formats=())
     formats.checks("date-time")(lambda value: not isinstance(value, str) or is_date_time(value))
