@@ -294,7 +294,7 @@ class Application:
                     self.report_climbing_link(note.path)
                 case "replaced":
                     self.report_suspicious(
-                        "file-as-directory", note.path, "a file is used as a directory, and gave way to one"
+                        "file-as-directory", note.path, "a file is used as a directory, and is replaced by one"
                     )
                 case "implied":
                     if self.policy.parents == "follow" and isinstance(self.lower.at(note.path), Symlink):

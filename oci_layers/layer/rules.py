@@ -27,7 +27,7 @@ _RULES = (
     _rule("nul-name", "error", "The name, or the target of the link, has a NUL byte.", "Rename it."),
     _rule("root-not-directory", "error", "The root of the image can only be a directory.", "Remove the entry."),
     _rule("long-name", "error", "A component of the name is longer than 255 bytes.", "Shorten the name."),
-    _rule("long-path", "error", "The path is longer, or deeper, than file systems take.", "Shorten the path."),
+    _rule("long-path", "error", "The path is longer, or deeper, than file systems allow.", "Shorten the path."),
     # Parents.
     _rule(
         "missing-parent",
@@ -38,7 +38,7 @@ _RULES = (
     _rule(
         "file-as-directory",
         "error",
-        "The path leads through something that is no directory, which has to give way to one.",
+        "The path leads through something that is not a directory; a directory replaces it.",
         "Remove the file in a layer of its own, or rename one of the two.",
     ),
     _rule(
@@ -63,7 +63,7 @@ _RULES = (
     _rule(
         "odd-marker",
         "warning",
-        "The marker is no empty regular file; some engines do not take it as one.",
+        "The marker is not an empty regular file; some engines do not accept it.",
         "Write markers as regular files without content.",
     ),
     _rule("bad-marker", "error", "The marker does not name what it removes (layer.md, Whiteouts).", "Remove it."),
@@ -83,23 +83,23 @@ _RULES = (
     _rule(
         "nothing-hidden",
         "warning",
-        "Nothing below has the name that the whiteout removes; some engines make parents for it.",
+        "No lower layer has the name that the whiteout removes; some engines make parents for it.",
         "Remove the marker.",
     ),
     _rule(
         "nothing-opaque",
         "note",
-        "Nothing below has the directory that the marker makes opaque.",
+        "No lower layer has the directory that the marker makes opaque.",
         "Remove the marker.",
     ),
     # Links.
     _rule(
         "forward-link",
         "error",
-        "The hard link comes before its target, which no engine takes.",
+        "The hard link comes before its target, which no engine accepts.",
         "Write the target first.",
     ),
-    _rule("no-target", "error", "Nothing is there for the hard link to link to.", "Write the file itself."),
+    _rule("no-target", "error", "The target of the hard link does not exist.", "Write the file itself."),
     _rule(
         "outside-link",
         "note",
@@ -108,7 +108,7 @@ _RULES = (
     ),
     _rule("link-to-directory", "error", "A hard link to a directory.", "Make it a symbolic link."),
     _rule("link-to-itself", "error", "A hard link to its own name.", "Write the file itself."),
-    _rule("long-link", "error", "The target of the link is longer than file systems take.", "Shorten the target."),
+    _rule("long-link", "error", "The target of the link is longer than file systems allow.", "Shorten the target."),
     _rule("climbing-link", "error", "The link leads above the root of the image.", "Name its target from the root."),
     _rule(
         "link-metadata",
@@ -127,7 +127,7 @@ _RULES = (
     ),
     # Types and metadata.
     _rule("global-header", "note", "A PAX global header, which changes nothing.", "Remove it."),
-    _rule("unknown-type", "error", "No one knows this tar type.", "Remove the entry."),
+    _rule("unknown-type", "error", "Unknown tar type.", "Remove the entry."),
     _rule("contiguous", "note", "A contiguous file; other engines refuse the type.", "Write a regular file."),
     _rule("sparse", "warning", "A sparse file (layer.md: they should not be used).", "Write the holes as zeros."),
     _rule(
@@ -139,7 +139,7 @@ _RULES = (
     _rule(
         "overlay-xattr",
         "warning",
-        "An extended attribute that an overlay mount keeps for itself.",
+        "An extended attribute that is reserved for overlay mounts.",
         "Leave the attribute out.",
     ),
     _rule(
@@ -175,7 +175,7 @@ _RULES = (
     _rule("windows-name", "note", "Names are those of devices on Windows.", "Rename them.", once=True),
     _rule("trailing-dot", "note", "Names end with a dot or blank, which Windows drops.", "Rename them.", once=True),
     # Differences between two builds of the same files.
-    _rule("unsorted", "note", "From here on, the entries are in no order of names.", "Sort the entries by name."),
+    _rule("unsorted", "note", "From here on, the entries are not sorted by name.", "Sort the entries by name."),
     _rule("owner-name", "note", "Entries have names of owners, which nothing uses.", "Leave them empty.", once=True),
     _rule("extra-time", "note", "Entries have times of access or change.", "Leave these records out.", once=True),
     _rule(

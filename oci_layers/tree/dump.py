@@ -103,7 +103,7 @@ def _parse_line(merge: TreeEditor, words: list[str]) -> None:
     node = None if kind == "link" else _node(kind, words[2:])
     if not path:
         if not isinstance(node, Directory):
-            raise ValueError("the root is a directory")
+            raise ValueError("the root must be a directory")
         merge.describe_root(node)
         return
     parent, name = parent_and_name(path)
@@ -113,7 +113,7 @@ def _parse_line(merge: TreeEditor, words: list[str]) -> None:
         return
     target = merge.find(clean(_unescape(words[2])))
     if target is None:
-        raise ValueError("a link to nothing")
+        raise ValueError("the target of the link does not exist")
     merge.link(target, here, name)
 
 
@@ -144,7 +144,7 @@ def _node(kind: str, words: list[str]) -> Node:
         case "fifo":
             node = Fifo(**common)
         case _:
-            raise ValueError(f"no kind of node is called {kind!r}")
+            raise ValueError(f"unknown kind of node {kind!r}")
     if values:
         raise ValueError(f"{kind} has no {min(values)!r}")
     return node
@@ -153,7 +153,7 @@ def _node(kind: str, words: list[str]) -> Node:
 def _nanoseconds(text: str) -> int:
     found = re.fullmatch(r"(-?)([0-9]+)(?:\.([0-9]{1,9}))?", text)
     if not found:
-        raise ValueError(f"{text!r} is no time")
+        raise ValueError(f"invalid time {text!r}")
     sign, seconds, fraction = found.groups(default="")
     value = int(seconds) * _NANO + int(fraction.ljust(9, "0"))
     return -value if sign else value

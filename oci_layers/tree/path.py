@@ -67,7 +67,7 @@ def to_bytes_each(paths: Iterable[AnyPath]) -> list[bytes]:
         TypeError: `paths` is a single path.
     """
     if isinstance(paths, bytes | str):
-        raise TypeError(f"paths is one path and no list of paths: {paths!r}")
+        raise TypeError(f"paths must be a list of paths, not one path: {paths!r}")
     return [to_bytes(path) for path in paths]
 
 

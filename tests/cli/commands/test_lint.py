@@ -69,12 +69,12 @@ def test_findings_are_told_by_layer_and_rule_the_worst_first(run, odd, built):
         "  warning control-character: The name has a control character.",
         "    fix: Rename it.",
         "    /e\\x1b[31m (entry 5, byte 3584): '\\x1b'",
-        "  note unsorted: From here on, the entries are in no order of names.",
+        "  note unsorted: From here on, the entries are not sorted by name.",
         "    fix: Sort the entries by name.",
         "    /bad\\xe9 (entry 3, byte 1536): after etc/x",
         "",
         f"layer 1 ({second})",
-        "  error no-target: Nothing is there for the hard link to link to.",
+        "  error no-target: The target of the hard link does not exist.",
         "    fix: Write the file itself.",
         "    /l (entry 1, byte 512): nowhere",
         f"  warning nothing-hidden: {LAYER_RULES['nothing-hidden'].sentence}",
@@ -126,7 +126,7 @@ def test_as_sarif_a_finding_is_in_the_blob_of_its_layer(run, odd, built, tmp_pat
     assert len(results) == 8
     (found,) = [each for each in results if each["ruleId"] == "no-target"]
     digest = built.layers[1]["descriptor"]["digest"]
-    assert found["message"] == {"text": "/l: Nothing is there for the hard link to link to. (nowhere)"}
+    assert found["message"] == {"text": "/l: The target of the hard link does not exist. (nowhere)"}
     assert found["locations"] == [
         {
             "physicalLocation": {"artifactLocation": {"uri": f"image/blobs/{digest.replace(':', '/')}"}},
