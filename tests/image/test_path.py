@@ -407,8 +407,8 @@ def test_a_name_is_changed(root, change, expected):
         (lambda path: path.parent.with_stem("x"), "the root has no name that could be another"),
         (lambda path: path.parent.with_suffix(".x"), "the root has no name that could be another"),
         (lambda path: path.with_stem(""), "/a.b has a suffix, which cannot be all of a name"),
-        (lambda path: path.with_suffix("x"), "'x' is not a suffix: it begins with a dot and goes on"),
-        (lambda path: path.with_suffix("."), "'.' is not a suffix: it begins with a dot and goes on"),
+        (lambda path: path.with_suffix("x"), "'x' is not a suffix: expected a dot followed by text"),
+        (lambda path: path.with_suffix("."), "'.' is not a suffix: expected a dot followed by text"),
         (lambda path: path.with_suffix("./x"), "'a./x' is not the name of a file"),
     ],
 )

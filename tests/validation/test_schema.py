@@ -136,7 +136,7 @@ def test_all_violations_are_found_with_their_places():
 
 
 def test_a_document_that_is_not_json_has_the_problems_of_its_json():
-    assert schema_errors(b'{"a":1,"a":1}', OCI_LAYOUT) == (Problem("/a", "stands in its object more than once"),)
+    assert schema_errors(b'{"a":1,"a":1}', OCI_LAYOUT) == (Problem("/a", "name is repeated in its object"),)
 
 
 def test_a_date_that_is_no_string_is_told_by_its_type_alone():
