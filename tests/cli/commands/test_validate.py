@@ -262,8 +262,8 @@ def test_a_document_that_does_not_say_what_it_is_needs_the_option(run, type_in, 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["-", "--media-type", "application/x\x1b"], "no document is of the type application/x\\x1b"),
-        (["-", "--media-type", LAYER], "no document is of the type"),
+        (["-", "--media-type", "application/x\x1b"], "unknown document type application/x\\x1b"),
+        (["-", "--media-type", LAYER], "unknown document type"),
         (["-", "--ref", "x"], "--ref and --platform are for images"),
         (["-", "--platform", "linux/amd64"], "--ref and --platform are for images"),
         (["oci:x", "--media-type", MANIFEST], "--media-type is for documents"),
@@ -326,7 +326,7 @@ def test_a_pipe_is_a_document(run, tmp_path):
 def test_stdin_is_read_from_the_process(tmp_path):
     command = [sys.executable, "-m", "oci_layers", "validate", "-"]
     done = subprocess.run(command, input=json.dumps(GOOD).encode(), capture_output=True, check=False)
-    assert (done.returncode, done.stdout[-17:], done.stderr) == (0, b"no findings\n", b"")
+    assert (done.returncode, done.stdout[-12:], done.stderr) == (0, b"no findings\n", b"")
 
 
 # Hostile documents.
