@@ -12,10 +12,10 @@ The rooms, in the order in which bytes pass through them:
     bytes -> verified blob -> plain stream -> tar entries -> changes -> the merged tree -> a directory
     blob.stream     blob.compression   tar          layer.decode     layer.apply   tree   disk
 
-`spec` has the documents; `validation` judges one of them, `verify` documents and blobs together, `lint` layers; `image`
-puts a whole image together, `store` finds one by its name, `cli` is the command. Each room imports only rooms of a
-lower rank; `errors` and `limits` are below them all. What any of them finds is a `report.Finding` of a `report.Rule`;
-`rules` has every rule by its id.
+`spec` has the documents; `validation` checks one of them, `verify` documents and blobs together, `lint` layers; `image`
+connects documents, layers and the tree, `store` opens an image by its name, `cli` is the command. Each room imports
+only rooms of a lower rank; `errors` and `limits` are below them all. Each check returns `report.Finding`s of a
+`report.Rule`; `rules` has every rule by its id.
 """
 
 from typing import TYPE_CHECKING

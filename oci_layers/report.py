@@ -1,8 +1,8 @@
-"""Rules, findings and reports: what is wrong or doubtful, where, and how bad it is.
+"""Rules, findings and reports: what is wrong or doubtful, where, and how severe it is.
 
-A rule that is not kept either raises (`errors`) or is a `Finding`, whether it is about a document (`validation`,
-`verify`) or about a layer (`layer`, `lint`). A `Skipped` is what the disk where an image was unpacked could not hold.
-Nothing is dropped in silence: lists are capped, the totals beside them are not.
+A broken rule either raises (`errors`) or is a `Finding`, whether in a document (`validation`, `verify`) or in a layer
+(`layer`, `lint`). A `Skipped` is something of an image that the disk it is unpacked to cannot hold. Nothing is dropped
+silently: lists are capped, their totals are not.
 """
 
 from collections import Counter
@@ -31,21 +31,21 @@ __all__ = [
 ]
 
 Severity = Literal["error", "warning", "note"]
-"""How bad it is to break a rule."""
+"""How severe it is to break a rule."""
 Level = Literal["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "INFO"]
 """The key word of RFC 2119; INFO where the spec only explains."""
 
 
 @attrs.frozen
 class Rule:
-    """One sentence that documents, layers or programs keep to. Its id never changes its meaning."""
+    """One sentence that documents, layers or programs follow. Its id never changes its meaning."""
 
     id: str
-    """Of a document: letters for the page of the spec, and a number; of a layer: a word."""
+    """For documents, letters for the page of the spec and a number; for layers, a word."""
     severity: Severity
-    """How bad it is to break it, in the profile `default`."""
+    """The severity in the profile `default`."""
     sentence: str
-    """What the rule says; of a layer, what is wrong."""
+    """What the rule requires; for a layer, what is wrong."""
     level: Level | None = None
     """The key word of the spec; None for a rule of layers."""
     fix: str | None = None
@@ -61,43 +61,43 @@ class DocumentLocation:
     pointer: str = ""
     """The JSON pointer (RFC 6901) to the value, or to where a missing one would be; empty for the whole blob."""
     digest: Digest | None = None
-    """The digest of the document, or of the blob that is not what it should be; None if the caller did not give it."""
+    """The digest of the document or of the faulty blob; None if the caller did not give it."""
     document: str = ""
-    """The name of the file, where it has another than its digest: `index.json`."""
+    """The name of the file, if it is not the digest: `index.json`."""
     media_type: str = attrs.field(default="", kw_only=True)
-    """What the blob is, according to the first document that names it."""
+    """The media type of the blob, according to the first document that refers to it."""
     named_by: str = attrs.field(default="", kw_only=True)
-    """Where that document names it, for a message; empty if none does."""
+    """Where that document refers to the blob, for a message; empty if none does."""
     value: str | None = attrs.field(default=None, kw_only=True)
-    """The JSON text at the pointer, shortened; not escaped. `check_image` gives this and the fields below."""
+    """The JSON text at the pointer, shortened; not escaped. `check_image` sets this and the fields below."""
     line: int | None = attrs.field(default=None, kw_only=True)
     """The line in the document, from 1."""
     column: int | None = attrs.field(default=None, kw_only=True)
     """The column in characters, from 1."""
     offset: int | None = attrs.field(default=None, kw_only=True, eq=False)
-    """The byte of the document, from 0."""
+    """The offset in bytes in the document, from 0."""
 
     def __str__(self) -> str:
         where = escape(self.document) or ("" if self.digest is None else str(self.digest))
         return f"{where}{shortened(self.pointer)}" or "/"
 
     def field(self, name: str) -> "DocumentLocation":
-        """Return the location of a field of the object here; without a pointer, that of the whole."""
+        """Return the location of a field of the object here; without a pointer, of the whole document."""
         return DocumentLocation(f"{self.pointer}/{name}" if self.pointer else "", self.digest, self.document)
 
 
 @attrs.frozen
 class LayerLocation:
-    """An entry of a layer, or a path that entries of it lead to."""
+    """An entry of a layer, or a path that its entries lead to."""
 
     layer: int
     """The number of the layer, 0 for the lowest."""
     path: bytes
     """Clean, or as stored when it cannot be cleaned."""
     index: int | None = None
-    """The number of the entry in its layer, from 0. `lint` gives this and the offset."""
+    """The number of the entry in its layer, from 0. `lint` sets this and the offset."""
     offset: int | None = None
-    """The byte of its first header block in the uncompressed tar."""
+    """The offset in bytes of its first header block in the uncompressed tar."""
 
     def __str__(self) -> str:
         return f"layer {self.layer}: {escape(self.path) or '/'}"
@@ -108,16 +108,16 @@ L_co = TypeVar("L_co", bound=DocumentLocation | LayerLocation, covariant=True)
 
 @attrs.frozen
 class Finding(Generic[L_co]):
-    """A rule that is not kept, and where. Its text is one line."""
+    """A broken rule, and where. Its text is one line."""
 
     rule: str
     """The id of the rule: `oci.RULES[rule]` has its sentence."""
     severity: Severity
-    """How bad it is, in the profile that was asked for."""
+    """The severity in the profile of the check."""
     location: L_co
     """Where it is: a `DocumentLocation` or a `LayerLocation`."""
     message: str = ""
-    """What is wrong there, where the rule alone does not say it."""
+    """What is wrong there, if the rule alone does not show it."""
 
     def __str__(self) -> str:
         message = self.message if self.message.isprintable() else escape(self.message)
@@ -130,7 +130,7 @@ LayerFinding = Finding[LayerLocation]
 
 @attrs.frozen
 class Skipped:
-    """Something of the image that the disk does not show. `what` is `owner`, `device`, `xattr` and so on."""
+    """Something of the image that is not on disk. `what` is `owner`, `device`, `xattr` and so on."""
 
     what: str
     path: bytes
@@ -147,7 +147,7 @@ _Item = TypeVar("_Item", bound=LayerFinding | Skipped)
 
 
 class Listing(Generic[_Item]):
-    """The first items of a list that may be very long, and how many there were of each kind."""
+    """The first items of a list that may be very long, and the number of items of each kind."""
 
     CAP = LISTED
 
@@ -162,7 +162,7 @@ class Listing(Generic[_Item]):
             self.items.append(item)
 
     def count(self, what: str, number: int) -> None:
-        """Count `number` more of a kind, of which no item is kept."""
+        """Count `number` more items of a kind, without keeping them."""
         self.totals[what] += number
 
     def extend(self, other: "Listing[_Item]") -> None:
@@ -174,7 +174,7 @@ class Listing(Generic[_Item]):
         return iter(self.items)
 
     def __len__(self) -> int:
-        """How many there were, kept or not."""
+        """The number of items, kept or not."""
         return self.totals.total()
 
     def __repr__(self) -> str:
@@ -196,12 +196,12 @@ class Report:
     entries: int = 0
     """Tar entries read, whiteouts among them."""
     files: int = 0
-    """Names of regular files that there are now."""
+    """Names of regular files in the result."""
     bytes: int = 0
-    """Bytes of their contents, holes counted, a file with several names once."""
+    """Bytes of their contents, including holes, a file with several names once."""
     layers: list[LayerTime] = attrs.field(factory=list)
     skipped: Listing[Skipped] = attrs.field(factory=Listing)
-    """What could not be set of what there is in the end, not of what a higher layer took away again."""
+    """What could not be set on files in the result, without files that a higher layer removed."""
     findings: Listing[LayerFinding] = attrs.field(factory=Listing)
     leftovers: list[str] = attrs.field(factory=list)
     """Full paths of directories that killed runs left beside the destination; they are not removed."""

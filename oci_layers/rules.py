@@ -13,4 +13,4 @@ from oci_layers.validation.schema import SCHEMA_RULE
 __all__ = ["RULES"]
 
 RULES: Mapping[str, Rule] = {**DOCUMENT_RULES, SCHEMA_RULE.id: SCHEMA_RULE, **LAYER_RULES}
-"""Every rule by its id: that of `Finding.rule`."""
+"""Every rule by its id, as in `Finding.rule`."""

@@ -1,8 +1,8 @@
 """System calls on files, and the only module that makes them.
 
-Plain functions, called as `system.fsync(fd)`, so that a test can play faults, crashes and lost writes by replacing an
-attribute of this module. All of them work by handle: a name is one component, looked up in a directory that is already
-open, and a link is never followed. What is done, and in which order, is decided by the callers.
+Plain functions, called as `system.fsync(fd)`, so that a test can simulate faults, crashes and lost writes by replacing
+an attribute of this module. Functions with a `parent` work by handle: a name is one component, looked up in that open
+directory, and a link is never followed without `follow`. The callers decide what is done, and in which order.
 """
 
 import contextlib
@@ -93,7 +93,7 @@ _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 HAS_PROC = os.path.isdir("/proc/self/fd")
 HAS_HANDLES = {os.open, os.mkdir, os.stat, os.rename, os.unlink, os.rmdir} <= os.supports_dir_fd
-"""Whether there are calls on a name in an open directory, without which nothing can be made or scanned safely."""
+"""Whether the system has calls on a name in an open directory, without which no tree is made or scanned."""
 
 close = os.close
 duplicate = os.dup
@@ -110,12 +110,12 @@ def effective_ids() -> tuple[int, int]:
 
 
 def open_root(directory: str) -> int:
-    """Open a directory that the user named; the last component may not be a link."""
+    """Open a directory that the user named; the last component must not be a link."""
     return os.open(directory, _DIRECTORY)
 
 
 def open_parent(directory: str) -> int:
-    """Open a directory that the user named to reach what is in it; it need not be readable, and is not listed."""
+    """Open a directory that the user named, only to reach names in it; it need not be readable."""
     return os.open(directory, getattr(os, "O_PATH", 0) | _DIRECTORY)
 
 
@@ -135,17 +135,17 @@ def open_file_limit() -> int:
 
 
 def open_directory(name: bytes, parent: int, *, follow: bool = False) -> int:
-    """Open a directory in the open directory `parent`; a link is refused, unless it is to be followed."""
+    """Open a directory in the open directory `parent`; refuse a link without `follow`."""
     return os.open(name, _DIRECTORY & ~_NOFOLLOW if follow else _DIRECTORY, dir_fd=parent)
 
 
 def open_new_file(name: bytes, parent: int) -> int:
-    """Create a file that only its owner may use, for writing; nothing may stand at `name`."""
+    """Create a file that only its owner may use, for writing; `name` must not exist."""
     return os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
 
 
 def open_regular_file(name: bytes | str, parent: int | None = None, *, follow: bool = False) -> int:
-    """Open a regular file for reading; a link, unless it is to be followed, a device or a pipe is refused."""
+    """Open a regular file for reading; refuse a device, a pipe and, without `follow`, a link."""
     fd = os.open(name, _READ & ~_NOFOLLOW if follow else _READ, dir_fd=parent)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
@@ -164,7 +164,7 @@ def open_path(path: str) -> int:
 
 @contextlib.contextmanager
 def hold(name: bytes, parent: int) -> Iterator[int]:
-    """Hold on to whatever stands at `name`, itself and not what it links to, without opening it."""
+    """Yield a handle on what exists at `name`, itself and not the target of a link, without opening it."""
     fd = os.open(name, _PIN, dir_fd=parent)
     try:
         yield fd
@@ -173,7 +173,7 @@ def hold(name: bytes, parent: int) -> Iterator[int]:
 
 
 def proc_path(fd: int) -> str:
-    """Return a path that leads to what the handle is open on, whatever happens to its name."""
+    """Return a path to the file that the handle has open, even if its name changes."""
     return f"/proc/self/fd/{fd}"
 
 
@@ -188,7 +188,7 @@ def make_symlink(target: bytes, name: bytes, parent: int) -> None:
 
 
 def _not_here(name: bytes | str) -> OSError:
-    """Return the error of a call that this platform does not have at all."""
+    """Return the error of a call that this platform does not have."""
     return OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), os.fsdecode(name))
 
 
@@ -200,7 +200,7 @@ def make_fifo(name: bytes, parent: int) -> None:
 
 
 def make_device(name: bytes, parent: int, *, block: bool, major: int, minor: int) -> None:
-    """Make a device that only its owner may use; numbers that no system has are refused as the system would."""
+    """Make a device that only its owner may use; raise EINVAL, as the system does, for numbers out of range."""
     if max(major, minor) > _LARGEST_DEVICE_PART:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fsdecode(name))
     if os.mknod not in os.supports_dir_fd:
@@ -209,12 +209,12 @@ def make_device(name: bytes, parent: int, *, block: bool, major: int, minor: int
 
 
 def link(source: bytes, source_parent: int, name: bytes, parent: int) -> None:
-    """Make a hard link; a link as the source is itself linked, not followed."""
+    """Make a hard link; if the source is a symbolic link, link it itself."""
     os.link(source, name, src_dir_fd=source_parent, dst_dir_fd=parent, follow_symlinks=False)
 
 
 def rename(source: bytes, source_parent: int, name: bytes, parent: int) -> None:
-    """Rename, over an empty directory or a file too."""
+    """Rename, also over an empty directory or a file."""
     os.rename(source, name, src_dir_fd=source_parent, dst_dir_fd=parent)
 
 
@@ -229,21 +229,21 @@ def rmdir(name: bytes, parent: int) -> None:
 
 
 def lstat(name: bytes, parent: int) -> os.stat_result:
-    """Describe what stands at `name`, a link itself."""
+    """Return the status of `name`, or of the link itself."""
     return os.stat(name, dir_fd=parent, follow_symlinks=False)
 
 
 def may_write(name: bytes, parent: int) -> bool:
-    """Tell whether files may be made in the directory `name`, as far as the system says."""
+    """Return whether the system permits new files in the directory `name`."""
     effective = os.access in os.supports_effective_ids
     return os.access(name, os.W_OK | os.X_OK, dir_fd=parent, effective_ids=effective)
 
 
 def lock(fd: int, *, wait: bool) -> bool:
-    """Take the lock on an open file or directory, which is held until the last handle that shares it is closed.
+    """Take the lock on an open file or directory, until the last handle that shares it is closed.
 
     Returns:
-        Whether it was taken: not where another process has it and `wait` is False, nor where there are no such locks.
+        Whether it was taken: False if another process has it and `wait` is False, or the platform has no such locks.
     """
     try:
         import fcntl
@@ -257,7 +257,7 @@ def lock(fd: int, *, wait: bool) -> bool:
 
 
 def is_directory(mode: int) -> bool:
-    """Tell whether the mode of a stat result is a directory's."""
+    """Return whether the mode of a stat result is a directory's."""
     return stat.S_ISDIR(mode)
 
 
@@ -272,7 +272,7 @@ def read_link(name: bytes, parent: int) -> bytes:
 
 
 def lchown(name: bytes, parent: int, uid: int, gid: int) -> None:
-    """Change the owner of what stands at `name`, a link itself."""
+    """Change the owner of `name`, or of the link itself."""
     os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
 
 
@@ -282,12 +282,12 @@ def utime(fd: int, mtime_ns: int) -> None:
 
 
 def utime_at(name: bytes, parent: int, mtime_ns: int) -> None:
-    """Set the times of what stands at `name`, a link itself."""
+    """Set the times of `name`, or of the link itself."""
     os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=parent, follow_symlinks=False)
 
 
 def fsetxattr(fd: int | str, name: bytes, value: bytes) -> None:
-    """Set an extended attribute of an open file, or of what a path of `proc_path` leads to."""
+    """Set an extended attribute of an open file, or of the file at a `proc_path`."""
     if not hasattr(os, "setxattr"):
         raise _not_here(name)
     os.setxattr(fd, name, value)
@@ -299,19 +299,19 @@ def fremovexattr(fd: int, name: bytes) -> None:
 
 
 def lsetxattr(directory: str, link_name: bytes, name: bytes, value: bytes) -> None:
-    """Set an extended attribute of the link `link_name` itself, in what a path of `proc_path` leads to."""
+    """Set an extended attribute of the link `link_name` itself, in the directory at a `proc_path`."""
     if not hasattr(os, "setxattr"):
         raise _not_here(name)
     os.setxattr(os.fsencode(directory) + b"/" + link_name, name, value, follow_symlinks=False)
 
 
 def chmod(path: str | int, mode: int) -> None:
-    """Change the mode of what a path of `proc_path` leads to, or of an open file."""
+    """Change the mode of the file at a `proc_path`, or of an open file."""
     os.chmod(path, mode)
 
 
 def get_xattrs(path: int | str | bytes, *, follow: bool = True) -> dict[bytes, bytes]:
-    """Return the extended attributes of an open file or of a path, as far as they may be read."""
+    """Return the readable extended attributes of an open file or of a path."""
     found: dict[bytes, bytes] = {}
     if not hasattr(os, "listxattr"):
         return found
@@ -351,7 +351,7 @@ def pread(fd: int, size: int, offset: int) -> bytes:
 
 
 def data_extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield the (offset, length) pieces of an open file that are no holes."""
+    """Yield the (offset, length) pieces of an open file that are not holes."""
     at = 0
     while at < size:
         try:
@@ -365,7 +365,7 @@ def data_extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def temporary_file(directory: str | None = None) -> IO[bytes]:
-    """Open a file that has no name and goes when it is closed; an error names the temporary directory."""
+    """Open a file without a name that is removed when closed; an error names the temporary directory."""
     try:
         return tempfile.TemporaryFile(dir=directory, buffering=0)
     except OSError as error:
@@ -374,7 +374,7 @@ def temporary_file(directory: str | None = None) -> IO[bytes]:
 
 
 def write_temporary(file: IO[bytes], data: bytes, directory: str | None = None) -> None:
-    """Write all of `data` to a file of `temporary_file`, which is in `directory`; errors say so."""
+    """Write all of `data` to a `temporary_file`, which is in `directory`; an error names the directory."""
     try:
         write_all(file.fileno(), memoryview(data))
     except OSError as error:
@@ -384,7 +384,7 @@ def write_temporary(file: IO[bytes], data: bytes, directory: str | None = None) 
 
 def _locate_temporary(error: OSError, directory: str | None) -> None:
     if directory is None:
-        # Where there is none, the error lists the places that were tried.
+        # If none is usable, the error lists the directories tried.
         locate(error, tempfile.tempdir, "temporary directory (set TMPDIR to use another)")
     else:
         locate(error, directory, "temporary directory")
@@ -396,25 +396,25 @@ def temporary_directory(directory: str | None = None) -> str:
 
 
 def resolve(path: str) -> str:
-    """Return the absolute path that a path of the user's leads to; what does not exist yet is kept as it is."""
+    """Return the absolute path that a user's path leads to; components that do not exist are kept."""
     try:
         return str(pathlib.Path(path).resolve())
-    except RuntimeError:  # A link that leads in a circle, before Python 3.13; it leads nowhere and is what it is.
+    except RuntimeError:  # A loop of links, before Python 3.13; the path is kept.
         return os.path.abspath(path)
 
 
 def exists(path: str) -> bool:
-    """Tell whether a path of the user's leads to anything."""
+    """Return whether a user's path leads to anything."""
     return os.path.exists(path)
 
 
 def is_existing_directory(path: str) -> bool:
-    """Tell whether a path of the user's leads to a directory."""
+    """Return whether a user's path leads to a directory."""
     return os.path.isdir(path)
 
 
 def is_current_directory(path: bytes) -> bool:
-    """Tell whether a path is the directory that this process works in."""
+    """Return whether a path is the working directory of this process."""
     try:
         return os.path.samefile(path, b".")
     except OSError:
@@ -422,7 +422,7 @@ def is_current_directory(path: bytes) -> bool:
 
 
 def mount_points() -> set[bytes]:
-    """Return the paths at which something is mounted, as far as the system says."""
+    """Return the paths of mount points; empty if the system does not list them."""
     try:
         with open("/proc/self/mountinfo", "rb") as lines:
             return {_OCTAL.sub(lambda found: bytes([int(found[1], 8)]), line.split(b" ")[4]) for line in lines}

@@ -55,7 +55,7 @@ class OpenFile:
         """
         with self._lock:
             if self._fd < 0:
-                raise StoreError(self.place, "it has been closed, nothing can be read from it any more")
+                raise StoreError(self.place, "closed")
             return system.pread(self._fd, size, offset)
 
     def close(self) -> None:

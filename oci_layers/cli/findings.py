@@ -18,8 +18,8 @@ def finding_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile",
         choices=("strict", "default", "lenient"),
         default="default",
-        help="strict: warnings are errors, notes are warnings; lenient: no notes, and what the world tolerates passes; "
-        "links to blobs are followed",
+        help="strict: warnings are errors, notes are warnings; lenient: hide notes, accept faults that common tools "
+        "accept, follow links to blobs",
     )
     parser.add_argument(
         "--format", choices=("text", "json", "sarif"), default="text", help="sarif is for CI systems (SARIF 2.1.0)"
@@ -52,4 +52,4 @@ class SeverityCounts:
 
     def __str__(self) -> str:
         found = [counted(self._counts[each], each) for each in SEVERITIES if self._counts[each]]
-        return ", ".join(found) or "nothing is wrong"
+        return ", ".join(found) or "no findings"

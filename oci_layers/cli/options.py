@@ -23,24 +23,26 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
         help="oci:DIR[:REF|@DIGEST], oci-archive:FILE[:REF|@DIGEST], docker-archive:FILE[:NAME:TAG], or the path of "
         "one of these",
     )
-    choice_arguments(parser, "which of several images; this machine's if left out")
+    choice_arguments(parser, "which of several images (default: that for this machine)")
     if policy:
         parser.add_argument(
             "--threads",
             type=_threads,
             metavar="N",
-            help="how many may work on a layer at once, 1 to 4; as fits this machine if left out",
+            help="threads per layer, 1 to 4 (default: two for each CPU, at most 4)",
         )
         parser.add_argument(
             "--policy",
             choices=("default", "strict", "lenient"),
             default="default",
-            help="what to do with what the rules of layers leave open or refuse; lenient also follows links to blobs",
+            help="how to treat layer entries that the spec leaves undefined or forbids; lenient also follows links to "
+            "blobs",
         )
         parser.add_argument(
             "--parents",
             choices=("follow", "replace"),
-            help="links in the parents of a name: follow them, or replace them as an overlay mount shows",
+            help="symbolic links in the parents of an entry: follow them inside the root, or replace them by "
+            "directories, as overlayfs does",
         )
 
 

@@ -41,7 +41,7 @@ _OVERLAY = (b"trusted.overlay.", b"user.overlay.")
 _SELINUX = b"security.selinux"
 _SET_ID = 0o6000
 _NO_PROC = "there is no /proc to set it through"
-_TAKEN = "something is there already: the file system takes two names of the image for one"
+_TAKEN = "name already exists: the file system does not distinguish two names of the image"
 
 
 class DirectoryMirror:

@@ -176,7 +176,7 @@ class ImagePath:
             ValueError: This is the root, or `suffix` does not begin with a dot, is only a dot, or has a slash.
         """
         if suffix == "." or (suffix and not suffix.startswith(".")):
-            raise ValueError(f"{escape(suffix)!r} is not a suffix: it begins with a dot and goes on")
+            raise ValueError(f"{escape(suffix)!r} is not a suffix: expected a dot followed by text")
         return self.with_name(self.stem + suffix)
 
     def relative_to(self, other: AnyPath, *, walk_up: bool = False) -> PurePosixPath:

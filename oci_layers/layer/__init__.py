@@ -1,7 +1,7 @@
-"""Layers: entries into changes, and changes into the merged tree.
+"""Layers: tar entries into changes, and changes into the merged tree.
 
 `whiteout` has the grammar of `.wh.` names, `decode` turns tar entries into the changes of `change`, `apply` merges
-them, and `policy` says what to do where there is a choice.
+them, `policy` decides where there is a choice, and `rules` has the rules of layers.
 
     apply(decode(read_tar(stream)), tree)
 """

@@ -1,21 +1,27 @@
-"""Merge the changes of one layer into a tree: lower and upper, and in what order.
+"""Merge the changes of one layer into a tree, in one pass and in any order of the entries.
 
-A whiteout or an opaque marker removes what lower layers have and never what its own layer adds, wherever it stands in
-the tar (WHT-06, WHT-07, WHT-11). So the names that this layer has written, with their ancestors, are kept as the
-*upper set*, and a marker removes only what is not in it. What a marker has once cleared of lower content cannot get any
-back within the layer, so it is not searched again: the work stays linear, however many markers repeat each other.
+Theory of operation. `Application` receives changes, which `decode` makes from tar entries, and merges each at once into
+`tree` with a `tree.editor.TreeEditor`, which lays one node over another. All decisions depend on the tree alone; a
+mirror, such as a directory on disk, only repeats the steps. `lower` is a fork of the tree as it was before the layer.
 
-The path of a marker is a path of the lower layers too: it is followed in the tree that they make, `lower`, so that
-neither the links of this layer nor its other markers lead it elsewhere. A marker whose path leads through a lower link
-waits for the end of the layer: where the layer has put something else in the place of the link, such as a directory
-with an opaque marker in it, there is nothing lower in it, and what the link led to stays.
+A marker (whiteout or opaque marker) removes what lower layers have and never what its own layer adds, wherever it is in
+the tar (WHT-06, WHT-07, WHT-11). Five invariants make one pass enough:
 
-One case is left that depends on order: a layer that removes a lower name which its own entries use, as the target of a
-hard link or as a link in their paths. It is read in tar order. Where something was used and removed, the layer is
-applied twice more, its markers first and its markers last; `order` is reported if that gives another tree.
+* `upper` has all names that this layer has written, with their ancestors, and a marker removes only names that are not
+  in it. So a marker before an entry and a marker after it give the same tree: the lower content is removed, the entry
+  exists.
+* `cleared` has the directories from which markers have removed all lower content. They cannot get any back within the
+  layer, so they are not searched again: the work stays linear, however many markers repeat each other.
+* The path of a marker is resolved in `lower`, so neither the links of this layer nor its other markers redirect it.
+* `late` has the markers whose paths lead through a link of a lower layer. They are applied at the end of the layer: if
+  the layer has replaced that link, such as by a directory with an opaque marker in it, nothing lower is in it, and the
+  target of the link stays.
+* `deferred` has the hard links whose targets do not exist yet, if the policy allows them; they are made at the end.
 
-How one node is laid over another is `tree.merge`; what an entry means is `changeset`. What happens is decided on the
-tree alone, so that a disk never has to know any of this.
+One case depends on order: a layer that removes a lower name which its own entries use, as the target of a hard link or
+as a link in their paths. Such a layer is applied in tar order. The order check: if a name was used and removed, or may
+have been, the layer is applied twice more to forks of `lower`, its markers first and its markers last; the rule `order`
+is reported if either gives another tree.
 """
 
 from collections.abc import Callable, Iterable
@@ -51,19 +57,19 @@ def apply(
     """Merge one layer's changes into `tree`, and repeat each step on `mirror`.
 
     Args:
-        changes: What `changeset.decode` yields; read once, one at a time.
+        changes: What `decode.decode` yields; read once, one at a time.
         tree: The layers below, merged; changed in place, within its own limits. After an error it holds part of this
-            layer: apply to a `fork()` to keep what was.
-        layer: The number of this layer, for the provenance of directories that it implies.
-        mirror: Whatever shall follow the tree, such as a directory on disk.
+            layer: apply to a `fork()` to keep the original.
+        layer: The number of this layer, for findings and for directories that it implies.
+        mirror: Receives every step, such as a `disk.mirror.DirectoryMirror`.
         policy: What to do where the spec leaves a choice.
         on_finding: Called with each finding.
 
     Raises:
-        LinkError: A hard link without a target, a loop of links.
+        LinkError: A hard link to a name that does not exist, or a loop of links.
         LayerError: Another change that the policy refuses.
         LimitError: A resolved path that is too long or too deep; too many directories that paths imply.
-        TarFormatError: The archive ends inside the content of a file; this and limits raise whatever the policy.
+        TarFormatError: The archive ends inside the content of a file; raised, as LimitError is, under every policy.
     """
     application = Application(tree, layer, mirror, policy or Policy(), on_finding)
     for change in changes:
@@ -72,15 +78,14 @@ def apply(
 
 
 class Application:
-    """One layer on its way into a tree, change by change; `apply` has the arguments.
+    """Applies one layer to a tree, change by change; `apply` documents the arguments.
 
-    `lower` is the tree as it was. `upper` has the names that this layer has written, resolved; `described` are the
-    directories that had entries of their own; `cleared` those that hold nothing lower any more; `deferred` the hard
-    links, by their names, that wait for their targets; `late` the markers behind lower links. `used` has the lower
-    names that entries depend on, `markers` are those there were, `marked` the same
-    at resolved paths; `disputed` are the names in both, `doubtful`
-    is the first name that may need more than can be seen, `kept` is what to apply again to settle all that. `turn`
-    is what the caller calls the present change, and that again when what waited is reported in the end.
+    The module docstring explains `lower`, `upper` (resolved names), `cleared`, `late` and `deferred` (by path as
+    named). `described` are the directories that have entries of their own. `used` has the lower names that entries
+    depend on, `markers` the markers so far, `marked` the same at resolved paths; `disputed` are the names that are used
+    and removed, `doubtful` is the first name that may depend on more than `used` shows, `kept` has the changes for the
+    order check. `turn` is the caller's label of the present change, which is set again while a waiting change is
+    applied or reported at the end.
     """
 
     def __init__(
@@ -131,7 +136,7 @@ class Application:
             self.report("refused", change.path, error.reason)
 
     def end(self) -> None:
-        """Merge what waited: markers behind links; hard links, one to another as often as links are followed."""
+        """Apply what waits: late markers, then deferred links, in rounds, as one may be the target of another."""
         kept, self.kept = self.kept, None
         for turn, marker in self.late:
             self.turn = turn
@@ -158,7 +163,7 @@ class Application:
                 self.report("order", path, "the layer removes what this needs: read in tar order")
 
     def depends_on_order(self, kept: "_Kept") -> bool:
-        """Tell whether the layer gives another tree when its markers come first, or last."""
+        """Return whether the layer gives another tree if its markers come first, or last."""
         changes = kept.changes()
         markers: list[Change] = [change for change in changes if isinstance(change, Whiteout | Opaque)]
         others: list[Change] = [change for change in changes if not isinstance(change, Whiteout | Opaque)]
@@ -167,7 +172,7 @@ class Application:
         return any(tree is None or not self.tree.is_like(tree, _from_one_entry) for tree in trees)
 
     def again(self, changes: Iterable[Change]) -> FileTree | None:
-        """Return the tree that `changes` make of the lower layers; None if they are refused."""
+        """Return the lower layers with `changes` applied; None if a change is refused."""
         tree = self.lower.fork()
         other = Application(tree, self.layer, None, self.policy, None)
         other.kept = None
@@ -185,14 +190,14 @@ class Application:
             self.on_finding(layer_finding(what, path, self.layer, detail))
 
     def report_suspicious(self, what: str, path: bytes, detail: str) -> None:
-        """Report what is legal and wrong all the same, or refuse it."""
+        """Report a suspicious but legal change, or raise if the policy refuses it."""
         if self.policy.suspicious == "error":
-            self.merge.forget()  # Whatever comes the same way is refused, too.
+            self.merge.forget()  # Resolve the path again for later entries, to refuse them too.
             raise LayerError(path, detail)
         self.report(what, path, detail)
 
     def report_climbing_link(self, link: bytes) -> None:
-        """Report a link that leads above the root, or refuse it."""
+        """Report a link that leads above the root, or raise if the policy refuses it."""
         self.report_suspicious("climbing-link", link, "the link leads above the root")
 
     def add(self, change: Add) -> None:
@@ -214,7 +219,7 @@ class Application:
         self.merge.put(here, name, node, change.data)
 
     def link(self, change: Link) -> None:
-        """Give a file another name, now or at the end."""
+        """Make a hard link, now or at the end of the layer."""
         self.cancel_deferred(change.path)
         target = self.find(change)
         self.handle_events()
@@ -235,19 +240,19 @@ class Application:
         self.merge.link(target, here, name)
 
     def find(self, change: Link) -> tuple[bytes, Leaf] | None:
-        """Return the resolved path of the target of a link, and what is there; None if nothing is."""
+        """Return the resolved path and the node of the target of a link; None if nothing exists there."""
         try:
             return self.merge.find(change.target)
         except LinkError as error:
             raise LinkError(change.path, f"{error.reason}: {_shown(change.target)}") from None
 
     def cancel_deferred(self, path: bytes) -> None:
-        """Forget a link of this name that still waits: the last entry of a name wins."""
+        """Drop a deferred link of this name: the last entry of a name wins."""
         if self.deferred.pop(path, None) is not None:
             self.duplicate(path)
 
     def enter(self, path: bytes) -> tuple[Parent, bytes]:
-        """Return the directory in which `path` stands, implied where it is missing, and the last component."""
+        """Return the parent directory of `path`, made where it is missing, and the last component."""
         parent, name = parent_and_name(path)
         here = self.merge.open_parent(parent)
         if self.merge.events:
@@ -257,7 +262,7 @@ class Application:
         return here, name
 
     def record(self, here: Parent, name: bytes, *, described: bool = False) -> None:
-        """Put a name into the upper set."""
+        """Add a name to the upper set, and report one that the layer has twice."""
         names = self.upper.enter(here.path)
         if described or name in names:
             path = join(here.path, name)
@@ -269,13 +274,13 @@ class Application:
         names.setdefault(name, None)
 
     def duplicate(self, path: bytes) -> None:
-        """Report a name that the layer has twice, or refuse it."""
+        """Report a name that the layer has twice, or raise if the policy refuses it."""
         if self.policy.duplicates == "error":
             raise LayerError(path, "the layer has this name twice (LYR-02)")
         self.report("duplicate", path)
 
     def handle_events(self) -> None:
-        """Take up what the merge met on its way to a place."""
+        """Process the events recorded while paths were resolved."""
         events = self.merge.events.copy()
         self.merge.events.clear()
         for note in events:
@@ -289,7 +294,7 @@ class Application:
                     self.report_climbing_link(note.path)
                 case "replaced":
                     self.report_suspicious(
-                        "file-as-directory", note.path, "a file is used as a directory, and gave way to one"
+                        "file-as-directory", note.path, "a file is used as a directory, and is replaced by one"
                     )
                 case "implied":
                     if self.policy.parents == "follow" and isinstance(self.lower.at(note.path), Symlink):
@@ -298,7 +303,7 @@ class Application:
                     assert_never(note.what)
 
     def use(self, path: bytes) -> None:
-        """Remember that an entry depends on what lower layers have at a resolved path."""
+        """Record that an entry depends on what lower layers have at a resolved path."""
         self.used.add(path)
         above = path
         while above:
@@ -309,13 +314,13 @@ class Application:
                 return
 
     def mark(self, parent: bytes, marker: bytes, removed: bytes) -> None:
-        """Remember a marker in a resolved directory, and what it removes."""
+        """Record a marker in a resolved directory, and what it removes."""
         self.marked.add(join(parent, marker))
         if self.used.within(removed) or (marker != OPAQUE_NAME and removed in self.used):
             self.disputed[removed] = self.turn
 
     def remove(self, marker: Whiteout | Opaque, *, late: bool = False) -> None:
-        """Remove what a marker names, unless it has to wait and is not `late`."""
+        """Apply a marker, or defer it if its path leads through a link and it is not `late`."""
         path, name = parent_and_name(marker.path) if isinstance(marker, Whiteout) else (marker.path, b"")
         if not late:
             self.note_marker(join(path, PREFIX + name if name else OPAQUE_NAME))
@@ -335,7 +340,7 @@ class Application:
                 self.opaque(directory)
 
     def note_marker(self, path: bytes) -> None:
-        """Report a marker that the layer has twice, or refuse it."""
+        """Record a marker, and report one that the layer has twice."""
         if path in self.markers:
             self.duplicate(path)
         self.markers.add(path)
@@ -347,7 +352,7 @@ class Application:
         here = self.merge.known_directory(parent)
         node = None if here is None else here.directory.children.get(name)
         if here is None or node is None:
-            return  # What was there has gone already.
+            return  # Already removed.
         if resolved not in self.upper:
             self.merge.drop(here, name)
         elif isinstance(node, Directory):
@@ -363,7 +368,7 @@ class Application:
             self.clear(here)
 
     def clear(self, here: Parent) -> None:
-        """Remove everything lower from a directory, at any depth; what this layer wrote and its ancestors stay."""
+        """Remove all lower content from a directory, at any depth; names in the upper set stay."""
         stack = [here]
         while stack:
             here = stack.pop()
@@ -380,15 +385,15 @@ class Application:
                     self.forget_lower(below)
 
     def forget_lower(self, here: Parent) -> None:
-        """Make a directory that this layer only implied as it would be had there been nothing below it."""
+        """Give a directory that this layer only implied the attributes that it has if nothing is below it."""
         if here.path not in self.described:
             copy_attributes(here.directory, implicit_directory(self.layer))
 
 
 class _Kept:
-    """The changes of a layer without the contents, to be applied again.
+    """The changes of a layer without contents, to apply them again.
 
-    An `Add` is kept as its path and its node, which stand in the tree anyway: two words, and no object for it.
+    An `Add` is kept as its path and its node, which are in the tree anyway: two references and no other object.
     """
 
     def __init__(self) -> None:
@@ -407,14 +412,14 @@ class _Kept:
 
 
 def _fresh(node: Node) -> Node:
-    """Return a node that no tree has yet, so that changes may be applied to more than one."""
+    """Return a copy of a node, so that one change can be applied to several trees."""
     if isinstance(node, Directory):
         return Directory(node.mode, node.uid, node.gid, node.mtime_ns, node.xattrs, node.layer)
     return attrs.evolve(node)
 
 
 def _from_one_entry(one: Content, other: Content) -> bool:
-    """Tell whether contents are the same without reading any; equal ones of two entries may count as different."""
+    """Return whether contents are the same, without reading any; equal contents of two entries may differ here."""
     return one is other or (isinstance(one, Inline) and one == other)
 
 

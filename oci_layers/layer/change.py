@@ -1,4 +1,4 @@
-"""What one entry of a layer does to the file system below: the four changes (layer.md, change types)."""
+"""The four changes that an entry of a layer can make to the file system below (layer.md, change types)."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ __all__ = ["Add", "Change", "Link", "Opaque", "Whiteout"]
 
 @attrs.define
 class Add:
-    """A node at a clean path, new or in place of another. `data` are a file's stored bytes, while they pass by."""
+    """A node at a clean path, new or replacing another. `data` yields a file's stored bytes, before the next change."""
 
     path: bytes
     node: Node
@@ -20,7 +20,7 @@ class Add:
 
 @attrs.define
 class Link:
-    """One more name, at a clean path, of the file at the clean path `target` in the merged tree."""
+    """Another name, at a clean path, of the file at the clean path `target` in the merged tree."""
 
     path: bytes
     target: bytes

@@ -1,8 +1,8 @@
-"""A layer's tar entries into changes: what each entry means, before anything is known of what lies below.
+"""Turn the tar entries of a layer into changes: what each entry means by itself, without the layers below.
 
-Names are cleaned and markers told from files here; owners out of range, targets that no file system could hold and
-unknown types are refused here, or dropped and reported where the policy says so. Tar bytes are `tar`'s business, the
-`.wh.` grammar is in `whiteout`, and what a change does to a tree in `apply`.
+Names are cleaned and markers are separated from files; owners out of range, targets that no file system can hold and
+unknown types are refused, or dropped and reported under a policy that allows it. `tar` reads the bytes, `whiteout` has
+the `.wh.` grammar, and `apply` changes the tree.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -41,7 +41,7 @@ MAX_OWNER = 2**32 - 2
 MAX_DEVICE = 2**32 - 1
 """The largest part of a device number."""
 _MODES = tuple(range(0o10000))
-"""Each mode as one object, which all nodes share that have it."""
+"""Each mode as one object, shared by all nodes that have it."""
 
 _UNSET = {
     b"SCHILY.acl.": "access-list",
@@ -49,7 +49,7 @@ _UNSET = {
     b"SCHILY.fflags": "file-flags",
     b"MSWINDOWS.": "windows-metadata",
 }
-"""PAX records, by what their keywords begin with, that say something of a file which no tree has."""
+"""Prefixes of PAX keywords for metadata that no tree has, and the rule that reports each."""
 _UNSET_PREFIXES = tuple(_UNSET)
 
 OnFinding = Callable[[LayerFinding], None]
@@ -64,20 +64,20 @@ def decode(
     source: RangeReader | None = None,
     on_finding: OnFinding | None = None,
 ) -> Iterator[Change]:
-    """Turn tar entries into changes, one at a time and in their order.
+    """Turn tar entries into changes, one at a time and in order.
 
     Args:
         entries: What `tar.read_tar` yields.
         layer: The number of the layer in its image, for provenance and findings.
-        policy: What to do with what the rules refuse.
-        limits: What names and targets are held to, and contents that are held in memory.
-        source: What the contents can be read from later, by their offsets in the plain tar. Without one, contents are
-            held in memory.
+        policy: What to do with entries that the rules refuse.
+        limits: The limits on names, targets, and contents in memory.
+        source: Where contents can be read later, by offset in the uncompressed tar. Without one, contents are kept in
+            memory.
         on_finding: Called with each finding.
 
     Raises:
         LayerError: An entry that the policy refuses: UnsafePathError, WhiteoutError.
-        TarFormatError: An archive cut short, whatever the policy.
+        TarFormatError: The archive is cut short; raised under every policy.
         LimitError: A path or a link target that is too long; more contents in memory than `content_bytes`.
     """
     return Decoder(layer, policy or Policy(), limits or Limits(), source, on_finding).decode(entries)
@@ -88,7 +88,7 @@ def _ignore(_: LayerFinding) -> None:
 
 
 class Decoder:
-    """One layer on its way into changes; `decode` has the arguments."""
+    """Decodes one layer; `decode` documents the arguments."""
 
     def __init__(
         self, layer: int, policy: Policy, limits: Limits, source: RangeReader | None, on_finding: OnFinding | None
@@ -96,7 +96,7 @@ class Decoder:
         self.layer = layer
         self.policy = policy
         self.limits = limits
-        # A marker is as much longer than the name that it removes.
+        # A marker is longer than the name that it removes, by the prefix.
         self.marker_limits = attrs.evolve(
             limits,
             component_bytes=limits.component_bytes + len(PREFIX),
@@ -108,7 +108,7 @@ class Decoder:
         self.held = 0
 
     def decode(self, entries: Iterable[Entry]) -> Iterator[Change]:
-        """Yield what entries do; what the policy skips is reported."""
+        """Yield the changes of entries; report the entries that the policy skips."""
         for entry in entries:
             try:
                 change = self.change(entry)
@@ -128,7 +128,7 @@ class Decoder:
         self.on_finding(layer_finding(what, path, self.layer, detail))
 
     def change(self, entry: Entry) -> Change | None:
-        """Return what one entry does, if anything; raises as `decode` does under the default policy."""
+        """Return the change that an entry makes, if any; raises as `decode` does under the default policy."""
         kind = entry.type
         if kind == GLOBAL:
             self.report("global-header", entry.name)
@@ -164,21 +164,21 @@ class Decoder:
         return Add(path, node, iter((memoryview(content.data),)) if isinstance(content, Inline) else entry.pieces())
 
     def unset(self, entry: Entry, path: bytes) -> None:
-        """Report what an entry says that is not set, once of each kind."""
+        """Report the metadata of an entry that are not set, each kind once."""
         keys = [key for key in entry.pax if key.startswith(_UNSET_PREFIXES)]
         for prefix, what in _UNSET.items() if keys else ():
             if any(key.startswith(prefix) for key in keys):
                 self.report(what, path, "not set")
 
     def unknown(self, entry: Entry, path: bytes) -> None:
-        """Refuse or report a tar type that is not known."""
+        """Report an unknown tar type, or raise if the policy refuses it."""
         reason = f"unknown tar type '{escape(entry.type)}'"
         if self.policy.unknown_types == "error":
             raise LayerError(path, reason)
         self.report("unknown-type", path, reason)
 
     def target(self, entry: Entry, path: bytes) -> bytes:
-        """Return where a hard link leads: cleaned like a name, and held at the root (EDGE-14c, EDGE-14d)."""
+        """Return the target of a hard link: cleaned like a name, and clamped to the root (EDGE-14c, EDGE-14d)."""
         _check_nul(entry, path)
         if not entry.linkname:
             raise UnsafePathError(path, "a hard link without a target")
@@ -191,20 +191,20 @@ class Decoder:
         return target
 
     def report_suspicious(self, what: str, path: bytes, detail: str) -> None:
-        """Report what is legal and wrong all the same, or refuse it."""
+        """Report a suspicious but legal entry, or raise if the policy refuses it."""
         if self.policy.suspicious == "error":
             raise UnsafePathError(path, detail)
         self.report(what, path, detail)
 
     def owner(self, entry: Entry, path: bytes) -> tuple[int, int]:
-        """Return the owner of an entry, which must be one that systems can have."""
+        """Return the owner of an entry; raise LayerError if it is out of range."""
         uid, gid = entry.uid, entry.gid
         if not (0 <= uid <= MAX_OWNER and 0 <= gid <= MAX_OWNER):
             raise LayerError(path, f"the owner {uid}:{gid} is out of the range 0 to {MAX_OWNER}")
         return uid, gid
 
     def content(self, entry: Entry) -> Content:
-        """Return the contents of a file, or where they are."""
+        """Return the contents of a file, in memory or as a range of the source."""
         if not entry.size:
             return EMPTY
         if self.source is None:

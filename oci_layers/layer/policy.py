@@ -1,4 +1,4 @@
-"""What to do where the spec leaves a choice, or where an image breaks it: one frozen object and its three presets."""
+"""How layers are applied where the spec leaves a choice or an image breaks it: a frozen object with three presets."""
 
 from typing import Literal, get_args
 
@@ -15,23 +15,23 @@ _Preset = Literal["default", "strict", "lenient"]
 class Policy:
     """How layers are applied. The field defaults are the preset `default`.
 
-    None of these lets anything out of the root, changes what a digest must be, or lifts a limit (`Limits`).
+    No policy lets a path leave the root, accepts a wrong digest, or lifts a limit (`Limits`).
     """
 
     parents: Literal["follow", "replace"] = "follow"
-    """Links in a name: followed inside the root, or replaced by directories as an overlay mount shows."""
+    """Links in the parents of a name: followed inside the root, or replaced by directories, as an overlay does."""
     duplicates: Literal["last", "error"] = "last"
     """Two entries of one layer with one name: the last one wins, or an error (LYR-02)."""
     climbing: Literal["error", "clamp"] = "error"
     """Names that climb above the root: an error, or held at the root."""
     unknown_types: Literal["error", "skip"] = "error"
-    """Entries of an unknown tar type."""
+    """Entries of an unknown tar type: an error, or dropped and reported."""
     forward_links: Literal["error", "defer"] = "error"
-    """Hard links to a name that comes later: an error, or made when the layer has ended."""
+    """Hard links to a name that comes later: an error, or made at the end of the layer."""
     refused: Literal["error", "skip"] = "error"
     """Any other entry that the rules refuse: an error, or dropped and reported."""
     suspicious: Literal["report", "error"] = "report"
-    """What is legal to apply and wrong all the same, such as a file used as a directory: reported, or an error."""
+    """What is legal and probably a mistake, such as a file used as a directory: reported, or an error."""
 
     @classmethod
     def preset(cls, name: str) -> "Policy":

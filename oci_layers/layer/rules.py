@@ -1,8 +1,8 @@
-"""The rules of layers as data: a word, how bad it is to break it, one sentence, what to do about it.
+"""The rules of layers as data: an id, a severity, one sentence, and the fix.
 
-A word never changes its meaning. An error is what the spec forbids, or what applying refuses by default or by the
-policy `strict`; a warning is what other engines or other systems make something else of; a note is worth knowing. The
-engine (`decode`, `apply`) finds what it has to pass over or refuse; `lint` finds all of them.
+An id never changes its meaning. An error is what the spec forbids, or what applying refuses by default or under the
+policy `strict`; a warning is what other engines or other systems treat differently; a note is worth knowing. The engine
+(`decode`, `apply`) reports what it skips or refuses; `lint` reports all of them.
 """
 
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ def _rule(word: str, severity: Severity, sentence: str, fix: str | None = None, 
 
 
 _RULES = (
-    # Names, as the spec and the engine take them.
+    # Names, by the spec and the engine.
     _rule("duplicate", "error", "The layer has this name twice (layer.md, Creating the tar).", "Keep the last entry."),
     _rule("climbing-name", "error", "The name climbs above the root of the image.", "Name it from the root."),
     _rule("nul-name", "error", "The name, or the target of the link, has a NUL byte.", "Rename it."),
     _rule("root-not-directory", "error", "The root of the image can only be a directory.", "Remove the entry."),
     _rule("long-name", "error", "A component of the name is longer than 255 bytes.", "Shorten the name."),
-    _rule("long-path", "error", "The path is longer, or deeper, than file systems take.", "Shorten the path."),
+    _rule("long-path", "error", "The path is longer, or deeper, than file systems allow.", "Shorten the path."),
     # Parents.
     _rule(
         "missing-parent",
@@ -38,7 +38,7 @@ _RULES = (
     _rule(
         "file-as-directory",
         "error",
-        "The path leads through something that is no directory, which has to give way to one.",
+        "The path leads through something that is not a directory; a directory replaces it.",
         "Remove the file in a layer of its own, or rename one of the two.",
     ),
     _rule(
@@ -63,7 +63,7 @@ _RULES = (
     _rule(
         "odd-marker",
         "warning",
-        "The marker is no empty regular file; some engines do not take it as one.",
+        "The marker is not an empty regular file; some engines do not accept it.",
         "Write markers as regular files without content.",
     ),
     _rule("bad-marker", "error", "The marker does not name what it removes (layer.md, Whiteouts).", "Remove it."),
@@ -83,23 +83,23 @@ _RULES = (
     _rule(
         "nothing-hidden",
         "warning",
-        "Nothing below has the name that the whiteout removes; some engines make parents for it.",
+        "No lower layer has the name that the whiteout removes; some engines make parents for it.",
         "Remove the marker.",
     ),
     _rule(
         "nothing-opaque",
         "note",
-        "Nothing below has the directory that the marker makes opaque.",
+        "No lower layer has the directory that the marker makes opaque.",
         "Remove the marker.",
     ),
     # Links.
     _rule(
         "forward-link",
         "error",
-        "The hard link comes before its target, which no engine takes.",
+        "The hard link comes before its target, which no engine accepts.",
         "Write the target first.",
     ),
-    _rule("no-target", "error", "Nothing is there for the hard link to link to.", "Write the file itself."),
+    _rule("no-target", "error", "The target of the hard link does not exist.", "Write the file itself."),
     _rule(
         "outside-link",
         "note",
@@ -108,7 +108,7 @@ _RULES = (
     ),
     _rule("link-to-directory", "error", "A hard link to a directory.", "Make it a symbolic link."),
     _rule("link-to-itself", "error", "A hard link to its own name.", "Write the file itself."),
-    _rule("long-link", "error", "The target of the link is longer than file systems take.", "Shorten the target."),
+    _rule("long-link", "error", "The target of the link is longer than file systems allow.", "Shorten the target."),
     _rule("climbing-link", "error", "The link leads above the root of the image.", "Name its target from the root."),
     _rule(
         "link-metadata",
@@ -117,7 +117,7 @@ _RULES = (
         "Repeat the metadata of the target.",
     ),
     _rule("empty-link", "error", "A link without a target.", "Remove the entry."),
-    # What applying finds.
+    # Found when a layer is applied.
     _rule("refused", "error", "The entry cannot be applied."),
     _rule(
         "order",
@@ -125,9 +125,9 @@ _RULES = (
         "The layer removes a lower name that it also uses; what is left depends on the order of its entries.",
         "Remove the name in a layer of its own.",
     ),
-    # Types and what they carry.
+    # Types and metadata.
     _rule("global-header", "note", "A PAX global header, which changes nothing.", "Remove it."),
-    _rule("unknown-type", "error", "No one knows this tar type.", "Remove the entry."),
+    _rule("unknown-type", "error", "Unknown tar type.", "Remove the entry."),
     _rule("contiguous", "note", "A contiguous file; other engines refuse the type.", "Write a regular file."),
     _rule("sparse", "warning", "A sparse file (layer.md: they should not be used).", "Write the holes as zeros."),
     _rule(
@@ -139,7 +139,7 @@ _RULES = (
     _rule(
         "overlay-xattr",
         "warning",
-        "An extended attribute that an overlay mount keeps for itself.",
+        "An extended attribute that is reserved for overlay mounts.",
         "Leave the attribute out.",
     ),
     _rule(
@@ -174,8 +174,8 @@ _RULES = (
     _rule("windows-character", "note", "Names have characters that Windows refuses.", "Rename them.", once=True),
     _rule("windows-name", "note", "Names are those of devices on Windows.", "Rename them.", once=True),
     _rule("trailing-dot", "note", "Names end with a dot or blank, which Windows drops.", "Rename them.", once=True),
-    # What keeps two builds from being the same bytes.
-    _rule("unsorted", "note", "From here on, the entries are in no order of names.", "Sort the entries by name."),
+    # Differences between two builds of the same files.
+    _rule("unsorted", "note", "From here on, the entries are not sorted by name.", "Sort the entries by name."),
     _rule("owner-name", "note", "Entries have names of owners, which nothing uses.", "Leave them empty.", once=True),
     _rule("extra-time", "note", "Entries have times of access or change.", "Leave these records out.", once=True),
     _rule(
@@ -186,7 +186,7 @@ _RULES = (
         once=True,
     ),
     _rule("negative-time", "note", "A time before 1970, which some engines move there.", "Use a later time."),
-    # What deserves a second look.
+    # Worth a second look.
     _rule("set-id", "note", "The file runs as its owner or group, whoever starts it."),
     _rule("world-writable", "warning", "Everyone may write here.", "Take the bit away, or make the directory sticky."),
     _rule("secret", "note", "A name that private keys or passwords usually have.", "Keep secrets out of images."),
@@ -196,12 +196,11 @@ LAYER_RULES: Mapping[str, Rule] = {rule.id: rule for rule in _RULES}
 """Every rule of layers by its id."""
 
 ONCE = frozenset(_once)
-"""The rules that `lint` reports once a layer, at the end, with the first entry and the number of entries; what matters
-on Windows alone only where the image is not for Windows."""
+"""Rules that `lint` reports once a layer, at the end, with a count; on Windows images, Windows names at each entry."""
 
 
 def layer_finding(
     rule: str, path: bytes, layer: int, message: str = "", *, index: int | None = None, offset: int | None = None
 ) -> LayerFinding:
-    """Return a finding of a rule of layers, as bad as the rule says."""
+    """Return a finding of a rule of layers, with the severity of the rule."""
     return Finding(rule, LAYER_RULES[rule].severity, LayerLocation(layer, path, index, offset), message)

@@ -1,8 +1,8 @@
-"""The grammar of `.wh.` names (layer.md, Whiteouts), and nothing of what they remove.
+"""The grammar of `.wh.` names (layer.md, Whiteouts); `apply` removes what they name.
 
 A last component `.wh.NAME` is a whiteout of its sibling NAME, and `.wh..wh..opq` makes its directory opaque. A NAME
-that is empty, `.` or `..` is an error, and so is `.wh.` before any component but the last: no image can hold such a
-name (WHT-03, WHT-04). AUFS left bookkeeping of its own at the root of layers; it means nothing here and is dropped.
+that is empty, `.` or `..` is an error, and so is `.wh.` before any component but the last: no image can have such a
+name (WHT-03, WHT-04). The bookkeeping files of AUFS at the root of a layer have no meaning here and are dropped.
 """
 
 from oci_layers.errors import WhiteoutError
@@ -17,10 +17,10 @@ _AUFS_NAMES = frozenset({b".wh..wh.plnk", b".wh..wh.aufs", b".wh..wh.orph"})
 
 
 def aufs_artifact(path: bytes) -> str | None:
-    """Return why the marker at the clean `path` means nothing and is to be dropped, or None when it means something.
+    """Return the rule by which the marker at the clean `path` is dropped, or None if it is not dropped.
 
-    AUFS's own names at the root are its bookkeeping (AUF-01); a whiteout of a name that begins with `.wh.` removes what
-    no image can have (EDGE-23).
+    AUFS's own names at the root are its bookkeeping (AUF-01); a whiteout of a name that begins with `.wh.` removes a
+    name that no image can have (EDGE-23).
     """
     first, _, _ = path.partition(b"/")
     if first in _AUFS_NAMES:
@@ -32,20 +32,20 @@ def aufs_artifact(path: bytes) -> str | None:
 
 
 def _in_marker(parent: bytes) -> bool:
-    """Tell whether a directory on the way has a name that none can have."""
+    """Return whether a component of `parent` begins with `.wh.`, as no directory may."""
     return parent.startswith(PREFIX) or b"/" + PREFIX in parent
 
 
 def is_marker(path: bytes) -> bool:
-    """Tell whether the last component of the clean `path` says that it is a marker, a valid one or not."""
+    """Return whether the last component of the clean `path` begins with `.wh.`, valid or not."""
     return parent_and_name(path)[1].startswith(PREFIX)
 
 
 def parse_whiteout(path: bytes) -> Whiteout | Opaque | None:
-    """Return what the clean `path` says as a marker; None when it is an ordinary name.
+    """Parse the clean `path` as a marker; return None for an ordinary name.
 
     Raises:
-        WhiteoutError: The name is none that the grammar has.
+        WhiteoutError: The name does not follow the grammar.
     """
     parent, name = parent_and_name(path)
     if _in_marker(parent):

@@ -1,7 +1,7 @@
-"""What is odd about one entry by itself: its type, mode, owner, time, device number, attributes.
+"""Checks of one entry by itself: its type, mode, owner, time, device number, attributes.
 
-`is_ordinary` sorts out most entries at a glance, as lint looks at every one: nothing here has anything to say on them.
-Names are judged in `lint_names`, hard links in `lint`, which knows the other entries.
+`is_ordinary` quickly recognizes most entries, in which `entry_faults` finds nothing, because lint checks every entry.
+Names are checked in `names`, hard links in `walk`, which knows the other entries.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _Faults = Iterator[tuple[str, str]]
 
 
 def is_ordinary(entry: Entry) -> bool:
-    """Tell whether `entry` is a file, a directory or a symbolic link about which `entry_faults` has nothing to say."""
+    """Return whether `entry` is a file, a directory or a symbolic link in which `entry_faults` finds nothing."""
     if entry.xattrs or entry.extents is not None or entry.mtime_ns < 0 or not _has_owner(entry):
         return False
     if entry.type == SYMLINK:
@@ -33,7 +33,7 @@ def _has_owner(entry: Entry) -> bool:
 
 
 def entry_faults(entry: Entry) -> _Faults:
-    """Yield the rule and a detail for all that is odd about `entry`, its name and what it links to left out."""
+    """Yield a rule and a detail for each fault of `entry`, apart from its name and the place its link leads to."""
     if entry.type in FILE_TYPES or entry.type == DIRECTORY:
         yield from _mode_faults(entry)
     if entry.mtime_ns < 0:

@@ -1,7 +1,10 @@
-"""A layer past the rules of lint and, entry by entry, into the tree that the next layer is over.
+"""Lint one layer: check its entries against the rules, and apply them to the tree of the layers below.
 
-So lint finds whatever applying the layer refuses or reports: what the rules of single entries (`lint`) did not say of
-an entry is taken from the engine, under the word of the rule that has it. Nothing is written, no content is read.
+Each entry takes two paths. `walk.EntryRules` checks it against the rules for entries. `Decoder` and `Application`, the
+engine, apply it to a fork of `lower` as `unpack` does, but without contents. What the engine refuses or reports becomes
+a finding with the index and offset of the entry, unless a rule of the walk covers it already. So lint finds everything
+that applying the layer refuses or reports. The fork is then the tree below the next layer. Nothing is written, no
+content is read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,9 +27,9 @@ from oci_layers.tree.tree import FileTree
 __all__ = ["Linter", "lint"]
 
 _OF_ONE_NAME = frozenset({"path_bytes", "path_depth", "component_bytes"})
-"""The limits whose breach is a finding; one past any other limit makes lint end."""
+"""Limits on one name, which lint reports as findings; it stops at any other limit."""
 _COVERED = {"nothing-hidden": {"nothing-hidden", "nothing-opaque"}, "climbing-link": {"climbing-link", "climbing-name"}}
-"""The rules that say what the engine reports in one word."""
+"""For a rule that the engine reports, the rules of the walk that cover it, if not that rule itself."""
 
 
 def lint(
@@ -38,20 +41,20 @@ def lint(
     limits: Limits | None = None,
     windows: bool = False,
 ) -> Iterator[LayerFinding]:
-    """Yield what the rules find in one layer, as it is found; some findings wait for the end.
+    """Yield the findings of one layer as they are found; some are found only at the end.
 
     Args:
-        entries: What `tar.read_tar` yields; read once, one at a time, and not their contents.
-        lower: The layers below, merged (an empty tree below the first layer). Without it, whatever depends on them is
-            left open.
+        entries: What `tar.read_tar` yields; read once, one at a time, without contents.
+        lower: The layers below, merged (an empty tree below the first layer). Without it, rules that depend on them
+            are not checked.
         layer: The number of the layer in its image, for the findings.
-        policy: How the layer is applied; what it refuses is left out, and the rest applied.
-        limits: What names and the tree are held to; those of `lower` by default.
+        policy: How the layer is applied; refused entries are left out, the rest is applied.
+        limits: The limits on names and the tree; those of `lower` by default.
         windows: Whether the image is for Windows, which has other names and attributes.
 
     Raises:
-        TarFormatError: What `entries` raises; the rules themselves raise nothing.
-        LimitError: As that; or the layer is past a limit on all entries together.
+        TarFormatError: Raised by `entries`; the rules themselves raise nothing.
+        LimitError: Raised by `entries`, or the layer exceeds a limit on all entries together.
     """
     linter = Linter(lower=lower, layer=layer, policy=policy, limits=limits, windows=windows)
     for entry in entries:
@@ -60,11 +63,11 @@ def lint(
 
 
 _Heard = tuple[LayerFinding, int, int]
-"""What the engine reports, with the index and the offset of the entry."""
+"""A finding of the engine, with the index and the offset of the entry."""
 
 
 class Linter:
-    """One layer on its way past the rules, for callers that need the same entries for something else, too."""
+    """Lints one layer incrementally, one entry for each call, for callers that also use the entries themselves."""
 
     def __init__(
         self,
@@ -75,11 +78,11 @@ class Linter:
         limits: Limits | None = None,
         windows: bool = False,
     ) -> None:
-        """Take what `lint` takes; `lower` must stay as it is until the end."""
+        """Take the arguments of `lint`; `lower` must not change before `end` returns."""
         limits = limits or (Limits() if lower is None else lower.limits)
         policy = policy or Policy()
         self.tree = FileTree(limits=limits) if lower is None else lower.fork()
-        """What can be made of the layer over `lower`, complete after `end`."""
+        """The layer applied to `lower`, as far as it can be; complete after `end`."""
         self._layer = layer
         self._lower = lower
         self._windows = windows
@@ -99,10 +102,10 @@ class Linter:
         self._hear(layer_finding("refused", path, self._layer, getattr(error, "reason", str(error))))
 
     def look(self, entry: Entry) -> Sequence[LayerFinding]:
-        """Return what the rules find in the next entry, mostly nothing; its content is not read.
+        """Return the findings of the next entry, usually none; its content is not read.
 
         Raises:
-            LimitError: There is more than a limit on all entries allows.
+            LimitError: The layer exceeds a limit on all entries together.
         """
         rules = self._rules
         rules.look(entry)
@@ -122,13 +125,13 @@ class Linter:
         return self._taken() if rules.found or self._heard else ()
 
     def end(self) -> Sequence[LayerFinding]:
-        """Return what can only be said once the layer has ended.
+        """Return the findings that need the whole layer.
 
         Raises:
             LimitError: As `look`.
         """
         self._rules.end()
-        if self._has_refused:  # In no order can all of it be applied.
+        if self._has_refused:  # In no order can all entries be applied.
             self._application.kept = None
         try:
             self._application.end()
@@ -136,18 +139,18 @@ class Linter:
             if error.limit not in _OF_ONE_NAME:
                 raise
             self._refuse(b"", error)
-        if self._lower is None:  # Nothing can be said of links to what is not in the layer.
+        if self._lower is None:  # The targets of refused links may be in layers below.
             self._heard = [heard for heard in self._heard if heard[0].rule != "refused"]
         self._rules.waiting.clear()
         return self._taken()
 
     def _has_target(self, link: Link) -> bool:
-        """Tell whether the engine has just made a link, perhaps to a target behind links of the layer."""
+        """Return whether the engine has just made this link, perhaps to a target behind links of the layer."""
         refused = any(finding.rule == "refused" for finding, _, _ in self._heard)
         return not refused and link.path not in self._application.deferred
 
     def _is_waiting(self) -> bool:
-        """Tell whether the rules have found no target yet for the hard link that is the present entry."""
+        """Return whether the present entry is a hard link for which the rules have found no target yet."""
         waiting = self._rules.waiting
         return bool(waiting) and waiting[-1][0].location.index == self._rules.index
 
@@ -161,7 +164,7 @@ class Linter:
                     self._rules.count(finding.rule, finding.location.path)
                 continue
             if finding.rule == "refused" and self._is_waiting():
-                continue  # What the rules say of it in the end is an error, too.
+                continue  # `EntryRules.end` reports an error for it.
             here = [found for found in told if found.location.index == index]
             if not self._is_covered(finding, here):
                 told.append(attrs.evolve(finding, location=attrs.evolve(finding.location, index=index, offset=offset)))
@@ -169,7 +172,7 @@ class Linter:
         return told
 
     def _is_covered(self, finding: LayerFinding, told: Iterable[LayerFinding]) -> bool:
-        """Tell whether the rules said of an entry what the engine reports."""
+        """Return whether the rules already report, for the same entry, what the engine reports."""
         if finding.rule == "refused":
             return any(found.severity == "error" for found in told)
         words = _COVERED.get(finding.rule, {finding.rule})

@@ -1,8 +1,8 @@
-"""What is odd about the name of one file, whatever it is a name of.
+"""Checks of one file name by itself.
 
-Names that other systems cannot hold (Windows, macOS, anything that takes names for UTF-8), two names that such systems
-take for one, and the usual names of secrets. `is_plain` sorts out most names at a glance, as lint looks at every one:
-for them, nothing here has anything to say. What the spec forbids in names is in `lint`.
+Names that other systems cannot hold (Windows, macOS, anything that reads names as UTF-8), pairs of names that such
+systems do not distinguish, and the usual names of secrets. `is_plain` quickly recognizes most names, in which nothing
+here finds a fault, because lint checks every name. What the spec forbids in names is in `walk`.
 """
 
 import re
@@ -12,11 +12,11 @@ from collections.abc import Iterator
 __all__ = ["NOTED_ONCE", "fold", "is_plain", "is_secret", "name_faults", "same_text"]
 
 NOTED_ONCE = frozenset({"backslash", "windows-character", "windows-name", "trailing-dot"})
-"""What matters on Windows alone, so that an image for another system is told of it once a layer."""
+"""Rules that matter only on Windows; lint reports each once a layer if the image is for another system."""
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-.+~,=@%#^&()[]{}!$;'`")
 _PLAIN_OR_NUL = bytes(byte if byte in _PLAIN else 0 for byte in range(256))
-"""For `translate`, which gives a name of nothing but plain bytes back as it is."""
+"""For `translate`, which returns a name of only plain bytes unchanged."""
 _DEVICES = frozenset(
     [b"con", b"prn", b"aux", b"nul", b"conin$", b"conout$"]
     + [device + b"%d" % number for device in (b"com", b"lpt") for number in range(10)]
@@ -35,18 +35,18 @@ _SECRETS = _KEYS | {
 _SECRET_PATHS = (b"/.aws/credentials", b"/.docker/config.json", b"/.kube/config", b"/.config/gh/hosts.yml")
 _KEY_FILE = re.compile(rb".*\.(?:key|p12|pfx|ppk)|(?:.*[._-])?(?:priv|private|priv-?key|private[._-]?key|key)\.pem")
 _SUSPECTS = _DEVICES | _KEYS | {b"", b"credentials", b"config", b"hosts", b"pem", b"key", b"p12", b"pfx", b"ppk"}
-"""What stands before, between or after the dots of a name that needs a closer look; nothing for `.netrc` and `x.`."""
+"""Parts before, between or after dots that need a closer look; the empty part is in `.netrc` and `x.`."""
 _CONTROL = re.compile(rb"[\x01-\x1f\x7f]")
 _FORBIDDEN = re.compile(rb'[:*?"<>|]')
 
 
 def is_plain(name: bytes) -> bool:
-    """Tell whether nothing can be odd about `name`: lower-case ASCII, and like nothing that is looked for."""
+    """Return whether `name` is lower-case ASCII without a suspicious part, so that no check finds a fault."""
     return name.translate(_PLAIN_OR_NUL) == name and _SUSPECTS.isdisjoint(name.split(b".")) and len(name) <= 255
 
 
 def name_faults(name: bytes) -> Iterator[tuple[str, str]]:
-    """Yield the rule and a detail for all that is odd about the base name `name` by itself."""
+    """Yield a rule and a detail for each fault of the base name `name` by itself."""
     if not name.isascii():
         try:
             name.decode("utf-8")
@@ -67,13 +67,13 @@ def name_faults(name: bytes) -> Iterator[tuple[str, str]]:
 
 
 def is_secret(path: bytes) -> bool:
-    """Tell whether a file at the clean `path` usually holds what should not be in an image."""
+    """Return whether the clean `path` is a usual name of a file with secrets."""
     name = path.rpartition(b"/")[2]
     return name in _SECRETS or (b"/" + path).endswith(_SECRET_PATHS) or bool(_KEY_FILE.fullmatch(name))
 
 
 def fold(name: bytes) -> bytes:
-    """Return what all names have in common that differ in case, or in how their text is composed."""
+    """Return the folded form of `name`, which is equal for names that differ only in case or Unicode composition."""
     if name.isascii():
         return name.lower()
     text = unicodedata.normalize("NFD", name.decode("utf-8", "surrogateescape")).casefold()
@@ -81,6 +81,6 @@ def fold(name: bytes) -> bytes:
 
 
 def same_text(one: bytes, other: bytes) -> bool:
-    """Tell whether two names are the same text, composed or not."""
+    """Return whether two names are the same text, composed or decomposed."""
     left, right = (unicodedata.normalize("NFC", name.decode("utf-8", "surrogateescape")) for name in (one, other))
     return left == right

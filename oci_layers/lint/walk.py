@@ -1,14 +1,13 @@
-"""A layer's entries into what is wrong, doubtful or worth knowing about them, as far as the entries themselves show it.
+"""Check the entries of a layer against the rules that the entries and the layers below show, without applying them.
 
-What each rule says is in `lint_rules`, what can be odd about one name or one entry in `lint_names` and `lint_entry`;
-here is the walk, which knows the entries before. It remembers each name with a few numbers, by directory, so the memory
-is that of the names. Whether something below is hidden or linked to can only be said with the tree of the layers below,
-`lower`. Links that this layer itself makes are not followed: what comes of those is for the engine to say, which
-`linter` asks.
+The rules are in `layer.rules`; `names` and `entries` check one name or one entry by itself; here is the walk, which
+knows the earlier entries. It remembers a few numbers for each name, by directory, so memory grows with the names. The
+rules about names below that are hidden or linked to need `lower`, the tree of the layers below. Links that this layer
+itself makes are not followed: `linter` gets findings about those from the engine.
 
-Most entries are ordinary, and reading them is cheap: the directory is looked up as it is spelt, the last component is
-judged at a glance, metadata are compared with those of an entry before, and only what stands out takes a longer way
-(`odd_name`, `metadata`, `again`, `order`).
+Most entries are ordinary and cheap to check: the directory is looked up as it is written, `is_plain` accepts the last
+component, and the metadata equal those of an earlier entry. Only other entries take the slow paths (`odd_name`,
+`metadata`, `again`, `order`).
 """
 
 import attrs
@@ -53,16 +52,16 @@ _KINDS: dict[type[Node], bytes] = {Directory: DIRECTORY, File: REGULAR, Symlink:
 
 _Found = LayerFinding
 _Seen = tuple[bytes, int, int, int, int]
-"""What is remembered of a name: type, mode as stored, uid, gid and time; of a hard link, those of its target."""
+"""The remembered type, mode as stored, uid, gid and time of a name; for a hard link, those of its target."""
 
 
 @attrs.define(eq=False)
 class _Directory:
     """What is known of the names in one directory.
 
-    `names` has the entries; `below` the directories in which something is, or is hidden, which are `entered` in the
-    first case; `folded` maps the folded form of names that are not their own to the first of them; `hidden` has what
-    whiteouts remove. `lower` is the directory that the layers below have there.
+    `entered` is true if an entry is in this directory. `names` has the entries; `below` the subdirectories that have
+    entries or whiteouts in them; `folded` maps the folded form of names that differ from it to the first such name;
+    `hidden` has what whiteouts remove. `lower` is the directory of the layers below at this path.
     """
 
     lower: Directory | None = None
@@ -73,26 +72,26 @@ class _Directory:
     hidden: set[bytes] | None = None
 
     def fold_of(self, name: bytes) -> bytes | None:
-        """Return the first name that has `name` as its folded form, if there was one."""
+        """Return the first name that has `name` as its folded form, if any."""
         return self.folded.get(name) if self.folded else None
 
     def hides(self, name: bytes) -> bool:
-        """Tell whether a whiteout removes `name`."""
+        """Return whether a whiteout removes `name`."""
         return self.hidden is not None and name in self.hidden
 
     def has_entered(self, name: bytes) -> bool:
-        """Tell whether something is in the directory `name` in this one."""
+        """Return whether an entry is in the directory `name` in this one."""
         below = self.below.get(name)
         return below is not None and below.entered
 
 
 class EntryRules:
-    """The walk along one layer; `linter.Linter` has the arguments.
+    """Checks the entries of one layer; `linter.Linter` documents the arguments.
 
-    `ways` maps directories that something is in, as spelt, to what is known of them and what clean paths in them begin
-    with; `markers` are those there were. `waiting` are the hard links that have no target yet, `first` and `counts`
-    what is told once. `usual` is the last metadata about which there was nothing to say; `last` and `last_inside` are
-    the entry before and its directory.
+    `ways` maps directories with entries, as written, to what is known of them and to the prefix of clean paths in them;
+    `markers` has the markers so far. `waiting` has the hard links without a target yet, `first` and `counts` the
+    findings that are reported once. `usual` has the last metadata without a finding; `last` and `last_inside` are the
+    previous entry and its directory.
     """
 
     def __init__(self, lower: FileTree | None, layer: int, limits: Limits, *, windows: bool) -> None:
@@ -116,12 +115,12 @@ class EntryRules:
         self.sorted = self.by_bytes = self.by_parts = True
 
     def taken(self) -> list[_Found]:
-        """Return what was found since the last call."""
+        """Return the findings since the last call."""
         found, self.found = self.found, []
         return found
 
     def end(self) -> None:
-        """Find what can only be said once the layer has ended."""
+        """Add the findings that need the whole layer."""
         for link, target in self.waiting:
             if self.seen(target) is not None:
                 self.found.append(attrs.evolve(link, rule=_FORWARD.id, severity=_FORWARD.severity))
@@ -131,7 +130,7 @@ class EntryRules:
             self.found.append(attrs.evolve(first, message=f"{self.counts[what]} of {self.index + 1} entries"))
 
     def look(self, entry: Entry) -> None:
-        """Look at the next entry."""
+        """Check the next entry."""
         self.index += 1
         self.entry = entry
         raw, _, base = entry.name.rstrip(b"/").rpartition(b"/")
@@ -160,7 +159,7 @@ class EntryRules:
             self.last, self.last_inside = path, inside
 
     def tell(self, what: str, path: bytes, detail: str = "") -> None:
-        """Add a finding about the entry that is looked at."""
+        """Add a finding about the present entry."""
         self.found.append(self.finding(what, path, detail))
 
     def finding(self, what: str, path: bytes, detail: str = "") -> _Found:
@@ -168,22 +167,22 @@ class EntryRules:
         return layer_finding(what, path, self.layer, detail, index=self.index, offset=self.entry.offset)
 
     def count(self, what: str, path: bytes) -> None:
-        """Count a finding that is told once, at the end."""
+        """Count a finding that is reported once, at the end."""
         if what not in self.first:
             self.first[what] = self.finding(what, path)
         self.counts[what] = self.counts.get(what, 0) + 1
 
     def below(self, path: bytes) -> Node | None:
-        """Return what the layers below have at `path`; nothing where no way leads to it."""
+        """Return the node of the layers below at `path`; None if no path leads there."""
         try:
             return None if self.lower is None else self.lower.get(path)
         except (LinkError, LimitError):
             return None
 
-    # What was before.
+    # Earlier entries.
 
     def directory(self, path: bytes) -> _Directory | None:
-        """Return what is known of the directory at a clean path, if anything."""
+        """Return what is known of the directory at a clean path, or None."""
         here: _Directory | None = self.root
         for name in path.split(b"/") if path else ():
             if here is None:
@@ -192,7 +191,7 @@ class EntryRules:
         return here
 
     def seen(self, path: bytes) -> _Seen | None:
-        """Return what is remembered of the entry at a clean path, if there was one."""
+        """Return what is remembered of the entry at a clean path, or None."""
         if not path:
             return self.above.names.get(b"")
         parent, name = parent_and_name(path)
@@ -202,9 +201,9 @@ class EntryRules:
     # Names.
 
     def odd_name(self, entry: Entry, raw: bytes, base: bytes) -> tuple[_Directory, bytes, bytes] | None:
-        """Return the directory, what paths in it begin with, and the name of an entry at which to look closer.
+        """Check an unusual name; return its directory, the prefix of clean paths in it, and its last component.
 
-        None when that was all of it.
+        Return None if the entry needs no other checks.
         """
         way = self.ways.get(raw)
         if way is not None and entry.type in _KNOWN and _is_component(base):
@@ -228,7 +227,7 @@ class EntryRules:
         return here, inside, base
 
     def odd_way(self, entry: Entry) -> bytes | None:
-        """Return the clean path of an entry that is in no known directory as spelt, or of which there may be none."""
+        """Return the clean path of an entry; None, with findings, for a marker or one that cannot be applied."""
         if entry.type == GLOBAL:
             self.tell("global-header", entry.name)
             return None
@@ -254,20 +253,20 @@ class EntryRules:
         return path
 
     def name(self, here: _Directory, inside: bytes, base: bytes, size: int = 0) -> None:
-        """Look at a name for what other systems cannot hold, and for secrets if there is anything in it."""
+        """Check a name for what other systems cannot hold, and for secrets if the entry has content."""
         path = inside + base
         if not is_plain(base.lower()):
             for what, detail in name_faults(base):
                 if what in NOTED_ONCE and not self.windows:
                     self.count(what, path)
-                elif what != "windows-character" or detail != ":":  # On Windows, a stream of the file before it.
+                elif what != "windows-character" or detail != ":":  # On Windows, it separates the name of a stream.
                     self.tell(what, path, detail)
             if size and is_secret(path):
                 self.tell("secret", path)
         self.case(here, inside, base, fold(base))
 
     def case(self, here: _Directory, inside: bytes, base: bytes, folded: bytes) -> None:
-        """Look whether there is another name of the same folded form."""
+        """Report another name with the same folded form in the directory."""
         if base == folded:
             return
         if here.folded is None:
@@ -278,7 +277,7 @@ class EntryRules:
             self.twin(inside + base, inside + twin)
 
     def again(self, entry: Entry, here: _Directory, inside: bytes, base: bytes) -> None:
-        """Look at a name that the layer had before in one way or another."""
+        """Check a name against earlier entries, whiteouts and folded forms in its directory."""
         path = inside + base
         twin = here.fold_of(base)
         if twin is not None:
@@ -293,11 +292,11 @@ class EntryRules:
             self.tell("file-as-directory", path)
 
     def twin(self, path: bytes, twin: bytes) -> None:
-        """Tell of two names of the same folded form."""
+        """Report two names with the same folded form."""
         self.tell("unicode-twin" if same_text(path, twin) else "case-twin", path, escape(twin))
 
     def order(self, path: bytes) -> None:
-        """Look whether names are in the order of their bytes or, as directories are walked, of their components.
+        """Check that names are in the order of their bytes or, as directories are walked, of their components.
 
         Within one directory, the two are the same.
         """
@@ -308,9 +307,9 @@ class EntryRules:
             self.tell("unsorted", path, f"after {escape(self.last)}")
 
     def enter(self, path: bytes, *, look: bool = True) -> _Directory:
-        """Return what is known of the directory at a clean path.
+        """Return what is known of the directory at a clean path, and remember the directory.
 
-        With `look`, something is in it: look at it and at those above, the first time.
+        With `look`, an entry is in it: check the directory and its parents, the first time.
         """
         here = self.root
         here.entered = here.entered or look
@@ -326,7 +325,7 @@ class EntryRules:
         return here
 
     def lower_directory(self, here: _Directory, name: bytes, names: list[bytes]) -> Directory | None:
-        """Return the directory that the layers below have at a name in a directory, links followed."""
+        """Return the directory of the layers below at a name in a directory, following links."""
         node = here.lower.children.get(name) if here.lower is not None else None
         if isinstance(node, Symlink) and self.lower is not None:
             try:
@@ -336,7 +335,7 @@ class EntryRules:
         return node if isinstance(node, Directory) else None
 
     def parent(self, path: bytes, above: _Directory, name: bytes) -> None:
-        """Look at a directory that something is in; that it is none is for the engine to say."""
+        """Check a directory that has an entry in it; the engine reports one that is not a directory."""
         seen = above.names.get(name)
         node = above.lower.children.get(name) if seen is None and above.lower is not None else None
         if seen is None and above.hides(name):
@@ -354,7 +353,7 @@ class EntryRules:
     # Markers.
 
     def is_marker(self, entry: Entry, path: bytes) -> bool:
-        """Tell whether `path` is no ordinary name, and look at what it is instead."""
+        """Return whether `path` is a marker, valid or not, and check it."""
         parent, _ = parent_and_name(path)
         why = aufs_artifact(path)
         if why is not None:
@@ -398,7 +397,7 @@ class EntryRules:
         return None
 
     def whiteout(self, path: bytes) -> None:
-        """Look at what a whiteout removes."""
+        """Check what a whiteout removes."""
         parent, name = parent_and_name(path)
         here = self.enter(parent, look=False)
         if here.hidden is None:
@@ -409,10 +408,10 @@ class EntryRules:
         if self.lower is not None and self.below(path) is None:
             self.tell("nothing-hidden", path)
 
-    # What entries say of themselves.
+    # Metadata.
 
     def metadata(self, entry: Entry, path: bytes, seen: _Seen) -> _Seen:
-        """Look at everything but the name, and return what to remember."""
+        """Check everything but the name, and return what to remember."""
         fine = entry.mtime_ns % _NANO
         if fine:
             self.count("fine-time", path)
@@ -433,7 +432,7 @@ class EntryRules:
     # Hard links.
 
     def link(self, entry: Entry, path: bytes, seen: _Seen) -> _Seen:
-        """Look at a hard link, and return what to remember of its target."""
+        """Check a hard link, and return what to remember: the metadata of its target, if known."""
         if b"\0" in entry.linkname:
             self.tell("nul-name", path, "in the target of the link")
             return seen
@@ -463,12 +462,12 @@ class EntryRules:
         return seen
 
     def is_entered(self, path: bytes) -> bool:
-        """Tell whether something is in the directory at a clean path, and not in one that a link there leads to."""
+        """Return whether an entry is in the directory at a clean path, not in the target of a lower link there."""
         here = self.directory(path)
         return here is not None and here.entered and not isinstance(self.below(path), Symlink)
 
     def known_below(self, path: bytes) -> _Seen | None:
-        """Return what would be remembered of a name of the layers below, had it been an entry."""
+        """Return what the walk would remember of a name of the layers below if it were an entry."""
         parent, name = parent_and_name(path)
         here = self.directory(parent)
         node = None if here is not None and here.hides(name) else self.below(path)
@@ -479,7 +478,7 @@ class EntryRules:
 
 
 def _is_component(base: bytes) -> bool:
-    """Tell whether what a name ends with is a file's own name that paths can have, and no marker."""
+    """Return whether `base` is a valid last component of a path, and not a marker."""
     return 0 < len(base) <= 255 and base not in {b".", b".."} and b"\0" not in base and not base.startswith(PREFIX)
 
 

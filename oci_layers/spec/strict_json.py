@@ -159,7 +159,7 @@ def _hooks(marked: dict[str, _Wrong]) -> dict[str, Any]:
             seen = set()
             for key, _ in pairs:
                 if key in seen:
-                    found[key] = mark("stands in its object more than once")
+                    found[key] = mark("name is repeated in its object")
                 seen.add(key)
         return found
 

@@ -44,7 +44,7 @@ def wrong_transport(files: LayoutFiles, instead: str) -> StoreError:
         files: The opened place.
         instead: The transport to suggest if the kind of the place is not known.
     """
-    what = "a file and no directory" if isinstance(files, TarArchive) else "a directory and no file"
+    what = "a file, not a directory" if isinstance(files, TarArchive) else "a directory, not a file"
     return StoreError(files.place, f"it is {what}; {describe(files) or f'write {instead}:{files.place}'}")
 
 

@@ -121,7 +121,7 @@ class LayoutDirectory:
         """Yield the handle of the directory; a lock keeps it open meanwhile."""
         with self._lock:
             if self._root < 0:
-                raise StoreError(self.place, "it has been closed, nothing can be read from it any more")
+                raise StoreError(self.place, "closed")
             yield self._root
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""A file system in memory: what a path is, what stands at it, and how one thing is laid over another.
+"""A file system in memory: paths, nodes, and one node laid over another.
 
-`path` cleans names, `pathset` keeps sets of them; `node` has the kinds of node, `content` where the bytes of files are;
-`tree` is the persistent `FileTree`, `resolve` follows links in it, `editor` changes it, `links` has the names of files
-with several; `dump` is the text form.
+`path` cleans names, `pathset` holds sets of them; `node` has the kinds of node, `content` describes the bytes of files;
+`tree` is the persistent `FileTree`, `resolve` follows links in it, `editor` changes it, `links` records the names of
+hard-linked files; `dump` is the text form.
 """
 
 from oci_layers.tree.content import Content, DigestContent, Inline, RangeContent, RangeReader

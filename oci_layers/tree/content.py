@@ -1,7 +1,7 @@
-"""The bytes of files, not held but described.
+"""The bytes of files, described rather than held.
 
-`Inline` bytes for trees made in memory, `RangeContent` for a range of something else, such as the uncompressed tar of a
-layer, `DigestContent` where only a dump is left. Anything with a size, extents and chunks is a `Content`.
+`Inline` holds bytes, for trees made in memory; `RangeContent` is a range of a source, such as the uncompressed tar of a
+layer; `DigestContent` has only size and digest, as a dump does. Anything with size, extents and chunks is a `Content`.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _PIECE = 1 << 18
 _ZEROS = bytes(_PIECE)
 
 Extents = tuple[tuple[int, int], ...]
-"""Where a sparse file has data, as (offset, length) pieces in order; the rest are holes."""
+"""Where a sparse file has data: (offset, length) pieces in order; the rest are holes."""
 
 
 class Content(Protocol):
@@ -37,12 +37,12 @@ class Content(Protocol):
 
     @property
     def size(self) -> int:
-        """The number of bytes, those of holes among them."""
+        """The number of bytes, including holes."""
         ...
 
     @property
     def extents(self) -> Extents | None:
-        """Where the data are, or None when there are no holes."""
+        """Where the data are, or None if there are no holes."""
         ...
 
     def chunks(self) -> Iterator[bytes]:
@@ -51,7 +51,7 @@ class Content(Protocol):
 
 
 class RangeReader(Protocol):
-    """Something that stored contents are ranges of, such as a layer's plain tar."""
+    """A source of which stored contents are ranges, such as the uncompressed tar of a layer."""
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return exactly `size` bytes from `offset`."""
@@ -59,7 +59,7 @@ class RangeReader(Protocol):
 
 
 class _Nowhere:
-    """The source of contents that are written elsewhere as they pass, and read nowhere."""
+    """The source of contents that are streamed once and not kept: every read raises."""
 
     def read_at(self, offset: int, size: int) -> bytes:
         raise UnsupportedError("reading of contents that were not kept", f"{size} bytes from {offset}")
@@ -95,14 +95,14 @@ EMPTY = Inline(b"")
 
 @attrs.frozen
 class DigestContent:
-    """Contents that are known by size and SHA-256 (lower-case hex) only, as a dump has them."""
+    """Contents known only by size and SHA-256 (lower-case hex), as in a dump."""
 
     size: int
     sha256: str
 
     @property
     def extents(self) -> None:
-        """None: nothing is known of holes."""
+        """None: holes are not known."""
         return
 
     def chunks(self) -> Iterator[bytes]:
@@ -112,7 +112,7 @@ class DigestContent:
 
 @attrs.define(eq=False)
 class RangeContent:
-    """Contents that lie in a source: the pieces of `extents` one after another from `offset`, or all of `size`."""
+    """Contents in a source: the pieces of `extents` one after another from `offset`, or all of `size`."""
 
     source: RangeReader
     offset: int
@@ -120,7 +120,7 @@ class RangeContent:
     extents: Extents | None = None
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the expanded bytes, read from the source as they are asked for."""
+        """Yield the expanded bytes, read from the source on demand."""
         for run in self.runs():
             if isinstance(run, int):
                 yield from _zeros(run)
@@ -128,7 +128,7 @@ class RangeContent:
                 yield run
 
     def runs(self) -> Iterator[bytes | int]:
-        """Yield pieces of data as they are asked for, and the length of each hole."""
+        """Yield each piece of data as bytes, read on demand, and each hole as its length."""
         at, stored = 0, self.offset
         for start, length in self.extents if self.extents is not None else ((0, self.size),):
             if start > at:
@@ -157,7 +157,7 @@ def sha256(content: Content) -> str:
 
 
 def same_content(one: Content, other: Content) -> bool:
-    """Compare expanded bytes, whatever pieces they come in; holes are zeros, and cost nothing where both have them."""
+    """Compare expanded bytes, however they are chunked; holes equal zeros, and cost nothing where both have them."""
     if one is other:
         return True
     if one.size != other.size:
@@ -181,7 +181,7 @@ def same_content(one: Content, other: Content) -> bool:
 
 
 def _runs(content: Content) -> Iterator[bytes | int]:
-    """Yield pieces of data, and of each hole that is known its length."""
+    """Yield pieces of data as bytes, and each known hole as its length."""
     return content.runs() if isinstance(content, RangeContent) else content.chunks()
 
 
@@ -190,7 +190,7 @@ def _length(run: bytes | int) -> int:
 
 
 def _run(run: bytes | int, size: int) -> bytes | int:
-    """Return the first `size` bytes of a run, as their number where they are zeros."""
+    """Return the first `size` bytes of a run, or `size` itself if all of them are zeros."""
     if isinstance(run, int):
         return size
     start = run[:size]

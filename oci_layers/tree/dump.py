@@ -1,4 +1,4 @@
-r"""A tree as text, one line a node, and back.
+r"""The text form of a tree, one line for each name: `dump` writes it, `parse` reads it.
 
     /                     dir      0755 0:0 1700000000.000000000
     /bin/sh               file     0755 0:0 1700000000.000000000 text=#!x
@@ -8,8 +8,8 @@ r"""A tree as text, one line a node, and back.
     /dev/null             char     0666 0:0 0.000000000 device=1:3 xattr.user.note=hello
 
 Fields are separated by spaces; in names and values every byte that is not printable ASCII, and space, backslash and
-equals sign, is `\xNN`. Contents of up to 64 bytes stand in the line, longer ones by their SHA-256. The first name of a
-file carries it, later names are `link` lines. Lines come in the order of `FileTree.walk`. Provenance is not shown.
+equals sign, is `\xNN`. Contents of up to 64 bytes are in the line, longer ones by their SHA-256. The first name of a
+file has its fields, later names are `link` lines. Lines are in the order of `FileTree.walk`. No provenance is shown.
 """
 
 import re
@@ -81,11 +81,11 @@ def _content_fields(content: Content) -> list[str]:
 
 
 def parse(text: str, *, limits: Limits | None = None) -> FileTree:
-    """Make the tree that `dump` wrote: `parse(dump(tree)) == tree`. Missing parents are implied.
+    """Return the tree that `dump` wrote: `parse(dump(tree)) == tree`. Missing parents are implied.
 
     Raises:
         NameFormatError: A line that `dump` could not have written; `reason` names the line.
-        LimitError: The tree is past `limits`, which it is held to from then on.
+        LimitError: The tree exceeds `limits`; the returned tree keeps these limits.
     """
     tree = FileTree(limits=limits)
     merge = TreeEditor(tree)
@@ -103,7 +103,7 @@ def _parse_line(merge: TreeEditor, words: list[str]) -> None:
     node = None if kind == "link" else _node(kind, words[2:])
     if not path:
         if not isinstance(node, Directory):
-            raise ValueError("the root is a directory")
+            raise ValueError("the root must be a directory")
         merge.describe_root(node)
         return
     parent, name = parent_and_name(path)
@@ -113,7 +113,7 @@ def _parse_line(merge: TreeEditor, words: list[str]) -> None:
         return
     target = merge.find(clean(_unescape(words[2])))
     if target is None:
-        raise ValueError("a link to nothing")
+        raise ValueError("the target of the link does not exist")
     merge.link(target, here, name)
 
 
@@ -121,7 +121,7 @@ def _node(kind: str, words: list[str]) -> Node:
     mode, owner, mtime, *fields = words
     values = dict(field.split("=", 1) for field in fields)
     uid, gid = map(int, owner.split(":"))
-    common: dict[str, Any] = {  # values for whichever node it is
+    common: dict[str, Any] = {  # Any: fields of all kinds of node
         "mode": int(mode, 8),
         "uid": uid,
         "gid": gid,
@@ -144,7 +144,7 @@ def _node(kind: str, words: list[str]) -> Node:
         case "fifo":
             node = Fifo(**common)
         case _:
-            raise ValueError(f"no kind of node is called {kind!r}")
+            raise ValueError(f"unknown kind of node {kind!r}")
     if values:
         raise ValueError(f"{kind} has no {min(values)!r}")
     return node
@@ -153,7 +153,7 @@ def _node(kind: str, words: list[str]) -> Node:
 def _nanoseconds(text: str) -> int:
     found = re.fullmatch(r"(-?)([0-9]+)(?:\.([0-9]{1,9}))?", text)
     if not found:
-        raise ValueError(f"{text!r} is no time")
+        raise ValueError(f"invalid time {text!r}")
     sign, seconds, fraction = found.groups(default="")
     value = int(seconds) * _NANO + int(fraction.ljust(9, "0"))
     return -value if sign else value

@@ -1,13 +1,13 @@
-"""Lay nodes over a tree: the mechanics that merging needs, and nothing of layers.
+"""Edit a tree: lay nodes over it, link names and remove them. The mechanics of merging, without any notion of layers.
 
-What stands at a name and what comes decide (LYR-15, LYR-16): a directory over a directory replaces its attributes and
-keeps its children; any other pair removes the old one, with all below it, and makes the new one. Missing parents are
-implied (0755, root, the epoch). Links in a parent are followed inside the root, or, with `follow=False`, replaced by
-directories as a mounted overlay would have it; where a link leads through what is not there, `..` takes that back.
+`put` lays a node over what exists at a name (LYR-15, LYR-16): a directory over a directory replaces its attributes and
+keeps its children; any other pair removes the old node, with everything below it, and makes the new one. `open_parent`
+makes missing directories (0755, root, the epoch). It follows links inside the root or, with `follow=False`, replaces
+them by directories, as an overlay mount does; in a link target, `..` cancels a name that does not exist.
 
-A mirror is told every step at resolved paths, in the order in which it happens, so that it never has to merge or to
-resolve anything. It is told first: a step that it refuses is in neither. The attributes of directories are no steps: it
-takes those from the finished tree.
+A `Mirror` repeats every step at resolved paths, in the order in which it happens, so it neither merges nor resolves
+anything. It is called before the tree changes: a step that it refuses is in neither. Attributes of directories are not
+steps: the mirror takes them from the finished tree.
 """
 
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ from oci_layers.tree.tree import FileTree
 __all__ = ["Event", "Mirror", "Parent", "TreeEditor", "check_link", "copy_attributes"]
 
 _IMPLIED_BYTES = 512
-"""What a directory that a path implies counts as metadata, as no entry of its own paid for it."""
+"""The bytes of metadata that a directory without an entry counts, besides its name."""
 _EXTENT_BYTES = 128
-"""What a piece of a sparse file counts as metadata."""
+"""The bytes of metadata that a piece of a sparse file counts."""
 
 
 class Mirror(Protocol):
-    """Whatever repeats a tree's steps: nothing stands at a name when `make` and `link` come."""
+    """Receives the steps of an editor. `make` and `link` are called only for names that do not exist."""
 
     def make(self, parent: bytes, name: bytes, node: Node, data: Iterator[memoryview] | None) -> None:
         """Make `node` at `name` in the directory `parent`; `data` are a file's stored bytes, without its holes."""
@@ -41,13 +41,13 @@ class Mirror(Protocol):
         ...
 
     def remove(self, parent: bytes, name: bytes, node: Node) -> None:
-        """Remove `name` from the directory `parent`, with all that is below it."""
+        """Remove `name` from the directory `parent`, with everything below it."""
         ...
 
 
 @attrs.frozen
 class Parent:
-    """A directory of the tree that may be changed, and its resolved path."""
+    """A writable directory of the tree, and its resolved path."""
 
     path: bytes
     directory: Directory
@@ -55,11 +55,11 @@ class Parent:
 
 @attrs.frozen
 class Event:
-    """Something that happened on the way to a place.
+    """Something that happened while a path was resolved.
 
-    `followed`: the link at `path` was taken; `passed`: the way from that link led through names that are missing or no
-    directories, which `..` took back; `escaped_root`: that link led above the root and was held there; `implied`: the
-    directory at `path` was missing and was made; `replaced`: what was at `path` was no directory and gave way to one.
+    `followed`: the link at `path` was followed; `passed`: after the link, `..` cancelled names that are missing or not
+    directories; `climbed`: the link led above the root and was held there; `implied`: the directory at `path` was
+    missing and was made; `replaced`: the node at `path` was not a directory and was replaced by one.
     """
 
     what: Literal["followed", "passed", "climbed", "implied", "replaced"]
@@ -67,9 +67,9 @@ class Event:
 
 
 class TreeEditor:
-    """One writing of a tree, by one thread.
+    """Changes one tree, in one thread.
 
-    `events` collects what happened on the way to places; the caller empties it.
+    `events` collects what happened while paths were resolved; the caller empties it.
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class TreeEditor:
         self._token = tree.token
 
     def open_parent(self, path: bytes) -> Parent:
-        """Return the directory at the clean `path`, links in it followed.
+        """Return the directory at the clean `path`, following links in it.
 
-        Missing directories are implied, and anything in the way is replaced.
+        Make missing directories, and replace any other node in the path by a directory.
 
         Raises:
             LinkError: A loop of links.
@@ -118,10 +118,10 @@ class TreeEditor:
         return here
 
     def _known(self, path: bytes) -> Parent | None:
-        """Return the place at `path` if it was asked for before and nothing has changed on the way since.
+        """Return the place at `path` if it was resolved before and no change since can lead the path elsewhere.
 
-        What is made where nothing or a file stood can change no way but one on which `..` took that back, and such
-        ways are not kept.
+        A node that is made where nothing or a file was can redirect only a path on which `..` cancelled that name;
+        such paths are not kept.
         """
         if self._token is not self.tree.token:
             self._places.clear()
@@ -129,11 +129,11 @@ class TreeEditor:
         return self._places.get(path)
 
     def forget(self) -> None:
-        """Go every way anew, and note again what happens on it."""
+        """Resolve every path again from now on, and record its events again."""
         self._places.clear()
 
     def blocking_path(self, path: bytes) -> bytes | None:
-        """Return the resolved path of what is no directory and would give way to one for `here`; None for nothing.
+        """Return the resolved path of the node that `open_parent` would replace by a directory, or None.
 
         Raises:
             LinkError: A loop of links.
@@ -155,7 +155,7 @@ class TreeEditor:
         return resolve(root, path, follow=self._follow, follow_last=follow_last, limit=limit, lexical_dotdot=True)
 
     def resolve(self, path: bytes, root: Directory) -> Resolution:
-        """Follow a clean path from `root`, which may be that of another tree, as `here` would.
+        """Resolve a clean path as `open_parent` does, but from `root`, which may be that of another tree.
 
         Raises:
             LinkError: A loop of links.
@@ -164,7 +164,7 @@ class TreeEditor:
         return resolve(root, path, follow=self._follow, follow_last=self._follow, limit=limit, lexical_dotdot=True)
 
     def known_directory(self, path: bytes) -> Parent | None:
-        """Return the directory at a resolved path, no link followed; None where there is none."""
+        """Return the directory at a resolved path, or None; follow no link."""
         directory = self.tree.root
         names = path.split(b"/") if path else []
         for name in names:
@@ -200,7 +200,7 @@ class TreeEditor:
         return Parent(path, node)
 
     def put(self, here: Parent, name: bytes, node: Node, data: Iterator[memoryview] | None = None) -> None:
-        """Lay `node`, new and without children, over what is at `name` in `here`.
+        """Lay `node`, which is new and has no children, over what exists at `name` in `here`.
 
         Raises:
             LimitError: There is more metadata than `metadata_bytes`.
@@ -239,9 +239,9 @@ class TreeEditor:
         copy_attributes(self.tree.writable_root(), node)
 
     def find(self, target: bytes) -> tuple[bytes, Leaf] | None:
-        """Return the resolved path of the file at the clean `target`, and its node; None where nothing stands.
+        """Return the resolved path of the file at the clean `target`, and its node; None if nothing exists there.
 
-        Links in its parents are followed, the last component is not: a hard link to a link shares the link itself.
+        Follow links in its parents, but not the last component: a hard link to a link shares the link itself.
 
         Raises:
             LinkError: `target` is a directory, or a loop of links.
@@ -262,7 +262,7 @@ class TreeEditor:
         return path, node
 
     def link(self, target: tuple[bytes, Leaf], here: Parent, name: bytes) -> None:
-        """Make `name` in `here` one more name of what `find` found.
+        """Make `name` in `here` another name of the file that `find` returned.
 
         Raises:
             LinkError: The name is the target's own, or a directory that holds the target.
@@ -280,7 +280,7 @@ class TreeEditor:
         self.tree.note_link(node.inode, target_path, path)
 
     def drop(self, here: Parent, name: bytes) -> None:
-        """Remove what stands at `name` in `here`, with all that is below it."""
+        """Remove the node at `name` in `here`, with everything below it."""
         node = here.directory.children[name]
         if self._mirror is not None:
             self._mirror.remove(here.path, name, node)
@@ -288,11 +288,11 @@ class TreeEditor:
         if not isinstance(node, File):
             self._places.clear()
 
-    def change(self, path: bytes, **attributes: Any) -> None:  # whatever the node has
-        """Change attributes of the node at the clean `path` (not followed); all names of a linked file see it.
+    def change(self, path: bytes, **attributes: Any) -> None:  # Any: fields of the node
+        """Change attributes of the node at the clean `path` (not followed), under all names of a hard-linked file.
 
         Raises:
-            PathMissingError: Nothing stands there.
+            PathMissingError: Nothing exists there.
         """
         found = self._resolve(path, follow_last=False)
         if found.node is None or len(found.rest) > 1:
@@ -310,7 +310,7 @@ class TreeEditor:
 
 
 def check_link(target: bytes, path: bytes) -> None:
-    """Refuse a hard link whose target goes when its name is made, both resolved; raises LinkError."""
+    """Raise LinkError if making the hard link `path` removes its target; both paths are resolved."""
     if target == path:
         raise LinkError(path, "a hard link to itself")
     if target.startswith(path + b"/"):
@@ -318,7 +318,7 @@ def check_link(target: bytes, path: bytes) -> None:
 
 
 def copy_attributes(directory: Directory, node: Directory) -> None:
-    """Replace every attribute of `directory` by those of `node`: old extended attributes go (LYR-15)."""
+    """Replace every attribute of `directory` by that of `node`; old extended attributes are removed (LYR-15)."""
     directory.mode = node.mode
     directory.uid = node.uid
     directory.gid = node.gid

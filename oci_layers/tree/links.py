@@ -1,9 +1,9 @@
-"""The names of files that have several, shared by the forks of a tree.
+"""The names of files with several names (hard links), shared by the forks of a tree.
 
-Forks differ in few names, so neither all names of a file nor all files are copied for one more. The names of a file are
-a list that only grows, with how many of them count: a version that knows all of a list appends to it in place. The
-files are in a few tables, the newest first, each at least twice as long as the one before; only the newest is written.
-Names that are gone are not taken out: the tree says which are still there.
+Forks differ in few names, so adding a name copies neither the names of its file nor the table of files. The names of a
+file are an append-only list, and a count of those that a version has: a version that has all of the list appends in
+place. The files are in a few tables, the newest first, each at least twice as long as the one before; only the newest
+is written. Names that the tree no longer has stay in the list: the tree checks which still exist.
 """
 
 from typing import TypeAlias
@@ -11,11 +11,11 @@ from typing import TypeAlias
 __all__ = ["LinkNames"]
 
 _Names: TypeAlias = tuple[list[bytes], int]
-"""Names, and how many of them count."""
+"""An append-only list of names, and how many of them this version has."""
 
 
 class LinkNames:
-    """The names of files by their inode ids. Written by one thread."""
+    """The names of files by inode id. Written by one thread."""
 
     __slots__ = ("_new", "_old")
 
@@ -24,7 +24,7 @@ class LinkNames:
         self._old: tuple[dict[int, _Names], ...] = ()
 
     def fork(self) -> "LinkNames":
-        """Return an equal one that changes on its own; this one must not be changed after that."""
+        """Return an equal copy that changes independently; this one must not be changed afterwards."""
         other = LinkNames()
         tables = [self._new, *self._old] if self._new else [*self._old]
         while len(tables) > 1 and 2 * len(tables[0]) > len(tables[1]):
@@ -40,7 +40,7 @@ class LinkNames:
         return None
 
     def add(self, inode: int, first: bytes, path: bytes) -> None:
-        """Add the name `path` of a file that has the name `first`."""
+        """Add the name `path` to a file that has the name `first`."""
         names, count = self._find(inode) or ([first], 1)
         if count < len(names):
             names = names[:count]
@@ -48,6 +48,6 @@ class LinkNames:
         self._new[inode] = names, count + 1
 
     def names(self, inode: int) -> list[bytes]:
-        """Return all names that a file ever had, each once and in their order; none for a file with one name."""
+        """Return all names that a file ever had, each once, in the order added; empty for a file with one name."""
         names, count = self._find(inode) or ([], 0)
         return list(dict.fromkeys(names[:count]))

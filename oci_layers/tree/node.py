@@ -1,8 +1,8 @@
-"""What stands in a tree: five kinds of node, and where the bytes of a file are.
+"""The five kinds of node in a tree.
 
 Nodes that are not directories never change: a change makes a new node, and the names that shared the old one share the
-new one. They carry an inode id, which names of one file (hard links) have in common. A `Directory` may be changed only
-by the tree whose token it has (`tree.FileTree` has the rule). Every node knows the layer that it came from.
+new one. They have an inode id, which is the same for all names of one file (hard links). Only the tree whose token a
+`Directory` has may change it (see `tree.FileTree`). Every node has the number of the layer that it came from.
 
 The bytes of files are in `content`.
 """
@@ -32,7 +32,7 @@ NO_XATTRS: Mapping[bytes, bytes] = MappingProxyType({})
 
 @attrs.define(eq=False)
 class Directory:
-    """A directory. `implicit` ones were never an entry: a path below them, or nothing at all, implied them."""
+    """A directory. An `implicit` one has no entry: a path below it implies it, or it is the root."""
 
     mode: int
     uid: int
@@ -107,5 +107,5 @@ Node = Directory | Leaf
 
 
 def implicit_directory(layer: int, token: object = None) -> Directory:
-    """Return a directory that nothing described: 0755, owned by root, at the epoch."""
+    """Return a directory that no entry describes: 0755, owned by root, at the epoch."""
     return Directory(0o755, 0, 0, 0, NO_XATTRS, layer, implicit=True, token=token)

@@ -1,8 +1,8 @@
-"""What a path inside an image may be.
+"""Paths inside an image: from names, as archives and callers give them, to clean paths.
 
-Turns names as an archive or a caller spells them into clean paths: bytes, relative to the root, components joined by
-one slash, no `.`, no `..`, no slash at either end; the root itself is the empty path. Names are cleaned lexically
-(`x/../y` is `y`) before anything else looks at them. What the operating system makes of a path is not known here.
+A clean path is bytes, relative to the root, its components joined by one slash, without `.`, `..`, or a slash at either
+end; the root is the empty path. Names are cleaned lexically (`x/../y` is `y`) before any other code uses them. The
+paths of the operating system are not handled here.
 """
 
 import re
@@ -26,17 +26,17 @@ __all__ = [
 
 _PART = rb"(?:[^/.\0]|\.(?!\.?(?:/|\Z)))[^/\0]*"
 _is_clean = re.compile(_PART + rb"(?:/" + _PART + rb")*").fullmatch
-"""Matches clean paths, but for the root's, and nothing else: parts without NUL that are neither `.` nor `..`."""
+"""Matches exactly the clean paths except the root's: components without NUL that are neither `.` nor `..`."""
 
 
 class FSPath(Protocol):
-    """Anything that says its own path, as `os.PathLike` does."""
+    """An object that returns its own path, as `os.PathLike` does."""
 
     def __fspath__(self) -> str | bytes: ...
 
 
 class PathInImage(Protocol):
-    """Anything that says its own path inside an image, and is not to be opened on the host: `image.ImagePath`."""
+    """An object that returns its own path inside an image, not to be opened on the host: `image.ImagePath`."""
 
     def __image_path__(self) -> bytes: ...
 
@@ -45,9 +45,9 @@ AnyPath = bytes | str | FSPath | PathInImage
 
 
 def _said(path: object) -> bytes | str:
-    """Return what a path object says that it is.
+    """Return the path that a path object has.
 
-    These two methods alone make a path: `__bytes__` does not, since arrays and addresses have it, too.
+    Only these two methods make a path: `__bytes__` does not, since arrays and addresses have it, too.
     """
     for name in ("__image_path__", "__fspath__"):
         method = getattr(type(path), name, None)
@@ -63,19 +63,19 @@ def to_bytes_each(paths: Iterable[AnyPath]) -> list[bytes]:
     """Return each of `paths` as bytes; raises as `to_bytes`.
 
     Raises:
-        TypeError: It is one path, and not several.
+        TypeError: `paths` is a single path.
     """
     if isinstance(paths, bytes | str):
-        raise TypeError(f"paths is one path and no list of paths: {paths!r}")
+        raise TypeError(f"paths must be a list of paths, not one path: {paths!r}")
     return [to_bytes(path) for path in paths]
 
 
 def to_bytes(path: AnyPath) -> bytes:
-    """Return `path` as bytes; text goes through UTF-8 with `surrogateescape`.
+    """Return `path` as bytes; text is encoded as UTF-8 with `surrogateescape`.
 
     Raises:
-        TypeError: It is no path.
-        UnsafePathError: It is text with surrogates that stand for no byte.
+        TypeError: It is not a path.
+        UnsafePathError: It is text with surrogates that encode no byte.
     """
     if not isinstance(path, bytes | str):
         path = _said(path)
@@ -91,9 +91,9 @@ def clean(path: bytes, *, clamp: bool = False, limits: Limits = DEFAULT_LIMITS) 
     """Clean `path` lexically.
 
     Args:
-        path: A name as it was written, absolute or relative.
-        clamp: Keep what climbs above the root at the root (`/../x` is `x`) instead of refusing it.
-        limits: `component_bytes`, `path_bytes` and `path_depth` are held.
+        path: An absolute or relative name.
+        clamp: Keep a path that climbs above the root at the root (`/../x` is `x`) instead of refusing it.
+        limits: `component_bytes`, `path_bytes` and `path_depth` are checked.
 
     Raises:
         UnsafePathError: The path has a NUL or climbs above the root.
@@ -127,7 +127,7 @@ def _clean_slowly(path: bytes, *, clamp: bool) -> bytes:
 
 
 def check_limits(path: bytes, limits: Limits) -> None:
-    """Hold a clean path against `path_bytes`, `path_depth` and `component_bytes`; raises LimitError."""
+    """Check a clean path against `path_bytes`, `path_depth` and `component_bytes`; raises LimitError."""
     parts = path.split(b"/")
     for limit, allowed, seen in (
         ("path_bytes", limits.path_bytes, len(path)),

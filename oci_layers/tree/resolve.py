@@ -1,14 +1,14 @@
-"""Follow a path through a tree, links and `..` as a process does whose root directory is the tree's.
+"""Resolve a path in a tree, with links and `..`, as a process does whose root directory is the root of the tree.
 
-Theory of operation. `rest` is a stack of the components that are still to go, the next one last; `names` and
-`directories` are the way that was gone. A component that is a directory moves from the one to the other; a link puts
-the components of its target on the stack, and an absolute one starts again from the root; `..` takes the last step
-back, and at the root stays there. The way ends where a component is missing, or is no directory and more are to go:
-`rest` then begins with that component.
+Theory of operation. `rest` is a stack of the components that remain, the next one last; `names` and `directories` are
+the directories passed. A component that is a directory moves from `rest` to them; a link puts the components of its
+target on `rest`, and an absolute target starts again from the root; `..` removes the last directory passed, and at the
+root does nothing. Resolution ends where a component is missing, or is not a directory and more remain: that component
+is then the last item of `rest`.
 
-A path that makes directories as it goes (`TreeEditor.open_parent`) cannot stop there: `no/../d` in a link names `d`,
-whether or not `no` exists. With `lexical_dotdot` a `..` takes back a name that is missing. A path follows at most
-`limit` links, so a loop ends; the time is that of the components and targets read.
+A caller that makes missing directories (`TreeEditor.open_parent`) cannot stop there: `no/../d` in a link names `d`,
+whether or not `no` exists. With `lexical_dotdot`, `..` cancels a name that is missing. A path follows at most `limit`
+links, so a loop ends; the time grows with the components and targets read.
 """
 
 import attrs
@@ -23,11 +23,11 @@ __all__ = ["Resolution", "resolve"]
 class Resolution:
     """How far a path could be followed from the root.
 
-    `names` and `directories` are the directories passed (`directories` begins with the root). `rest` holds, last
-    component first, what was not passed: it is empty for a directory; else it ends with the name of `node`, which is
-    None where nothing stands. `followed` are the resolved paths of the links taken, `escaped_root` is the first after
-    which the way led above the root and was held there. `consumed_dotdot` tells that `..` took back names that are
-    missing or no directories: a link that comes there leads elsewhere.
+    `names` and `directories` are the directories passed (`directories` begins with the root). `rest` has the remaining
+    components, the next one last: empty if the path leads to a directory, else ending with the name of `node`, which is
+    None if nothing exists there. `followed` has the resolved paths of the links followed, `escaped_root` the last of
+    them before the path first led above the root and was held there. `consumed_dotdot` is true if `..` cancelled names
+    that are missing or not directories: a link made there later redirects the path.
     """
 
     names: list[bytes]
@@ -47,8 +47,8 @@ class Resolution:
         """Return the node that `path` led to.
 
         Raises:
-            NotDirectoryError: It led through something that is no directory.
-            PathMissingError: It led to nothing; names the first link on the way, if there was one.
+            NotDirectoryError: It led through a node that is not a directory.
+            PathMissingError: Nothing exists there; the message has the first link followed, if any.
         """
         if self.node is None and self.followed:
             link, place = escape(b"/" + self.followed[0]), escape(b"/" + self.path)
@@ -63,16 +63,16 @@ class Resolution:
 def resolve(
     root: Directory, path: bytes, *, follow: bool, follow_last: bool, limit: int, lexical_dotdot: bool = False
 ) -> Resolution:
-    """Follow `path` from `root`, never above it, as a process whose root directory it is would.
+    """Resolve `path` from `root`, never above it, as a process does whose root directory it is.
 
     Args:
-        root: Where to start, and what an absolute link target starts from.
+        root: The directory where the path, and each absolute link target, starts.
         path: A clean path.
         follow: Follow links that are not the last component.
         follow_last: Follow the last component too.
-        limit: How many links may be followed.
-        lexical_dotdot: Let `..` in a link take back a name that is missing or no directory, instead of stopping there;
-            `rest` has no `..` then.
+        limit: The most links to follow.
+        lexical_dotdot: Let `..` in a link cancel a name that is missing or not a directory, instead of stopping there;
+            `rest` then has no `..`.
 
     Raises:
         LinkError: More links than `limit`.
@@ -118,7 +118,7 @@ def resolve(
 
 
 def _take_back(rest: list[bytes]) -> bool:
-    """Drop the first name of `rest` with the `..` that takes it back; else only what is taken back below it."""
+    """Remove the next name of `rest` and the `..` that cancels it; without one, only cancelled names after it."""
     pending: list[bytes] = []
     while rest:
         part = rest.pop()

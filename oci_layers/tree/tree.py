@@ -1,9 +1,10 @@
 """A file system in memory that can be forked.
 
-A `FileTree` is persistent: `fork()` costs the same whatever the size, and a later write copies only the directories on
-its path. Each tree has a token: a directory with the same token is changed in place, any other is copied first, and a
-fork gives both sides a new token. Names that share a file (hard links) share its node; `links` has the names of those,
-and of those only. How one node is laid over another is in `editor`, the text form in `dump`.
+A `FileTree` is persistent: `fork()` takes constant time, and a later write copies only the directories on its path.
+Each tree has a token: it changes a directory with the same token in place, and copies any other first. A fork gives
+both trees new tokens, so that all directories are shared until one of the trees writes to them. Other nodes never
+change. Names that share a file (hard links) share its node; `links` records these names, only of files with several.
+`editor` lays one node over another, `dump` is the text form.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,22 +22,22 @@ __all__ = ["FileTree"]
 
 
 class FileTree:
-    """A file system in memory. See the module for how forks share what they have in common.
+    """A file system in memory; the module docstring explains how forks share directories.
 
-    May be read from several threads; is written by one, through `merge.TreeEditor`.
+    Several threads may read it; one thread writes it, through `editor.TreeEditor`.
     """
 
     __slots__ = ("_inodes", "_links", "_links_token", "_token", "implied", "limits", "metadata", "root")
 
     root: Directory
     limits: Limits
-    """What paths, links and everything that is laid over the tree are held to; forks have the same."""
+    """The limits on paths, links and everything laid over the tree; forks have the same."""
     implied: int
-    """How many directories were ever made because a path below them implied them."""
+    """The number of directories ever made because a path below them implied them."""
     metadata: int
-    """How many bytes of metadata were ever laid over the tree; `Limits.metadata_bytes` says what counts."""
+    """The bytes of metadata ever laid over the tree; `Limits.metadata_bytes` defines what counts."""
 
-    __hash__ = None  # type: ignore[assignment]  # a tree changes, so it is no key
+    __hash__ = None  # type: ignore[assignment]  # a tree changes, so it is not a key
 
     def __init__(self, *, limits: Limits | None = None) -> None:
         self.limits = limits or DEFAULT_LIMITS
@@ -48,7 +49,7 @@ class FileTree:
         self.root = implicit_directory(0, self._token)
 
     def fork(self) -> "FileTree":
-        """Return a tree that is equal now and changes on its own, in constant time."""
+        """Return an equal tree that changes independently, in constant time."""
         other = FileTree(limits=self.limits)
         other.root, other._links, other._inodes = self.root, self._links, self._inodes
         other.implied, other.metadata = self.implied, self.metadata
@@ -58,7 +59,7 @@ class FileTree:
 
     @property
     def token(self) -> object:
-        """What a directory must bear to be changed in place; new after each fork."""
+        """The token of the directories that may be changed in place; new after each fork."""
         return self._token
 
     def writable_root(self) -> Directory:
@@ -68,7 +69,7 @@ class FileTree:
         return self.root
 
     def writable_child(self, directory: Directory, name: bytes) -> Directory:
-        """Return the directory `name` in `directory`, which must be owned, copied first if it is shared."""
+        """Return the directory `name` in `directory`, which must be writable, copied first if it is shared."""
         child = directory.children[name]
         assert isinstance(child, Directory)
         if child.token is not self._token:
@@ -84,14 +85,14 @@ class FileTree:
         return self._inodes
 
     def note_link(self, inode: int, target: bytes, path: bytes) -> None:
-        """Remember that the node with this id, which has the resolved name `target`, has the name `path` too."""
+        """Record that the node with this id, which has the resolved name `target`, also has the name `path`."""
         if self._links_token is not self._token:
             self._links = self._links.fork()
             self._links_token = self._token
         self._links.add(inode, target, path)
 
     def link_names(self, inode: int) -> tuple[bytes, ...]:
-        """Return the resolved names that share the node with this id, or nothing for one that never had several."""
+        """Return the resolved names that share the node with this id; empty if it never had several."""
         return tuple(path for path in self._links.names(inode) if self._has_inode(path, inode))
 
     def _has_inode(self, path: bytes, inode: int) -> bool:
@@ -101,7 +102,7 @@ class FileTree:
     def get(self, path: AnyPath, *, follow: bool = False) -> Node | None:
         """Return the node at `path`, or None.
 
-        Links in the parents are followed, inside the root; one that `path` itself names only with `follow`.
+        Follow links in the parents, inside the root; follow a link at `path` itself only with `follow`.
 
         Raises:
             UnsafePathError: `path` climbs above the root.
@@ -112,7 +113,7 @@ class FileTree:
         return found.node if len(found.rest) <= 1 else None
 
     def at(self, path: bytes) -> Node | None:
-        """Return the node at a resolved path, no link followed, or None."""
+        """Return the node at a resolved path, or None; follow no link."""
         node: Node = self.root
         for name in path.split(b"/") if path else ():
             below = node.children.get(name) if isinstance(node, Directory) else None
@@ -122,21 +123,21 @@ class FileTree:
         return node
 
     def resolve(self, path: AnyPath, *, follow: bool = False) -> Resolution:
-        """Follow `path` as `get` does and say how far it led."""
+        """Resolve `path` as `get` does, and return how far it led."""
         path = clean(to_bytes(path), limits=self.limits)
         return resolve(self.root, path, follow=True, follow_last=follow, limit=self.limits.links)
 
     def require(self, path: AnyPath, *, follow: bool = False) -> Node:
-        """Return the node at `path`; raises as `Resolution.require` where `get` gives None."""
+        """Return the node at `path`; raises as `Resolution.require` where `get` returns None."""
         return self.resolve(path, follow=follow).require(to_bytes(path))
 
     def walk(self, path: AnyPath = b"") -> Iterator[tuple[bytes, Node]]:
         """Yield the node at `path` and all below it, with resolved paths.
 
-        A directory comes before what it holds, and names in one directory come in the order of their bytes.
+        A directory comes before its children; the names in one directory are in the order of their bytes.
 
         Raises:
-            PathError: Nothing stands at `path`; as `Resolution.require`.
+            PathError: Nothing exists at `path`; as `Resolution.require`.
         """
         found = self.resolve(path)
         stack: list[tuple[bytes, Node]] = [(found.path, found.require(to_bytes(path)))]
@@ -147,21 +148,21 @@ class FileTree:
                 stack.extend((join(here, name), node.children[name]) for name in sorted(node.children, reverse=True))
 
     def __len__(self) -> int:
-        """The number of names, the root among them."""
+        """The number of names, including the root."""
         return sum(1 for _ in self.walk())
 
     def __contains__(self, path: AnyPath) -> bool:
         return self.get(path) is not None
 
     def __eq__(self, other: object) -> bool:
-        """Compare everything that a file system shows; not provenance, and not how contents are kept.
+        """Compare everything that a file system shows, but not provenance, nor how contents are stored.
 
-        What two forks still share is not compared.
+        Nodes that two forks share are equal without a comparison.
         """
         return self.is_like(other, same_content) if isinstance(other, FileTree) else NotImplemented
 
     def is_like(self, other: "FileTree", same: Callable[[Content, Content], bool]) -> bool:
-        """Tell whether two trees are equal where `same` tells whether contents are."""
+        """Return whether two trees are equal, with `same` to compare contents."""
         compared: set[tuple[int, int]] = set()
         stack: list[tuple[Node, Node]] = [(self.root, other.root)]
         while stack:
@@ -184,7 +185,7 @@ class FileTree:
         return True
 
     def _same_names(self, other: "FileTree", one: int, two: int) -> bool:
-        """Tell whether a node here and one there have the same names; a single one is that which was met."""
+        """Return whether a node here and one in `other` have the same names; `is_like` has compared a single one."""
         names, others = self.link_names(one), other.link_names(two)
         return (len(names) < 2 and len(others) < 2) or set(names) == set(others)
 

@@ -1,9 +1,9 @@
-"""One document against the rules of the spec: bytes into findings, each with its rule and its place.
+"""Check one document against the rules of the spec: bytes into findings, each with its rule and its location.
 
-`rules` is the table of all rules and the walk along a document; the rules of each kind of object are in `descriptor`,
-`annotations`, `manifest`, `platform` and `config`, those that no document can show in `not_checked`; `rule` has what a
-rule is, `grammar` dates, URIs and licenses. `document` adds the parsed value, `positions` line and column, `detect`
-tells what kind of document some bytes are, `schema` judges by the JSON Schemas alone.
+`rules` is the table of all rules and the walk through a document; the rules of each kind of object are in `descriptor`,
+`annotations`, `manifest`, `platform` and `config`, those that no document can show in `not_checked`; `rule` defines a
+rule, `grammar` checks dates, URIs and licenses. `document` adds the parsed value, `positions` line and column, `detect`
+finds the media type of a document from its bytes, `schema` checks by the JSON Schemas alone.
 
     for finding in validate(raw, media_type):
         print(finding.rule, finding.severity, finding.location.pointer, finding.message)

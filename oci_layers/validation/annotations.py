@@ -1,6 +1,6 @@
-"""The rules of annotations, as a table (annotations.md). The labels of a config keep them too.
+"""The rules of annotations, as a table (annotations.md). The labels of a config follow them too.
 
-What is said of keys and values is said of every such map; what is said of `ref.name` depends on where the map stands.
+Rules of keys and values apply to every such map; rules of `ref.name` depend on the object that the map belongs to.
 Unknown keys are allowed.
 """
 
@@ -19,7 +19,7 @@ __all__ = ["ANNOTATION_RULES", "annotated"]
 _ANY_KEY = re.compile(r"[A-Za-z0-9-]++(?:\.[A-Za-z0-9_/-]++)++")
 _RESERVED = "org.opencontainers."
 _OWN = "org.opencontainers.image."
-# Those of annotations.md, then those into which conversion.md turns the fields of a config.
+# Keys of annotations.md, then those that conversion.md makes of the fields of a config.
 _PREDEFINED = frozenset(value for name in keys.__all__ if (value := getattr(keys, name)).startswith(_OWN)) | frozenset(
     _OWN + name
     for name in ("os", "architecture", "variant", "os.version", "os.features", "author", "stopSignal", "exposedPorts")
@@ -36,7 +36,7 @@ _FORMS: Mapping[str, tuple[Callable[[str], object], str]] = {
 
 
 def _each_item(test: Callable[[str, Any], str | None]) -> tuple[Check, Check]:  # Any: JSON.
-    """Return the checks of annotations and of labels that ask `test` for what is wrong with each key and its value."""
+    """Return the checks of annotations and of labels that call `test` for the fault of each key and its value."""
 
     def run(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
         return (((key,), message) for key, value in node.items() if (message := test(key, value)))
@@ -78,7 +78,7 @@ def _is_not_null(value: object) -> Sequence[Fault]:
 
 
 def annotated(kind: str) -> Check:
-    """Return a check that `annotations` of a kind of object are an object; null has a rule of its own, ANN-04."""
+    """Return a check that `annotations` of a kind of object are an object; null has its own rule, ANN-04."""
     another = has_type(f"{kind}.annotations", dict)
     return Check(another.at, lambda value: OK if value is None else another.run(value))
 
@@ -125,7 +125,7 @@ ANNOTATION_RULES = (
         "Where there are no annotations, the field is left out or an empty object, not null.",
         tuple(Check(f"{kind}.annotations", _is_not_null) for kind in ("descriptor", "manifest", "index")),
     ),
-    unchecked("ANN-05", "MUST NOT", "Unknown keys are not an error.", "No rule speaks of them."),
+    unchecked("ANN-05", "MUST NOT", "Unknown keys are not an error.", "No rule mentions them."),
     rule(
         "ANN-06",
         "INFO",
@@ -137,7 +137,7 @@ ANNOTATION_RULES = (
         "ANN-07",
         "SHOULD",
         "warning",
-        "`ref.name` stands on the entries of an index, and is of letters, digits and -._:@/+ alone.",
+        "`ref.name` is only on entries of an index, and has only letters, digits and -._:@/+.",
         (
             _ref_name("manifest.annotations", lambda _: False, "names nothing here, only on an entry of an index"),
             _ref_name("index.annotations", lambda _: False, "names nothing here, only on an entry of the index"),
@@ -168,6 +168,6 @@ ANNOTATION_RULES = (
         "ANN-10",
         "MAY",
         "Labels of label-schema.org are honoured as well.",
-        "It is about what programs do, not about what a document says.",
+        "It is about what programs do, not about the content of a document.",
     ),
 )

@@ -1,9 +1,9 @@
 """The rules of the image config, as a table (config.md, and the fields that Docker adds to it).
 
-Every optional field may be null, which is the same as leaving it out; the walk in `rules` knows that. Docker's
-own fields in `config` are unknown ones to the spec, so that another type than Docker's is a warning and no error. What
-Docker takes for a value of the right type is an error that is tolerated: `spec/codec` reads it as Docker does.
-Whether the layers are those of `diff_ids` is decided in `image`.
+Every optional field may be null, which equals leaving it out; the walk in `rules` applies this. Docker's own fields in
+`config` are unknown to the spec, so that a type other than Docker's is a warning and not an error. A value that Docker
+accepts in place of one of the right type is a tolerated error: `spec.codec` reads it as Docker does. Whether the layers
+match `diff_ids` is checked in `image` and `verify`.
 """
 
 import re
@@ -88,7 +88,7 @@ _HEALTHCHECK_TIMES = ("Interval", "Timeout", "StartPeriod", "StartInterval", "Re
 
 CONFIG_RULES = (
     unchecked("CFG-01", "MUST", "Every optional field may be null.", "It is a permission; every rule here grants it."),
-    unchecked("CFG-02", "MUST NOT", "Unknown fields are not an error.", "No rule speaks of them."),
+    unchecked("CFG-02", "MUST NOT", "Unknown fields are not an error.", "No rule mentions them."),
     unchecked("CFG-03", "MAY", "White space may be left out.", "Both forms are valid."),
     rule(
         "CFG-04",
@@ -250,10 +250,10 @@ CONFIG_RULES = (
         "CFG-22",
         "INFO",
         "warning",
-        "A history that is there has one entry for each layer, besides those with `empty_layer`.",
+        "`history`, if present, has one entry for each layer, besides those with `empty_layer`.",
         (Check("config", _layer_count),),
     ),
-    unchecked("CFG-23", "INFO", "The id of an image is the digest of its config.", "It stands in no document."),
+    unchecked("CFG-23", "INFO", "The id of an image is the digest of its config.", "No document contains it."),
     unchecked("CFG-24", "MUST", "Some fields are required.", "CFG-06, CFG-18 and CFG-19 check it."),
     unchecked("CFG-25", "INFO", "Go writes the fields in a certain order.", "Order means nothing: CON-05."),
     rule(

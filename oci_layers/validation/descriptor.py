@@ -1,7 +1,7 @@
 """The rules of descriptors and digests, as a table (descriptor.md).
 
-Descriptors stand in manifests and indexes, digests in descriptors and configs. A fault in a digest is told by the rule
-of its algorithm, wherever the digest stands. The annotations of a descriptor have a table of their own.
+Descriptors are in manifests and indexes, digests in descriptors and configs. The rule of its algorithm reports a fault
+in a digest, wherever the digest is. The annotations of a descriptor have a table of their own.
 """
 
 import re
@@ -31,12 +31,12 @@ __all__ = ["DESCRIPTOR_RULES"]
 
 _INT64_MAX = (1 << 63) - 1
 _DIGEST = re.compile(r"[a-z0-9]++(?:[+._-][a-z0-9]++)*+:[a-zA-Z0-9=_-]+")
-_IN_CONTENT = "It is about content, which no document holds; `blob/stream` and `image/verify` check it."
-_PROGRAMS = "It is about what programs do, not about what a document says."
+_IN_CONTENT = "It is about content, which no document holds; `blob.stream` and `verify` check it."
+_PROGRAMS = "It is about what programs do, not about the content of a document."
 
 
 def _is_web(text: str) -> bool:
-    # What is no URI at all is told by another rule.
+    # Another rule reports what is not a URI at all.
     return text.partition(":")[0].lower() in {"http", "https"} or not is_uri(text)
 
 
@@ -83,7 +83,7 @@ def _algorithm(name: str, length: int) -> tuple[Check, ...]:
     prefix, good = f"{name}:", re.compile(f"{name}:[a-f0-9]{{{length}}}")
 
     def fits(text: str) -> object:
-        # What is no digest at all is told by DIG-01.
+        # DIG-01 reports what is not a digest at all.
         return not text.startswith(prefix) or good.fullmatch(text) or not _DIGEST.fullmatch(text)
 
     return _digest_checks(fits, f"is no valid {name} digest: expected {length} lowercase hex digits")
@@ -201,7 +201,9 @@ DESCRIPTOR_RULES = (
         "A sha384 digest, which Go's tools know, has 96 lower-case hexadecimal digits.",
         _algorithm("sha384", 96),
     ),
-    unchecked("DIG-12", "INFO", "Go tells three kinds of malformed digests.", "DIG-01 and the algorithms' rules do."),
+    unchecked(
+        "DIG-12", "INFO", "Go distinguishes three kinds of malformed digests.", "DIG-01 and the algorithms' rules do."
+    ),
     unchecked("DIG-13", "SHOULD", "Content is verified before it is consumed.", _IN_CONTENT),
     unchecked("DIG-14", "SHOULD", "Size is verified before the digest, and both before any parsing.", _IN_CONTENT),
     unchecked("DIG-15", "MAY", "Content is made canonical for stable identifiers.", _PROGRAMS),

@@ -1,8 +1,8 @@
-"""The bytes of a document into its media type, where it is not given: by `mediatype` in it, or else by its fields.
+"""Find the media type of a document from its bytes: by its `mediaType`, or else by its fields.
 
-Only for documents that stand alone, such as a file on disk. What a descriptor names is what the
-descriptor says, never what is guessed. A document that could be two things (CVE-2021-41190) is called one of them, and
-the rules of that one refuse the fields of the other, so nothing ambiguous passes.
+Only for documents without a descriptor, such as a file on disk. The media type in a descriptor is never replaced by a
+guess. A document that could be two things (CVE-2021-41190) is detected as one of them, and the rules of that one refuse
+the fields of the other, so nothing ambiguous passes.
 """
 
 from oci_layers.limits import DEFAULT_LIMITS, Limits
@@ -13,7 +13,7 @@ __all__ = ["detect_media_type"]
 
 _DOCUMENTS = frozenset({"descriptor", "layout", "index", "manifest", "config"})
 
-# The first whose fields are all there counts; letter case does not, as it does not to programs in Go (MAN-21).
+# The first row whose fields all exist counts; letter case is ignored, as programs in Go ignore it (MAN-21).
 _SHAPES = (
     ({"manifests"}, OCI_INDEX),
     ({"layers"}, OCI_MANIFEST),
@@ -26,15 +26,15 @@ _SHAPES = (
 
 
 def detect_media_type(raw: bytes, *, limits: Limits = DEFAULT_LIMITS) -> str | None:
-    """Return the media type that a document has, so far as it tells; None if it does not.
+    """Return the media type of a document as far as its content shows it, or None.
 
     Raises:
         DocumentError: The bytes are not one I-JSON object.
-        LimitError: They go past `config_bytes`, the most that any document may have, or `json_depth`.
+        LimitError: They exceed `config_bytes`, the largest limit of any document, or `json_depth`.
     """
     loaded = load_json(raw, media_type="document", limits=limits, limit="config_bytes")
     fields = {name.lower() for name in loaded}
-    # A descriptor says the media type of something else.
+    # The `mediaType` of a descriptor is that of another blob.
     if {"digest", "size"} <= fields and fields.isdisjoint({"schemaversion", "layers", "manifests", "rootfs"}):
         return OCI_DESCRIPTOR
     said = loaded.get("mediaType")

@@ -1,7 +1,7 @@
-"""One document's bytes into all that is wrong with them, each finding with its place; and into the value to go on with.
+"""Check and parse one document: its bytes into findings with line and column, and into a typed value.
 
-The rules are in `rules`, the places in `positions`. What programs cannot read is an error here whatever the
-profile says of the single faults. What documents say of one another is in `verify`.
+The rules are in `rules`, line and column in `positions`. A document that programs cannot read has an error here, even
+if the profile makes its single faults warnings. `verify` compares documents with one another.
 """
 
 import re
@@ -37,12 +37,12 @@ _READ = 1 << 10
 def check_document(
     raw: bytes, descriptor: Descriptor, *, profile: Profile, limits: Limits
 ) -> tuple[Findings, Value | None]:
-    """Return what is wrong with a document, and what it says if it can be read.
+    """Return the findings of a document, and its value, or None if it cannot be read.
 
-    Memory and time grow with the document, whatever is wrong with it; see `spec.findings`.
+    Memory and time grow with the document, not with the number of its faults; see `findings`.
 
     Raises:
-        UnsupportedError: No document is of the descriptor's media type.
+        UnsupportedError: The descriptor's media type is not that of a known document.
     """
     digest, media_type = descriptor.digest, descriptor.media_type
     validated = validate(raw, media_type, profile=profile, limits=limits)
@@ -52,7 +52,7 @@ def check_document(
         value = _parse(raw, descriptor, role, limits)
     except OCIError as error:
         value = None
-        # What no program can read is an error, even where the profile calls its single faults warnings.
+        # What no program can read is an error, even if the profile makes its single faults warnings.
         if validated.ok:
             rule = _UNREADABLE.get(role, "MAN-21")
             location = DocumentLocation(digest=digest, media_type=media_type)

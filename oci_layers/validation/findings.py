@@ -1,7 +1,7 @@
-"""Findings, of which a document may have millions: the first of them, and how many there are of each rule.
+"""The findings of a document, which may be millions: the first of them, and the number of the others by rule.
 
-A document of 4 MB can break rules at a million places. What judges it keeps the first findings of each severity and
-counts the others, so that memory is bounded and no verdict depends on what is left out: if any finding is an error, at
+A document of 4 MB can break rules at a million places. The first findings of each severity are kept and the others
+counted, so that memory is bounded and the result does not depend on what is left out: if any finding is an error, at
 least one error is kept. The cap is that of every list that the library returns, `report.Listing.CAP`.
 """
 
@@ -15,7 +15,7 @@ __all__ = ["Findings", "Sieve"]
 
 
 class Sieve:
-    """Tells which findings are kept: the first 1,000 of each severity; and counts the others."""
+    """Decides which findings are kept, the first 1,000 of each severity, and counts the others."""
 
     def __init__(self) -> None:
         self._room: dict[Severity, int] = dict.fromkeys(get_args(Severity), Listing.CAP)
@@ -34,7 +34,7 @@ class Findings(tuple[DocumentFinding, ...]):  # noqa: SLOT001  # a tuple cannot 
     """The findings as a tuple, the first 1,000 of each severity; `total`, `totals` and `ok` are about all of them."""
 
     left_out: Mapping[tuple[str, Severity], int]
-    """How many findings are not in the tuple, by rule and severity."""
+    """The number of findings that are not in the tuple, by rule and severity."""
 
     def __new__(
         cls, found: Iterable[DocumentFinding] = (), left_out: Mapping[tuple[str, Severity], int] | None = None
@@ -42,8 +42,8 @@ class Findings(tuple[DocumentFinding, ...]):  # noqa: SLOT001  # a tuple cannot 
         """Keep the first findings of each severity.
 
         Args:
-            found: The findings in their order; a `Findings` brings its `left_out` along.
-            left_out: How many more there are, by rule and severity.
+            found: The findings in order; the `left_out` of a `Findings` is added.
+            left_out: The number of other findings, by rule and severity.
         """
         sieve = Sieve()
         self = super().__new__(cls, (each for each in found if sieve.admits(each.rule, each.severity)))
@@ -55,7 +55,7 @@ class Findings(tuple[DocumentFinding, ...]):  # noqa: SLOT001  # a tuple cannot 
 
     @property
     def totals(self) -> Counter[Severity]:
-        """How many there are of each severity, left out or not."""
+        """The number of findings of each severity, including those left out."""
         totals = Counter(each.severity for each in self)
         for (_, severity), count in self.left_out.items():
             totals[severity] += count
@@ -63,7 +63,7 @@ class Findings(tuple[DocumentFinding, ...]):  # noqa: SLOT001  # a tuple cannot 
 
     @property
     def total(self) -> int:
-        """How many there are, left out or not."""
+        """The number of findings, including those left out."""
         return self.totals.total()
 
     @property

@@ -1,9 +1,9 @@
-"""The forms of text that several rules and the schemas speak of: dates, URIs, base64, licences.
+"""The forms of text that several rules and the schemas check: dates, URIs, base64, licenses.
 
-Each function tells whether a text, all of it, is of one form, in time that grows with its length and with no more than
-a few copies of it. The standard library is of little help: its readers of dates and base64 take more than their
-standards say, and that of URIs takes anything. The grammars of digests and media types are in their own modules, and
-only asked here.
+Each function checks a whole text against one form, in time that grows with its length and with no more than a few
+copies of it. The standard library is of little help: its parsers of dates and base64 accept more than their standards,
+and its parser of URIs accepts anything. The grammars of digests and media types are in `spec.digest` and
+`spec.mediatype`, and only called here.
 """
 
 import base64
@@ -25,7 +25,7 @@ _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DAY_MINUTES = 24 * 60
 
 _NAME_CHARS = r"A-Za-z0-9._~!$&'()*+,;=\-"
-# Every group that is repeated costs the matcher memory for each round, unless it is possessive; these repeat none.
+# A repeated group costs the matcher memory for each repetition, unless it is possessive; here none is repeated.
 _URI = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*+:(?://(?P<authority>[^/?#]*+))?+"
     rf"[{_NAME_CHARS}:@/%]*+(?:\?[{_NAME_CHARS}:@/?%]*+)?+(?:\#[{_NAME_CHARS}:@/?%]*+)?+"
@@ -40,9 +40,9 @@ _LICENCE_OPERATORS = frozenset({"AND", "OR", "WITH"})
 
 
 def is_date_time(text: str) -> bool:
-    """Tell whether `text` is a date and time after RFC 3339 section 5.6, in any of its forms.
+    """Return whether `text` is a date and time after RFC 3339 section 5.6, in any of its forms.
 
-    A second may be the 60th where a leap second can be: at the end of a day in UTC.
+    The second 60 is valid only where a leap second can be: at the end of a day in UTC.
     """
     match = _DATE_TIME.fullmatch(text)
     if match is None:
@@ -61,7 +61,7 @@ def is_date_time(text: str) -> bool:
 
 
 def is_uri(text: str) -> bool:
-    """Tell whether `text` is a URI after RFC 3986 section 3: with a scheme, in ASCII, everything else escaped."""
+    """Return whether `text` is a URI after RFC 3986 section 3: with a scheme, in ASCII, everything else escaped."""
     match = _URI.fullmatch(text)
     if match is None or _NO_ESCAPE.search(text):
         return False
@@ -70,7 +70,7 @@ def is_uri(text: str) -> bool:
 
 
 def _is_address(text: str) -> bool:
-    """Tell whether `text` may stand between brackets: an IPv6 address, or one of a version to come."""
+    """Return whether `text` is valid between brackets: an IPv6 address, or one of a future version."""
     from ipaddress import AddressValueError, IPv6Address
 
     if _ADDRESS_TO_COME.fullmatch(text):
@@ -83,9 +83,9 @@ def _is_address(text: str) -> bool:
 
 
 def decoded_base64(text: str) -> bytes | None:
-    """Return the bytes that `text` stands for in base64 after RFC 4648 section 4, or None if it is not that.
+    """Return the bytes that `text` encodes in base64 after RFC 4648 section 4, or None if it is not valid.
 
-    Padding is needed, its unused bits are zero, and nothing else may stand in between: so each content has one text.
+    Padding is required, its unused bits are zero, and no other character is allowed: so each content has one text.
     """
     try:
         data = binascii.a2b_base64(text)
@@ -95,7 +95,7 @@ def decoded_base64(text: str) -> bytes | None:
 
 
 def is_licence(text: str) -> bool:
-    """Tell whether `text` has the form of an SPDX licence expression. The list of licences is not looked at."""
+    """Return whether `text` has the form of an SPDX license expression. Names of licenses are not looked up."""
     depth = 0
     operand_next = True
     for match in _LICENCE_TOKEN.finditer(text):
@@ -114,7 +114,7 @@ def is_licence(text: str) -> bool:
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether `text` is a digest, and as long as its algorithm says (descriptor.md, "Digests")."""
+    """Return whether `text` is a digest with the length that its algorithm requires (descriptor.md, "Digests")."""
     try:
         Digest.parse(text)
     except NameFormatError:
@@ -123,7 +123,7 @@ def is_digest(text: str) -> bool:
 
 
 def is_media_type(text: str) -> bool:
-    """Tell whether `text` follows the grammar of media types (descriptor.md, after RFC 6838)."""
+    """Return whether `text` follows the grammar of media types (descriptor.md, after RFC 6838)."""
     try:
         check_media_type(text)
     except NameFormatError:

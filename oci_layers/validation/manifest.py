@@ -1,7 +1,7 @@
 """The rules of manifests and indexes, as a table (manifest.md, image-index.md).
 
-Docker's twins keep the same rules, but for the media types. Whether a document is the one that its descriptor names,
-and whether its parts fit one another, is decided where the parts are at hand: in `image`.
+Docker's equivalents follow the same rules, except for the media types. `image` and `verify` check whether a document is
+the one that its descriptor names, and whether its parts match one another.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ from oci_layers.validation.rule import (
 
 __all__ = ["MANIFEST_RULES"]
 
-_PROGRAMS = "It is about what programs do, not about what a document says."
+_PROGRAMS = "It is about what programs do, not about the content of a document."
 _ORDER = "Order means nothing: CON-05."
 
 _PORTABLE_LAYERS = frozenset({OCI_LAYER, OCI_LAYER_GZIP, OCI_NONDISTRIBUTABLE_LAYER, OCI_NONDISTRIBUTABLE_LAYER_GZIP})
@@ -80,7 +80,7 @@ def _version(kind: str) -> tuple[Check, ...]:
 
 
 def _own_type(kind: str, *media_types: tuple[str, str]) -> tuple[Check, ...]:
-    """Return the checks of a document's own media type; each of `media_types` is a kind of document, and its type."""
+    """Return the checks of a document's own media type; `media_types` are kinds of document and their types."""
     absent = fault("should be there, so that the document cannot be taken for one of another kind", "mediaType")
     return (
         Check(kind, lambda node: OK if "mediaType" in node else absent, "warning"),
@@ -121,9 +121,7 @@ def _empty_config(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
 def _artifact_config(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
     if "artifactType" not in node or not _is_image(_config_type(node)):
         return OK
-    return fault(
-        "is that of a container image, but artifactType says that this is another artifact", "config", "mediaType"
-    )
+    return fault("is that of a container image, but artifactType makes this another artifact", "config", "mediaType")
 
 
 def _portable_config(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
@@ -138,7 +136,7 @@ def _artifact_content(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
         return OK
     sizes = (layer.get("size") for _, layer in _layers(node))
     empty = next(sizes, None) == 0 and all(size == 0 for size in sizes)
-    return fault("has no content at all; the empty descriptor may stand there", "layers") if empty else OK
+    return fault("has no content at all; the empty descriptor may be used instead", "layers") if empty else OK
 
 
 def _portable_layers(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
@@ -315,7 +313,9 @@ MANIFEST_RULES = (
     ),
     unchecked("IDX-16", "MUST", "Some fields are required.", "IDX-02, IDX-05 and IDX-09 check it."),
     unchecked("IDX-17", "INFO", "Go writes the fields in a certain order.", _ORDER),
-    unchecked("IDX-18", "INFO", "Some entries are attestations.", "They are valid; `spec/platform` passes them over."),
+    unchecked(
+        "IDX-18", "INFO", "Some entries are attestations.", "They are valid; `spec.platform_selection` skips them."
+    ),
     rule(
         "DSC-23",
         "SHOULD",

@@ -1,7 +1,7 @@
-"""The rules that no document can break by itself, the layout marker, and JSON as a whole, as a table.
+"""The rules that no single document can break, the layout marker, and JSON as a whole, as a table.
 
-What is about layers, layouts, identities and running containers has ids too, so that every rule of the spec is found
-here by its id, with the place where it is looked after.
+Rules of layers, layouts, identities and running containers have ids too, so that every rule of the spec is found here
+by its id, with the room or module that checks it.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ ELSEWHERE_RULES = (
         "CON-04",
         "MUST",
         "A document is one I-JSON object (RFC 7493): UTF-8, no name twice, no half surrogate, no number past a double.",
-        "It is checked before all others, when the bytes are read; see `spec/strict_json`.",
+        "It is checked before all others, when the bytes are read; see `spec.strict_json`.",
     ),
     unchecked(
         "LIM-01",
@@ -55,7 +55,7 @@ ELSEWHERE_RULES = (
         severity="error",
     ),
     *_all(
-        "It is about a layout as a whole; `store/check` and `image/verify` look after it.",
+        "It is about a layout as a whole; `store.check` and `verify` check it.",
         ("LAY-01", "MUST", "There is a directory `blobs`."),
         ("LAY-03", "MUST", "There is an `index.json`, an image index."),
         ("LAY-04", "INFO", "Other files are not an error."),
@@ -69,15 +69,15 @@ ELSEWHERE_RULES = (
         ("LAY-12", "INFO", "The names of the files are fixed."),
     ),
     *_all(
-        "It is computed from documents; `spec/config` and `image` do so.",
+        "It is computed from documents, in `spec.config` and `image`.",
         ("CHN-01", "INFO", "A diff_id is the digest of the plain tar."),
         ("CHN-02", "SHOULD", "Layers are packed reproducibly."),
         ("CHN-03", "MUST", "A chain_id is the digest of the one below it, a space and the diff_id."),
-        ("CHN-04", "INFO", "A chain_id is sha256, whatever the diff_ids are."),
+        ("CHN-04", "INFO", "A chain_id is sha256 for diff_ids of every algorithm."),
         ("CHN-05", "INFO", "There is a vector to test chain_ids with."),
     ),
     *_all(
-        "It is about the tar archive of a layer; `tar` and `layer` look after it.",
+        "It is about the tar archive of a layer, which `tar` and `layer` read.",
         ("LYR-01", "MUST", "A layer is a tar archive."),
         ("LYR-02", "MUST NOT", "A layer has no two entries of one path."),
         ("LYR-03", "INFO", "The suffix of the media type names the compression."),
@@ -106,7 +106,7 @@ ELSEWHERE_RULES = (
         ("WHT-08", "SHOULD", "Whiteouts are written before directories beside them."),
         ("WHT-09", "INFO", "An opaque marker hides all that lower layers have in a directory."),
         ("WHT-10", "MUST", "Both forms of whiteout are accepted."),
-        ("WHT-11", "MUST", "An opaque marker acts first, wherever it stands."),
+        ("WHT-11", "MUST", "An opaque marker acts first, wherever it is in the layer."),
         ("WHT-12", "INFO", "A whiteout of a directory removes all below it."),
     ),
     *_all(
@@ -120,20 +120,20 @@ ELSEWHERE_RULES = (
         ("MTY-05", "SHOULD", "A type that is not as expected counts less than the digest."),
     ),
     *_all(
-        "It is about the names of types; `spec/mediatype` has them.",
+        "It is about the names of types; `spec.mediatype` has them.",
         ("MTY-01", "INFO", "The spec defines a list of media types."),
         ("MTY-06", "INFO", "Docker's types are compatible with some of them."),
         ("MTY-07", "INFO", "Docker's documents are valid under the names of their twins."),
     ),
     *_all(
-        "It is about what programs do, not about what a document says.",
+        "It is about what programs do, not about the content of a document.",
         ("CON-01", "MUST NOT", "Storing and copying does not alter content."),
         ("CON-02", "SHOULD NOT", "Unknown properties are not an error."),
         ("CON-03", "SHOULD", "Writers use a canonical serialisation."),
         ("CON-05", "INFO", "The order of members means nothing."),
         ("CON-06", "INFO", "Grammars are written in EBNF, and match a whole string."),
         ("CNV-01", "MUST", "The runtime config is derived from the image config."),
-        ("CNV-02", "MUST", "Directory, environment and command are taken as they stand."),
+        ("CNV-02", "MUST", "Directory, environment and command are taken unchanged."),
         ("CNV-03", "MUST", "Some fields become annotations, and labels win over them."),
         ("CNV-04", "SHOULD", "The user becomes the user of the process."),
         ("CNV-05", "SHOULD", "Ports and volumes are offered to the runtime."),

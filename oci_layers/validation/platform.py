@@ -1,7 +1,7 @@
-"""The rules of what an image runs on, as a table (image-index.md, `platform`), and what a config shares with it.
+"""The rules of `platform`, as a table (image-index.md), and the checks that a config shares with it.
 
-Types are required, values only advised: a system or variant that the spec does not list may be right in a year, so it
-is a note. Which platform suits which machine is decided in `spec/platform`.
+Types are required, values only advised: a system or variant that the spec does not list may be valid later, so it is a
+note. The entry for a machine is chosen in `spec.platform_selection`.
 """
 
 import re
@@ -12,7 +12,7 @@ from oci_layers.validation.rule import OK, Check, Fault, array_of, has_type, mat
 
 __all__ = ["PLATFORM_RULES", "fits_platform", "known_names", "windows_features"]
 
-# What Go's compiler knows: `go tool dist list`, and names that are set aside.
+# The names of Go's compiler: `go tool dist list`, and reserved names.
 _SYSTEMS = frozenset(
     {
         "aix",
@@ -70,11 +70,11 @@ _VARIANTS = {
     "ppc64le": re.compile(r"power[0-9]+"),
     "riscv64": re.compile(r"rva[0-9]+u64"),
 }
-_UNKNOWN = "unknown"  # Written by those who mark an entry of an index as no image.
+_UNKNOWN = "unknown"  # Marks an entry of an index that is not an image.
 
 
 def fits_platform(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
-    """Return what is unusual in a variant, for what the object says of its architecture."""
+    """Return a fault if the variant is not one that the spec lists for the object's architecture."""
     found: list[Fault] = []
     architecture, variant = node.get("architecture"), node.get("variant")
     table = _VARIANTS.get(architecture) if type(architecture) is str else None
@@ -84,7 +84,7 @@ def fits_platform(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.
 
 
 def windows_features(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
-    """Return the features of an object that the spec does not list for windows, where that is its system."""
+    """Return a fault for each feature that the spec does not list for windows, if that is the object's system."""
     features = node.get("os.features")
     if node.get("os") != "windows" or type(features) is not list:
         return OK
@@ -96,7 +96,7 @@ def windows_features(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: JSON.
 
 
 def known_names(kind: str) -> tuple[Check, ...]:
-    """Return the checks that an object says its system and architecture, and in the words of Go."""
+    """Return the checks that an object has a system and an architecture, with names that Go knows."""
     systems, architectures = _SYSTEMS | {_UNKNOWN}, _ARCHITECTURES | {_UNKNOWN}
     return (
         required(kind, "architecture"),
@@ -142,7 +142,7 @@ PLATFORM_RULES = (
         "IDX-13",
         "MUST",
         "error",
-        "`features` of a platform is reserved; where it stands it is an array of strings.",
+        "`features` of a platform is reserved; if present, it is an array of strings.",
         (array_of("platform.features", str),),
     ),
 )

@@ -1,9 +1,9 @@
-"""JSON pointers and the bytes of a document into places in it: line, column, and where the value begins and ends.
+"""JSON pointers and the bytes of a document into positions: line, column, and where the value begins and ends.
 
-For messages to people, who have the document in an editor. One pass over the bytes finds any number of pointers; it
-has no recursion, holds no more than the pointers, and takes any bytes: a document that is cut short or wrong has places
-as far as it can be followed. What a pointer names and the document lacks is at the nearest value around it. Of several
-members with one name the last counts, which is the one that most parsers take.
+For messages to people who have the document in an editor. One pass over the bytes finds any number of pointers; it has
+no recursion, holds no more than the pointers, and accepts any bytes: in a truncated or malformed document it finds
+positions up to the fault. A pointer to a value that does not exist gets the position of the nearest value around it. Of
+several members with one name the last counts, as in most parsers.
 """
 
 import json
@@ -23,7 +23,7 @@ _LENIENT = json.JSONDecoder(strict=False)
 
 @attrs.frozen
 class Extent:
-    """Where a value stands in the bytes of a document."""
+    """The position of a value in the bytes of a document."""
 
     line: int
     """From 1."""
@@ -38,7 +38,7 @@ class Extent:
 
 
 def locate(raw: bytes, pointers: Iterable[str]) -> dict[str, Extent]:
-    """Return where in a document each of the JSON pointers (RFC 6901) leads."""
+    """Return the position in a document of each of the JSON pointers (RFC 6901)."""
     root = _Wanted(len(raw))
     ways: dict[str, list[_Wanted]] = {}
     for pointer in pointers:
@@ -71,7 +71,7 @@ def positions(raw: bytes, offsets: Iterable[int]) -> Mapping[int, tuple[int, int
 
 
 class _Wanted:
-    """A value that is looked for, or that others which are looked for are in."""
+    """A value to find, or one around a value to find."""
 
     __slots__ = ("children", "end", "found", "offset")
 
@@ -86,7 +86,7 @@ class _Wanted:
 
 
 class _Open:
-    """An array or an object that the walk is in."""
+    """An array or an object that the walk is inside."""
 
     __slots__ = ("index", "key", "named", "wanted")
 
@@ -102,7 +102,7 @@ class _Open:
 
 
 def _walk(raw: bytes, root: _Wanted) -> None:
-    """Find the places of `root` and all below it."""
+    """Find the positions of `root` and everything below it."""
     around: list[_Open] = []
     unwanted = 0
     for token in _TOKEN.finditer(raw):
@@ -139,7 +139,7 @@ def _walk(raw: bytes, root: _Wanted) -> None:
 
 
 def _string(text: bytes) -> str:
-    """Return what a key says, as the parser would; something like it where that would refuse it."""
+    """Return a key as the parser decodes it, or something similar where the parser refuses it."""
     if b"\\" in text:
         try:
             return str(_LENIENT.decode(text.decode("utf-8", "replace")))

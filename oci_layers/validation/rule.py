@@ -1,13 +1,12 @@
-"""What a rule is, and the pieces that most rules are made of.
+"""What a rule is, and the functions that make most checks.
 
-A rule has an id, which is this project's own and never changes its meaning; a sentence; and checks. A check looks at
-one kind of place in a document and says what is wrong there. A rule without a check says why none is possible. The
-rules themselves are in the tables beside this module, and the walk through a document that calls them is in
-`rules`.
+A rule has an id, which is this project's own and never changes its meaning; a sentence; and checks. A check examines
+one kind of location in a document and returns the faults there. A rule without a check gives the reason why none is
+possible. The rules themselves are in the tables beside this module; `rules` walks through a document and calls them.
 
-Checks run on every value of every document, so a check is one plain function that returns an empty tuple when all is
-well, and finds its faults one after the other, because there may be millions. It takes values of any type: another
-rule says which type is right.
+Checks run on every value of every document, so a check is one plain function that returns an empty tuple if there is no
+fault, and yields faults one at a time, because there may be millions. It accepts values of any type: another rule
+checks the type.
 """
 
 import functools
@@ -43,9 +42,9 @@ __all__ = [
 
 Profile = Literal["strict", "default", "lenient"]
 Fault = tuple[tuple[str | int, ...], str]
-"""What is wrong: the way to it from the value that was looked at, and a message."""
+"""What is wrong: the path to it from the checked value, and a message."""
 
-_Run = Callable[[Any], Iterable[Fault]]  # Any: whatever JSON value stands there.
+_Run = Callable[[Any], Iterable[Fault]]  # Any: a JSON value.
 
 OK: tuple[Fault, ...] = ()
 _SHOWN = 60
@@ -53,21 +52,21 @@ _SHOWN = 60
 
 @attrs.frozen
 class Check:
-    """One place where a rule is looked after."""
+    """A check of a rule at one kind of location."""
 
     at: str
     """A kind of object, such as `descriptor`, or a field of one, such as `descriptor.size`."""
     run: _Run
-    """Takes the value there, returns what is wrong with it."""
+    """Takes the value there, returns its faults."""
     severity: Severity | None = None
-    """How bad a fault is, if not as bad as the rule says."""
+    """The severity of a fault, if not that of the rule."""
     tolerated: bool = False
-    """Whether the registries of the world take documents with this fault, and programs can still use them."""
+    """Whether common registries accept documents with this fault, and programs can still use them."""
 
 
 @attrs.frozen
 class CheckedRule:
-    """A rule, and the places where it is checked; none if no program can check it in a document alone."""
+    """A rule and its checks; none if no program can check it in a document alone."""
 
     rule: Rule
     checks: tuple[Check, ...] = ()
@@ -79,7 +78,7 @@ def rule(id_: str, level: Level, severity: Severity, sentence: str, checks: tupl
 
 
 def severity_in(severity: Severity, profile: Profile, *, tolerated: bool = False) -> Severity | None:
-    """Return how bad a fault is in a profile, or None if it is not to be told; `rules` says why."""
+    """Return the severity of a fault in a profile, or None if it is not reported; `rules` explains the profiles."""
     match profile:
         case "default":
             return severity
@@ -94,7 +93,7 @@ def severity_in(severity: Severity, profile: Profile, *, tolerated: bool = False
 
 
 def unchecked(id_: str, level: Level, sentence: str, reason: str, *, severity: Severity | None = None) -> CheckedRule:
-    """Return a rule that cannot be checked within one document, or that others say in other words."""
+    """Return a rule that cannot be checked within one document, or that other rules cover."""
     usual: Severity = "error" if level.startswith("MUST") else "warning" if level.startswith("SHOULD") else "note"
     return CheckedRule(Rule(id_, severity or usual, sentence, level, unchecked=reason))
 
@@ -179,15 +178,15 @@ def each_matches(place: str, fits: Callable[[str], object], message: str, *, tol
 
 
 def tolerant(check: Check, *, whole: type | None = None, inside: type | None = None) -> tuple[Check, Check]:
-    """Return a check in two, of which the second is tolerated: it has the faults of values that Docker's programs take.
+    """Split a check in two: the second is tolerated, and has the faults of values that Docker's programs accept.
 
     Args:
-        check: Finds values of a wrong type, at the place itself or right inside.
-        whole: The type that is taken at the place itself.
-        inside: The type that is taken in the array or object there.
+        check: Finds values of a wrong type, at the place itself or directly inside.
+        whole: The type that is accepted at the place itself.
+        inside: The type that is accepted in the array or object there.
     """
 
-    def faults(value: Any, *, taken: bool) -> Iterable[Fault]:  # Any: whatever JSON value stands there.
+    def faults(value: Any, *, taken: bool) -> Iterable[Fault]:  # Any: a JSON value.
         for path, message in check.run(value):
             item, kind = (value[path[0]], inside) if path else (value, whole)
             if (type(item) is kind) is taken:
@@ -200,7 +199,7 @@ def tolerant(check: Check, *, whole: type | None = None, inside: type | None = N
 
 
 def must_be(expected: type, value: object) -> str:
-    """Return the message that a value should be of another JSON type, given as Python's."""
+    """Return the message that a value must be of another JSON type, given as Python's."""
     return f"must be {kind_of(expected())}, not {kind_of(value)}"
 
 

@@ -1,21 +1,21 @@
-"""The bytes of a document to all that is wrong with it: the rules of the spec as one table, and the walk along it.
+"""Check the bytes of a document: the rules of the spec as one table, and the walk through a document.
 
-A rule is data (`spec/rules_check`); the tables beside this module hold them all, each under its id. The walk knows only
-which kinds of objects stand where. It works on the JSON itself and not on the typed values of `spec/codec`, which do
-not exist for a document that is wrong, so that all faults are found at once and each has its place.
+A rule is data (`rule`); the tables beside this module hold them all, each under its id. The walk knows only which kinds
+of objects are where. It works on the JSON itself and not on the typed values of `spec.codec`, which do not exist for a
+malformed document, so that all faults are found at once and each has its location.
 
-Three profiles weigh what is found. `default` says of each rule what the table says. `strict` is for those who write
-documents: what the spec advises is asked for, so warnings are errors and notes are warnings. `lenient` is for those
-who must live with what registries hold: null is taken for absent, faults that programs can live with are warnings, and
-notes are left out. What is not JSON, or past a limit, is an error in all three.
+Three profiles set the severity of findings. `default` uses that of the table. `strict` is for authors of documents:
+advice of the spec is required, so warnings are errors and notes are warnings. `lenient` is for users of existing
+registries: null equals absent, faults that programs can handle are warnings, and notes are left out. What is not JSON,
+or exceeds a limit, is an error in all three.
 
-Time and memory grow with the document, and not with what is wrong with it: of very many faults the first are kept, the
-others only counted (`spec/findings`).
+Time and memory grow with the document, and not with the number of its faults: the first are kept, the others only
+counted (`findings`).
 
     found = validate(raw, OCI_MANIFEST)
     for finding in found:
         print(finding)          # error DSC-07 /layers/0/size: must not be negative
-    found.ok, found.total       # of all, also of those that are left out
+    found.ok, found.total       # of all findings, including those left out
 """
 
 import functools
@@ -58,10 +58,10 @@ CHECKED_RULES = sorted(
 """Every rule of documents with its checks, by id."""
 
 DOCUMENT_RULES: Mapping[str, Rule] = {row.rule.id: row.rule for row in CHECKED_RULES}
-"""Every rule of documents by its id, those that no program can check among them."""
+"""Every rule of documents by its id, including those that no program can check."""
 
 
-# The kinds of object that each media type names: an object keeps the rules of all its kinds.
+# The kinds of object of each media type: an object follows the rules of all its kinds.
 _DOCUMENTS = {
     OCI_DESCRIPTOR: "descriptor",
     OCI_MANIFEST: "manifest oci-manifest",
@@ -104,15 +104,15 @@ _Path = tuple[str | int, ...]
 
 
 def validate(raw: bytes, media_type: str, *, profile: Profile = "default", limits: Limits = DEFAULT_LIMITS) -> Findings:
-    """Return every rule that a document does not keep, in the order of the places; nothing if it keeps all.
+    """Return the findings of a document, in the order of their locations; empty if it follows all rules.
 
-    The result is a tuple of the first 1,000 breaches of each severity that are found; its `total`, `totals` and
-    `left_out` count all of them. `media_type` is what the document is said to be by its descriptor. A document is good
-    in a profile, and the result is `ok`, if no breach has the severity `error`. One that is not JSON, or goes past a
-    limit, is judged no further than that.
+    The result is a tuple of the first 1,000 findings of each severity; its `total`, `totals` and `left_out` count all
+    of them. `media_type` is that of the document's descriptor. A document is valid in a profile, and the result is
+    `ok`, if no finding has the severity `error`. A document that is not JSON, or exceeds a limit, is not checked
+    further.
 
     Raises:
-        UnsupportedError: No document is of this media type, as far as is known here.
+        UnsupportedError: The media type is not that of a known document.
     """
     kinds = _DOCUMENTS.get(media_type)
     if kinds is None and media_type != OCI_EMPTY:
@@ -155,7 +155,7 @@ def _past_limit(raw: bytes, error: LimitError) -> DocumentFinding:
 
 @attrs.frozen
 class _Field:
-    """A field of an object: what is checked there, and which kind of object it holds."""
+    """A field of an object: its checks, and the kind of object that it holds."""
 
     checks: tuple[tuple[Rule, Check], ...]
     kind: "_Kind | None"
@@ -165,7 +165,7 @@ class _Field:
 
 @attrs.frozen
 class _Kind:
-    """A kind of object: what is checked of it as a whole, and its fields."""
+    """A kind of object: the checks of the whole object, and its fields."""
 
     checks: tuple[tuple[Rule, Check], ...]
     fields: Mapping[str, _Field]
@@ -174,7 +174,7 @@ class _Kind:
 
 @functools.cache
 def _kind(names: str) -> _Kind:
-    """Return what is known of an object that is of all the kinds in `names`."""
+    """Return the checks and fields of an object that is of all the kinds in `names`."""
     whole: list[tuple[Rule, Check]] = []
     by_field: dict[str, list[tuple[Rule, Check]]] = {}
     held: dict[str, str] = {}
@@ -198,7 +198,7 @@ def _kind(names: str) -> _Kind:
 
 
 class _Faults:
-    """What has been found of a document so far: the first breaches, and how many others there are."""
+    """The faults found so far in a document: the first ones, and the number of the others."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile: Profile = profile
@@ -206,7 +206,7 @@ class _Faults:
         self._kept: list[tuple[_Path, str, Severity, str]] = []
 
     def takes_null(self, kind: _Kind) -> bool:
-        """Tell whether an optional field of such an object may be null."""
+        """Return whether an optional field of such an object may be null."""
         return kind.nullable or self._profile == "lenient"
 
     def add(self, checks: Iterable[tuple[Rule, Check]], value: Any, path: _Path) -> None:  # Any: JSON.
@@ -218,7 +218,7 @@ class _Faults:
                     self._kept.append(((*path, *below), rule.id, severity, message))
 
     def findings(self) -> Findings:
-        """Return the breaches in the order of the places."""
+        """Return the findings in the order of their locations."""
         self._kept.sort(key=lambda fault: fault[:2])
         found = (
             Finding(rule, severity, DocumentLocation(pointer(path)), message)

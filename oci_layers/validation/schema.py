@@ -1,12 +1,12 @@
-"""The JSON Schemas in `schemas/`, and a document judged by the one of its media type.
+"""The JSON Schemas in `schemas/`, and the check of a document by the schema of its media type.
 
-The schemas are for everyone, with any validator; `rules` says more and is faster. They say the same where both speak,
-so each is a check of the other, and of other validators. `jsonschema` is imported when a document is judged and not
-before, because that takes longer than anything else here. It gets what JSON Schema leaves open: formats that are
-checked, by the functions of `grammar`, and integers that are written as such.
+The schemas are for any program, with any validator; `rules` checks more and is faster. Where both check something they
+agree, so each is a test of the other, and of other validators. `jsonschema` is imported only when a document is
+checked, because the import is slow. Where JSON Schema leaves a choice, formats are checked, by the functions of
+`grammar`, and 1.0 is not an integer.
 
-The only module of this room that reads files: those of the package, where a wheel has put the schemas, or of the
-checkout beside it.
+The only module of this room that reads files: the schemas in the package, where a wheel puts them, or in the checkout
+beside it.
 """
 
 import functools
@@ -41,7 +41,7 @@ __all__ = ["SCHEMA_RULE", "SchemaName", "schema", "schema_errors"]
 SchemaName = Literal["descriptor", "manifest", "index", "config", "layout", "docker-manifest", "docker-manifest-list"]
 
 SCHEMA_RULE = Rule("schema", "error", "A document fits the JSON Schema of its kind.")
-"""The rule that findings of the schemas are of."""
+"""The rule of the findings of schemas."""
 
 _NAMES: dict[str, SchemaName] = {
     OCI_DESCRIPTOR: "descriptor",
@@ -59,7 +59,7 @@ def schema(name: SchemaName) -> dict[str, Any]:
     """Return a schema of JSON Schema 2020-12, a fresh copy. Its `$ref`s lead to others by their `$id`.
 
     Raises:
-        UnsupportedError: There is none of that name; says which there are.
+        UnsupportedError: The name is unknown; the message lists the names.
     """
     from importlib import resources
 
@@ -76,25 +76,24 @@ def schema(name: SchemaName) -> dict[str, Any]:
 def schema_errors(
     document: bytes, media_type: str | None = None, *, limits: Limits = DEFAULT_LIMITS
 ) -> tuple[Problem, ...]:
-    """Return what a document's schema finds wrong with it, in the order of the places; nothing if it is valid.
+    """Return the errors that a document's schema finds, in the order of their locations; empty if it is valid.
 
-    No more than the first 1,000 errors are looked for.
+    At most the first 1,000 errors are collected.
 
     Args:
         document: The bytes of the document.
-        media_type: What it is; told by its content if None.
-        limits: How long and how deep it may be.
+        media_type: Its media type; detected from the content if None.
+        limits: The limits on its length and depth.
 
     Raises:
-        UnsupportedError: There is no schema for the media type, or nothing tells what the document is, or `jsonschema`
-            is not installed.
-        LimitError: The document goes past a limit.
+        UnsupportedError: There is no schema for the media type, or none is detected, or `jsonschema` is not installed.
+        LimitError: The document exceeds a limit.
     """
     try:
         if media_type is None:
             media_type = detect_media_type(document, limits=limits)
             if media_type is None:
-                raise UnsupportedError("document", "JSON", "nothing in it tells what it is; give its media type")
+                raise UnsupportedError("document", "JSON", "media type not detected; give its media type")
         name = _NAMES.get(media_type)
         if name is None:
             raise UnsupportedError("media type of a document", media_type)
@@ -110,7 +109,7 @@ def schema_errors(
 def _problems(error: "ValidationError") -> Iterator[tuple[tuple[str | int, ...], str]]:
     path = tuple(error.absolute_path)
     if error.validator == "required":
-        # One error for each missing name, which is told in its message alone.
+        # `jsonschema` has one error for each missing name, with the name in its message alone.
         required: Any = error.validator_value  # Any: JSON, here an array of names.
         instance: Any = error.instance  # Any: JSON, here an object.
         yield from (((*path, name), "is required") for name in required if name not in instance)
@@ -126,12 +125,12 @@ def _validator(name: SchemaName) -> "Validator":
         from jsonschema.validators import extend
         from referencing import Registry, Resource
     except ImportError:
-        raise UnsupportedError("judging by a schema", name, "it takes the package jsonschema") from None
+        raise UnsupportedError("validation by a schema", name, "install the package jsonschema") from None
 
     formats = FormatChecker(formats=())
     formats.checks("date-time")(lambda value: not isinstance(value, str) or is_date_time(value))
     formats.checks("uri")(lambda value: not isinstance(value, str) or is_uri(value))
-    # JSON Schema takes 1.0 for an integer; the programs that read documents do not.
+    # JSON Schema accepts 1.0 as an integer; the programs that read documents do not.
     integers = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _checker, value: type(value) is int)
     every = (schema(each) for each in get_args(SchemaName))
     registry: Registry[Any] = Registry().with_resources((each["$id"], Resource.from_contents(each)) for each in every)

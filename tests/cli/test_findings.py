@@ -10,7 +10,7 @@ from oci_layers.cli.findings import SeverityCounts, finding_arguments
 @pytest.mark.parametrize(
     ("severities", "text", "code"),
     [
-        ([], "nothing is wrong", 0),
+        ([], "no findings", 0),
         (["note"], "1 note", 0),
         (["warning", "note", "warning"], "2 warnings, 1 note", 0),
         (["note", "error", "warning", "error"], "2 errors, 1 warning, 1 note", 1),

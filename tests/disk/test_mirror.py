@@ -544,7 +544,7 @@ def test_two_names_that_the_file_system_takes_for_one_are_refused(dest, monkeypa
     with pytest.raises(UnsafePathError) as caught:
         mirrored(dest, tar(f("other", "1", **ME), f("a", "1", **ME), second))
     assert caught.value.path == b"A"
-    assert caught.value.reason == "something is there already: the file system takes two names of the image for one"
+    assert caught.value.reason == "name already exists: the file system does not distinguish two names of the image"
 
 
 # Resources.

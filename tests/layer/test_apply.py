@@ -97,7 +97,7 @@ def test_a_path_is_reported_where_a_link_was_removed_and_nowhere_else(lower, upp
         ([[], [opq("a/b")]], [in_layer("nothing-hidden", b"a/b", 1)]),
         (
             [[f("p")], [f("p/a")]],
-            [in_layer("file-as-directory", b"p", 1, "a file is used as a directory, and gave way to one")],
+            [in_layer("file-as-directory", b"p", 1, "a file is used as a directory, and is replaced by one")],
         ),
         ([[sym("l", "../x")], [f("l/a")]], [in_layer("climbing-link", b"l", 1, "the link leads above the root")]),
         (
@@ -151,7 +151,7 @@ def test_what_cannot_be_linked_raises(layers, kind, path, reason):
     ("layers", "path", "reason"),
     [
         ([[f("a"), f("a")]], b"a", "the layer has this name twice (LYR-02)"),
-        ([[f("p"), f("p/a")]], b"p", "a file is used as a directory, and gave way to one"),
+        ([[f("p"), f("p/a")]], b"p", "a file is used as a directory, and is replaced by one"),
         ([[sym("l", ".."), f("l/a")]], b"l", "the link leads above the root"),
     ],
 )

@@ -57,7 +57,7 @@ LOWER = {"lower": BASE}
 NONE = {"lower": FileTree()}
 DEEP = [d("/".join("d" * n) + "/") for n in range(1, 256)]
 
-GAVE_WAY = "a file is used as a directory, and gave way to one"
+GAVE_WAY = "a file is used as a directory, and is replaced by one"
 
 # Word of the rule: a layer that has it and nothing else, what is found, a layer that barely does not; and options.
 PAIRS = {

@@ -16,7 +16,7 @@ SKOPEO = [f("version", "Directory Transport Version: 1.1\n"), f("manifest.json",
 ROOT = [d("etc/"), f("etc/hostname", "box"), f("usr/bin/true", "")]
 MARKER, LIST = "there is no file oci-layout", "there is no file manifest.json"
 NEITHER = f"no OCI layout and no Docker archive: {MARKER} and no file manifest.json"
-A_FILE, A_DIRECTORY = "it is a file and no directory", "it is a directory and no file"
+A_FILE, A_DIRECTORY = "it is a file, not a directory", "it is a directory, not a file"
 NOT_LAYOUT, NOT_DOCKER = f"not an OCI image layout: {MARKER}", f"not a Docker archive: {LIST}"
 OLD_DOCKER = (
     "it is an archive of Docker before 1.10, which current programs do not read; "

@@ -21,7 +21,7 @@ from oci_layers.store.layout import LayoutDirectory
 from tests.support.layers import Built, f, image, tar
 
 LAYER = tar(f("a", "a"))
-CLOSED = "it has been closed, nothing can be read from it any more"
+CLOSED = "closed"
 
 
 def refused(error, directory, name="oci:{}", **options):

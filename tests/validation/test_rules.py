@@ -245,7 +245,7 @@ def test_unknown_fields_are_nobodys_fault(media_type):
         pytest.param(raw, rule, pointer, message, id=case)
         for case, raw, rule, pointer, message in [
             ("no JSON", b"{", "CON-04", "", "is not JSON at line 1 column 2: Expecting property name"),
-            ("equal keys", b'{"a":{"b":1,"b":2}}', "CON-04", "/a/b", "stands in its object more than once"),
+            ("equal keys", b'{"a":{"b":1,"b":2}}', "CON-04", "/a/b", "name is repeated in its object"),
             ("an array", b"[]", "CON-04", "", "must be an object, not an array"),
             ("byte order mark", b"\xef\xbb\xbf{}", "CON-04", "", "begins with a byte order mark"),
             ("half a pair", b'{"a":"\\ud800"}', "CON-04", "/a", "holds half of a surrogate pair"),

@@ -18,13 +18,13 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb to the command."""
     parser = verbs.add_parser("inspect", help="show the documents of an image")
     image_arguments(parser)
-    parser.add_argument("--raw", action="store_true", help="print the manifest's own bytes, and nothing else")
-    parser.add_argument("--config", action="store_true", help="with --raw: the config's bytes instead")
+    parser.add_argument("--raw", action="store_true", help="print only the bytes of the manifest")
+    parser.add_argument("--config", action="store_true", help="with --raw: the bytes of the config instead")
     parser.add_argument(
         "--policy",
         choices=("default", "strict", "lenient"),
         default="default",
-        help="lenient follows links to blobs; no layer is read here, so there is nothing else to decide",
+        help="lenient follows links to blobs; otherwise without effect, as no layer is read",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.set_defaults(run=_inspect)

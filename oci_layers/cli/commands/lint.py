@@ -57,9 +57,9 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb to the command."""
     parser = verbs.add_parser(
         "lint",
-        help="find what a layer should not do",
-        description="Tell what is wrong, doubtful or worth knowing in the layers of an image, each seen over those "
-        "below it, or in a layer that stands alone. Exit code 1 when something is an error.",
+        help="check layers for errors and doubtful entries",
+        description="Check the layers of an image, each on top of those below it, or a single layer file. Exit code 1 "
+        "on errors.",
     )
     parser.add_argument(
         "what",
@@ -73,9 +73,9 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         action="append",
         type=int,
         metavar="N",
-        help="only what is found in this layer, 0 is the lowest; may be repeated",
+        help="show only findings in this layer, 0 is the lowest; may be repeated",
     )
-    choice_arguments(parser, "which of several images; this machine's if left out")
+    choice_arguments(parser, "which of several images (default: that for this machine)")
     finding_arguments(parser)
     parser.add_argument("--all", action="store_true", help=f"show more than {_SHOWN} findings of one rule in a layer")
     parser.set_defaults(run=_run, refuse=parser.error)
@@ -124,7 +124,7 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterabl
     alone = _layer_alone(options.what, limits)
     if alone is not None:
         if options.ref is not None or options.platform is not None:
-            options.refuse("--ref and --platform are for images, not for a layer that stands alone")
+            options.refuse("--ref and --platform are for images, not for a layer file")
         _require_layers(options.layer, 1)
         uri = "stdin" if options.what == "-" else file_uri(ImageName.parse(options.what).place)
         yield [_Layer(title=escape(options.what), uri=uri)], alone

@@ -20,7 +20,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     image_arguments(parser, policy=True)
     parser.add_argument("path", metavar="PATH", nargs="?", default="/")
     parser.add_argument("-l", "--long", action="store_true", help="mode, owner, size and time as well")
-    parser.add_argument("-R", "--recursive", action="store_true", help="all that is below, by full path")
+    parser.add_argument("-R", "--recursive", action="store_true", help="everything below, with full paths")
     parser.add_argument("--format", choices=("text", "json", "jsonl"), default="text")
     parser.set_defaults(run=_ls)
 

@@ -21,26 +21,32 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb to the command."""
     parser = verbs.add_parser(
         "unpack",
-        help="make the merged, verified file system at DEST",
-        description="Merge the layers of IMAGE and make the result at DEST, checking every byte on the way. DEST is "
-        "absent or an empty directory, and appears, whole, when everything has been found right.",
+        help="write the merged, verified file system to DEST",
+        description="Merge the layers of IMAGE and write the result to DEST. Every byte is verified. Without "
+        "--in-place, DEST is created in one step; on failure it is unchanged.",
     )
     image_arguments(parser, policy=True)
-    parser.add_argument("dest", metavar="DEST", help="where to; absent or an empty directory")
+    parser.add_argument(
+        "dest", metavar="DEST", help="an absent or empty directory; created in one step after everything is verified"
+    )
     parser.add_argument(
         "--path", action="append", default=[], metavar="PATH", help="only what is at or below PATH; may be repeated"
     )
     parser.add_argument("--owner", metavar="UID[:GID]", help="give everything to one owner")
-    parser.add_argument("--no-same-owner", action="store_true", help="leave everything to the user who unpacks")
+    parser.add_argument("--no-same-owner", action="store_true", help="give everything to the user who runs the command")
     parser.add_argument(
         "--uid-map", action="append", default=[], metavar="CONTAINER:HOST[:SIZE]", help="map users; may be repeated"
     )
     parser.add_argument(
         "--gid-map", action="append", default=[], metavar="CONTAINER:HOST[:SIZE]", help="map groups; may be repeated"
     )
-    parser.add_argument("--in-place", action="store_true", help="build inside DEST, which may be a mount point")
+    parser.add_argument(
+        "--in-place",
+        action="store_true",
+        help="build inside DEST, not in one step, such as in a mount point; empty it again on failure",
+    )
     parser.add_argument("--strict-metadata", action="store_true", help="fail where any metadata cannot be set")
-    parser.add_argument("--sync", action="store_true", help="flush everything to the disk before it gets its name")
+    parser.add_argument("--sync", action="store_true", help="flush everything to the disk before the command ends")
     parser.add_argument("--progress", choices=("auto", "plain", "none"), default="auto", help="on stderr")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the report")
     parser.set_defaults(run=run, refuse=parser.error)

@@ -55,9 +55,9 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb to the command."""
     parser = verbs.add_parser(
         "validate",
-        help="judge a document or an image by the spec",
-        description="Judge a JSON document by every rule of the spec, or an IMAGE: the documents of the place, and all "
-        "blobs that can be reached from them, by size, digest and diff_id. Exit code 1 when something is an error.",
+        help="check a document or an image against the spec",
+        description="Check a JSON document against every rule of the spec, or an IMAGE: its documents, and all blobs "
+        "reachable from them, by size, digest and diff_id. Exit code 1 on errors.",
     )
     parser.add_argument(
         "what",
@@ -65,14 +65,14 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         help="a file with a document, - for one on stdin, or an IMAGE: oci:DIR[:REF], oci-archive:FILE[:REF], "
         "docker-archive:FILE[:NAME:TAG], or the path of one of these; all images in it, if no REF is given",
     )
-    parser.add_argument("--media-type", metavar="TYPE", help="what the document is, if it does not say so itself")
+    parser.add_argument("--media-type", metavar="TYPE", help="media type of the document (default: detected)")
     parser.add_argument(
         "--schema",
         action="store_true",
-        help="judge a document by its JSON Schema alone, to compare with other validators",
+        help="check a document by its JSON Schema alone, to compare with other validators",
     )
-    parser.add_argument("--fast", action="store_true", help="read the documents of an image alone, and no layer")
-    choice_arguments(parser, "only the image for this platform; all if left out")
+    parser.add_argument("--fast", action="store_true", help="read only the documents of an image, and no layer")
+    choice_arguments(parser, "check only the image for this platform (default: all)")
     finding_arguments(parser)
     parser.add_argument("--progress", choices=("auto", "plain", "none"), default="auto", help="on stderr")
     parser.set_defaults(run=_validate, refuse=parser.error)
@@ -133,7 +133,7 @@ def _document(options: argparse.Namespace, limits: Limits) -> Verification:
     if options.what != "-" and ImageName.parse(options.what).transport:
         options.refuse("--media-type is for documents, not for images")
     if media_type is not None and role_of(media_type) not in _DOCUMENTS:
-        options.refuse(f"--media-type: no document is of the type {escape(media_type)}, as far as is known here")
+        options.refuse(f"--media-type: unknown document type {escape(media_type)}")
     of_config = role_of(media_type) == "config" if media_type else limits.config_bytes >= limits.document_bytes
     limit = "config_bytes" if of_config else "document_bytes"
     allowed: int = getattr(limits, limit)
@@ -158,7 +158,7 @@ def _judged(raw: bytes, media_type: str | None, options: argparse.Namespace, lim
             # It is malformed as any kind of document, with the same findings for each media type.
             media_type, limits, is_told = OCI_CONFIG, longest, False
     if media_type is None:
-        reason = "nothing in it tells what it is; say so with --media-type TYPE"
+        reason = "media type not detected; give it with --media-type TYPE"
         raise NameFormatError("document", options.what, reason)
     if options.schema:
         digest = Digest.of(raw)

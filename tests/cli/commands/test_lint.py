@@ -69,12 +69,12 @@ def test_findings_are_told_by_layer_and_rule_the_worst_first(run, odd, built):
         "  warning control-character: The name has a control character.",
         "    fix: Rename it.",
         "    /e\\x1b[31m (entry 5, byte 3584): '\\x1b'",
-        "  note unsorted: From here on, the entries are in no order of names.",
+        "  note unsorted: From here on, the entries are not sorted by name.",
         "    fix: Sort the entries by name.",
         "    /bad\\xe9 (entry 3, byte 1536): after etc/x",
         "",
         f"layer 1 ({second})",
-        "  error no-target: Nothing is there for the hard link to link to.",
+        "  error no-target: The target of the hard link does not exist.",
         "    fix: Write the file itself.",
         "    /l (entry 1, byte 512): nowhere",
         f"  warning nothing-hidden: {LAYER_RULES['nothing-hidden'].sentence}",
@@ -91,7 +91,7 @@ def test_findings_are_told_by_layer_and_rule_the_worst_first(run, odd, built):
 def test_a_good_image_is_one_line(run, tmp_path):
     directory = Built.of(tmp_path / "image", CLEAN, CLEAN).write()
     ran = run("lint", f"oci:{directory}")
-    assert (ran.code, ran.out, ran.err) == (0, "2 layers: nothing is wrong\n", "")
+    assert (ran.code, ran.out, ran.err) == (0, "2 layers: no findings\n", "")
     assert run("lint", CARRIED).code == 0
 
 
@@ -126,7 +126,7 @@ def test_as_sarif_a_finding_is_in_the_blob_of_its_layer(run, odd, built, tmp_pat
     assert len(results) == 8
     (found,) = [each for each in results if each["ruleId"] == "no-target"]
     digest = built.layers[1]["descriptor"]["digest"]
-    assert found["message"] == {"text": "/l: Nothing is there for the hard link to link to. (nowhere)"}
+    assert found["message"] == {"text": "/l: The target of the hard link does not exist. (nowhere)"}
     assert found["locations"] == [
         {
             "physicalLocation": {"artifactLocation": {"uri": f"image/blobs/{digest.replace(':', '/')}"}},
@@ -163,7 +163,7 @@ def test_one_layer_may_be_asked_for(run, odd):
     assert {layer for layer, _, _ in words(told(run, odd, "--layer", "1"))} == {1}
     assert {layer for layer, _, _ in words(told(run, odd, "--layer", "1", "--layer", "0"))} == {0, 1}
     ran = run("lint", odd, "--layer", "2")
-    assert (ran.code, ran.out) == (0, "3 layers: nothing is wrong\n")
+    assert (ran.code, ran.out) == (0, "3 layers: no findings\n")
 
 
 def test_what_is_above_the_layer_that_is_asked_for_is_not_read(run, odd, built):
@@ -233,7 +233,7 @@ def test_an_archive_is_told_from_a_layer_by_what_is_in_it(run, odd, tmp_path):
     assert words(told(run, tmp_path / "docker.tar")) == words(told(run, odd))
     assert words(told(run, f"docker-archive:{tmp_path}/docker.tar:app:1")) == words(told(run, odd))
     (tmp_path / "inner.tar").write_bytes(tar(at(d("a/")), at(f("a/manifest.json"))))
-    assert run("lint", tmp_path / "inner.tar").out == "1 layer: nothing is wrong\n"
+    assert run("lint", tmp_path / "inner.tar").out == "1 layer: no findings\n"
 
 
 def test_options_for_images_are_refused_for_layers(run, tmp_path):
@@ -241,7 +241,7 @@ def test_options_for_images_are_refused_for_layers(run, tmp_path):
     for option in (["--ref", "x"], ["--platform", "linux/amd64"]):
         ran = run("lint", tmp_path / "layer.tar", *option)
         assert (ran.code, ran.out) == (2, "")
-        assert ran.err.endswith("--ref and --platform are for images, not for a layer that stands alone\n")
+        assert ran.err.endswith("--ref and --platform are for images, not for a layer file\n")
 
 
 # What cannot be judged.
