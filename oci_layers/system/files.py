@@ -1,31 +1,19 @@
-"""System calls on files, and the only module that makes them.
-
-Plain functions, called as `system.fsync(fd)`, so that a test can simulate faults, crashes and lost writes by replacing
-an attribute of this module. Functions with a `parent` work by handle: a name is one component, looked up in that open
-directory, and a link is never followed without `follow`. The callers decide what is done, and in which order.
-"""
+"""Files by handle: a name is one component in an open directory, and a link is never followed unless a caller asks."""
 
 import contextlib
 import errno
 import os
 import pathlib
-import re
 import stat
-import tempfile
 from collections.abc import Iterator
-from typing import IO
-
-from oci_layers.errors import locate
 
 __all__ = [
     "HAS_HANDLES",
     "HAS_PROC",
     "chmod",
     "close",
-    "cpu_count",
     "data_extents",
     "duplicate",
-    "effective_ids",
     "exists",
     "fchmod",
     "fchown",
@@ -50,9 +38,7 @@ __all__ = [
     "make_fifo",
     "make_symlink",
     "may_write",
-    "mount_points",
     "open_directory",
-    "open_file_limit",
     "open_new_file",
     "open_parent",
     "open_path",
@@ -64,14 +50,11 @@ __all__ = [
     "rename",
     "resolve",
     "rmdir",
-    "temporary_directory",
-    "temporary_file",
     "unlink",
     "utime",
     "utime_at",
     "write_all",
     "write_at",
-    "write_temporary",
 ]
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
@@ -89,8 +72,6 @@ _READ = (
 _PIN = getattr(os, "O_PATH", 0) | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
 _LARGEST_DEVICE_PART = 2**31 - 1
 _NO_XATTR = frozenset({errno.ENOTSUP, errno.EPERM, errno.ENODATA})
-_OCTAL = re.compile(rb"\\([0-7]{3})")
-
 HAS_PROC = os.path.isdir("/proc/self/fd")
 HAS_HANDLES = {os.open, os.mkdir, os.stat, os.rename, os.unlink, os.rmdir} <= os.supports_dir_fd
 """Whether the system has calls on a name in an open directory, without which no tree is made or scanned."""
@@ -104,11 +85,6 @@ fsync = os.fsync
 ftruncate = os.ftruncate
 
 
-def effective_ids() -> tuple[int, int]:
-    """Return the user and group that new files get."""
-    return (os.geteuid(), os.getegid()) if hasattr(os, "geteuid") else (0, 0)
-
-
 def open_root(directory: str) -> int:
     """Open a directory that the user named; the last component must not be a link."""
     return os.open(directory, _DIRECTORY)
@@ -117,21 +93,6 @@ def open_root(directory: str) -> int:
 def open_parent(directory: str) -> int:
     """Open a directory that the user named, only to reach names in it; it need not be readable."""
     return os.open(directory, getattr(os, "O_PATH", 0) | _DIRECTORY)
-
-
-def cpu_count() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def open_file_limit() -> int:
-    """Return how many files this process may have open at once."""
-    try:
-        import resource
-    except ImportError:  # pragma: no cover  # Windows
-        return 512
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
 
 
 def open_directory(name: bytes, parent: int, *, follow: bool = False) -> int:
@@ -364,37 +325,6 @@ def data_extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, at - start
 
 
-def temporary_file(directory: str | None = None) -> IO[bytes]:
-    """Open a file without a name that is removed when closed; an error names the temporary directory."""
-    try:
-        return tempfile.TemporaryFile(dir=directory, buffering=0)
-    except OSError as error:
-        _locate_temporary(error, directory)
-        raise
-
-
-def write_temporary(file: IO[bytes], data: bytes, directory: str | None = None) -> None:
-    """Write all of `data` to a `temporary_file`, which is in `directory`; an error names the directory."""
-    try:
-        write_all(file.fileno(), memoryview(data))
-    except OSError as error:
-        _locate_temporary(error, directory)
-        raise
-
-
-def _locate_temporary(error: OSError, directory: str | None) -> None:
-    if directory is None:
-        # If none is usable, the error lists the directories tried.
-        locate(error, tempfile.tempdir, "temporary directory (set TMPDIR to use another)")
-    else:
-        locate(error, directory, "temporary directory")
-
-
-def temporary_directory(directory: str | None = None) -> str:
-    """Return where `temporary_file` puts its files."""
-    return directory or tempfile.gettempdir()
-
-
 def resolve(path: str) -> str:
     """Return the absolute path that a user's path leads to; components that do not exist are kept."""
     try:
@@ -419,12 +349,3 @@ def is_current_directory(path: bytes) -> bool:
         return os.path.samefile(path, b".")
     except OSError:
         return False
-
-
-def mount_points() -> set[bytes]:
-    """Return the paths of mount points; empty if the system does not list them."""
-    try:
-        with open("/proc/self/mountinfo", "rb") as lines:
-            return {_OCTAL.sub(lambda found: bytes([int(found[1], 8)]), line.split(b" ")[4]) for line in lines}
-    except OSError:
-        return set()
