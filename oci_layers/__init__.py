@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from oci_layers.spec.digest import Digest
     from oci_layers.spec.platform import Platform
     from oci_layers.store.check import check_image
+    from oci_layers.store.listing import ListedImage, list_images
     from oci_layers.store.open import open_image
     from oci_layers.tar.reader import read_tar
     from oci_layers.tree.tree import FileTree
@@ -58,6 +59,7 @@ __all__ = [
     "ImagePath",
     "Layer",
     "Limits",
+    "ListedImage",
     "OCIError",
     "Owner",
     "Platform",
@@ -70,6 +72,7 @@ __all__ = [
     "check_image",
     "decode",
     "format_error",
+    "list_images",
     "open_image",
     "read_tar",
     "scan",
@@ -88,6 +91,7 @@ _HOMES = {
     "ImagePath": "image.path",
     "Layer": "image.layer",
     "Limits": "limits",
+    "ListedImage": "store.listing",
     "OCIError": "errors",
     "Owner": "disk.owner",
     "Platform": "spec.platform",
@@ -101,6 +105,7 @@ _HOMES = {
     "check_image": "store.check",
     "decode": "layer.decode",
     "format_error": "errors",
+    "list_images": "store.listing",
     "open_image": "store.open",
     "read_tar": "tar.reader",
     "scan": "disk.scan",

@@ -183,9 +183,14 @@ class Listing(Generic[_Item]):
 
 @attrs.frozen
 class LayerTime:
-    """How long one layer took."""
+    """One layer that was read, and how long it took."""
 
+    layer: int
+    """Its number, 0 for the lowest."""
+    digest: str
+    """The digest of its blob."""
     diff_id: str
+    """The digest of its uncompressed tar."""
     seconds: float
 
 

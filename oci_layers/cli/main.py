@@ -25,7 +25,7 @@ from oci_layers.errors import (
 
 __all__ = ["main", "parser", "run"]
 
-_VERBS = ("unpack", "ls", "cat", "tree", "inspect", "validate", "lint")
+_VERBS = ("unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint")
 """The verbs, in the order of the help; each is a module of `commands`."""
 
 _NEW_OBJECTS = 100_000

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+import attrs
+
 from oci_layers.errors import escape
 from oci_layers.report import LayerFinding, Listing, Report, Skipped
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
@@ -75,7 +77,7 @@ def report_json(report: Report) -> dict[str, Any]:  # Any: JSON
         "entries": report.entries,
         "files": report.files,
         "bytes": report.bytes,
-        "layers": [{"diff_id": layer.diff_id, "seconds": round(layer.seconds, 6)} for layer in report.layers],
+        "layers": [attrs.asdict(layer) | {"seconds": round(layer.seconds, 6)} for layer in report.layers],
         "skipped": _listing(report.skipped),
         "findings": _listing(report.findings),
         "leftovers": [path_json(os.fsencode(path)) for path in report.leftovers],

@@ -53,7 +53,9 @@ def merge_layer(
             counted, layer=number, policy=policy, limits=layer.limits, source=source, on_finding=on_finding
         )
         apply(changes, tree, layer=number, mirror=mirror, policy=policy, on_finding=on_finding)
-    tracker.report.layers.append(LayerTime(str(layer.diff_id), time.monotonic() - started))
+    tracker.report.layers.append(
+        LayerTime(number, str(layer.descriptor.digest), str(layer.diff_id), time.monotonic() - started)
+    )
 
 
 def merge_layers(

@@ -118,6 +118,12 @@ class DockerArchive:
             first.setdefault((self._items[number].config, self._items[number].layers), number)
         return list(first.values())
 
+    def refs(self, number: int) -> tuple[str, ...]:
+        """Return the references of an image: the names of it wherever it is listed, or its number if it has none."""
+        item = self._items[number]
+        same = (each for each in self._items if (each.config, each.layers) == (item.config, item.layers))
+        return tuple(dict.fromkeys(tag for each in same for tag in each.repo_tags)) or (f"@{number}",)
+
     def with_config(self, digest: Digest) -> int | None:
         """Return the number of the first image whose config file is named after this digest; None if there is none."""
         for number, item in enumerate(self._items):

@@ -27,7 +27,7 @@ from oci_layers.spec.platform_selection import is_attestation, own_name, select
 from oci_layers.store.diagnose import refuse_schema_1
 from oci_layers.store.name import normalize_reference
 
-__all__ = ["choose", "find", "find_by_ref", "fits", "host_platform", "require_platform", "stand_in"]
+__all__ = ["Search", "choose", "find", "find_by_ref", "fits", "host_platform", "require_platform", "stand_in"]
 
 _DIGEST = re.compile("[a-z0-9+._-]+:.+")
 
@@ -76,7 +76,7 @@ def find(
     A nested index that is missing is skipped (LAY-07) if there is another image. If several entries have no platform,
     their configs give it; two such entries for one platform are two images, and the error lists their digests.
     """
-    search = _Search(blobs, limits)
+    search = Search(blobs, limits)
     entries = find_by_ref(index, blobs, ref, limits)
     images = list(search.manifests(entries, None, 0))
     if [str(each.digest) for each in images] != [ref]:
@@ -202,13 +202,13 @@ def find_by_ref(index: Index, blobs: BlobSource, ref: str | None, limits: Limits
 def _nested(index: Index, blobs: BlobSource, ref: str, limits: Limits) -> Descriptor:
     """Return the entry with the digest `ref`, searched in nested indexes."""
     if _DIGEST.fullmatch(ref):
-        for each in _Search(blobs, limits).walk(index.manifests, None, 0):
+        for each in Search(blobs, limits).walk(index.manifests, None, 0):
             if str(each.digest) == ref:
                 return each
     raise ReferenceMissingError(ref, _names(index.manifests))
 
 
-class _Search:
+class Search:
     """A walk through nested indexes."""
 
     def __init__(self, blobs: BlobSource, limits: Limits) -> None:

@@ -12,7 +12,7 @@ from oci_layers.cli.main import main
 from tests.support.layers import f, tar
 from tests.support.layers import image as make_image
 
-VERBS = ["unpack", "ls", "cat", "tree", "inspect", "validate", "lint"]
+VERBS = ["unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint"]
 MODULE = [sys.executable, "-m", "oci_layers"]
 
 
@@ -43,7 +43,7 @@ def test_every_verb_has_help_that_says_what_it_does(run, verb):
     ran = run(verb, "--help")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith(f"usage: oci-layers {verb} ")
-    assert "IMAGE" in ran.out
+    assert ("PLACE" if verb == "images" else "IMAGE") in ran.out
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_a_path_that_is_not_utf_8_is_readable_and_exact():
 
 
 def test_a_report_has_totals_beside_its_items():
-    report = Report(entries=3, files=2, bytes=1, layers=[LayerTime("sha256:aa", 0.12345678)])
+    report = Report(entries=3, files=2, bytes=1, layers=[LayerTime(0, "sha256:bb", "sha256:aa", 0.12345678)])
     report.skipped.add(Skipped("xattr", b"a\xff", 1, 95, "user.k"))
     report.skipped.add(Skipped("device", b"b", 0, 1))
     report.findings.add(in_layer("duplicate", b"", 0))
@@ -47,7 +47,7 @@ def test_a_report_has_totals_beside_its_items():
         "entries": 3,
         "files": 2,
         "bytes": 1,
-        "layers": [{"diff_id": "sha256:aa", "seconds": 0.123457}],
+        "layers": [{"layer": 0, "digest": "sha256:bb", "diff_id": "sha256:aa", "seconds": 0.123457}],
         "skipped": {
             "totals": {"device": 1, "xattr": 1},
             "items": [

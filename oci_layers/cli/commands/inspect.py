@@ -2,14 +2,19 @@
 
 import argparse
 import sys
+from typing import Any
 
 from oci_layers.cli.options import image_arguments, opened
 from oci_layers.cli.output import human_bytes, print_json
 from oci_layers.errors import escape
 from oci_layers.image.image import Image
+from oci_layers.image.layer import Layer
 from oci_layers.spec.annotations import TITLE
 from oci_layers.spec.codec import unstructure
+from oci_layers.spec.config import platform_of
 from oci_layers.spec.mediatype import role_of
+from oci_layers.store.docker import DockerArchive
+from oci_layers.store.listing import ListedImage, list_images
 
 __all__ = ["add"]
 
@@ -37,21 +42,59 @@ def _inspect(options: argparse.Namespace) -> int:
             sys.stdout.buffer.write(document.raw)
             return 0
         is_artifact = role_of(image.manifest.config.media_type) != "config"
+        siblings = _siblings(image, options)
         if options.format == "json":
-            print_json(
-                {
-                    "name": image.name,
-                    "digest": str(image.descriptor.digest),
-                    "media_type": image.descriptor.media_type,
-                    "manifest": unstructure(image.manifest),
-                    "config": None if is_artifact else unstructure(image.config),
-                    "chain_ids": [] if is_artifact else [str(layer.chain_id) for layer in image.layers],
-                }
-            )
+            print_json(_json(image, siblings, is_artifact=is_artifact))
         else:
-            rows = _artifact_rows(image) if is_artifact else _rows(image)
+            rows = _artifact_rows(image) if is_artifact else _rows(image, siblings)
             sys.stdout.writelines(f"{name:<12}{escape(value)}\n" for name, value in rows if value)
     return 0
+
+
+def _siblings(image: Image, options: argparse.Namespace) -> list[ListedImage]:
+    """Return the image as its layout lists it, and then the others of its index or its name."""
+    if isinstance(image.blobs, DockerArchive):
+        return []
+    listed = list_images(options.image, limits=image.limits, blob_links=options.policy == "lenient")
+    own = [each for each in listed if each.digest == image.descriptor.digest]
+    if not own:
+        return []
+    this = own[0]
+    others = [
+        each
+        for each in listed
+        if each.digest != this.digest
+        and each.artifact_type is None
+        and ((this.index is not None and each.index == this.index) or set(each.refs) & set(this.refs))
+    ]
+    return [this, *others]
+
+
+def _json(image: Image, siblings: list[ListedImage], *, is_artifact: bool) -> dict[str, Any]:  # Any: JSON
+    index = siblings[0].index if siblings else None
+    return {
+        "name": image.name,
+        "refs": list(siblings[0].refs) if siblings else [],
+        "index": None if index is None else str(index),
+        "platforms": [str(each.platform) for each in siblings if each.platform is not None],
+        "digest": str(image.descriptor.digest),
+        "media_type": image.descriptor.media_type,
+        "manifest": unstructure(image.manifest),
+        "config": None if is_artifact else unstructure(image.config),
+        "layers": [] if is_artifact else [_layer_json(layer) for layer in image.layers],
+    }
+
+
+def _layer_json(layer: Layer) -> dict[str, Any]:  # Any: JSON
+    return {
+        "layer": layer.index,
+        "digest": str(layer.descriptor.digest),
+        "diff_id": str(layer.diff_id),
+        "chain_id": str(layer.chain_id),
+        "size": layer.descriptor.size,
+        "media_type": layer.descriptor.media_type,
+        "created_by": None if layer.history is None else layer.history.created_by,
+    }
 
 
 def _artifact_rows(image: Image) -> list[tuple[str, str]]:
@@ -71,23 +114,37 @@ def _artifact_rows(image: Image) -> list[tuple[str, str]]:
     return rows
 
 
-def _rows(image: Image) -> list[tuple[str, str]]:
-    config, run = image.config, image.config.config
-    variant = f"/{config.variant}" if config.variant else ""
+def _rows(image: Image, siblings: list[ListedImage]) -> list[tuple[str, str]]:
+    config, run, manifest = image.config, image.config.config, image.manifest
+    others = [str(each.platform) for each in siblings[1:] if each.platform is not None]
+    index = siblings[0].index if siblings else None
     rows = [
+        *(("ref", ref) for ref in (siblings[0].refs if siblings else ())),
+        ("index", "" if index is None else str(index)),
         ("digest", str(image.descriptor.digest)),
-        ("platform", f"{config.os}/{config.architecture}{variant}"),
+        ("media type", image.descriptor.media_type),
+        ("config", f"{manifest.config.digest}  {human_bytes(manifest.config.size)}  {manifest.config.media_type}"),
+        ("platform", str(platform_of(config))),
+        ("also for", ", ".join(dict.fromkeys(others))),
         ("created", config.created or ""),
         ("author", config.author or ""),
         ("user", run.user or ""),
         ("workdir", run.working_dir or ""),
         ("entrypoint", " ".join(run.entrypoint or ())),
         ("cmd", " ".join(run.cmd or ())),
+        ("ports", ", ".join(run.exposed_ports)),
+        ("volumes", ", ".join(run.volumes)),
+        ("stop signal", run.stop_signal or ""),
+        ("healthcheck", " ".join(run.healthcheck.test) if run.healthcheck else ""),
         *(("env", each) for each in run.env or ()),
         *(("label", f"{key}={value}") for key, value in (run.labels or {}).items()),
-        *(("annotation", f"{key}={value}") for key, value in image.manifest.annotations.items()),
+        *(("annotation", f"{key}={value}") for key, value in manifest.annotations.items()),
     ]
     for layer in image.layers:
-        made = f"  {layer.history.created_by}" if layer.history and layer.history.created_by else ""
-        rows.append((f"layer {layer.index}", f"{layer.diff_id}  {human_bytes(layer.descriptor.size)}{made}"))
+        descriptor = layer.descriptor
+        stored = f"digest   {descriptor.digest}  {human_bytes(descriptor.size)}  {descriptor.media_type}"
+        rows.append((f"layer {layer.index}", stored))
+        rows.append(("", f"diff_id  {layer.diff_id}"))
+        if layer.history and layer.history.created_by:
+            rows.append(("", f"made by  {layer.history.created_by}"))
     return rows

@@ -42,7 +42,10 @@ def test_the_report_as_json_has_stable_keys(run, image, built, tmp_path):
         "entries": 18,
         "files": 7,
         "bytes": 12,
-        "layers": [{"diff_id": digest(layer["plain"])} for layer in built.layers],
+        "layers": [
+            {"layer": number, "digest": layer["descriptor"]["digest"], "diff_id": digest(layer["plain"])}
+            for number, layer in enumerate(built.layers)
+        ],
         "skipped": {"totals": {}, "items": []},
         "findings": {
             "totals": {"duplicate": 1, "nothing-hidden": 1},
