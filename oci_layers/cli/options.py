@@ -12,7 +12,15 @@ from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.store.open import open_image
 
-__all__ = ["choice_arguments", "image_arguments", "limits_of", "opened"]
+__all__ = [
+    "choice_arguments",
+    "image_arguments",
+    "limits_of",
+    "opened",
+    "place_arguments",
+    "progress_argument",
+    "require_layer",
+]
 
 
 def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) -> None:
@@ -25,6 +33,7 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
     )
     choice_arguments(parser, "which of several images (default: that for this machine)")
     if policy:
+        progress_argument(parser)
         parser.add_argument(
             "--threads",
             type=_threads,
@@ -46,16 +55,32 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
         )
 
 
+def progress_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--progress`."""
+    parser.add_argument("--progress", choices=("auto", "plain", "none"), default="auto", help="on stderr")
+
+
 def choice_arguments(parser: argparse.ArgumentParser, platform: str) -> None:
-    """Add `--ref`, `--platform` and `--limit`; `platform` is the help text of `--platform`."""
+    """Add `--ref`, `--platform` and what `place_arguments` adds; `platform` is the help text of `--platform`."""
     parser.add_argument("--ref", help="the reference, where IMAGE does not give one")
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help=platform)
+    place_arguments(parser)
+
+
+def place_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--limit` and `--temporary-directory`."""
     parser.add_argument(
         "--limit",
         action="append",
         default=[],
         metavar="NAME=NUMBER",
         help="change a limit, such as plain_bytes=1000000",
+    )
+    parser.add_argument(
+        "--temporary-directory",
+        metavar="DIR",
+        help="where temporary files go: archives that are compressed as a whole, and contents that are read in any "
+        "order (default: TMPDIR)",
     )
 
 
@@ -83,10 +108,26 @@ def limits_of(options: argparse.Namespace) -> Limits:
     return attrs.evolve(Limits(), **changes)
 
 
+def require_layer(number: int, count: int) -> None:
+    """Check that an image of `count` layers has the layer of a number.
+
+    Raises:
+        NameFormatError: It has not; the error says which there are.
+    """
+    if not 0 <= number < count:
+        known = f"the layers are 0 to {count - 1}" if count > 1 else "the only layer is 0" if count else "there is none"
+        raise NameFormatError("layer", str(number), known)
+
+
 @contextlib.contextmanager
-def opened(options: argparse.Namespace) -> Iterator[tuple[Image, Policy]]:
-    """Yield the image that the options select, and the policy; close the image when the block ends."""
+def opened(options: argparse.Namespace, *, held: int | None = None) -> Iterator[tuple[Image, Policy]]:
+    """Yield the image that the options select, and the policy; close the image when the block ends.
+
+    `held` lowers the limit `content_bytes`.
+    """
     limits = limits_of(options)
+    if held is not None:
+        limits = attrs.evolve(limits, content_bytes=min(held, limits.content_bytes))
     policy = Policy.preset(getattr(options, "policy", "default"))
     if getattr(options, "parents", None):
         policy = attrs.evolve(policy, parents=options.parents)
@@ -95,6 +136,7 @@ def opened(options: argparse.Namespace) -> Iterator[tuple[Image, Policy]]:
         ref=options.ref,
         platform=options.platform,
         limits=limits,
+        temporary_directory=options.temporary_directory,
         threads=getattr(options, "threads", None),
         blob_links=getattr(options, "policy", "default") == "lenient",
     ) as image:

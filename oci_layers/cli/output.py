@@ -142,8 +142,8 @@ def node_json(path: bytes, node: Node) -> dict[str, Any]:  # Any: JSON
     return value
 
 
-def long_line(name: str, node: Node) -> str:
-    """Return a line like that of `ls -l`: mode, owner, size or device, time, name."""
+def long_line(name: str, node: Node, links: int) -> str:
+    """Return a line like that of `ls -l`: mode, number of links, owner, size or device, time, name."""
     size = str(node.content.size) if isinstance(node, File) else "0"
     if isinstance(node, Device):
         size = f"{node.major},{node.minor}"
@@ -153,4 +153,4 @@ def long_line(name: str, node: Node) -> str:
         when = str(node.mtime_ns // _NANO)
     target = f" -> {escape(node.target)}" if isinstance(node, Symlink) else ""
     mode = stat.filemode(_kind(node)[1] | node.mode)
-    return f"{mode} {node.uid:>5} {node.gid:>5} {size:>10} {when} {name}{target}"
+    return f"{mode} {links:>2} {node.uid:>5} {node.gid:>5} {size:>10} {when} {name}{target}"

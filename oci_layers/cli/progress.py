@@ -49,7 +49,7 @@ def _bar() -> Iterator[_Show]:
 
     console = Console(stderr=True, no_color="NO_COLOR" in os.environ)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
+    with Bar(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("opening", total=None)
 
         def show(now: Progress) -> None:

@@ -3,7 +3,7 @@
 So two layers are inflated, verified and parsed at the same time, and merged in their order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -14,7 +14,7 @@ from oci_layers.progress import OnRead
 from oci_layers.tar.entry import Entry
 from oci_layers.tar.reader import read_tar
 
-__all__ = ["EntryPrefetcher"]
+__all__ = ["EntryPrefetcher", "EntryReader", "OnEntry"]
 
 _CAPACITY = 32 << 20
 """How much is read ahead, in weight: 65,536 entries with one header block each, which take about this much memory."""
@@ -53,10 +53,37 @@ def _weight(entry: Entry) -> int:
     return headers + _PAIR * pairs + sum(map(len, entry.xattrs.values())) if pairs else headers
 
 
+OnEntry = Callable[[Entry], None]
+"""Callback that takes each entry while its content can be read, in the thread that reads the layer."""
+
+
+class EntryReader:
+    """The entries of one layer, read by the caller's thread, with a callback for each. Close it."""
+
+    def __init__(self, plain: UncompressedReader, limits: Limits, on_entry: OnEntry) -> None:
+        self._plain = plain
+        self._limits = limits
+        self._on_entry = on_entry
+
+    def entries(self, on_read: OnRead) -> Iterator[Entry]:
+        """Yield the entries; for arguments and errors see `EntryPrefetcher.entries`."""
+        for entry in read_tar(CountingReader(self._plain, on_read), limits=self._limits):
+            self._on_entry(entry)
+            yield entry
+
+    def check_blob(self) -> None:
+        """Read the rest of the blob without inflating it; raise IntegrityError if it is damaged."""
+        self._plain.check_blob()
+
+    def close(self) -> None:
+        """Close the blob."""
+        self._plain.close()
+
+
 class EntryPrefetcher:
     """The entries of one layer without their contents, iterated once. The caller closes it."""
 
-    def __init__(self, plain: UncompressedReader, limits: Limits) -> None:
+    def __init__(self, plain: UncompressedReader, limits: Limits, on_entry: OnEntry | None = None) -> None:
         """Start to read `plain` within `limits`; `close` closes `plain` too.
 
         Raises:
@@ -64,6 +91,7 @@ class EntryPrefetcher:
         """
         self._plain = plain
         self._limits = limits
+        self._on_entry = on_entry
         self._producer = BackgroundProducer(self._produce, _CAPACITY)
 
     def _produce(self, put: "Put[list[Entry] | _Read]") -> None:
@@ -81,6 +109,8 @@ class EntryPrefetcher:
 
         try:
             for entry in read_tar(CountingReader(self._plain, on_read), limits=self._limits):
+                if self._on_entry is not None:
+                    self._on_entry(entry)
                 entry.content = _UNREAD
                 batch.append(entry)
         finally:  # The consumer gets an error after the entries before it.

@@ -4,7 +4,6 @@ Connects documents, layers and the merged tree. `reader` reads one layer, `merge
 result to disk, `subset` selects paths of it.
 """
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
@@ -18,6 +17,8 @@ from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError, escape
 from oci_layers.image.content import LayerContents
+from oci_layers.image.entries import OnEntry
+from oci_layers.image.files import ContentKeeper, find_files, read_files, stored_files
 from oci_layers.image.layer import Layer
 from oci_layers.image.merge import merge_layers
 from oci_layers.image.path import ImagePath
@@ -33,10 +34,8 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import Document, parse_config
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import lookup
-from oci_layers.tar.entry import Entry
-from oci_layers.tree.content import RangeContent
 from oci_layers.tree.node import File
-from oci_layers.tree.path import AnyPath, to_bytes_each
+from oci_layers.tree.path import AnyPath, clean, to_bytes_each
 from oci_layers.tree.tree import FileTree
 
 if TYPE_CHECKING:
@@ -179,11 +178,17 @@ class Image:
             for index, (descriptor, diff_id, chain_id, history) in enumerate(rows)
         )
 
-    def tree(self, layers: int | None = None, *, policy: Policy | None = None) -> FileTree:
+    def tree(
+        self,
+        layers: int | None = None,
+        *,
+        policy: Policy | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> FileTree:
         """Return the merged file system of the lowest `layers` layers, all of them by default.
 
         The first call reads and verifies these layers; later calls with the same policy reuse the result. Contents are
-        not held in memory. The caller may change the returned tree.
+        not held in memory. The caller may change the returned tree. `progress` is called as by `unpack`.
 
         Raises:
             ValueError: `layers` is negative.
@@ -192,10 +197,14 @@ class Image:
         if layers is not None and layers < 0:
             raise ValueError(f"layers must not be negative: {layers}")
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
-        return self._merged(count, policy or Policy())[0]
+        return self._merged(count, policy or Policy(), progress)[0]
 
     def _merged(
-        self, count: int, policy: Policy, on_progress: Callable[[Progress], None] | None = None
+        self,
+        count: int,
+        policy: Policy,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_entry: Callable[[int], OnEntry] | None = None,
     ) -> tuple[FileTree, Report]:
         """Return the tree of the lowest layers, and the report of merging them; reads what is not merged yet."""
         with self._merging:
@@ -207,7 +216,7 @@ class Image:
                 tracker = self._tracker(on_progress)
                 tracker.report.findings.extend(report.findings)
                 tracker.report.layers += report.layers
-                merge_layers(self._sources(known, count), tree, tracker, policy)
+                merge_layers(self._sources(known, count), tree, tracker, policy, on_entry=on_entry)
                 report = tracker.report
                 self._trees[count, policy] = tree.fork(), report
         return tree, report
@@ -245,36 +254,48 @@ class Image:
         tree = self.tree()
         if paths is not None:
             tree = select_paths(tree, [_led_to(tree, path) for path in to_bytes_each(paths)])
-        for path, node, entry in self._stored(_files(tree)):
+        for path, node, entry in stored_files(self.layers, _files(tree), self._tracker()):
             yield path, node, iter(()) if entry is None else map(bytes, entry.chunks())
 
-    def _stored(
-        self, files: Iterable[tuple[bytes, File]], tracker: ProgressTracker | None = None
-    ) -> Iterator[tuple[bytes, File, Entry | None]]:
-        """Yield each file once, with the entry that holds its content (None if there is none), in layer order."""
-        tracker = tracker or self._tracker()
-        wanted: dict[int, dict[int, tuple[bytes, File]]] = {}
-        seen: set[int] = set()
-        for path, node in files:
-            if node.inode not in seen:
-                seen.add(node.inode)
-                if isinstance(node.content, RangeContent):
-                    wanted.setdefault(node.layer, {})[node.content.offset] = path, node
-                else:
-                    yield path, node, None
-        for index in sorted(wanted):
-            layer, here = self.layers[index], wanted[index]
-            with contextlib.closing(layer.entries(on_read=tracker.on_read(index))) as entries:
-                for entry in tracker.count(entries):
-                    found = here.get(entry.data_offset) if entry.size else None
-                    if found is not None:
-                        yield *found, entry
+    def read(
+        self,
+        paths: Iterable[AnyPath],
+        *,
+        policy: Policy | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> dict[AnyPath, bytes]:
+        """Return the contents of several files of the merged file system, by the paths as they were given.
 
-    def lint(self, *, policy: Policy | None = None) -> "Iterator[LayerFinding]":
+        The fastest way to a few files: they are kept while the layers are merged, if the image is not merged yet, and
+        only what links hide is read again afterwards; nothing is written to temporary files. Every layer is verified
+        before this returns. Links are followed.
+
+        Args:
+            paths: Paths of regular files, or of links to them.
+            policy: As for `tree`.
+            progress: As for `unpack` with `paths`.
+
+        Raises:
+            PathMissingError: Some paths do not exist; the error names each of them.
+            IsDirectoryError, PathError: A path is not a regular file.
+            LimitError: The files have more than `Limits.content_bytes` together; nothing was read.
+            OCIError: As `tree`.
+        """
+        paths = paths if isinstance(paths, bytes | str) else list(paths)
+        names = to_bytes_each(paths)
+        allowed = self.limits.content_bytes
+        keeper = ContentKeeper((clean(name, clamp=True) for name in names), allowed)
+        tree, _ = self._merged(len(self.layers), policy or Policy(), progress, keeper.on_entry)
+        return read_files(self.layers, find_files(tree, paths), self._tracker(progress), allowed, keeper.kept)
+
+    def lint(
+        self, *, policy: Policy | None = None, progress: Callable[[Progress], None] | None = None
+    ) -> "Iterator[LayerFinding]":
         """Yield the errors, warnings and notes of `lint_layers` for all layers."""
         from oci_layers.image.lint import lint_layers
 
-        yield from lint_layers(self.layers, policy=policy, windows=self.config.os == "windows")
+        windows = self.config.os == "windows"
+        yield from lint_layers(self.layers, policy=policy, windows=windows, progress=progress)
 
     def unpack(
         self,
@@ -324,7 +345,7 @@ class Image:
 
         def fill(mirror: DirectoryMirror) -> FileTree:
             if subset is not None:
-                write_tree(subset, mirror, lambda files: self._stored(files, tracker))
+                write_tree(subset, mirror, lambda files: stored_files(self.layers, files, tracker))
                 return subset
             sources = self._sources(0, len(self.layers))
             return merge_layers(sources, FileTree(limits=self.limits), tracker, policy, mirror=mirror)

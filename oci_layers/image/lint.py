@@ -5,14 +5,14 @@ kept.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from oci_layers.image.layer import Layer
 from oci_layers.image.prefetch import LayerPrefetcher
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.lint.linter import Linter
-from oci_layers.progress import ProgressTracker
+from oci_layers.progress import Progress, ProgressTracker
 from oci_layers.report import LayerFinding
 from oci_layers.tree.tree import FileTree
 
@@ -20,7 +20,11 @@ __all__ = ["lint_layers"]
 
 
 def lint_layers(
-    layers: Sequence[Layer], *, policy: Policy | None = None, windows: bool = False
+    layers: Sequence[Layer],
+    *,
+    policy: Policy | None = None,
+    windows: bool = False,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[LayerFinding]:
     """Yield the findings in the layers of an image, layer by layer, as soon as each is found.
 
@@ -33,12 +37,13 @@ def lint_layers(
         layers: The layers, the base first, over an empty file system.
         policy: How each layer is applied to the tree for the layers above it.
         windows: Whether the image is for Windows, which has other names and attributes.
+        progress: Called in this thread as layers are read; an exception that it raises ends the work.
 
     Raises:
         OCIError: A layer is missing, damaged, no tar archive, or past a limit on all of them; a note names it.
     """
     limits = layers[0].limits if layers else Limits()
-    tracker = ProgressTracker(limits, {layer.index: layer.descriptor.size for layer in layers})
+    tracker = ProgressTracker(limits, {layer.index: layer.descriptor.size for layer in layers}, progress)
     lower = FileTree(limits=limits)
     threads = min((layer.reader.threads for layer in layers), default=1)
     openers = [layer.reader.open_headers for layer in layers]

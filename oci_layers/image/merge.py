@@ -4,9 +4,11 @@
 """
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterable
 
+from oci_layers.image.entries import OnEntry
 from oci_layers.image.prefetch import LayerPrefetcher
 from oci_layers.image.reader import LayerReader, OpenLayer
 from oci_layers.layer.apply import apply
@@ -65,14 +67,21 @@ def merge_layers(
     policy: Policy,
     *,
     mirror: Mirror | None = None,
+    on_entry: Callable[[int], OnEntry] | None = None,
 ) -> FileTree:
     """Merge layers into `tree`, the lowest first, and return `tree`; otherwise as `merge_layer`.
 
+    `on_entry`, where no contents are needed, returns the callback for the entries of each layer.
     With threads, the next layer is opened while one is merged; if no contents are needed, it is parsed as well.
     """
     todo = list(layers)
     contents = mirror is not None or any(source is None for _, source in todo)
-    openers: list[Callable[[], OpenLayer]] = [layer.open if contents else layer.open_headers for layer, _ in todo]
+    openers: list[Callable[[], OpenLayer]] = [
+        layer.open
+        if contents
+        else functools.partial(layer.open_headers, None if on_entry is None else on_entry(layer.index))
+        for layer, _ in todo
+    ]
     threads = min((layer.threads for layer, _ in todo), default=1)
     with contextlib.closing(LayerPrefetcher(openers, threads=threads)) as prefetcher:
         for layer, source in todo:

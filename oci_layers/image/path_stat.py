@@ -65,15 +65,13 @@ def stat_of(tree: FileTree, path: bytes, node: Node) -> ImageStat:
     if isinstance(node, Directory):
         # A directory has one name and no inode id: its number is derived from its path.
         inode = int.from_bytes(hashlib.sha256(path).digest()[:8]) | _DIRECTORY_INODES
-        links = 2 + sum(isinstance(child, Directory) for child in node.children.values())
     else:
         inode = node.inode
-        links = len(tree.link_names(node.inode)) or 1
     return ImageStat(
         st_mode=file_type(node) | node.mode,
         st_ino=inode,
         st_dev=0,
-        st_nlink=links,
+        st_nlink=tree.link_count(node),
         st_uid=node.uid,
         st_gid=node.gid,
         st_size=_size(node),

@@ -15,7 +15,7 @@ from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream, drain
 from oci_layers.blob.uncompressed import CountingReader, UncompressedReader
 from oci_layers.errors import CompressionError, LayerError, LimitError, OCIError, UnsupportedError
-from oci_layers.image.entries import EntryPrefetcher
+from oci_layers.image.entries import EntryPrefetcher, EntryReader, OnEntry
 from oci_layers.limits import Limits
 from oci_layers.progress import OnRead
 from oci_layers.spec.descriptor import Descriptor
@@ -26,7 +26,7 @@ from oci_layers.tar.reader import read_tar
 
 __all__ = ["LayerReader", "OpenLayer"]
 
-OpenLayer = UncompressedReader | EntryPrefetcher
+OpenLayer = UncompressedReader | EntryReader | EntryPrefetcher
 """A layer that is open: its uncompressed bytes, or its entries read ahead without contents."""
 
 R = TypeVar("R", UncompressedReader, OpenLayer)
@@ -69,18 +69,22 @@ class LayerReader:
             read_ahead=read_ahead,
         )
 
-    def open_headers(self) -> OpenLayer:
-        """Open the entries without contents, for `open_entries`, in background threads if `threads` allows them."""
+    def open_headers(self, on_entry: OnEntry | None = None) -> OpenLayer:
+        """Open the entries without contents, for `open_entries`, in background threads if `threads` allows them.
+
+        `on_entry` is called with each entry while its content can be read, perhaps in such a thread.
+        """
         if self.threads > 1:
             plain = self.open(read_ahead=False)
             try:
-                return EntryPrefetcher(plain, self.limits)
+                return EntryPrefetcher(plain, self.limits, on_entry)
             except RuntimeError:  # No thread can be started.
-                return plain
+                return plain if on_entry is None else EntryReader(plain, self.limits, on_entry)
             except BaseException:
                 plain.close()
                 raise
-        return self.open()
+        plain = self.open()
+        return plain if on_entry is None else EntryReader(plain, self.limits, on_entry)
 
     @contextlib.contextmanager
     def _reading(self, opener: Callable[[], R]) -> Iterator[R]:
@@ -117,7 +121,10 @@ class LayerReader:
 
     @contextlib.contextmanager
     def open_entries(
-        self, on_read: OnRead, *, opener: Callable[[], OpenLayer] | None = None
+        self,
+        on_read: OnRead,
+        *,
+        opener: Callable[[], OpenLayer] | None = None,
     ) -> Iterator[Iterator[Entry]]:
         """Yield an iterator over the layer's tar entries, verified as by `open_uncompressed`.
 
@@ -130,7 +137,7 @@ class LayerReader:
             OCIError: As `open_uncompressed`.
         """
         with self._reading(opener or self.open) as opened:
-            if isinstance(opened, EntryPrefetcher):
+            if isinstance(opened, EntryReader | EntryPrefetcher):
                 entries = opened.entries(on_read)
             else:
                 entries = read_tar(CountingReader(opened, on_read), limits=self.limits)

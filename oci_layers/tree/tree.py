@@ -95,6 +95,12 @@ class FileTree:
         """Return the resolved names that share the node with this id; empty if it never had several."""
         return tuple(path for path in self._links.names(inode) if self._has_inode(path, inode))
 
+    def link_count(self, node: Node) -> int:
+        """Return the number of names of a file; for a directory, 2 plus the number of directories in it."""
+        if isinstance(node, Directory):
+            return 2 + sum(isinstance(child, Directory) for child in node.children.values())
+        return len(self.link_names(node.inode)) or 1
+
     def _has_inode(self, path: bytes, inode: int) -> bool:
         node = self.at(path)
         return not isinstance(node, Directory | None) and node.inode == inode

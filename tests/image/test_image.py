@@ -6,12 +6,14 @@ import threading
 
 import pytest
 
-from oci_layers import Image, Limits, Owner, Policy, open_image, scan
+from oci_layers import Image, Limits, Owner, Policy, format_error, open_image, scan
 from oci_layers.errors import (
     BlobMissingError,
     DestinationError,
     DigestMismatchError,
     DocumentError,
+    IntegrityError,
+    IsDirectoryError,
     LimitError,
     LinkError,
     MetadataError,
@@ -430,3 +432,67 @@ def test_a_missing_layer_fails_before_dest_is_made(tmp_path):
         opened.unpack(tmp_path / "out")
     assert raised.value.digest == built.layers[1]["descriptor"]["digest"]
     assert os.listdir(tmp_path) == ["image"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_several_files_are_read_by_the_paths_as_given(tmp_path, threads, is_merged):
+    lower = tar(
+        d("usr/"),
+        f("./usr/a", "lower a"),
+        f("usr/late", "behind a link"),
+        sym("lib", "usr"),
+        sym("first", "/usr/../lib/b"),
+        f("usr/b", "b"),
+        f("usr/gone", "gone"),
+        f("empty"),
+        ln("hard", "usr/b"),
+        sym("usr/far", "x" * 4000),
+    )
+    upper = tar(f("usr/a", "upper a"), f("usr/a", "last a"), wh("usr/gone"), sym("usr/late2", "late"))
+    with open_image(image(tmp_path, lower, upper), threads=threads) as opened:
+        if is_merged:
+            opened.tree()
+        expected = {
+            "usr/a": b"last a",
+            b"/lib/late": b"behind a link",
+            "first": b"b",
+            "./hard": b"b",
+            "lib/late2": b"behind a link",
+            "empty": b"",
+            opened.root / "lib/b": b"b",
+        }
+        assert opened.read(expected) == expected
+        assert opened.read([]) == {}
+        with pytest.raises(PathMissingError) as raised:
+            opened.read(["usr/a", "usr/gone", "usr/none", "lib/none"])
+        assert format_error(raised.value).count("\n") == 0
+        assert [name in format_error(raised.value) for name in ("usr/gone", "usr/none", "lib/none")] == [True] * 3
+        with pytest.raises(IsDirectoryError):
+            opened.read(["usr"])
+        with pytest.raises(TypeError):
+            opened.read("usr/a")
+
+
+def test_what_is_read_at_once_has_a_limit(tmp_path):
+    with open_image(image(tmp_path, tar(f("a", "12345"), f("b", "678"))), limits=Limits(content_bytes=7)) as opened:
+        assert opened.read(["a"]) == {"a": b"12345"}
+        with pytest.raises(LimitError) as raised:
+            opened.read(["a", "b"])
+        assert (raised.value.limit, raised.value.seen) == ("content_bytes", 8)
+
+
+def test_files_of_an_image_that_is_not_merged_are_read_in_one_pass(tmp_path):
+    directory = image(tmp_path, tar(d("lib/"), sym("etc", "lib"), f("lib/x", "x")), tar(f("y", "y")))
+    with open_image(directory) as opened:
+        opened.blobs = CountedBlobs(opened.blobs)
+        assert opened.read(["etc/x", "y"]) == {"etc/x": b"x", "y": b"y"}
+        layers = {str(layer.descriptor.digest) for layer in opened.layers}
+        assert sorted(each for each in map(str, opened.blobs.opened) if each in layers) == sorted(layers)
+
+
+def test_a_layer_that_is_damaged_behind_the_file_that_is_read_is_refused(tmp_path):
+    built = Built.of(tmp_path, tar(f("a", "x")), compression="")
+    built.layers[0]["blob"] = built.layers[0]["blob"][:-1] + b"x"
+    with open_image(built.write()) as opened, pytest.raises(IntegrityError):
+        opened.read(["a"])

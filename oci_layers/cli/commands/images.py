@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from oci_layers.cli.options import limits_of
+from oci_layers.cli.options import limits_of, place_arguments
 from oci_layers.cli.output import human_bytes, one_line, print_json
 from oci_layers.errors import escape
 from oci_layers.store.listing import ListedImage, list_images
@@ -29,13 +29,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "images of that reference",
     )
     parser.add_argument("--all", action="store_true", help="also list artifacts and attestations")
-    parser.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="NAME=NUMBER",
-        help="change a limit, such as descriptors=100000",
-    )
+    place_arguments(parser)
     parser.add_argument(
         "--policy", choices=("default", "lenient"), default="default", help="lenient follows links to blobs"
     )
@@ -44,7 +38,12 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def _images(options: argparse.Namespace) -> int:
-    found = list_images(options.place, limits=limits_of(options), blob_links=options.policy == "lenient")
+    found = list_images(
+        options.place,
+        limits=limits_of(options),
+        temporary_directory=options.temporary_directory,
+        blob_links=options.policy == "lenient",
+    )
     shown = [each for each in found if options.all or each.artifact_type is None]
     if options.format == "json":
         print_json([_json(each) for each in shown])

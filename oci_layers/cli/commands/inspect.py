@@ -55,7 +55,12 @@ def _siblings(image: Image, options: argparse.Namespace) -> list[ListedImage]:
     """Return the image as its layout lists it, and then the others of its index or its name."""
     if isinstance(image.blobs, DockerArchive):
         return []
-    listed = list_images(options.image, limits=image.limits, blob_links=options.policy == "lenient")
+    listed = list_images(
+        options.image,
+        limits=image.limits,
+        temporary_directory=options.temporary_directory,
+        blob_links=options.policy == "lenient",
+    )
     own = [each for each in listed if each.digest == image.descriptor.digest]
     if not own:
         return []

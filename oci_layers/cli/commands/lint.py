@@ -2,23 +2,25 @@
 
 import argparse
 import contextlib
+import io
 import itertools
 import os
 import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 import attrs
 
 from oci_layers.blob.compression import decompressed
 from oci_layers.blob.stream import ByteStream
 from oci_layers.cli.findings import SEVERITIES, SeverityCounts, finding_arguments
-from oci_layers.cli.options import choice_arguments, limits_of
-from oci_layers.cli.output import counted, one_line, path_json, print_json
+from oci_layers.cli.options import choice_arguments, limits_of, progress_argument, require_layer
+from oci_layers.cli.output import counted, json_text, one_line, path_json
+from oci_layers.cli.progress import progress
 from oci_layers.cli.sarif import Result, file_uri, sarif_log
-from oci_layers.errors import NameFormatError, OCIError, TarFormatError, escape
+from oci_layers.errors import OCIError, TarFormatError, escape
 from oci_layers.image.image import Image
 from oci_layers.image.lint import lint_layers
 from oci_layers.layer.rules import LAYER_RULES
@@ -76,6 +78,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         help="show only findings in this layer, 0 is the lowest; may be repeated",
     )
     choice_arguments(parser, "which of several images (default: that for this machine)")
+    progress_argument(parser)
     finding_arguments(parser)
     parser.add_argument("--all", action="store_true", help=f"show more than {_SHOWN} findings of one rule in a layer")
     parser.set_defaults(run=_run, refuse=parser.error)
@@ -83,23 +86,21 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     tally = SeverityCounts()
-    with _opened(options) as (layers, lints):
-        found = _weighed(lints, options, tally)
-        if options.format == "text":
-            _print(found, layers, tally, everything=options.all)
-        elif options.format == "json":
-            rows = [_finding(each, layers) for each in found]
-            print_json(
-                {
-                    "what": options.what,
-                    "profile": options.profile,
-                    "findings": rows,
-                    "totals": {"layers": len(layers), **tally.json()},
-                    "ok": tally.ok,
-                }
-            )
-        else:
-            print_json(sarif_log(_result(each, layers) for each in found))
+    out = io.StringIO()  # Nothing is printed while a bar is shown.
+    try:
+        with _opened(options) as (layers, lints):
+            found = _weighed(lints, options, tally)
+            if options.format == "text":
+                _print(found, layers, tally, out, everything=options.all)
+            elif options.format == "json":
+                rows = [_finding(each, layers) for each in found]
+                totals = {"layers": len(layers), **tally.json()}
+                value = {"what": options.what, "profile": options.profile, "findings": rows}
+                out.write(json_text({**value, "totals": totals, "ok": tally.ok}, indent=2) + "\n")
+            else:
+                out.write(json_text(sarif_log(_result(each, layers) for each in found), indent=2) + "\n")
+    finally:
+        sys.stdout.write(out.getvalue())
     return tally.code
 
 
@@ -125,18 +126,30 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterabl
     if alone is not None:
         if options.ref is not None or options.platform is not None:
             options.refuse("--ref and --platform are for images, not for a layer file")
-        _require_layers(options.layer, 1)
+        for number in options.layer or ():
+            require_layer(number, 1)
         uri = "stdin" if options.what == "-" else file_uri(ImageName.parse(options.what).place)
         yield [_Layer(title=escape(options.what), uri=uri)], alone
         return
     links = options.profile == "lenient"
-    with open_image(options.what, ref=options.ref, platform=options.platform, limits=limits, blob_links=links) as image:
-        _require_layers(options.layer, len(image.layers))
+    with (
+        progress(options.progress) as show,
+        open_image(
+            options.what,
+            ref=options.ref,
+            platform=options.platform,
+            limits=limits,
+            temporary_directory=options.temporary_directory,
+            blob_links=links,
+        ) as image,
+    ):
+        for number in options.layer or ():
+            require_layer(number, len(image.layers))
         place = ImageName.parse(options.what).place
         layers = [_named(image, number, place) for number in range(len(image.layers))]
         # Layers above the highest chosen one are not read.
         chosen = image.layers[: max(options.layer or [len(layers)]) + 1]
-        yield layers, lint_layers(chosen, windows=image.config.os == "windows")
+        yield layers, lint_layers(chosen, windows=image.config.os == "windows", progress=show)
 
 
 def _named(image: Image, number: int, place: str) -> _Layer:
@@ -146,15 +159,6 @@ def _named(image: Image, number: int, place: str) -> _Layer:
     if os.path.isdir(place):
         file = os.path.join(place, "blobs", digest.algorithm, digest.encoded)
     return _Layer(title=layer.name, uri=file_uri(file), digest=str(digest))
-
-
-def _require_layers(asked: list[int] | None, count: int) -> None:
-    for number in asked or ():
-        if not 0 <= number < count:
-            known = (
-                f"the layers are 0 to {count - 1}" if count > 1 else "the only layer is 0" if count else "there is none"
-            )
-            raise NameFormatError("layer", str(number), known)
 
 
 def _layer_alone(what: str, limits: Limits) -> list[LayerFinding] | None:
@@ -203,7 +207,9 @@ def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image:
 # Output.
 
 
-def _print(found: Iterator[LayerFinding], layers: list[_Layer], tally: SeverityCounts, *, everything: bool) -> None:
+def _print(
+    found: Iterator[LayerFinding], layers: list[_Layer], tally: SeverityCounts, out: TextIO, *, everything: bool
+) -> None:
     for number, group in itertools.groupby(found, lambda each: each.location.layer):
         counts: Counter[str] = Counter()
         kept: dict[str, list[LayerFinding]] = {}
@@ -214,17 +220,17 @@ def _print(found: Iterator[LayerFinding], layers: list[_Layer], tally: SeverityC
                     kept.setdefault(each.rule, []).append(each)
         except OCIError:
             # The error may be about the next layer, so the findings of this one are printed first.
-            _print_layer(layers[number], kept, counts)
+            _print_layer(layers[number], kept, counts, out)
             raise
-        _print_layer(layers[number], kept, counts)
-    sys.stdout.write(f"{counted(len(layers), 'layer')}: {tally}\n")
+        _print_layer(layers[number], kept, counts, out)
+    out.write(f"{counted(len(layers), 'layer')}: {tally}\n")
 
 
-def _print_layer(layer: _Layer, kept: dict[str, list[LayerFinding]], counts: Counter[str]) -> None:
-    sys.stdout.write(f"{layer.title}\n")
+def _print_layer(layer: _Layer, kept: dict[str, list[LayerFinding]], counts: Counter[str], out: TextIO) -> None:
+    out.write(f"{layer.title}\n")
     for what in sorted(kept, key=lambda what: SEVERITIES.index(kept[what][0].severity)):
-        sys.stdout.writelines(_lines(kept[what], counts[what]))
-    sys.stdout.write("\n")
+        out.writelines(_lines(kept[what], counts[what]))
+    out.write("\n")
 
 
 def _lines(found: list[LayerFinding], count: int) -> Iterator[str]:

@@ -6,6 +6,7 @@ import sys
 from oci_layers.cli.commands.ls import listed, print_nodes
 from oci_layers.cli.options import image_arguments, opened
 from oci_layers.cli.output import counted
+from oci_layers.cli.progress import progress
 from oci_layers.errors import escape
 from oci_layers.tree.node import Directory, Node, Symlink
 from oci_layers.tree.path import clean, to_bytes
@@ -23,11 +24,11 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def _tree(options: argparse.Namespace) -> int:
-    with opened(options) as (image, policy):
-        tree = image.tree(policy=policy)
+    with opened(options) as (image, policy), progress(options.progress) as show:
+        tree = image.tree(policy=policy, progress=show)
     path = to_bytes(options.path)
     if options.format != "text":
-        print_nodes(listed(tree, path, recursive=True), options.format)
+        print_nodes(listed(tree, path, recursive=True), tree, options.format)
         return 0
     node = tree.require(path, follow=True)
     sys.stdout.write(escape(b"/" + clean(path, clamp=True)) + "\n")

@@ -47,7 +47,6 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     )
     parser.add_argument("--strict-metadata", action="store_true", help="fail where any metadata cannot be set")
     parser.add_argument("--sync", action="store_true", help="flush everything to the disk before the command ends")
-    parser.add_argument("--progress", choices=("auto", "plain", "none"), default="auto", help="on stderr")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the report")
     parser.set_defaults(run=run, refuse=parser.error)
 

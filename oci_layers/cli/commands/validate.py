@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from oci_layers.cli.findings import SeverityCounts, finding_arguments
-from oci_layers.cli.options import choice_arguments, limits_of
+from oci_layers.cli.options import choice_arguments, limits_of, progress_argument
 from oci_layers.cli.output import counted, human_bytes, one_line, print_json
 from oci_layers.cli.progress import progress
 from oci_layers.cli.sarif import Result, file_uri, sarif_log
@@ -74,7 +74,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument("--fast", action="store_true", help="read only the documents of an image, and no layer")
     choice_arguments(parser, "check only the image for this platform (default: all)")
     finding_arguments(parser)
-    parser.add_argument("--progress", choices=("auto", "plain", "none"), default="auto", help="on stderr")
+    progress_argument(parser)
     parser.set_defaults(run=_validate, refuse=parser.error)
 
 
@@ -93,6 +93,7 @@ def _validate(options: argparse.Namespace) -> int:
                 documents_only=options.fast,
                 profile=options.profile,
                 limits=limits,
+                temporary_directory=options.temporary_directory,
                 progress=show,
                 blob_links=options.profile == "lenient",
             )
