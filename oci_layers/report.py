@@ -170,6 +170,13 @@ class Listing(Generic[_Item]):
         self.totals += other.totals
         self.items += other.items[: max(0, self.CAP - len(self.items))]
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Listing):
+            return NotImplemented
+        return self.items == other.items and self.totals == other.totals
+
+    __hash__ = None  # type: ignore[assignment]  # a list changes, so it is no key
+
     def __iter__(self) -> Iterator[_Item]:
         return iter(self.items)
 

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "oci_layers"
 
 RANKS = {
+    "_empty": 0,
     "_lazy": 0,
     "_version": 0,
     "errors": -1,

@@ -8,28 +8,59 @@ An uncompressed layer is copied too: another process may write to a blob after i
 unnamed file.
 """
 
+import functools
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import IO
 
 from oci_layers import system
 from oci_layers.blob.spool import Spool
-from oci_layers.blob.stream import PIECE
+from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.errors import StoreError
-from oci_layers.image.reader import LayerReader
+from oci_layers.image.origin import Origin
 
 __all__ = ["LayerContents"]
+
+OpenLayerBytes = Callable[[], AbstractContextManager[ByteStream]]
 
 
 class LayerContents:
     """A `tree.RangeReader` of one layer's uncompressed tar. Thread-safe."""
 
-    def __init__(self, layer: LayerReader, spool: Spool) -> None:
-        self.layer = layer
+    def __init__(
+        self,
+        name: str,
+        open_layer: OpenLayerBytes,
+        spool: Spool,
+        origin: tuple[Origin, int] | None = None,
+    ) -> None:
+        """Read the contents of a layer, later.
+
+        Args:
+            name: The name of the layer in errors.
+            open_layer: Opens the verified uncompressed bytes of the layer.
+            spool: Makes the temporary file.
+            origin: The origin of the image, and the number of the layer; without them, this cannot be pickled.
+        """
+        self.name = name
+        self._open_layer = open_layer
         self._spool = spool
+        self._origin = origin
         self._lock = threading.Lock()
         self._file: IO[bytes] | None = None
         self._size = 0
         self._closed = False
+
+    def __reduce__(self) -> tuple[Callable[..., "LayerContents"], tuple[object, ...]]:
+        """Pickle the name of the image, which is opened again when the contents are read.
+
+        Raises:
+            TypeError: The image was not opened by its name.
+        """
+        if self._origin is None:
+            raise TypeError(f"{self.name}: only contents of an image from open_image can be pickled")
+        return _detached, (self.name, *self._origin)
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return `size` bytes from `offset` of the uncompressed tar, fewer at its end.
@@ -40,7 +71,7 @@ class LayerContents:
         """
         with self._lock:
             if self._closed:
-                raise StoreError(self.layer.name, "the image has been closed, its contents cannot be read any more")
+                raise StoreError(self.name, "the image has been closed, its contents cannot be read any more")
             if self._file is None:
                 self._file, self._size = self._open()
             # Under the lock, or another thread could close the file, and its descriptor become another file's.
@@ -55,7 +86,7 @@ class LayerContents:
         file = self._spool.open()
         size = 0
         try:
-            with self.layer.open_uncompressed() as plain:
+            with self._open_layer() as plain:
                 while data := plain.read(PIECE):
                     size += len(data)
                     self._spool.write(file, data)
@@ -72,3 +103,16 @@ class LayerContents:
             if self._file is not None:
                 self._file.close()
                 self._file = None
+
+
+def _detached(name: str, origin: Origin, index: int) -> LayerContents:
+    """Return contents of a layer of an image that the first read opens, and closes again."""
+    spool = Spool(origin.temporary_directory, origin.temporary_bytes)
+    return _DetachedContents(name, functools.partial(origin.open_layer, index), spool, (origin, index))
+
+
+class _DetachedContents(LayerContents):
+    """Contents whose image is closed: their file is closed when they are collected."""
+
+    def __del__(self) -> None:
+        self.close()

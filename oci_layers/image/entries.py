@@ -11,7 +11,7 @@ from oci_layers.blob.pipeline import BackgroundProducer, Put
 from oci_layers.blob.uncompressed import CountingReader, UncompressedReader
 from oci_layers.limits import Limits
 from oci_layers.progress import OnRead
-from oci_layers.tar.entry import Entry
+from oci_layers.tar.entry import UNREAD, Entry
 from oci_layers.tar.reader import read_tar
 
 __all__ = ["EntryPrefetcher", "EntryReader", "OnEntry"]
@@ -30,20 +30,6 @@ class _Read:
 
     plain: int
     blob: int
-
-
-class _Unread:
-    """The content of an entry whose bytes were not kept; reading it raises ValueError."""
-
-    def stored(self, entry: Entry) -> Iterator[memoryview]:
-        return map(_refuse, (entry,))
-
-
-def _refuse(entry: Entry) -> memoryview:
-    raise ValueError(f"the content of {entry.name!r} was not kept")
-
-
-_UNREAD = _Unread()
 
 
 def _weight(entry: Entry) -> int:
@@ -111,7 +97,7 @@ class EntryPrefetcher:
             for entry in read_tar(CountingReader(self._plain, on_read), limits=self._limits):
                 if self._on_entry is not None:
                     self._on_entry(entry)
-                entry.content = _UNREAD
+                entry.content = UNREAD
                 batch.append(entry)
         finally:  # The consumer gets an error after the entries before it.
             put_batch()

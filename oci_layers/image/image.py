@@ -21,6 +21,7 @@ from oci_layers.image.entries import OnEntry
 from oci_layers.image.files import ContentKeeper, find_files, read_files, stored_files
 from oci_layers.image.layer import Layer
 from oci_layers.image.merge import merge_layers
+from oci_layers.image.origin import Origin
 from oci_layers.image.path import ImagePath
 from oci_layers.image.reader import LayerReader
 from oci_layers.image.subset import select_paths, write_tree
@@ -60,6 +61,7 @@ class Image:
         temporary_directory: str | None = None,
         threads: int | None = None,
         close: Callable[[], None] | None = None,
+        reopen: Callable[[], "Image"] | None = None,
     ) -> None:
         """Take the documents of an image; reads nothing.
 
@@ -71,6 +73,7 @@ class Image:
             temporary_directory: Holds the temporary files of contents; the system's temporary directory if None.
             threads: How many threads work on a layer at once, up to 4; if None, twice the number of CPUs, up to 4.
             close: Called when the image is closed.
+            reopen: Opens the same image again; can be pickled. Without it, the image cannot be.
 
         Raises:
             ValueError: `threads` is less than 1.
@@ -84,6 +87,10 @@ class Image:
         self._threads = min(4, 2 * system.cpu_count()) if threads is None else threads
         self._spool = Spool(temporary_directory, self.limits.temporary_bytes)
         self._close = close
+        self._origin = None
+        if reopen is not None:
+            allowed = self.limits.temporary_bytes
+            self._origin = Origin(reopen, self.descriptor.digest, temporary_directory, allowed)
         self._config: Document[ImageConfig] | None = None
         self._layers: tuple[Layer, ...] | None = None
         self._contents: dict[int, LayerContents] = {}
@@ -226,9 +233,23 @@ class Image:
 
     def _sources(self, first: int, end: int) -> list[tuple[LayerReader, LayerContents]]:
         return [
-            (layer.reader, self._contents.setdefault(layer.index, LayerContents(layer.reader, self._spool)))
+            (layer.reader, self._contents.setdefault(layer.index, self._contents_of(layer)))
             for layer in self.layers[first:end]
         ]
+
+    def _contents_of(self, layer: Layer) -> LayerContents:
+        origin = None if self._origin is None else (self._origin, layer.index)
+        return LayerContents(layer.name, layer.reader.open_uncompressed, self._spool, origin)
+
+    def __reduce__(self) -> tuple[Callable[..., "Image"], tuple[()]]:
+        """Pickle the name and the digest of the image, which is opened again when it is unpickled.
+
+        Raises:
+            TypeError: It was not opened by its name.
+        """
+        if self._origin is None:
+            raise TypeError("only an image from open_image can be pickled; pickle its name and open it again")
+        return self._origin.image, ()
 
     @property
     def root(self) -> ImagePath:

@@ -1,7 +1,10 @@
 """An image name to an opened image, for all kinds of places."""
 
 import contextlib
+import functools
 import os
+
+import attrs
 
 from oci_layers import system
 from oci_layers.blob.store import BlobSource
@@ -66,12 +69,34 @@ def open_image(
         OCIError: A document of the image is missing, damaged or malformed.
     """
     where, ref = parse_image_name(name, ref)
-    limits = limits or Limits()
-    wanted = Platform.parse(platform) if isinstance(platform, str) else platform
-    temporary = None if temporary_directory is None else os.fspath(temporary_directory)
+    return _open(
+        where,
+        ref,
+        Platform.parse(platform) if isinstance(platform, str) else platform,
+        limits or Limits(),
+        None if temporary_directory is None else os.fspath(temporary_directory),
+        threads=threads,
+        blob_links=blob_links,
+    )
+
+
+def _open(
+    where: ImageName,
+    ref: str | None,
+    platform: Platform | None,
+    limits: Limits,
+    temporary: str | None,
+    *,
+    threads: int | None,
+    blob_links: bool,
+) -> Image:
     files = open_files(where, limits, temporary, blob_links=blob_links)
+    absolute = attrs.evolve(where, place=system.resolve(where.place))
+    reopen = functools.partial(
+        _open, absolute, ref, platform, limits, temporary, threads=threads, blob_links=blob_links
+    )
     try:
-        manifest, blobs = _choose(where, files, ref, wanted, limits)
+        manifest, blobs = _choose(where, files, ref, platform, limits)
         image = Image(
             manifest,
             blobs,
@@ -80,9 +105,10 @@ def open_image(
             temporary_directory=temporary,
             threads=threads,
             close=files.close,
+            reopen=reopen,
         )
-        if wanted is not None and manifest.descriptor.platform is None:
-            require_platform(image.config, wanted)
+        if platform is not None and manifest.descriptor.platform is None:
+            require_platform(image.config, platform)
     except BaseException as error:
         files.close()
         if isinstance(error, OCIError):

@@ -6,12 +6,12 @@ The constants are the type flags of ustar (POSIX.1-2017, pax, "ustar Interchange
 Other flags are possible: an entry of an unknown type has content.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 import attrs
 
+from oci_layers._empty import NO_XATTRS
 from oci_layers.errors import LimitError, shortened
 from oci_layers.limits import Limits
 
@@ -28,6 +28,7 @@ __all__ = [
     "HARDLINK",
     "REGULAR",
     "SYMLINK",
+    "UNREAD",
     "Content",
     "Entry",
     "Pieces",
@@ -49,7 +50,7 @@ GLOBAL = b"g"
 GNU_SPARSE = b"S"
 """A sparse file in an old GNU archive. The reader emits it as REGULAR with `extents`; the writer refuses it."""
 
-EMPTY: Mapping[bytes, bytes] = MappingProxyType({})
+EMPTY: Mapping[bytes, bytes] = NO_XATTRS
 """The empty mapping, shared by all entries without extended attributes or records."""
 
 _HEADER_ONLY = HARDLINK + SYMLINK + CHARACTER + BLOCK + DIRECTORY + FIFO
@@ -80,6 +81,24 @@ class Pieces:
 
 
 _NO_CONTENT = Pieces()
+
+
+class _Unread:
+    """The content of an entry whose archive has been read past it."""
+
+    def stored(self, entry: "Entry") -> Iterator[memoryview]:
+        return map(_refuse, (entry,))
+
+    def __reduce__(self) -> str:
+        return "UNREAD"
+
+
+def _refuse(entry: "Entry") -> memoryview:
+    raise ValueError(f"the content of {entry.name!r} was not kept")
+
+
+UNREAD: Content = _Unread()
+"""Content that was not kept: reading it raises ValueError."""
 
 
 @attrs.define
@@ -120,6 +139,16 @@ class Entry:
     extents: tuple[tuple[int, int], ...] | None = attrs.field(default=None, eq=False)
     """Offset and length of the stored parts of a sparse file, in order; None for a file without holes."""
     content: Content = attrs.field(default=_NO_CONTENT, eq=False, repr=False)
+
+    def __reduce__(self) -> tuple[Callable[..., "Entry"], tuple[Any, ...]]:  # Any: the values of the fields
+        """Pickle all fields; content that is read from an archive is not kept, and reading it raises ValueError."""
+        values = {field.name: getattr(self, field.name) for field in attrs.fields(Entry)}
+        if not isinstance(self.content, Pieces):
+            values["content"] = UNREAD
+        return Entry, tuple(values.values())
+
+    def __copy__(self) -> "Entry":
+        return attrs.evolve(self)
 
     def pieces(self) -> Iterator[memoryview]:
         """Return the stored bytes, without the holes, in pieces of at most about 1 MiB.

@@ -8,11 +8,11 @@ The bytes of files are in `content`.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Literal
 
 import attrs
 
+from oci_layers._empty import NO_XATTRS
 from oci_layers.tree.content import EMPTY, Content
 
 __all__ = [
@@ -26,8 +26,6 @@ __all__ = [
     "Symlink",
     "implicit_directory",
 ]
-
-NO_XATTRS: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 @attrs.define(eq=False)

@@ -7,7 +7,7 @@ change. Names that share a file (hard links) share its node; `links` records the
 `editor` lays one node over another, `dump` is the text form.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -15,7 +15,7 @@ from oci_layers.limits import DEFAULT_LIMITS, Limits
 from oci_layers.tree.content import Content, same_content
 from oci_layers.tree.links import LinkNames
 from oci_layers.tree.node import Device, Directory, File, Leaf, Node, Symlink, implicit_directory
-from oci_layers.tree.path import AnyPath, clean, join, to_bytes
+from oci_layers.tree.path import AnyPath, clean, join, parent_and_name, to_bytes
 from oci_layers.tree.resolve import Resolution, resolve
 
 __all__ = ["FileTree"]
@@ -56,6 +56,21 @@ class FileTree:
         self._token = object()
         other._links_token = self._links_token
         return other
+
+    __copy__ = fork
+
+    def __deepcopy__(self, _: object) -> "FileTree":
+        return self.fork()
+
+    def __reduce__(self) -> tuple[Callable[..., "FileTree"], tuple[object, ...]]:
+        """Pickle the names and nodes; contents as they are, so those of an image open it again where they are read."""
+        nodes = [
+            (path, attrs.evolve(node, children={}, token=None) if isinstance(node, Directory) else node)
+            for path, node in self.walk()
+        ]
+        names = {node.inode: self.link_names(node.inode) for _, node in nodes if not isinstance(node, Directory)}
+        links = [(inode, each) for inode, each in names.items() if len(each) > 1]
+        return _rebuilt, (self.limits, nodes, links, self._inodes, self.implied, self.metadata)
 
     @property
     def token(self) -> object:
@@ -217,3 +232,31 @@ def _same_leaf(one: Leaf, two: Leaf, same: Callable[[Content, Content], bool]) -
             return (one.kind, one.major, one.minor) == (two.kind, two.major, two.minor)
         case _:  # fifos, which have nothing else
             return True
+
+
+def _rebuilt(
+    limits: Limits,
+    nodes: Iterable[tuple[bytes, Node]],
+    links: Iterable[tuple[int, tuple[bytes, ...]]],
+    inodes: int,
+    implied: int,
+    metadata: int,
+) -> FileTree:
+    """Return a tree from what `FileTree.__reduce__` gives."""
+    tree = FileTree(limits=limits)
+    directories: dict[bytes, Directory] = {}
+    for path, node in nodes:
+        if isinstance(node, Directory):
+            node.token = tree.token
+            directories[path] = node
+        if path:
+            parent, name = parent_and_name(path)
+            directories[parent].children[name] = node
+        else:
+            assert isinstance(node, Directory)
+            tree.root = node
+    for inode, names in links:
+        for other in names[1:]:
+            tree.note_link(inode, names[0], other)
+    tree._inodes, tree.implied, tree.metadata = inodes, implied, metadata  # noqa: SLF001  # one of its own
+    return tree
