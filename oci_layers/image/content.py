@@ -1,11 +1,9 @@
 """The contents of a layer's files, read after the tree was merged.
 
 A tree records the offset of contents in the uncompressed tar of their layer. The first read of a layer's contents
-copies the whole layer into an unnamed temporary file and verifies it; later reads use that file. No byte is returned
-before the digests of the layer are verified.
-
-An uncompressed layer is copied too: another process may write to a blob after it was verified, but cannot reach an
-unnamed file.
+verifies the layer; no byte is returned before. A layer that is compressed is copied into an unnamed temporary file,
+within `Limits.temporary_bytes` for all layers of an image together; an uncompressed one is read where it is
+(`blob.in_place`), which refuses a file that has changed since.
 """
 
 import functools
@@ -15,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import IO
 
 from oci_layers import system
+from oci_layers.blob.in_place import InPlaceReader
 from oci_layers.blob.spool import Spool
 from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.errors import StoreError
@@ -34,6 +33,7 @@ class LayerContents:
         open_layer: OpenLayerBytes,
         spool: Spool,
         origin: tuple[Origin, int] | None = None,
+        open_in_place: Callable[[], InPlaceReader | None] | None = None,
     ) -> None:
         """Read the contents of a layer, later.
 
@@ -42,8 +42,11 @@ class LayerContents:
             open_layer: Opens the verified uncompressed bytes of the layer.
             spool: Makes the temporary file.
             origin: The origin of the image, and the number of the layer; without them, this cannot be pickled.
+            open_in_place: Opens the bytes where they are, if that is possible.
         """
         self.name = name
+        self._open_in_place = open_in_place
+        self._in_place: InPlaceReader | None = None
         self._open_layer = open_layer
         self._spool = spool
         self._origin = origin
@@ -72,8 +75,13 @@ class LayerContents:
         with self._lock:
             if self._closed:
                 raise StoreError(self.name, "the image has been closed, its contents cannot be read any more")
-            if self._file is None:
-                self._file, self._size = self._open()
+            if self._file is None and self._in_place is None:
+                self._in_place = None if self._open_in_place is None else self._open_in_place()
+                if self._in_place is None:
+                    self._file, self._size = self._open()
+            if self._in_place is not None:
+                return self._in_place.read_at(offset, size)
+            assert self._file is not None
             # Under the lock, or another thread could close the file, and its descriptor become another file's.
             parts = []
             size = min(size, self._size - offset)
@@ -103,6 +111,9 @@ class LayerContents:
             if self._file is not None:
                 self._file.close()
                 self._file = None
+            if self._in_place is not None:
+                self._in_place.close()
+                self._in_place = None
 
 
 def _detached(name: str, origin: Origin, index: int) -> LayerContents:

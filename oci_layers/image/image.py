@@ -239,7 +239,8 @@ class Image:
 
     def _contents_of(self, layer: Layer) -> LayerContents:
         origin = None if self._origin is None else (self._origin, layer.index)
-        return LayerContents(layer.name, layer.reader.open_uncompressed, self._spool, origin)
+        reader = layer.reader
+        return LayerContents(layer.name, reader.open_uncompressed, self._spool, origin, reader.open_in_place)
 
     def __reduce__(self) -> tuple[Callable[..., "Image"], tuple[()]]:
         """Pickle the name and the digest of the image, which is opened again when it is unpickled.

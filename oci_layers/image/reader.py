@@ -10,7 +10,9 @@ from typing import TypeVar
 
 import attrs
 
-from oci_layers.blob.compression import Compression
+from oci_layers.blob.compression import Compression, sniff
+from oci_layers.blob.directory import SectionReader
+from oci_layers.blob.in_place import InPlaceReader
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream, drain
 from oci_layers.blob.uncompressed import CountingReader, UncompressedReader
@@ -85,6 +87,31 @@ class LayerReader:
                 raise
         plain = self.open()
         return plain if on_entry is None else EntryReader(plain, self.limits, on_entry)
+
+    def open_in_place(self) -> InPlaceReader | None:
+        """Open the verified bytes of an uncompressed layer where they are; return None if they must be copied.
+
+        They must be where the layer is compressed, is not a part of a file, or the file changed just now.
+
+        Raises:
+            OCIError: The layer is missing or damaged.
+        """
+        if self._compression():
+            return None
+        blob = self.blobs.open_blob(self.descriptor.digest)
+        if not isinstance(blob, SectionReader):
+            blob.close()
+            return None
+        opened = InPlaceReader(blob, self.name)
+        try:
+            if opened.is_settled() and opened.size == self.descriptor.size and not sniff(opened.read_at(0, 16)):
+                opened.verify({self.descriptor.digest, self.diff_id})
+                return opened
+        except BaseException:
+            opened.close()
+            raise
+        opened.close()
+        return None
 
     @contextlib.contextmanager
     def _reading(self, opener: Callable[[], R]) -> Iterator[R]:

@@ -4,11 +4,13 @@ import errno
 import io
 import os
 import tempfile
+import time
 
 import pytest
 
 from oci_layers import Image, Limits, open_image, system
 from oci_layers.errors import DigestMismatchError, LimitError, StoreError
+from tests.support import docker
 from tests.support.layers import Built, f, image, tar
 
 LAYERS = tar(f("a", "aa" * 1000), f("b", "bb")), tar(f("c", "cc"))
@@ -39,7 +41,9 @@ def test_a_layer_is_read_once_for_all_its_contents(tmp_path, compression):
             blobs.opened.clear()
             assert [text(tree, "a") for tree in trees] == [b"aa" * 1000] * 2
             assert text(trees[0], "b") == b"bb"
-            assert blobs.opened == [str(opened.layers[0].descriptor.digest)]
+            # Whether a file that was written just now can be read where it is, is seen once it is open.
+            digest = str(opened.layers[0].descriptor.digest)
+            assert blobs.opened == [digest] * (1 if compression else 2)
 
 
 @pytest.mark.parametrize("compression", ["", "gzip"])
@@ -140,3 +144,68 @@ def test_reading_after_the_image_was_closed_is_an_error(tmp_path):
             text(tree, path)
         assert raised.value.reason == "the image has been closed, its contents cannot be read any more"
         assert (raised.value.place == name) == (path == "a")
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Let every file be one that was changed long ago; nothing may be written to a temporary one."""
+    monkeypatch.setattr("oci_layers.blob.in_place._TICK", -(10**18))
+    monkeypatch.setattr("oci_layers.blob.spool.Spool.open", None)
+
+
+def test_an_uncompressed_layer_is_read_where_it_is(tmp_path, settled):
+    with open_image(image(tmp_path, *LAYERS, compression="")) as opened:
+        tree = opened.tree()
+        assert [text(tree, path) for path in ("a", "b", "c", "a")] == [b"aa" * 1000, b"bb", b"cc", b"aa" * 1000]
+        with tree_file(opened, "a") as file:
+            file.seek(1000)
+            assert len(file.read()) == 1000
+    with pytest.raises(StoreError):
+        text(tree, "a")
+
+
+def tree_file(opened, path):
+    return (opened.root / path).open("rb")
+
+
+def test_a_layer_of_a_docker_archive_is_read_where_it_is(tmp_path, settled):
+    (tmp_path / "x.tar").write_bytes(tar(*docker.classic(*LAYERS)))
+    with open_image(tmp_path / "x.tar") as opened:
+        assert text(opened.tree(), "c") == b"cc"
+        assert text(opened.tree(), "b") == b"bb"
+
+
+@pytest.mark.parametrize("how", ["written", "cut"])
+def test_a_file_that_changes_after_it_was_verified_is_refused(tmp_path, settled, how):
+    built = Built.of(tmp_path, LAYERS[0], compression="")
+    with open_image(built.write()) as opened:
+        tree = opened.tree()
+        assert text(tree, "b") == b"bb"
+        blob = tmp_path / "blobs" / built.layers[0]["descriptor"]["digest"].replace(":", "/")
+        time.sleep(0.05)
+        if how == "written":
+            with blob.open("r+b") as file:
+                file.seek(512)
+                file.write(b"xx")
+        else:
+            os.truncate(blob, 100)
+        with pytest.raises(StoreError, match="has changed since it was verified"):
+            text(tree, "a")
+
+
+def test_a_damaged_layer_is_refused_where_it_is(tmp_path, settled):
+    built = Built.of(tmp_path, LAYERS[0], compression="")
+    with open_image(built.write()) as opened:
+        tree = opened.tree()
+        blob = tmp_path / "blobs" / built.layers[0]["descriptor"]["digest"].replace(":", "/")
+        raw = blob.read_bytes()
+        blob.write_bytes(raw[:-1] + b"x")
+        with pytest.raises(DigestMismatchError):
+            text(tree, "a")
+        blob.write_bytes(raw)
+        assert text(tree, "b") == b"bb"
+
+
+def test_a_file_that_changed_just_now_is_copied(tmp_path):
+    with open_image(image(tmp_path, *LAYERS, compression="")) as opened:
+        assert opened.layers[0].reader.open_in_place() is None
