@@ -5,7 +5,7 @@
 hard-linked files; `dump` is the text form.
 """
 
-from oci_layers.tree.content import Content, DigestContent, Inline, RangeContent, RangeReader
+from oci_layers.tree.content import NOWHERE, Content, DigestContent, Inline, RangeContent, RangeReader
 from oci_layers.tree.dump import dump, parse
 from oci_layers.tree.editor import Mirror, TreeEditor
 from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
@@ -13,6 +13,7 @@ from oci_layers.tree.path import clean
 from oci_layers.tree.tree import FileTree
 
 __all__ = [
+    "NOWHERE",
     "Content",
     "Device",
     "DigestContent",

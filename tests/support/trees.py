@@ -5,21 +5,13 @@ import os
 
 from oci_layers.disk import DirectoryMirror
 from oci_layers.layer import apply, decode
+from oci_layers.layer.encode import tree_entries
 from oci_layers.report import Report
 from oci_layers.tar import (
-    BLOCK,
-    CHARACTER,
-    DIRECTORY,
-    FIFO,
-    HARDLINK,
-    REGULAR,
-    SYMLINK,
-    Entry,
-    Pieces,
     read_tar,
     write_tar,
 )
-from oci_layers.tree import Device, Directory, Fifo, File, FileTree, Symlink
+from oci_layers.tree import FileTree
 
 
 def merged(*tars, policy=None, mirror=None, on_finding=None):
@@ -51,26 +43,4 @@ def mirrored(directory, *tars, policy=None, owner=None, dest=""):
 
 def flattened(tree):
     """The bytes of one layer that makes the tree."""
-    return b"".join(write_tar(_entries(tree)))
-
-
-def _entries(tree):
-    first = {}
-    for path, node in tree.walk():
-        fields = {"mode": node.mode, "uid": node.uid, "gid": node.gid, "mtime_ns": node.mtime_ns, "xattrs": node.xattrs}
-        match node:
-            case Directory():
-                yield Entry(path + b"/", DIRECTORY, **fields)
-                continue
-            case _ if first.setdefault(node.inode, path) != path:
-                yield Entry(path, HARDLINK, linkname=first[node.inode])
-            case File():
-                data = b"".join(node.content.chunks())
-                yield Entry(path, REGULAR, **fields, size=len(data), stored_size=len(data), content=Pieces([data]))
-            case Symlink():
-                yield Entry(path, SYMLINK, **fields, linkname=node.target)
-            case Device():
-                kind = CHARACTER if node.kind == "char" else BLOCK
-                yield Entry(path, kind, **fields, devmajor=node.major, devminor=node.minor)
-            case Fifo():
-                yield Entry(path, FIFO, **fields)
+    return b"".join(write_tar(tree_entries(tree)))

@@ -1,0 +1,60 @@
+"""A tree as the entries of one layer that makes it: the inverse of `decode` and `apply`.
+
+The order is that of the paths, so a directory comes before what is in it (layer.md, Creating the tar), and equal trees
+give equal entries. The first name of a file has its content, the others are hard links to it.
+"""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+import attrs
+
+from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK, Entry
+from oci_layers.tree.content import Content
+from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["tree_entries"]
+
+
+@attrs.frozen
+class _Expanded:
+    """The content of an entry, taken from a tree; holes are zeros."""
+
+    content: Content
+
+    def stored(self, entry: Entry) -> Iterator[memoryview]:  # noqa: ARG002 - a method of the Content protocol
+        return map(memoryview, self.content.chunks())
+
+
+def tree_entries(tree: FileTree) -> Iterator[Entry]:
+    """Yield the entries of one layer that makes `tree`, the root first.
+
+    Contents are read when the entry is: `write_tar(tree_entries(tree))` holds one piece of one file in memory.
+    """
+    first: dict[int, bytes] = {}
+    for path, node in tree.walk():
+        known = None if isinstance(node, Directory) else first.setdefault(node.inode, path)
+        if known is not None and known != path:
+            yield Entry(path, HARDLINK, linkname=known)
+        else:
+            yield _entry(path, node)
+
+
+def _entry(path: bytes, node: Node) -> Entry:
+    entry = Entry(path, mode=node.mode, uid=node.uid, gid=node.gid, mtime_ns=node.mtime_ns, xattrs=node.xattrs)
+    match node:
+        case Directory():
+            return attrs.evolve(entry, name=path + b"/" if path else b"./", type=DIRECTORY)
+        case File():
+            size = node.content.size
+            return attrs.evolve(entry, type=REGULAR, size=size, stored_size=size, content=_Expanded(node.content))
+        case Symlink():
+            return attrs.evolve(entry, type=SYMLINK, linkname=node.target)
+        case Device():
+            kind = CHARACTER if node.kind == "char" else BLOCK
+            return attrs.evolve(entry, type=kind, devmajor=node.major, devminor=node.minor)
+        case Fifo():
+            return attrs.evolve(entry, type=FIFO)
+        case _:
+            assert_never(node)

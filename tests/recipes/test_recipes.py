@@ -1,0 +1,67 @@
+"""The recipes of the documentation do what they say, on the image that the repository carries."""
+
+import io
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+import oci_layers as oci
+from oci_layers.tar import read_tar
+from tests.recipes import added_to_base, layer_listing, one_tar, secret_scan, three_paths
+from tests.support.layers import f, image, tar, wh
+
+IMAGE = "tests/data/image"
+RECIPES = sorted(path for path in Path(__file__).parent.glob("*.py") if path.name[:2] not in {"te", "__"})
+KEY = "x" * 300_000 + "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+
+
+def test_a_secret_is_found_where_an_upper_layer_hides_it(tmp_path):
+    directory = image(tmp_path, tar(f("root/.ssh/id", KEY), f("other")), tar(wh("root/.ssh/id")))
+    assert list(secret_scan.secrets(directory)) == [(0, b"root/.ssh/id")]
+    assert list(secret_scan.secrets(IMAGE)) == []
+
+
+def test_each_layer_is_listed_with_its_whiteouts():
+    lines = list(layer_listing.listing(IMAGE))
+    assert "  whiteout  /usr/share/log/1889" in lines
+    with oci.open_image(IMAGE) as opened:
+        assert [line for line in lines if not line.startswith(" ")] == [layer.name for layer in opened.layers]
+
+
+def test_what_an_image_adds_to_its_base(tmp_path):
+    directory = image(tmp_path, tar(f("a", "1"), f("b"), f("c")), tar(f("a", "2"), wh("b"), f("d/e")))
+    assert list(added_to_base.differences(directory, 1)) == [
+        ("changed", b"a"),
+        ("removed", b"b"),
+        ("added", b"d"),
+        ("added", b"d/e"),
+    ]
+    assert list(added_to_base.differences(IMAGE, 5)) == []
+
+
+def test_a_few_files_are_read_by_their_paths():
+    found = three_paths.read(IMAGE, "etc/motd", "/etc/os-release")
+    assert found["etc/motd"].startswith("The lamp is lit.")
+    assert list(found) == ["etc/motd", "/etc/os-release"]
+
+
+def test_the_tar_of_an_image_makes_its_tree_and_is_the_same_again(tmp_path):
+    digests = {str(one_tar.flatten(IMAGE, str(tmp_path / name))) for name in ("one.tar", "two.tar")}
+    raw = (tmp_path / "one.tar").read_bytes()
+    assert digests == {str(oci.Digest.of(raw))}
+    tree = oci.FileTree()
+    oci.apply(oci.decode(read_tar(io.BytesIO(raw))), tree)
+    with oci.open_image(IMAGE) as opened:
+        assert tree == opened.tree()
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_a_short_program(path, monkeypatch, capsys, tmp_path):
+    arguments = {"added_to_base": ["1"], "three_paths": ["etc/motd"], "one_tar": [str(tmp_path / "out.tar")]}
+    monkeypatch.setattr(sys, "argv", [str(path), IMAGE, *arguments.get(path.stem, [])])
+    runpy.run_path(str(path), run_name="__main__")
+    assert bool(capsys.readouterr().out) == (path.stem != "secret_scan")
+    code = [line for line in path.read_text().splitlines() if line.strip()]
+    assert len(code) < 30
