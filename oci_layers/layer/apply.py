@@ -18,10 +18,8 @@ the tar (WHT-06, WHT-07, WHT-11). Five invariants make one pass enough:
   target of the link stays.
 * `deferred` has the hard links whose targets do not exist yet, if the policy allows them; they are made at the end.
 
-One case depends on order: a layer that removes a lower name which its own entries use, as the target of a hard link or
-as a link in their paths. Such a layer is applied in tar order. The order check: if a name was used and removed, or may
-have been, the layer is applied twice more to forks of `lower`, its markers first and its markers last; the rule `order`
-is reported if either gives another tree.
+One case depends on order: a layer that removes a lower name which its own entries use. Such a layer is applied in tar
+order, and `order` reports it.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,11 +29,11 @@ import attrs
 
 from oci_layers.errors import LayerError, LimitError, LinkError, TarFormatError, shortened
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
+from oci_layers.layer.order import OrderCheck, from_one_entry
 from oci_layers.layer.policy import Policy
 from oci_layers.layer.rules import layer_finding
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
 from oci_layers.report import LayerFinding
-from oci_layers.tree.content import Content, Inline
 from oci_layers.tree.editor import Mirror, Parent, TreeEditor, check_link, copy_attributes
 from oci_layers.tree.node import Directory, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
@@ -81,11 +79,8 @@ class Application:
     """Applies one layer to a tree, change by change; `apply` documents the arguments.
 
     The module docstring explains `lower`, `upper` (resolved names), `cleared`, `late` and `deferred` (by path as
-    named). `described` are the directories that have entries of their own. `used` has the lower names that entries
-    depend on, `markers` the markers so far, `marked` the same at resolved paths; `disputed` are the names that are used
-    and removed, `doubtful` is the first name that may depend on more than `used` shows, `kept` has the changes for the
-    order check. `turn` is the caller's label of the present change, which is set again while a waiting change is
-    applied or reported at the end.
+    named). `described` are the directories that have entries of their own, `markers` the markers so far. `turn` is the
+    caller's label of the present change, which is set again while a waiting change is applied or reported at the end.
     """
 
     def __init__(
@@ -108,17 +103,13 @@ class Application:
         self.deferred: dict[bytes, tuple[object, Link]] = {}
         self.late: list[tuple[object, Whiteout | Opaque]] = []
         self.turn: object = None
-        self.used = PathSet()
         self.markers = PathSet()
-        self.marked = PathSet()
-        self.disputed: dict[bytes, object] = {}
-        self.doubtful: tuple[object, bytes] | None = None
-        self.kept: _Kept | None = _Kept() if self.lower.root.children else None
+        self.order = OrderCheck(keep=bool(self.lower.root.children))
 
     def take(self, change: Change) -> None:
         """Merge the next change; raises as `apply` does."""
-        if self.kept is not None:
-            self.kept.add(change)
+        if self.order.is_keeping:
+            self.order.keep(change)
         try:
             match change:
                 case Add():
@@ -130,14 +121,14 @@ class Application:
                 case _:
                     assert_never(change)
         except LayerError as error:
-            self.doubtful = self.doubtful or (self.turn, change.path)
+            self.order.doubt(change.path, self.turn)
             if self.policy.refused == "error" or isinstance(error, TarFormatError):
                 raise
             self.report("refused", change.path, error.reason)
 
     def end(self) -> None:
         """Apply what waits: late markers, then deferred links, in rounds, as one may be the target of another."""
-        kept, self.kept = self.kept, None
+        self.order.is_keeping = False
         for turn, marker in self.late:
             self.turn = turn
             self.remove(marker, late=True)
@@ -154,28 +145,17 @@ class Application:
             if self.policy.refused == "error":
                 raise error
             self.report("refused", link.path, error.reason)
-        if (self.disputed or self.doubtful is not None) and kept is not None and self.depends_on_order(kept):
-            for path, turn in self.disputed.items():
+        trees = map(self.again, self.order.orders())
+        if any(tree is None or not self.tree.is_like(tree, from_one_entry) for tree in trees):
+            for path, turn, message in self.order.findings():
                 self.turn = turn
-                self.report("order", path, "the layer uses this and removes it: read in tar order")
-            if not self.disputed and self.doubtful is not None:
-                self.turn, path = self.doubtful
-                self.report("order", path, "the layer removes what this needs: read in tar order")
-
-    def depends_on_order(self, kept: "_Kept") -> bool:
-        """Return whether the layer gives another tree if its markers come first, or last."""
-        changes = kept.changes()
-        markers: list[Change] = [change for change in changes if isinstance(change, Whiteout | Opaque)]
-        others: list[Change] = [change for change in changes if not isinstance(change, Whiteout | Opaque)]
-        orders = ([*markers, *others], [*others, *markers]) if markers else ()
-        trees = map(self.again, orders)
-        return any(tree is None or not self.tree.is_like(tree, _from_one_entry) for tree in trees)
+                self.report("order", path, message)
 
     def again(self, changes: Iterable[Change]) -> FileTree | None:
         """Return the lower layers with `changes` applied; None if a change is refused."""
         tree = self.lower.fork()
         other = Application(tree, self.layer, None, self.policy, None)
-        other.kept = None
+        other.order.discard()
         try:
             for change in changes:
                 other.take(change)
@@ -225,7 +205,7 @@ class Application:
         self.handle_events()
         if target is None:
             if self.policy.forward_links == "defer":
-                self.doubtful = self.doubtful or (self.turn, change.path)
+                self.order.doubt(change.path, self.turn)
                 self.deferred[change.path] = self.turn, change
                 return
             raise _no_target(change)
@@ -235,7 +215,7 @@ class Application:
         here, name = self.enter(change.path)
         check_link(target[0], join(here.path, name))
         if target[0] not in self.upper:
-            self.use(target[0])
+            self.order.use(target[0], self.turn)
         self.record(here, name)
         self.merge.link(target, here, name)
 
@@ -287,9 +267,9 @@ class Application:
             match note.what:
                 case "followed":
                     if note.path not in self.upper:
-                        self.use(note.path)
+                        self.order.use(note.path, self.turn)
                 case "passed":
-                    self.doubtful = self.doubtful or (self.turn, note.path)
+                    self.order.doubt(note.path, self.turn)
                 case "climbed":
                     self.report_climbing_link(note.path)
                 case "replaced":
@@ -298,26 +278,9 @@ class Application:
                     )
                 case "implied":
                     if self.policy.parents == "follow" and isinstance(self.lower.at(note.path), Symlink):
-                        self.use(note.path)
+                        self.order.use(note.path, self.turn)
                 case _:
                     assert_never(note.what)
-
-    def use(self, path: bytes) -> None:
-        """Record that an entry depends on what lower layers have at a resolved path."""
-        self.used.add(path)
-        above = path
-        while above:
-            above, name = parent_and_name(above)
-            markers = self.marked.within(above) or ()
-            if PREFIX + name in markers or OPAQUE_NAME in markers:
-                self.disputed[path] = self.turn
-                return
-
-    def mark(self, parent: bytes, marker: bytes, removed: bytes) -> None:
-        """Record a marker in a resolved directory, and what it removes."""
-        self.marked.add(join(parent, marker))
-        if self.used.within(removed) or (marker != OPAQUE_NAME and removed in self.used):
-            self.disputed[removed] = self.turn
 
     def remove(self, marker: Whiteout | Opaque, *, late: bool = False) -> None:
         """Apply a marker, or defer it if its path leads through a link and it is not `late`."""
@@ -348,7 +311,7 @@ class Application:
     def whiteout(self, parent: bytes, name: bytes) -> None:
         """Remove what lower layers have at a name in a resolved directory."""
         resolved = join(parent, name)
-        self.mark(parent, PREFIX + name, resolved)
+        self.order.mark(parent, PREFIX + name, resolved, self.turn)
         here = self.merge.known_directory(parent)
         node = None if here is None else here.directory.children.get(name)
         if here is None or node is None:
@@ -362,7 +325,7 @@ class Application:
 
     def opaque(self, directory: bytes) -> None:
         """Remove what lower layers have in a resolved directory."""
-        self.mark(directory, OPAQUE_NAME, directory)
+        self.order.mark(directory, OPAQUE_NAME, directory, self.turn)
         here = self.merge.known_directory(directory)
         if here is not None:
             self.clear(here)
@@ -390,37 +353,11 @@ class Application:
             copy_attributes(here.directory, implicit_directory(self.layer))
 
 
-class _Kept:
-    """The changes of a layer without contents, to apply them again.
-
-    An `Add` is kept as its path and its node, which are in the tree anyway: two references and no other object.
-    """
-
-    def __init__(self) -> None:
-        self._paths: list[bytes] = []
-        self._items: list[Node | Link | Whiteout | Opaque] = []
-
-    def add(self, change: Change) -> None:
-        self._paths.append(change.path)
-        self._items.append(change.node if isinstance(change, Add) else change)
-
-    def changes(self) -> list[Change]:
-        return [
-            item if isinstance(item, Link | Whiteout | Opaque) else Add(path, item)
-            for path, item in zip(self._paths, self._items, strict=True)
-        ]
-
-
 def _fresh(node: Node) -> Node:
     """Return a copy of a node, so that one change can be applied to several trees."""
     if isinstance(node, Directory):
         return Directory(node.mode, node.uid, node.gid, node.mtime_ns, node.xattrs, node.layer)
     return attrs.evolve(node)
-
-
-def _from_one_entry(one: Content, other: Content) -> bool:
-    """Return whether contents are the same, without reading any; equal contents of two entries may differ here."""
-    return one is other or (isinstance(one, Inline) and one == other)
 
 
 def _no_target(link: Link) -> LinkError:

@@ -132,7 +132,7 @@ class Linter:
         """
         self._rules.end()
         if self._has_refused:  # In no order can all entries be applied.
-            self._application.kept = None
+            self._application.order.discard()
         try:
             self._application.end()
         except LimitError as error:
