@@ -1,7 +1,7 @@
 """Run the command line: arguments in, an exit code out, each error as one line and never as a traceback.
 
-Exit codes: 0 ok; 1 failed, or differs; 2 usage; 3 not found; 4 not permitted; 5 digest or size mismatch; 130 on
-Ctrl-C, 143 on SIGTERM, 129 on SIGHUP. A closed pipe on stdout is not an error; a closed stdout is, before any work.
+`EXIT_CODES` lists the exit codes; SIGTERM and SIGHUP have theirs as Ctrl-C has, 143 and 129. A closed pipe on stdout
+is not an error; a closed stdout is, before any work.
 """
 
 import argparse
@@ -23,7 +23,13 @@ from oci_layers.errors import (
     format_error,
 )
 
-__all__ = ["main", "parser", "run"]
+__all__ = ["EXIT_CODES", "main", "parser", "run"]
+
+EXIT_CODES = (
+    "exit codes: 0 ok; 1 failed, or differs; 2 usage; 3 not found; 4 not permitted; 5 not what its digest says; 130 on "
+    "Ctrl-C"
+)
+"""The last lines of every help."""
 
 _VERBS = ("unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint")
 """The verbs, in the order of the help; each is a module of `commands`."""
@@ -72,7 +78,9 @@ class _Completion(argparse.Action):
 def parser(verb: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of the command line, with all verbs or only `verb`, which imports fewer modules."""
     command = argparse.ArgumentParser(
-        prog="oci-layers", description="Open OCI images: look inside, verify, and unpack them exactly as the spec says."
+        prog="oci-layers",
+        description="Open OCI images: look inside, verify, and unpack them exactly as the spec says.",
+        epilog=EXIT_CODES,
     )
     command.add_argument("--version", action="version", version=f"oci-layers {__version__}")
     command.add_argument(
@@ -81,6 +89,8 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
     verbs = command.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Verb)
     for name in (verb,) if verb in _VERBS else _VERBS:
         importlib.import_module(f"oci_layers.cli.commands.{name}").add(verbs)
+    for each in verbs.choices.values():
+        each.epilog = EXIT_CODES
     return command
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import oci_layers
-from oci_layers.cli.main import main
+from oci_layers.cli.main import EXIT_CODES, main
 from tests.support.layers import f, tar
 from tests.support.layers import image as make_image
 
@@ -33,8 +33,9 @@ def test_the_version_is_that_of_the_package(run):
 def test_help_lists_the_verbs(run):
     ran = run("--help")
     assert (ran.code, ran.err) == (0, "")
-    listed = [line.split()[0] for line in ran.out.partition("  VERB\n")[2].splitlines()]
-    assert listed == VERBS
+    verbs, _, last = ran.out.partition("  VERB\n")[2].partition("\n\n")
+    assert [line.split()[0] for line in verbs.splitlines()] == VERBS
+    assert " ".join(last.split()) == EXIT_CODES
     assert run("--help", "unpack").out == ran.out
 
 
@@ -44,6 +45,7 @@ def test_every_verb_has_help_that_says_what_it_does(run, verb):
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith(f"usage: oci-layers {verb} ")
     assert ("PLACE" if verb == "images" else "IMAGE") in ran.out
+    assert " ".join(ran.out.rpartition("\n\n")[2].split()) == EXIT_CODES
 
 
 @pytest.mark.parametrize(
