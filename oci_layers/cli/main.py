@@ -31,7 +31,7 @@ EXIT_CODES = (
 )
 """The last lines of every help."""
 
-_VERBS = ("unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint")
+_VERBS = ("unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint", "explain")
 """The verbs, in the order of the help; each is a module of `commands`."""
 
 _NEW_OBJECTS = 100_000

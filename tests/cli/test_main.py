@@ -12,7 +12,7 @@ from oci_layers.cli.main import EXIT_CODES, main
 from tests.support.layers import f, tar
 from tests.support.layers import image as make_image
 
-VERBS = ["unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint"]
+VERBS = ["unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint", "explain"]
 MODULE = [sys.executable, "-m", "oci_layers"]
 
 
@@ -44,7 +44,7 @@ def test_every_verb_has_help_that_says_what_it_does(run, verb):
     ran = run(verb, "--help")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith(f"usage: oci-layers {verb} ")
-    assert ("PLACE" if verb == "images" else "IMAGE") in ran.out
+    assert {"images": "PLACE", "explain": "RULE"}.get(verb, "IMAGE") in ran.out
     assert " ".join(ran.out.rpartition("\n\n")[2].split()) == EXIT_CODES
 
 
