@@ -67,11 +67,14 @@ class _Completion(argparse.Action):
         values: object,
         option_string: str | None = None,
     ) -> None:
+        shell = str(values)
         try:
-            import shtab
+            from oci_layers.cli.completion import completion_script, is_supported
         except ImportError:
-            command.error(f"{option_string} needs shtab: pip install oci-layers[cli]")
-        print(shtab.complete(command, str(values)))
+            command.exit(2, f"oci-layers: error: {option_string} needs shtab: pip install 'oci-layers[cli]'\n")
+        if not is_supported(shell):
+            command.exit(2, f"oci-layers: error: {option_string} {shell} needs a newer shtab: pip install -U shtab\n")
+        print(completion_script(command, shell), flush=True)
         command.exit()
 
 
@@ -84,7 +87,10 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
     )
     command.add_argument("--version", action="version", version=f"oci-layers {__version__}")
     command.add_argument(
-        "--print-completion", choices=("bash", "zsh", "tcsh"), action=_Completion, help="print a script for a shell"
+        "--print-completion",
+        choices=("bash", "zsh", "fish", "tcsh"),
+        action=_Completion,
+        help='print a completion script for a shell; for bash and zsh: eval "$(oci-layers --print-completion bash)"',
     )
     verbs = command.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Verb)
     for name in (verb,) if verb in _VERBS else _VERBS:

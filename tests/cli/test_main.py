@@ -84,13 +84,6 @@ def test_it_works_without_anything_that_is_optional(image):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"new\nos-release\n", b"")
 
 
-def test_completion_is_there_where_shtab_is(run):
-    pytest.importorskip("shtab")
-    ran = run("--print-completion", "bash")
-    assert ran.code == 0
-    assert "unpack" in ran.out
-
-
 @pytest.mark.parametrize(
     "verb", ["ls -R", "ls -R --format jsonl", "ls -R --format json", "tree", "inspect --raw", "cat"]
 )
@@ -175,13 +168,6 @@ def test_what_the_system_did_not_permit_is_exit_4_through_an_error_of_ours_too(c
     monkeypatch.setattr("oci_layers.cli.options.open_image", Verbs(error))
     assert main(["ls", image]) == 4
     assert capsys.readouterr().err == "oci-layers: error: refused\n"
-
-
-def test_completion_without_shtab_says_what_is_missing(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "shtab", None)
-    ran = run("--print-completion", "bash")
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err.endswith("error: --print-completion needs shtab: pip install oci-layers[cli]\n")
 
 
 def test_a_verb_loads_no_other_one():
