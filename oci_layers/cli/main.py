@@ -1,7 +1,7 @@
 """Run the command line: arguments in, an exit code out, each error as one line and never as a traceback.
 
-Exit codes: 0 ok; 1 failed, or differs; 2 usage; 3 not found; 4 not permitted; 5 digest or size mismatch; 130 on
-Ctrl-C, 143 on SIGTERM, 129 on SIGHUP. A closed pipe on stdout is not an error; a closed stdout is, before any work.
+`EXIT_CODES` lists the exit codes; SIGTERM and SIGHUP have theirs as Ctrl-C has, 143 and 129. A closed pipe on stdout
+is not an error; a closed stdout is, before any work.
 """
 
 import argparse
@@ -23,9 +23,15 @@ from oci_layers.errors import (
     format_error,
 )
 
-__all__ = ["main", "parser", "run"]
+__all__ = ["EXIT_CODES", "main", "parser", "run"]
 
-_VERBS = ("unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint")
+EXIT_CODES = (
+    "exit codes: 0 ok; 1 failed, or differs; 2 usage; 3 not found; 4 not permitted; 5 not what its digest says; 130 on "
+    "Ctrl-C"
+)
+"""The last lines of every help."""
+
+_VERBS = ("unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint", "explain")
 """The verbs, in the order of the help; each is a module of `commands`."""
 
 _NEW_OBJECTS = 100_000
@@ -61,26 +67,36 @@ class _Completion(argparse.Action):
         values: object,
         option_string: str | None = None,
     ) -> None:
+        shell = str(values)
         try:
-            import shtab
+            from oci_layers.cli.completion import completion_script, is_supported
         except ImportError:
-            command.error(f"{option_string} needs shtab: pip install oci-layers[cli]")
-        print(shtab.complete(command, str(values)))
+            command.exit(2, f"oci-layers: error: {option_string} needs shtab: pip install 'oci-layers[cli]'\n")
+        if not is_supported(shell):
+            command.exit(2, f"oci-layers: error: {option_string} {shell} needs a newer shtab: pip install -U shtab\n")
+        print(completion_script(command, shell), flush=True)
         command.exit()
 
 
 def parser(verb: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of the command line, with all verbs or only `verb`, which imports fewer modules."""
     command = argparse.ArgumentParser(
-        prog="oci-layers", description="Open OCI images: look inside, verify, and unpack them exactly as the spec says."
+        prog="oci-layers",
+        description="Open OCI images: look inside, verify, and unpack them exactly as the spec says.",
+        epilog=EXIT_CODES,
     )
     command.add_argument("--version", action="version", version=f"oci-layers {__version__}")
     command.add_argument(
-        "--print-completion", choices=("bash", "zsh", "tcsh"), action=_Completion, help="print a script for a shell"
+        "--print-completion",
+        choices=("bash", "zsh", "fish", "tcsh"),
+        action=_Completion,
+        help='print a completion script for a shell; for bash and zsh: eval "$(oci-layers --print-completion bash)"',
     )
     verbs = command.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Verb)
     for name in (verb,) if verb in _VERBS else _VERBS:
         importlib.import_module(f"oci_layers.cli.commands.{name}").add(verbs)
+    for each in verbs.choices.values():
+        each.epilog = EXIT_CODES
     return command
 
 

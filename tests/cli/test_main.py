@@ -8,11 +8,11 @@ import sys
 import pytest
 
 import oci_layers
-from oci_layers.cli.main import main
+from oci_layers.cli.main import EXIT_CODES, main
 from tests.support.layers import f, tar
 from tests.support.layers import image as make_image
 
-VERBS = ["unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint"]
+VERBS = ["unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint", "explain"]
 MODULE = [sys.executable, "-m", "oci_layers"]
 
 
@@ -33,8 +33,9 @@ def test_the_version_is_that_of_the_package(run):
 def test_help_lists_the_verbs(run):
     ran = run("--help")
     assert (ran.code, ran.err) == (0, "")
-    listed = [line.split()[0] for line in ran.out.partition("  VERB\n")[2].splitlines()]
-    assert listed == VERBS
+    verbs, _, last = ran.out.partition("  VERB\n")[2].partition("\n\n")
+    assert [line.split()[0] for line in verbs.splitlines()] == VERBS
+    assert " ".join(last.split()) == EXIT_CODES
     assert run("--help", "unpack").out == ran.out
 
 
@@ -43,7 +44,8 @@ def test_every_verb_has_help_that_says_what_it_does(run, verb):
     ran = run(verb, "--help")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith(f"usage: oci-layers {verb} ")
-    assert ("PLACE" if verb == "images" else "IMAGE") in ran.out
+    assert {"images": "PLACE", "explain": "RULE"}.get(verb, "IMAGE") in ran.out
+    assert " ".join(ran.out.rpartition("\n\n")[2].split()) == EXIT_CODES
 
 
 @pytest.mark.parametrize(
@@ -80,13 +82,6 @@ def test_it_works_without_anything_that_is_optional(image):
     )
     done = subprocess.run([sys.executable, "-c", hide, "ls", image, "etc"], capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"new\nos-release\n", b"")
-
-
-def test_completion_is_there_where_shtab_is(run):
-    pytest.importorskip("shtab")
-    ran = run("--print-completion", "bash")
-    assert ran.code == 0
-    assert "unpack" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -173,13 +168,6 @@ def test_what_the_system_did_not_permit_is_exit_4_through_an_error_of_ours_too(c
     monkeypatch.setattr("oci_layers.cli.options.open_image", Verbs(error))
     assert main(["ls", image]) == 4
     assert capsys.readouterr().err == "oci-layers: error: refused\n"
-
-
-def test_completion_without_shtab_says_what_is_missing(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "shtab", None)
-    ran = run("--print-completion", "bash")
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err.endswith("error: --print-completion needs shtab: pip install oci-layers[cli]\n")
 
 
 def test_a_verb_loads_no_other_one():
