@@ -1,21 +1,102 @@
-"""The OCI image spec for Python: typed documents, verified blobs, and layers merged exactly as the spec says.
+r"""The OCI image spec for Python: typed documents, verified blobs, and layers merged exactly as the spec says.
 
-    import oci_layers as oci
+An image is opened by its name, and closed or used in a `with` statement. Everything else is read when it is used:
 
-    with oci.open_image("oci:alpine:3.20") as image:
-        image.config.config.entrypoint               # typed documents
-        (image.root / "etc/os-release").read_text()  # look inside, nothing extracted
-        image.unpack("rootfs")                       # the same tree on disk
+    >>> import io, os, tempfile
+    >>> import oci_layers as oci
+    >>> image: oci.Image = oci.open_image("tests/data/image")
+    >>> image.config.config.cmd  # typed documents
+    ('/usr/bin/lamp',)
+    >>> motd: oci.ImagePath = image.root / "etc/motd"  # the merged file system, nothing extracted
+    >>> motd.read_text()
+    'The lamp is lit. Keep two miles off.\n'
+    >>> with tempfile.TemporaryDirectory() as work:  # the same on disk, every byte verified
+    ...     report: oci.Report = image.unpack(os.path.join(work, "rootfs"), owner=oci.Owner(same=False))
+    ...     copy: oci.FileTree = oci.scan(os.path.join(work, "rootfs"))
+    >>> report.files, "etc/motd" in copy
+    (8, True)
 
-The rooms, in the order in which bytes pass through them:
+What is read, and what is written:
+
+    oci:DIR[:REF], oci:DIR@DIGEST        an image layout in a directory
+    oci-archive:FILE[:REF], FILE@DIGEST  the same in a tar file, which may be compressed
+    docker-archive:FILE[:NAME:TAG]       what `docker save` writes
+    DIR, FILE                            a bare path: its content decides which of the three it is
+    a registry, a daemon                 not read: skopeo copy docker://alpine:3.20 oci:alpine:3.20
+    to a directory                       image.unpack(DEST, paths=...); image.layers[0].unpack(DEST)
+    to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
+
+    >>> listed: list[oci.ListedImage] = oci.list_images("tests/data/image")
+    >>> listed[0].refs, listed[0].platform == oci.Platform.parse("linux/amd64")
+    (('lighthouse',), True)
+
+The engine works without an image, too, on any stream of a tar:
+
+    >>> layer: oci.Layer = image.layers[1]
+    >>> raw = b"".join(oci.tar.write_tar(layer.entries()))
+    >>> tree = oci.FileTree(limits=oci.Limits(entries=1000))
+    >>> oci.apply(oci.decode(oci.read_tar(io.BytesIO(raw)), policy=oci.Policy.preset("strict")), tree)
+    >>> [path for path, node in tree.walk()]
+    [b'', b'etc', b'etc/motd']
+
+Checks return all findings, each with a rule, a severity and a location; `schema_errors` returns problems:
+
+    validate(raw, media_type)            one document, by every rule of the spec
+    schema_errors(raw, media_type)       one document, by the JSON Schemas alone (`schema` returns one)
+    verify_image(blobs, roots)           documents and blobs together: sizes, digests, diff_ids, platforms
+    check_image(NAME)                    a place: its marker and index, then as `verify_image`
+    image.lint(), lint.lint(entries)     the entries of layers
+
+    >>> descriptor = oci.Descriptor.of(b"{}", media_type="application/vnd.oci.image.index.v1+json")
+    >>> descriptor.digest == oci.Digest.of(b"{}"), oci.schema("index")["title"]
+    (True, 'Image index')
+    >>> finding: oci.Finding = oci.validate(b"{}", descriptor.media_type)[0]
+    >>> rule: oci.Rule = oci.RULES[finding.rule]
+    >>> finding.location.pointer, finding.message, rule.sentence
+    ('/manifests', 'is required', 'An index has `manifests`, an array of descriptors, perhaps empty.')
+    >>> [problem.pointer for problem in oci.schema_errors(b"{}", descriptor.media_type)]
+    ['/manifests', '/schemaVersion']
+    >>> seen: list[oci.Progress] = []
+    >>> oci.verify_image(image.blobs, [image.descriptor], progress=seen.append).ok, seen[-1].layers
+    (True, 5)
+    >>> image.close()
+    >>> oci.check_image("tests/data/image").ok
+    True
+
+An error about an image is an `OCIError`, of a family that says what to do next; one of the system is an `OSError`:
+
+    NameFormatError, ReferenceMissingError  ask for another name: `known` has those that exist
+    PlaceMissingError, StoreError           another place; DestinationError: another DEST
+    IntegrityError, CompressionError        fetch the image again; BlobMissingError: a blob of it is missing
+    DocumentError                           the image is refused; `validate` has all that is wrong
+    LayerError                              the image is refused; try policy=Policy.preset("lenient")
+    LimitError                              raise the limit that it names: limits=Limits(entries=...)
+    MetadataError                           unpack as root, or without strict_metadata
+    PathError, OwnerMissingError            ask for another path of the image
+    UnsupportedError                        convert the image, or install what `hint` says
+    OSError                                 the system: no space, no permission
+
+    >>> try:
+    ...     oci.open_image("oci:tests/data/image:3.20")
+    ... except oci.OCIError as error:
+    ...     print(oci.format_error(error))
+    tests/data/image: no image '3.20'; there are: lighthouse
+
+The rooms, in the order in which bytes pass through them; each imports only rooms of a lower rank:
 
     bytes -> verified blob -> plain stream -> tar entries -> changes -> the merged tree -> a directory
     blob.stream     blob.compression   tar          layer.decode     layer.apply   tree   disk
 
-`spec` has the documents; `validation` checks one of them, `verify` documents and blobs together, `lint` layers; `image`
-connects documents, layers and the tree, `store` opens an image by its name, `cli` is the command. Each room imports
-only rooms of a lower rank; `errors` and `limits` are below them all. Each check returns `report.Finding`s of a
-`report.Rule`; `rules` has every rule by its id.
+    errors, limits, report, progress     below them all; `rules` has every rule by its id
+    spec                                 the documents as values
+    validation, verify, lint             the checks
+    image, store                         documents, layers and tree of one image; images by their names
+
+`help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a
+few files), one_tar.py, layer_listing.py, added_to_base.py (what an image adds to its base), secret_scan.py.
+
+    >>> print(f"oci_layers {oci.__version__}")
+    oci_layers ...
 """
 
 from typing import TYPE_CHECKING

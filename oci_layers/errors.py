@@ -1,10 +1,110 @@
-"""Every exception that the library raises on purpose.
+r"""Every exception that the library raises on purpose.
 
 One root, `OCIError`; below it one family for each thing that a caller may do next: correct the document, correct the
 name, fetch the bytes again, refuse the layer, look elsewhere, install or convert something, raise a limit, fix the
 place. An error holds data; `__str__` makes one line of it, with no character that a terminal acts on.
 Callers add context (which layer, which image) with `add_note`, never by wrapping. `OSError` passes through unwrapped;
 the code that knows the file completes it with `locate`. `format_error` puts notes and error into one line.
+
+Names and places. Each family has data, for a program to ask again:
+
+    >>> import io
+    >>> import oci_layers as oci
+    >>> from oci_layers import errors
+    >>> def attempt(name: str) -> None:
+    ...     try:
+    ...         oci.open_image(name).close()
+    ...     except errors.NameFormatError as error:
+    ...         print("correct", error.what, repr(error.text))
+    ...     except errors.ReferenceMissingError as error:
+    ...         print("choose one of", error.known)
+    ...     except (errors.PlaceMissingError, errors.StoreError) as error:
+    ...         print("use another place than", error.place)
+    ...     except errors.UnsupportedError as error:
+    ...         print(error.hint)
+    >>> for name in ("oci:", "oci:tests/data/image:3.20", "oci:nowhere", "oci:tests", "docker://alpine"):
+    ...     attempt(name)
+    correct image name 'oci:'
+    choose one of ('lighthouse',)
+    use another place than nowhere
+    use another place than tests
+    registries are not read; copy the image first: skopeo copy docker://alpine oci:DIR
+
+Bytes that are not what they should be, or are not there. Fetch them again:
+
+    >>> issubclass(errors.DigestMismatchError, errors.IntegrityError)
+    True
+    >>> print(errors.SizeMismatchError("blob sha256:0", expected=10, actual=11))
+    blob sha256:0: longer than the expected 10 bytes
+    >>> issubclass(errors.BlobMissingError, errors.MissingError), issubclass(errors.MissingError, LookupError)
+    (True, True)
+    >>> try:
+    ...     oci.blob.decompressed(io.BytesIO(b"plain"), "gzip", oci.Limits()).read(10)
+    ... except errors.CompressionError as error:
+    ...     print(error)
+    stream: the media type promises gzip, the bytes are no compression that is known
+
+Documents and layers that break rules. A layer error has the path; all are also `ValueError`:
+
+    >>> descriptor = oci.Descriptor.of(b"{}", media_type="application/vnd.oci.image.manifest.v1+json")
+    >>> try:
+    ...     oci.spec.parse_manifest(b"{}", descriptor)
+    ... except errors.DocumentError as error:
+    ...     first: errors.Problem = error.problems[0]
+    ...     print(error.total, first.pointer, first.message)
+    3 /schemaVersion is required
+    >>> entry = oci.tar.Entry
+    >>> link = entry(b"link", oci.tar.HARDLINK, linkname=b"nothing")
+    >>> for entries in ([entry(b"../up")], [entry(b".wh.")], [link], oci.read_tar(io.BytesIO(b"no tar" * 100))):
+    ...     try:
+    ...         oci.apply(oci.decode(entries), oci.FileTree())
+    ...     except errors.TarFormatError as error:
+    ...         print("not tar at byte", error.offset)
+    ...     except (errors.UnsafePathError, errors.WhiteoutError, errors.LinkError) as error:
+    ...         print(type(error).__name__, error.path, isinstance(error, errors.LayerError))
+    UnsafePathError b'../up' True
+    WhiteoutError b'.wh.' True
+    LinkError b'link' True
+    not tar at byte 148
+
+Paths in an image raise what paths on disk raise, and are a `PathError`, too:
+
+    >>> with oci.open_image("tests/data/image") as image:
+    ...     root = image.root
+    ...     for path in (root / "etc/nothing", root / "etc/motd/nothing", root / "etc"):
+    ...         try:
+    ...             path.read_bytes()
+    ...         except (errors.PathMissingError, errors.NotDirectoryError, errors.IsDirectoryError) as error:
+    ...             print(type(error).__name__, error.filename, isinstance(error, (OSError, errors.PathError)))
+    ...     try:
+    ...         (root / "etc/motd").owner()
+    ...     except errors.OwnerMissingError as error:
+    ...         print(error)
+    ...     try:
+    ...         image.unpack("tests")
+    ...     except errors.DestinationError as error:
+    ...         print(error)
+    PathMissingError /etc/nothing True
+    NotDirectoryError /etc/motd/nothing True
+    IsDirectoryError /etc True
+    the image has no name for user 0
+    tests: the directory is not empty
+
+A limit can be raised, and metadata that could not be set is counted. `format_error` makes the line that the command
+prints; `locate` completes an error of the system; `escape` and `shortened` make text safe to show:
+
+    >>> error: errors.OCIError = errors.LimitError("layers", allowed=4096, seen=4097)
+    >>> error.add_note("my-image")
+    >>> print(errors.format_error(error))
+    my-image: limit layers is 4096, the input has 4097 or more (to raise it: --limit layers=NUMBER)
+    >>> print(errors.MetadataError({"owner": 8}))
+    not permitted to set all metadata: 8 owner
+    >>> full = OSError(28, "No space left on device")
+    >>> errors.locate(full, "/srv/rootfs", "destination")
+    >>> print(errors.format_error(full))
+    destination: /srv/rootfs: No space left on device
+    >>> print(errors.escape(b"a" + bytes([27]) + b"b"), len(errors.shortened("x" * 1000)))
+    a\x1bb 480
 """
 
 import errno

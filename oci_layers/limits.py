@@ -2,6 +2,20 @@
 
 One frozen object; each field is a number with its unit. Input that exceeds one raises `LimitError` with the name of
 the field. The defaults are far above what real images need and far below what exhausts a machine.
+
+    >>> from oci_layers.limits import DEFAULT_LIMITS, LISTED, Limits
+    >>> DEFAULT_LIMITS == Limits(), DEFAULT_LIMITS.document_bytes
+    (True, 4194304)
+    >>> from oci_layers.spec import load_json
+    >>> load_json(b'{"a": [[[[]]]]}', media_type="text/json", limits=Limits(json_depth=4))
+    Traceback (most recent call last):
+        ...
+    oci_layers.errors.LimitError: limit json_depth is 4, the input has 5 or more
+
+The lists in reports are capped, too; their totals are not:
+
+    >>> print(f"{LISTED:,} findings of each severity are kept")
+    1,000 findings of each severity are kept
 """
 
 import attrs

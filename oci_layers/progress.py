@@ -1,4 +1,21 @@
-"""Progress of reading an image, and the limits that apply to all of its layers together."""
+"""Progress of reading an image, and the limits that apply to all of its layers together.
+
+`Image.unpack(progress=...)`, `tree`, `read`, `lint` and the checks call their callback with a `Progress`. A
+`ProgressTracker` makes it from what the readers of single layers report, each to the `OnRead` callback of its layer:
+
+    >>> from oci_layers.limits import Limits
+    >>> from oci_layers.progress import OnRead, Progress, ProgressTracker
+    >>> def show(progress: Progress) -> None:
+    ...     print(f"layer {progress.layer + 1} of {progress.layers}: {progress.done} of {progress.total} bytes")
+    >>> tracker = ProgressTracker(Limits(plain_bytes=1000), {0: 100, 1: 50}, show)
+    >>> on_read: OnRead = tracker.on_read(1)
+    >>> on_read(400, 25)
+    layer 2 of 2: 125 of 150 bytes
+    >>> on_read(601, 50)
+    Traceback (most recent call last):
+        ...
+    oci_layers.errors.LimitError: limit plain_bytes is 1000, the input has 1001 or more
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar

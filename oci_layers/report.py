@@ -3,6 +3,37 @@
 A broken rule either raises (`errors`) or is a `Finding`, whether in a document (`validation`, `verify`) or in a layer
 (`layer`, `lint`). A `Skipped` is something of an image that the disk it is unpacked to cannot hold. Nothing is dropped
 silently: lists are capped, their totals are not.
+
+A finding has a rule, a severity, a location and a message, and its text is one line. The kind of location tells a
+document from a layer:
+
+    >>> from typing import get_args
+    >>> from oci_layers import report
+    >>> from oci_layers.rules import RULES
+    >>> rule: report.Rule = RULES["DSC-07"]
+    >>> rule.level, rule.level in get_args(report.Level)
+    ('MUST NOT', True)
+    >>> rule.severity, get_args(report.Severity)
+    ('error', ('error', 'warning', 'note'))
+    >>> where = report.DocumentLocation("/manifests/0", document="index.json").field("size")
+    >>> wrong: report.DocumentFinding = report.Finding("DSC-07", "error", where, "must not be negative: -1")
+    >>> print(wrong)
+    error DSC-07 index.json/manifests/0/size: must not be negative: -1
+    >>> twice: report.LayerFinding = report.Finding("duplicate", "error", report.LayerLocation(2, b"etc/motd"))
+    >>> print(twice)
+    error duplicate layer 2: etc/motd
+    >>> twice.location.layer, twice.location.path
+    (2, b'etc/motd')
+
+`unpack` returns a `Report`. Its listings keep the first items, and count all of them by kind:
+
+    >>> unpacked = report.Report(files=1, layers=[report.LayerTime(0, "sha256:0...", "sha256:1...", seconds=0.2)])
+    >>> unpacked.skipped.add(report.Skipped("device", b"dev/null", layer=0, errno=1))
+    >>> unpacked.skipped.count("owner", 8)
+    >>> len(unpacked.skipped), dict(unpacked.skipped.totals)
+    (9, {'device': 1, 'owner': 8})
+    >>> [str(item) for item in unpacked.skipped], report.Listing.CAP
+    (['layer 0: dev/null: device'], 1000)
 """
 
 from collections import Counter

@@ -1,6 +1,12 @@
 """Every rule by its id: those of documents (`validation`), of layers (`layer.rules`), and of the JSON Schemas.
 
-print(RULES["DSC-23"].sentence)
+`Finding.rule` is the id of a rule; an id never changes its meaning:
+
+    >>> from oci_layers.rules import RULES
+    >>> RULES["DSC-07"].level, RULES["DSC-07"].sentence
+    ('MUST NOT', '`size` is not negative.')
+    >>> RULES["late-marker"].severity, RULES["late-marker"].fix
+    ('warning', 'Write markers before anything else in their directory.')
 """
 
 from collections.abc import Mapping

@@ -2,6 +2,56 @@
 
 `stream` checks sizes and digests, `compression` decompresses within limits, `store` has the protocols of blob stores
 and a store in memory, `directory` the store in an image layout, `uncompressed` reads layers with several threads.
+
+A store takes bytes together with a descriptor, and refuses bytes that do not match it:
+
+    >>> import gzip, io, os
+    >>> from oci_layers import blob
+    >>> from oci_layers.limits import Limits
+    >>> from oci_layers.spec import Descriptor, Digest
+    >>> packed = gzip.compress(b"The lamp is lit.")
+    >>> descriptor = Descriptor.of(packed, media_type="application/vnd.oci.image.layer.v1.tar+gzip")
+    >>> memory = blob.MemoryBlobs()
+    >>> memory.put_blob(io.BytesIO(packed), descriptor)
+    >>> memory.put_blob(io.BytesIO(b"something else"), descriptor)
+    Traceback (most recent call last):
+        ...
+    oci_layers.errors.SizeMismatchError: sha256:...: 14 bytes, expected ...
+    >>> def copy(source: blob.BlobSource, target: blob.BlobStore, descriptor: Descriptor) -> None:
+    ...     with blob.open_verified(source, descriptor) as stream:
+    ...         target.put_blob(stream, descriptor)
+    >>> other = blob.MemoryBlobs()
+    >>> copy(memory, other, descriptor)
+    >>> list(other.iter_blobs()) == [descriptor.digest]
+    True
+
+Leaving `open_verified` reads to the end and checks. `decompressed` needs the compression, which the media type gives;
+`sniff` tells it by the first bytes:
+
+    >>> def read_plain(stream: blob.ByteStream, compression: str) -> bytes:
+    ...     plain = blob.decompressed(stream, compression, Limits(plain_bytes=1000))
+    ...     return b"".join(iter(lambda: plain.read(1000), b""))
+    >>> with blob.open_verified(memory, descriptor) as stream:
+    ...     read_plain(stream, blob.sniff(packed[:4]))
+    b'The lamp is lit.'
+
+Any stream can be checked, with or without its size; a document is read whole, up to a limit:
+
+    >>> with blob.VerifiedReader(io.BytesIO(b"dark"), Digest.of(b"lit"), what="the lamp") as stream:
+    ...     stream.read(100)
+    Traceback (most recent call last):
+        ...
+    oci_layers.errors.DigestMismatchError: the lamp: digest is sha256:..., expected sha256:...
+    >>> root = os.open("tests/data/image", os.O_RDONLY)
+    >>> layout = blob.DirectoryBlobs(root, "tests/data/image")
+    >>> config = Descriptor(
+    ...     media_type="application/vnd.oci.image.config.v1+json",
+    ...     digest=Digest("sha256:d7050549b955cc19791eac49eafcece0e817a0d1579e1b34bd68ee561d592f42"),
+    ...     size=1043,
+    ... )
+    >>> blob.read_verified(layout, config, limit="config_bytes", allowed=8 << 20)[:26]
+    b'{"created":"2023-11-14T22:'
+    >>> os.close(root)
 """
 
 from oci_layers.blob.compression import decompressed, sniff

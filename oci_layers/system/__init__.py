@@ -3,6 +3,88 @@
 Plain functions, called as `system.fsync(fd)`, so that a test can simulate faults, crashes and lost writes by replacing
 an attribute of this module. Functions with a `parent` work by handle: a name is one component, looked up in that open
 directory, and a link is never followed without `follow`. The callers decide what is done, and in which order.
+
+A file is made in an open directory, written, read, and given its attributes:
+
+    >>> import contextlib, tempfile
+    >>> from oci_layers import system
+    >>> work = tempfile.TemporaryDirectory()
+    >>> above = system.open_parent(work.name)
+    >>> system.make_directory(b"rootfs", above)
+    >>> system.lstat(b"rootfs", above).st_mode & 0o777 == 0o700, system.may_write(b"rootfs", above)
+    (True, True)
+    >>> root = system.open_directory(b"rootfs", above)
+    >>> fd = system.open_new_file(b"motd", root)
+    >>> system.write_all(fd, memoryview(b"The lamp "))
+    >>> system.write_at(fd, memoryview(b"is lit."), 9)
+    >>> system.ftruncate(fd, 1 << 20)
+    >>> system.fchown(fd, *system.effective_ids())
+    >>> system.fchmod(fd, 0o644)
+    >>> system.utime(fd, 1_700_000_000 * 10**9)
+    >>> system.fsync(fd)
+    >>> system.close(fd)
+    >>> fd = system.open_regular_file(b"motd", root)
+    >>> system.fstat(fd).st_size, system.pread(fd, 16, 0)
+    (1048576, b'The lamp is lit.')
+    >>> next(iter(system.data_extents(fd, 1 << 20)))[0]
+    0
+    >>> system.lock(fd, wait=False)
+    True
+    >>> again = system.duplicate(fd)
+    >>> system.close(again)
+
+Links are made and read as links:
+
+    >>> system.link(b"motd", root, b"issue", root)
+    >>> system.make_symlink(b"motd", b"banner", root)
+    >>> system.lchown(b"banner", root, *system.effective_ids())
+    >>> system.utime_at(b"banner", root, 0)
+    >>> system.read_link(b"banner", root), system.lstat(b"issue", root).st_nlink
+    (b'motd', 2)
+    >>> system.make_fifo(b"pipe", root)
+    >>> system.list_names(root)
+    [b'banner', b'issue', b'motd', b'pipe']
+
+Some calls need a privilege, a file system or a kernel that not every machine has:
+
+    >>> with contextlib.suppress(OSError):
+    ...     system.fsetxattr(fd, b"user.note", b"hi")
+    ...     assert system.get_xattrs(fd)[b"user.note"] == b"hi"
+    ...     system.fremovexattr(fd, b"user.note")
+    >>> with contextlib.suppress(OSError):
+    ...     system.lsetxattr(system.proc_path(root), b"banner", b"trusted.note", b"hi")
+    >>> with contextlib.suppress(OSError):
+    ...     system.make_device(b"null", root, block=False, major=1, minor=3)
+    ...     system.unlink(b"null", root)
+    >>> if system.HAS_HANDLES and system.HAS_PROC:
+    ...     with system.hold(b"pipe", root) as pinned:
+    ...         system.chmod(system.proc_path(pinned), 0o644)
+
+Names are changed and removed:
+
+    >>> system.close(fd)
+    >>> system.rename(b"issue", root, b"motd.old", root)
+    >>> for name in (b"banner", b"motd", b"motd.old", b"pipe"):
+    ...     system.unlink(name, root)
+    >>> system.close(root)
+    >>> system.rmdir(b"rootfs", above)
+    >>> system.close(above)
+
+Paths that a user names, temporary files, and the process:
+
+    >>> system.exists(work.name), system.is_existing_directory(work.name), system.resolve("/a/../b")
+    (True, True, '/b')
+    >>> system.is_directory(0o040755), system.is_current_directory(b".")
+    (True, True)
+    >>> system.close(system.open_root(work.name))
+    >>> system.close(system.open_path("tests/data/image/index.json"))
+    >>> with system.temporary_file(work.name) as file:
+    ...     system.write_temporary(file, b"kept until closed", work.name)
+    >>> system.temporary_directory(work.name) == work.name, b"nothing" in system.mount_points()
+    (True, False)
+    >>> system.cpu_count() > 0, system.open_file_limit() > 3
+    (True, True)
+    >>> work.cleanup()
 """
 
 from oci_layers.system.files import (

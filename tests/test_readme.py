@@ -1,0 +1,57 @@
+"""README is true: its first program prints what it shows, and its command for the pages of the API makes them.
+
+`.ci/run` runs its two commands that begin with `python3 -m venv`; `tests/cli` has the one that validates a document.
+"""
+
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import oci_layers
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_first_program_prints_what_readme_shows(tmp_path, monkeypatch, capsys):
+    program, shown = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", README, re.DOTALL).groups()
+    shutil.copytree(ROOT / "tests" / "data" / "image", tmp_path / "tests" / "data" / "image")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out == shown
+    assert (tmp_path / "lighthouse" / "etc" / "motd").read_text() == "The lamp is lit. Keep two miles off.\n"
+
+
+def test_every_recipe_is_in_the_table_and_every_link_leads_somewhere():
+    links = re.findall(r"\]\((?!http)([^)]*)\)", README)
+    assert not [link for link in links if not (ROOT / link).exists()]
+    recipes = {file.name for file in (ROOT / "tests" / "recipes").glob("*.py")} - {"__init__.py", "test_recipes.py"}
+    assert {link.removeprefix("tests/recipes/") for link in links if link.startswith("tests/recipes/")} == recipes
+
+
+def test_one_command_makes_a_page_for_each_room(tmp_path):
+    if importlib.util.find_spec("pdoc") is None:
+        problem = "pdoc is not installed: pip install --group docs"
+        if os.environ.get("CI"):
+            pytest.fail(problem, pytrace=False)
+        pytest.skip(problem)
+    (command,) = re.findall(r"^python (-m pdoc .*)$", README, re.MULTILINE)
+    rooms = re.search(r"oci_layers\.\{(.*)\}", command)[1].split(",")
+    assert rooms == list(oci_layers._ROOMS)
+    line = f"{shlex.quote(sys.executable)} {command}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, env=environment, check=False, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    pages = tmp_path / "api" / "oci_layers"
+    assert not [room for room in rooms if not (pages / f"{room}.html").exists()]
+    front = (tmp_path / "api" / "oci_layers.html").read_text()
+    assert not [name for name in oci_layers.__all__ if f'id="{name}"' not in front]
