@@ -2,11 +2,13 @@
 
 `Finding.rule` is the id of a rule; an id never changes its meaning:
 
-    >>> from oci_layers.rules import RULES
+    >>> from oci_layers.rules import RULES, SOURCES, source_of
     >>> RULES["DSC-07"].level, RULES["DSC-07"].sentence
     ('MUST NOT', '`size` is not negative.')
     >>> RULES["late-marker"].severity, RULES["late-marker"].fix
     ('warning', 'Write markers before anything else in their directory.')
+    >>> source_of(RULES["DSC-07"]), SOURCES["CFG"]
+    ('descriptor.md', 'config.md')
 """
 
 from collections.abc import Mapping
