@@ -26,7 +26,7 @@ from oci_layers.image.path import ImagePath
 from oci_layers.image.reader import LayerReader
 from oci_layers.image.subset import select_paths, write_tree
 from oci_layers.image.unpack import UnpackOptions, unpack_to
-from oci_layers.layer.policy import Policy
+from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress, ProgressTracker
 from oci_layers.report import Report
@@ -189,7 +189,7 @@ class Image:
         self,
         layers: int | None = None,
         *,
-        policy: Policy | None = None,
+        policy: AnyPolicy = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> FileTree:
         """Return the merged file system of the lowest `layers` layers, all of them by default.
@@ -204,7 +204,7 @@ class Image:
         if layers is not None and layers < 0:
             raise ValueError(f"layers must not be negative: {layers}")
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
-        return self._merged(count, policy or Policy(), progress)[0]
+        return self._merged(count, Policy.of(policy), progress)[0]
 
     def _merged(
         self,
@@ -283,7 +283,7 @@ class Image:
         self,
         paths: Iterable[AnyPath],
         *,
-        policy: Policy | None = None,
+        policy: AnyPolicy = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> dict[AnyPath, bytes]:
         """Return the contents of several files of the merged file system, by the paths as they were given.
@@ -307,11 +307,11 @@ class Image:
         names = to_bytes_each(paths)
         allowed = self.limits.content_bytes
         keeper = ContentKeeper((clean(name, clamp=True) for name in names), allowed)
-        tree, _ = self._merged(len(self.layers), policy or Policy(), progress, keeper.on_entry)
+        tree, _ = self._merged(len(self.layers), Policy.of(policy), progress, keeper.on_entry)
         return read_files(self.layers, find_files(tree, paths), self._tracker(progress), allowed, keeper.kept)
 
     def lint(
-        self, *, policy: Policy | None = None, progress: Callable[[Progress], None] | None = None
+        self, *, policy: AnyPolicy = None, progress: Callable[[Progress], None] | None = None
     ) -> "Iterator[LayerFinding]":
         """Yield the errors, warnings and notes of `lint_layers` for all layers."""
         from oci_layers.image.lint import lint_layers
@@ -324,7 +324,7 @@ class Image:
         dest: str | PathLike[str],
         *,
         paths: Iterable[AnyPath] = (),
-        policy: Policy | None = None,
+        policy: AnyPolicy = None,
         owner: Owner | None = None,
         in_place: bool = False,
         sync: bool = False,
@@ -354,7 +354,7 @@ class Image:
             OCIError: The image is refused, or part of it is missing or damaged.
             OSError: The system fails: the disk is full, for example.
         """
-        policy = policy or Policy()
+        policy = Policy.of(policy)
         wanted = to_bytes_each(paths)
         tracker = self._tracker(progress)
         options = UnpackOptions(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)

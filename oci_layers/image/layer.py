@@ -15,7 +15,7 @@ from oci_layers.image.reader import LayerReader
 from oci_layers.image.unpack import UnpackOptions, unpack_to
 from oci_layers.layer.change import Change
 from oci_layers.layer.decode import decode
-from oci_layers.layer.policy import Policy
+from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.limits import Limits
 from oci_layers.progress import OnRead, Progress, ProgressTracker
 from oci_layers.report import LayerFinding, Report
@@ -83,7 +83,7 @@ class Layer:
     def changes(
         self,
         *,
-        policy: Policy | None = None,
+        policy: AnyPolicy = None,
         source: RangeReader | None = None,
         on_finding: Callable[[LayerFinding], None] | None = None,
         on_read: OnRead | None = None,
@@ -94,14 +94,14 @@ class Layer:
                 entries, layer=self.index, policy=policy, limits=self.limits, source=source, on_finding=on_finding
             )
 
-    def tree(self, *, policy: Policy | None = None) -> FileTree:
+    def tree(self, *, policy: AnyPolicy = None) -> FileTree:
         """Return the tree of this layer alone, applied to an empty tree; all contents are held in memory.
 
         Raises:
             OCIError: As `entries`, or the policy refuses the layer.
         """
         tree = FileTree(limits=self.limits)
-        merge_layer(self.reader, tree, self._tracker(), policy or Policy(), source=None)
+        merge_layer(self.reader, tree, self._tracker(), Policy.of(policy), source=None)
         return tree
 
     def _tracker(self, progress: Callable[[Progress], None] | None = None) -> ProgressTracker:
@@ -111,7 +111,7 @@ class Layer:
         self,
         dest: str | PathLike[str],
         *,
-        policy: Policy | None = None,
+        policy: AnyPolicy = None,
         owner: Owner | None = None,
         in_place: bool = False,
         sync: bool = False,
@@ -128,7 +128,7 @@ class Layer:
 
         def fill(mirror: DirectoryMirror) -> FileTree:
             tree = FileTree(limits=self.limits)
-            return merge_layers([(self.reader, NOWHERE)], tree, tracker, policy or Policy(), mirror=mirror)
+            return merge_layers([(self.reader, NOWHERE)], tree, tracker, Policy.of(policy), mirror=mirror)
 
         options = UnpackOptions(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
         return unpack_to(dest, fill, tracker, options)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from oci_layers.image.layer import Layer
 from oci_layers.image.prefetch import LayerPrefetcher
-from oci_layers.layer.policy import Policy
+from oci_layers.layer.policy import AnyPolicy
 from oci_layers.limits import Limits
 from oci_layers.lint.linter import Linter
 from oci_layers.progress import Progress, ProgressTracker
@@ -22,7 +22,7 @@ __all__ = ["lint_layers"]
 def lint_layers(
     layers: Sequence[Layer],
     *,
-    policy: Policy | None = None,
+    policy: AnyPolicy = None,
     windows: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[LayerFinding]:

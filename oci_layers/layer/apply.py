@@ -30,7 +30,7 @@ import attrs
 from oci_layers.errors import LayerError, LimitError, LinkError, TarFormatError, shortened
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.order import OrderCheck, from_one_entry
-from oci_layers.layer.policy import Policy
+from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.layer.rules import layer_finding
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
 from oci_layers.report import LayerFinding
@@ -49,7 +49,7 @@ def apply(
     *,
     layer: int = 0,
     mirror: Mirror | None = None,
-    policy: Policy | None = None,
+    policy: AnyPolicy = None,
     on_finding: Callable[[LayerFinding], None] | None = None,
 ) -> None:
     """Merge one layer's changes into `tree`, and repeat each step on `mirror`.
@@ -69,7 +69,7 @@ def apply(
         LimitError: A resolved path that is too long or too deep; too many directories that paths imply.
         TarFormatError: The archive ends inside the content of a file; raised, as LimitError is, under every policy.
     """
-    application = Application(tree, layer, mirror, policy or Policy(), on_finding)
+    application = Application(tree, layer, mirror, Policy.of(policy), on_finding)
     for change in changes:
         application.take(change)
     application.end()

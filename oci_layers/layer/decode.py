@@ -12,7 +12,7 @@ import attrs
 
 from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError, escape, shortened
 from oci_layers.layer.change import Add, Change, Link
-from oci_layers.layer.policy import Policy
+from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.layer.rules import layer_finding
 from oci_layers.layer.whiteout import PREFIX, aufs_artifact, is_marker, parse_whiteout
 from oci_layers.limits import Limits
@@ -59,7 +59,7 @@ def decode(
     entries: Iterable[Entry],
     *,
     layer: int = 0,
-    policy: Policy | None = None,
+    policy: AnyPolicy = None,
     limits: Limits | None = None,
     source: RangeReader | None = None,
     on_finding: OnFinding | None = None,
@@ -80,7 +80,7 @@ def decode(
         TarFormatError: The archive is cut short; raised under every policy.
         LimitError: A path or a link target that is too long; more contents in memory than `content_bytes`.
     """
-    return Decoder(layer, policy or Policy(), limits or Limits(), source, on_finding).decode(entries)
+    return Decoder(layer, Policy.of(policy), limits or Limits(), source, on_finding).decode(entries)
 
 
 def _ignore(_: LayerFinding) -> None:

@@ -6,9 +6,10 @@ import attrs
 
 from oci_layers.errors import NameFormatError
 
-__all__ = ["Policy"]
+__all__ = ["AnyPolicy", "Policy", "PolicyName"]
 
-_Preset = Literal["default", "strict", "lenient"]
+PolicyName = Literal["default", "strict", "lenient"]
+"""The presets."""
 
 
 @attrs.frozen(kw_only=True)
@@ -34,6 +35,17 @@ class Policy:
     """What is legal and probably a mistake, such as a file used as a directory: reported, or an error."""
 
     @classmethod
+    def of(cls, policy: "AnyPolicy") -> "Policy":
+        """Return a policy that is given as itself, by the name of a preset, or as None for the default.
+
+        Raises:
+            NameFormatError: There is no such preset.
+        """
+        if policy is None:
+            return cls()
+        return policy if isinstance(policy, Policy) else cls.preset(policy)
+
+    @classmethod
     def preset(cls, name: str) -> "Policy":
         """Return the preset called `name`: `default`, `strict` or `lenient`.
 
@@ -48,4 +60,8 @@ class Policy:
             case "lenient":
                 return cls(climbing="clamp", unknown_types="skip", forward_links="defer", refused="skip")
             case _:
-                raise NameFormatError("policy", name, f"there are {', '.join(get_args(_Preset))}")
+                raise NameFormatError("policy", name, f"there are {', '.join(get_args(PolicyName))}")
+
+
+AnyPolicy = Policy | PolicyName | None
+"""What takes a policy takes the name of a preset too."""

@@ -15,7 +15,7 @@ from oci_layers.errors import LayerError, LimitError
 from oci_layers.layer.apply import Application
 from oci_layers.layer.change import Link
 from oci_layers.layer.decode import Decoder
-from oci_layers.layer.policy import Policy
+from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.layer.rules import ONCE, layer_finding
 from oci_layers.limits import Limits
 from oci_layers.lint.walk import EntryRules
@@ -37,7 +37,7 @@ def lint(
     *,
     lower: FileTree | None = None,
     layer: int = 0,
-    policy: Policy | None = None,
+    policy: AnyPolicy = None,
     limits: Limits | None = None,
     windows: bool = False,
 ) -> Iterator[LayerFinding]:
@@ -74,13 +74,13 @@ class Linter:
         *,
         lower: FileTree | None = None,
         layer: int = 0,
-        policy: Policy | None = None,
+        policy: AnyPolicy = None,
         limits: Limits | None = None,
         windows: bool = False,
     ) -> None:
         """Take the arguments of `lint`; `lower` must not change before `end` returns."""
         limits = limits or (Limits() if lower is None else lower.limits)
-        policy = policy or Policy()
+        policy = Policy.of(policy)
         self.tree = FileTree(limits=limits) if lower is None else lower.fork()
         """The layer applied to `lower`, as far as it can be; complete after `end`."""
         self._layer = layer

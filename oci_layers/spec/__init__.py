@@ -21,17 +21,24 @@ A config, a manifest and an index are made as values, and written as JSON:
     ...     rootfs=spec.RootFS(diff_ids=(plain,)),
     ...     history=(spec.History(created_by="by hand"),),
     ... )
-    >>> raw_config = spec.dumps(spec.unstructure(config))
+    >>> raw_config = spec.to_json(config)
     >>> manifest = spec.Manifest(
     ...     media_type="application/vnd.oci.image.manifest.v1+json",
     ...     config=spec.Descriptor.of(raw_config, media_type="application/vnd.oci.image.config.v1+json"),
     ...     layers=(spec.Descriptor.of(b"a tar", media_type="application/vnd.oci.image.layer.v1.tar"),),
     ... )
-    >>> raw = spec.dumps(spec.unstructure(manifest))
-    >>> named = spec.Descriptor.of(raw, media_type="application/vnd.oci.image.manifest.v1+json")
+    >>> raw, named = spec.to_json(manifest), spec.Document.of(manifest).descriptor
     >>> raw_index = spec.dumps(spec.unstructure(spec.Index(manifests=(named,))))
     >>> spec.dumps(spec.unstructure(spec.ImageLayout()))
     b'{"imageLayoutVersion":"1.0.0"}'
+
+Models check the types of what they are given, and parse the text of a digest. `attrs.asdict` gives Python's names, not
+those of the spec; `unstructure` gives the JSON object, `to_json` its bytes:
+
+    >>> spec.Descriptor(media_type="text/plain", digest="sha256:" + "0" * 64, size="1")
+    Traceback (most recent call last):
+        ...
+    TypeError: Descriptor.size: expected int, not str
 
 A `Document` keeps the bytes beside the value. The descriptor decides what the bytes are; `parse_any` takes both kinds:
 
@@ -68,7 +75,7 @@ Names: media types, references of registries, and the references in a layout:
     ('docker.io/library/alpine:latest', True, False)
 """
 
-from oci_layers.spec.codec import dumps, structure, unstructure
+from oci_layers.spec.codec import dumps, structure, to_json, unstructure
 from oci_layers.spec.config import ContainerConfig, Healthcheck, History, ImageConfig, RootFS, chain_ids
 from oci_layers.spec.descriptor import EMPTY_DESCRIPTOR, Descriptor
 from oci_layers.spec.digest import Digest, Hasher
@@ -111,5 +118,6 @@ __all__ = [
     "parse_manifest",
     "select",
     "structure",
+    "to_json",
     "unstructure",
 ]

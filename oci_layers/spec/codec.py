@@ -31,13 +31,14 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import FOREIGN_TO_INDEX, FOREIGN_TO_MANIFEST, Index, Manifest
+from oci_layers.spec.model import unchecked
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.strict_json import kind_of, pointer
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = ["dumps", "structure", "unstructure"]
+__all__ = ["dumps", "structure", "to_json", "unstructure"]
 
 T = TypeVar("T")
 
@@ -78,6 +79,11 @@ def dumps(obj: Mapping[str, Any]) -> bytes:
         ValueError: It holds a value that JSON cannot represent: NaN, an infinity, or text that is not Unicode.
     """
     return json.dumps(obj, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def to_json(model: object) -> bytes:
+    """Return a model as the bytes of a document; equal models give equal bytes, in every run."""
+    return dumps(unstructure(model))
 
 
 # From the attributes of each model to the JSON names of the spec.
@@ -364,6 +370,7 @@ def _fields(model: type, converter: "Converter") -> dict[str, _Field]:
 
 def _model_reader(model: Any, converter: "Converter") -> _Hook:  # Any: one of the models; their constructors differ.
     fields = _fields(model, converter)
+    make = unchecked(model)
     required = [name for name, field in fields.items() if field.required]
     refused = dict(_FOREIGN.get(model, {}))
     dockers = _DOCKERS.get(model, frozenset())
@@ -395,7 +402,7 @@ def _model_reader(model: Any, converter: "Converter") -> _Hook:  # Any: one of t
             if name not in value:
                 problems.add(name, ((), "is required"))
         problems.check()
-        return model(**found, extra=extra)
+        return make(**found, extra=extra)
 
     return read
 

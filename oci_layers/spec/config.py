@@ -12,11 +12,13 @@ from typing import Any
 import attrs
 
 from oci_layers.spec.digest import Digest
+from oci_layers.spec.model import checked
 from oci_layers.spec.platform import Platform
 
 __all__ = ["ContainerConfig", "Healthcheck", "History", "ImageConfig", "RootFS", "chain_ids", "platform_of"]
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class Healthcheck:
     """How to check whether a container is healthy: Docker's `Healthcheck`, a reserved field of the spec (config.md).
@@ -40,6 +42,7 @@ class Healthcheck:
     """Every other field, as it was in the document; see `spec/codec`."""
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class ContainerConfig:
     """The defaults for starting a container (config.md, `config`)."""
@@ -80,6 +83,7 @@ class ContainerConfig:
     """Every other field, as it was in the document; see `spec/codec`."""
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class RootFS:
     """The layers, by the digests of their uncompressed tars (config.md, `rootfs`)."""
@@ -92,6 +96,7 @@ class RootFS:
     """Every other field, as it was in the document; see `spec/codec`."""
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class History:
     """One build step of the image, usually of one layer (config.md, `history`)."""
@@ -110,6 +115,7 @@ class History:
     """Every other field, as it was in the document; see `spec/codec`."""
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class ImageConfig:
     """The config document of a container image (config.md, "Properties")."""

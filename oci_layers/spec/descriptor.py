@@ -11,11 +11,13 @@ import attrs
 
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import OCI_EMPTY
+from oci_layers.spec.model import checked
 from oci_layers.spec.platform import Platform
 
 __all__ = ["EMPTY_DESCRIPTOR", "Descriptor"]
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class Descriptor:
     """A reference to content (descriptor.md, "Properties"). Hashed without its annotations and unknown fields."""

@@ -12,18 +12,26 @@ import attrs
 
 from oci_layers.errors import DocumentError, Problem, UnsupportedError, shortened
 from oci_layers.limits import DEFAULT_LIMITS, Limits
-from oci_layers.spec.codec import structure
+from oci_layers.spec.codec import structure, to_json
 from oci_layers.spec.config import ImageConfig
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import Index, Manifest
-from oci_layers.spec.mediatype import OCI_LAYOUT, lookup
+from oci_layers.spec.mediatype import OCI_CONFIG, OCI_DESCRIPTOR, OCI_INDEX, OCI_LAYOUT, OCI_MANIFEST, lookup
 from oci_layers.spec.strict_json import load_json
 
 __all__ = ["Document", "parse_any", "parse_config", "parse_index", "parse_layout", "parse_manifest"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+_MEDIA_TYPES: dict[type, str] = {
+    Manifest: OCI_MANIFEST,
+    Index: OCI_INDEX,
+    ImageConfig: OCI_CONFIG,
+    ImageLayout: OCI_LAYOUT,
+    Descriptor: OCI_DESCRIPTOR,
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +44,24 @@ class Document(Generic[T_co]):
     """The descriptor of the bytes."""
     value: T_co
     """The parsed document."""
+
+    @classmethod
+    def of(cls, value: T, media_type: str | None = None) -> "Document[T]":
+        """Return the document that a model makes: its bytes, and the descriptor of these.
+
+        Args:
+            value: A manifest, an index, a config, a layout marker, or a descriptor.
+            media_type: The media type; that in the model if None, or else that of OCI for its kind.
+
+        Raises:
+            TypeError: `value` is no such model.
+        """
+        if type(value) not in _MEDIA_TYPES:
+            raise TypeError(f"value: expected the model of a document, not {type(value).__name__}")
+        own = value.media_type if isinstance(value, Manifest | Index) else None
+        raw = to_json(value)
+        descriptor = Descriptor.of(raw, media_type=media_type or own or _MEDIA_TYPES[type(value)])
+        return Document(raw=raw, descriptor=descriptor, value=value)
 
 
 def parse_manifest(raw: bytes, descriptor: Descriptor, limits: Limits = DEFAULT_LIMITS) -> Document[Manifest]:

@@ -8,9 +8,12 @@ from typing import Any
 
 import attrs
 
+from oci_layers.spec.model import checked
+
 __all__ = ["ImageLayout"]
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class ImageLayout:
     """The content of `oci-layout` (image-layout.md, "oci-layout file")."""

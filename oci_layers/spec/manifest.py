@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.model import checked
 
 __all__ = ["FOREIGN_TO_INDEX", "FOREIGN_TO_MANIFEST", "Index", "Manifest"]
 
@@ -23,6 +24,7 @@ FOREIGN_TO_INDEX: Mapping[str, str] = _SCHEMA_1 | dict.fromkeys(
 """Fields that an index must not have, and why."""
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class Manifest:
     """The config and the layers of one image, or of an artifact (manifest.md)."""
@@ -45,6 +47,7 @@ class Manifest:
     """Every other field, as it was in the document; see `spec/codec`."""
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class Index:
     """The manifests of an image for several platforms, or any other set of content (image-index.md)."""

@@ -12,6 +12,7 @@ from typing import Any, Self
 import attrs
 
 from oci_layers.errors import NameFormatError
+from oci_layers.spec.model import checked
 
 __all__ = ["Platform", "normalize"]
 
@@ -49,6 +50,7 @@ _ARM_VARIANT = re.compile(r"arm(?P<variant>v[0-9]+(?:\.[0-9]+)?)(?:l|hl|-?a)?")
 _ARM_FLOATS = {"armhf": "v7", "armel": "v6"}
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class Platform:
     """The platform that an image requires (image-index.md, `platform`). Hashed without its unknown fields."""

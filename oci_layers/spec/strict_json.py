@@ -80,6 +80,8 @@ def load_json(
         DocumentError: The bytes are not one I-JSON object.
         LimitError: The bytes exceed `limit`, or arrays and objects are nested more deeply than `json_depth`.
     """
+    if not isinstance(raw, bytes):
+        raise TypeError(f"raw: expected bytes, not {type(raw).__name__}")
     allowed: int = getattr(limits, limit)
     if len(raw) > allowed:
         raise LimitError(limit, allowed, len(raw))

@@ -113,6 +113,7 @@ def validate(raw: bytes, media_type: str, *, profile: Profile = "default", limit
 
     Raises:
         UnsupportedError: The media type is not that of a known document.
+        TypeError: `raw` is text; the digest of a document is that of its bytes.
     """
     kinds = _DOCUMENTS.get(media_type)
     if kinds is None and media_type != OCI_EMPTY:

@@ -1,8 +1,12 @@
+import io
+
 import attrs
 import pytest
 
-from oci_layers.errors import NameFormatError
+from oci_layers import FileTree, apply, decode, open_image, read_tar
+from oci_layers.errors import LayerError, NameFormatError
 from oci_layers.layer import Policy
+from tests.support.layers import f, image, tar
 
 
 def test_the_fields_without_a_word_are_the_preset_default():
@@ -37,3 +41,23 @@ def test_there_is_no_other_preset():
 def test_a_policy_cannot_be_changed():
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Policy().refused = "skip"
+
+
+def test_a_policy_may_be_given_by_the_name_of_its_preset(tmp_path):
+    odd = tar(f("a"), f("a"))
+    with open_image(image(tmp_path / "image", odd)) as opened:
+        doors = (
+            lambda policy: opened.tree(policy=policy),
+            lambda policy: opened.layers[0].tree(policy=policy),
+            lambda policy: opened.read(["a"], policy=policy),
+            lambda policy: opened.unpack(tmp_path / f"out-{policy}", policy=policy),
+            lambda policy: apply(decode(read_tar(io.BytesIO(odd)), policy=policy), FileTree(), policy=policy),
+        )
+        for door in doors:
+            door("default")
+            with pytest.raises(LayerError):
+                door("strict")
+            with pytest.raises(NameFormatError):
+                door("none")
+    assert Policy.of(None) == Policy.of("default") == Policy()
+    assert Policy.of(Policy.preset("strict")) == Policy.of("strict")
