@@ -160,7 +160,7 @@ class Linter:
             if finding.rule == "nothing-hidden" and self._lower is None:
                 continue
             if finding.rule in ONCE:
-                if not self._windows:
+                if not (self._windows and finding.rule == "windows-metadata"):
                     self._rules.count(finding.rule, finding.location.path)
                 continue
             if finding.rule == "refused" and self._is_waiting():

@@ -91,6 +91,8 @@ def test_what_is_of_windows_alone_is_said_of_other_images():
     entries = [f("a", pax={b"MSWINDOWS.rawsd": b"AQ=="}), f("b:c", "x")]
     assert {what for what, _ in said(entries)} >= {"windows-metadata", "windows-character"}
     assert not {"windows-metadata", "windows-character"} & {what for what, _ in said(entries, windows=True)}
+    other = [f("a", pax={b"SCHILY.acl.access": b"user::rw-"}), f("b", pax={b"SCHILY.fflags": b"uappnd"})]
+    assert {what for what, _ in said(other, windows=True)} >= {"access-list", "file-flags"}
 
 
 def test_a_link_is_long_or_empty():
