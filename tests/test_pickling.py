@@ -3,6 +3,7 @@
 import copy
 import gc
 import io
+import json
 import os
 import pickle
 import shutil
@@ -13,11 +14,12 @@ import pytest
 
 import oci_layers as oci
 from oci_layers._empty import NO_XATTRS
-from oci_layers.errors import DigestMismatchError, PlaceMissingError
+from oci_layers.errors import DigestMismatchError, PlaceMissingError, ReferenceMissingError
 from oci_layers.tar import read_tar
 from oci_layers.tree import dump
 from oci_layers.tree.editor import TreeEditor
 from tests.disk.test_mirror import EVERYTHING
+from tests.support import docker
 from tests.support.layers import d, f, image, ln, sym, tar, wh
 from tests.support.trees import merged
 
@@ -106,11 +108,42 @@ def test_an_image_that_has_changed_or_is_gone_is_an_error_when_it_is_read(place,
     shutil.rmtree(place)
     image(tmp_path / "image", BASE)
     for read in (lambda: pickle.loads(raw), lambda: pickle.loads(path).read_bytes()):
-        with pytest.raises(DigestMismatchError):
+        with pytest.raises(ReferenceMissingError):
             read()
     shutil.rmtree(place)
     with pytest.raises(PlaceMissingError):
         pickle.loads(raw)
+
+
+def test_another_image_of_the_name_in_a_docker_archive_is_an_error(tmp_path):
+    (tmp_path / "x.tar").write_bytes(tar(*docker.classic(BASE)))
+    with oci.open_image(tmp_path / "x.tar") as opened:
+        raw = pickle.dumps(opened)
+    with pickle.loads(raw) as reopened:
+        assert reopened.root.joinpath("c").read_text() == "content"
+    (tmp_path / "x.tar").write_bytes(tar(*docker.classic(BASE, UPPER)))
+    with pytest.raises(DigestMismatchError):
+        pickle.loads(raw)
+
+
+def test_an_image_is_found_again_by_its_digest_though_names_have_changed(place, tmp_path):
+    with oci.open_image(place, temporary_directory=tmp_path) as opened:
+        raw = pickle.dumps(opened.root / "a/b")
+    index = tmp_path / "image/index.json"
+    value = json.loads(index.read_text())
+    value["manifests"][0]["annotations"] = {"org.opencontainers.image.ref.name": "moved"}
+    value["manifests"].append(value["manifests"][0] | {"digest": "sha256:" + "0" * 64, "annotations": {}})
+    index.write_text(json.dumps(value))
+    assert pickle.loads(raw).read_text() == "content"
+
+
+def test_a_relative_temporary_directory_is_the_same_elsewhere(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    with oci.open_image(place, temporary_directory="mine") as opened:
+        path = opened.root / "a/b"
+        monkeypatch.chdir("/")
+        assert path.read_text() == again(path).read_text() == "content"
 
 
 def test_an_image_that_was_not_opened_by_name_says_so(place):
@@ -128,6 +161,7 @@ def test_entries_keep_everything_but_the_contents_of_an_archive(tmp_path):
             other = again(entry)
             assert (other, other.pax, other.offset) == (entry, entry.pax, entry.offset)
             assert copy.copy(entry).content is entry.content
+            assert copy.deepcopy(entry) == entry
             if entry.size:
                 with pytest.raises(ValueError, match="was not kept"):
                     other.read()

@@ -14,8 +14,6 @@ import threading
 import warnings
 from collections.abc import Iterator
 
-import attrs
-
 from oci_layers import system
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
 from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, escape
@@ -29,15 +27,6 @@ _ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
 _LINK = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR})
 """The errors of systems for a link that is not followed; the last is for a link in place of a directory."""
 _ODD = _LINK | {errno.EINVAL, errno.EISDIR, errno.ENXIO}
-
-
-@attrs.frozen
-class FileState:
-    """What changes when a file is written to."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
 
 
 class OpenFile:
@@ -68,18 +57,6 @@ class OpenFile:
             if self._fd < 0:
                 raise StoreError(self.place, "closed")
             return system.pread(self._fd, size, offset)
-
-    def state(self) -> FileState:
-        """Return the size and the times of the file.
-
-        Raises:
-            StoreError: The file has been closed.
-        """
-        with self._lock:
-            if self._fd < 0:
-                raise StoreError(self.place, "closed")
-            found = system.fstat(self._fd)
-        return FileState(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def close(self) -> None:
         """Close the file; later reads raise StoreError."""

@@ -1,68 +1,68 @@
-"""Verified bytes that stay where they are: a part of an open file, refused once the file has changed.
+"""Verified bytes that stay where they are: a part of an open file, verified again as it is read.
 
-A blob that is read later in any order would have to be copied after it was verified, since another process may write to
-it meanwhile. Where the file says when it was changed, a copy is not needed: the file's times and size are taken before
-the bytes are verified, and compared after each read. Two changes within one tick of the clock have one time, so a file
-that was changed within the last seconds is not taken (as git does with its index: Documentation/technical/racy-git).
+A blob that is read later, in any order, would have to be copied after it was verified, since another process may write
+to it meanwhile. Instead, the bytes are verified once as a whole, and the SHA-256 of each block of 64 KiB is kept: 32
+bytes for each. A read hashes the blocks that it touches, so every byte that is returned was part of the verified whole.
 """
 
-import time
+import hashlib
 from collections.abc import Iterable
 
 from oci_layers.blob.directory import SectionReader
-from oci_layers.blob.stream import PIECE
 from oci_layers.errors import DigestMismatchError, StoreError
 from oci_layers.spec.digest import Digest
 
 __all__ = ["InPlaceReader"]
 
-_TICK = 3 * 10**9
-"""Nanoseconds after which a file's time of change is surely in the past: FAT has ticks of two seconds."""
+_BLOCK = 1 << 16
 
 
 class InPlaceReader:
     """A section of an open file whose bytes were verified. Thread-safe."""
 
-    def __init__(self, section: SectionReader, what: str) -> None:
-        """Take ownership of a section; `what` is its name in errors."""
-        self.size = section.size
-        self._section = section
-        self._what = what
-        self._state = section.file.state()
-
-    def is_settled(self) -> bool:
-        """Tell whether the last change of the file was long enough ago for the next one to be noticed."""
-        return time.time_ns() - max(self._state.mtime_ns, self._state.ctime_ns) > _TICK
-
-    def verify(self, digests: Iterable[Digest]) -> None:
-        """Read all bytes, and compare them with digests.
+    def __init__(self, section: SectionReader, digests: Iterable[Digest], what: str) -> None:
+        """Take ownership of a section, and compare its bytes with digests; `what` is its name in errors.
 
         Raises:
             DigestMismatchError: One of them is another.
-            StoreError: The file changes meanwhile.
         """
+        self._section = section
+        self._what = what
+        self._blocks: list[bytes] = []
         wanted = list(digests)
         hashers = {each.algorithm: each.hasher() for each in wanted}
-        at = 0
-        while data := self.read_at(at, PIECE):
-            at += len(data)
+        while block := self._block(len(self._blocks)):
+            self._blocks.append(hashlib.sha256(block).digest())
             for hasher in hashers.values():
-                hasher.update(data)
+                hasher.update(block)
         for each in wanted:
             actual = f"{each.algorithm}:{hashers[each.algorithm].hexdigest()}"
             if actual != str(each):
-                raise DigestMismatchError(self._what, str(each), actual)
+                raise DigestMismatchError(what, str(each), actual)
+
+    def _block(self, number: int) -> bytes:
+        at, parts = number * _BLOCK, []
+        end = at + _BLOCK
+        while at < end and (data := self._section.read_at(at, end - at)):
+            parts.append(data)
+            at += len(data)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Return up to `size` bytes from `offset`; none at the end.
+        """Return `size` bytes from `offset`, fewer at the end.
 
         Raises:
-            StoreError: The file has changed since it was verified, or is closed.
+            StoreError: The bytes have changed since they were verified, or the file is closed.
         """
-        data = self._section.read_at(offset, size)
-        if self._section.file.state() != self._state:
-            raise StoreError(self._section.file.place, f"{self._what} has changed since it was verified")
-        return data
+        first, end = offset // _BLOCK, min(len(self._blocks), -(-(offset + size) // _BLOCK))
+        parts = []
+        for number in range(first, end):
+            block = self._block(number)
+            if hashlib.sha256(block).digest() != self._blocks[number]:
+                raise StoreError(self._section.file.place, f"{self._what} has changed since it was verified")
+            parts.append(block)
+        start = offset - first * _BLOCK
+        return b"".join(parts)[start : start + size]
 
     def close(self) -> None:
         """Close the section."""

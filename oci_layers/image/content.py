@@ -3,7 +3,7 @@
 A tree records the offset of contents in the uncompressed tar of their layer. The first read of a layer's contents
 verifies the layer; no byte is returned before. A layer that is compressed is copied into an unnamed temporary file,
 within `Limits.temporary_bytes` for all layers of an image together; an uncompressed one is read where it is
-(`blob.in_place`), which refuses a file that has changed since.
+(`blob.in_place`), each piece verified again.
 """
 
 import functools

@@ -44,7 +44,7 @@ OnEntry = Callable[[Entry], None]
 
 
 class EntryReader:
-    """The entries of one layer, read by the caller's thread, with a callback for each. Close it."""
+    """The entries of one layer without their contents, read by the caller's thread, with a callback. Close it."""
 
     def __init__(self, plain: UncompressedReader, limits: Limits, on_entry: OnEntry) -> None:
         self._plain = plain
@@ -55,6 +55,7 @@ class EntryReader:
         """Yield the entries; for arguments and errors see `EntryPrefetcher.entries`."""
         for entry in read_tar(CountingReader(self._plain, on_read), limits=self._limits):
             self._on_entry(entry)
+            entry.content = UNREAD
             yield entry
 
     def check_blob(self) -> None:

@@ -17,8 +17,9 @@ from oci_layers.tree.tree import FileTree
 
 __all__ = ["ContentKeeper", "find_files", "read_files", "stored_files"]
 
-_MOST_PATHS = 10_000
-"""How many paths and directories are looked for: links could make any number."""
+_MOST_PATHS = 100_000
+_MOST_LINKS = 1_000
+"""How many paths and directories are looked for, and how many links are followed: an archive could have any number."""
 
 
 def stored_files(
@@ -50,7 +51,7 @@ def find_files(tree: FileTree, paths: Iterable[AnyPath]) -> dict[AnyPath, tuple[
     """Return the resolved path and the node of the regular file at each path, links followed.
 
     Raises:
-        PathMissingError: Some paths do not exist, or are dangling links; notes name all but the first.
+        PathMissingError: Some paths do not exist, or are dangling links; the error names each of them.
         IsDirectoryError, PathError: A path is not a regular file.
     """
     found: dict[AnyPath, tuple[bytes, File]] = {}
@@ -69,9 +70,8 @@ def find_files(tree: FileTree, paths: Iterable[AnyPath]) -> dict[AnyPath, tuple[
             raise PathError(name, "not a regular file")
         found[path] = led.path, node
     if missing:
-        for other in missing[1:]:
-            missing[0].add_note(f"and {escape(other.path)}: {other.reason}")
-        raise missing[0]
+        others = [f"{escape(each.path)}: {each.reason}" for each in missing[1:]]
+        raise PathMissingError(missing[0].path, "; ".join([missing[0].reason, *others]))
     return found
 
 
@@ -87,40 +87,56 @@ class ContentKeeper:
         self.kept: dict[tuple[int, int], bytes] = {}
         """Contents by the number of the layer and the offset of the content in its tar."""
         self._left = allowed
-        self._wanted: set[bytes] = set()
-        self._looked_at: set[bytes] = set()
+        self._below: dict[bytes, set[bytes]] = {}
+        self._last: dict[bytes, tuple[int, int]] = {}
+        self._links: set[tuple[bytes, bytes]] = set()
         self._lock = threading.Lock()
         for path in paths:
             self._add(path)
 
     def _add(self, path: bytes) -> None:
-        self._wanted.add(path)
-        while path:
-            self._looked_at.add(path)
-            path, _ = parent_and_name(path)
+        """Look for a path, and for the links at it and at the directories in it."""
+        above = path
+        while above:
+            self._below.setdefault(above, set()).add(path)
+            above, _ = parent_and_name(above)
 
     def on_entry(self, layer: int) -> OnEntry:
         """Return the callback for the entries of one layer."""
 
         def on_entry(entry: Entry) -> None:
             name = entry.name.removeprefix(b"./").rstrip(b"/")
-            if name in self._looked_at:
+            if name in self._below:
                 with self._lock:
-                    self._take(layer, name, entry)
+                    if entry.type in FILE_TYPES:
+                        self._keep(layer, name, entry)
+                    elif entry.type == SYMLINK:
+                        self._follow(name, entry.linkname)
 
         return on_entry
 
-    def _take(self, layer: int, name: bytes, entry: Entry) -> None:
-        if entry.type in FILE_TYPES and name in self._wanted and entry.size <= self._left:
-            data = self.kept[layer, entry.data_offset] = b"".join(entry.chunks())
-            self._left -= len(data)
-        elif entry.type == SYMLINK and len(self._looked_at) < _MOST_PATHS:
-            parent, _ = parent_and_name(name)
-            target = entry.linkname if entry.linkname.startswith(b"/") else join(parent, entry.linkname)
-            for path in list(self._wanted):
-                if path == name or path.startswith(name + b"/"):
-                    with contextlib.suppress(UnsafePathError, LimitError):
-                        self._add(clean(target + path[len(name) :], clamp=True))
+    def _keep(self, layer: int, name: bytes, entry: Entry) -> None:
+        at = layer, entry.data_offset
+        if name not in self._below[name] or self._last.get(name, at) > at:
+            return
+        if name in self._last:
+            self._left += len(self.kept.pop(self._last.pop(name)))
+        if entry.size <= self._left:
+            self.kept[at] = b"".join(entry.chunks())
+            self._last[name] = at
+            self._left -= entry.size
+
+    def _follow(self, name: bytes, target: bytes) -> None:
+        if (name, target) in self._links or len(self._links) >= _MOST_LINKS:
+            return
+        self._links.add((name, target))
+        parent, _ = parent_and_name(name)
+        whole = target if target.startswith(b"/") else join(parent, target)
+        for path in list(self._below[name]):
+            if len(self._below) >= _MOST_PATHS:
+                return
+            with contextlib.suppress(UnsafePathError, LimitError):
+                self._add(clean(whole + path[len(name) :], clamp=True))
 
 
 def read_files(

@@ -306,7 +306,7 @@ class Image:
         paths = paths if isinstance(paths, bytes | str) else list(paths)
         names = to_bytes_each(paths)
         allowed = self.limits.content_bytes
-        keeper = ContentKeeper((clean(name, clamp=True) for name in names), allowed)
+        keeper = ContentKeeper((clean(name, limits=self.limits) for name in names), allowed)
         tree, _ = self._merged(len(self.layers), Policy.of(policy), progress, keeper.on_entry)
         return read_files(self.layers, find_files(tree, paths), self._tracker(progress), allowed, keeper.kept)
 

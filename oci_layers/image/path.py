@@ -59,7 +59,7 @@ class ImagePath:
 
     def __init__(self, tree: FileTree, path: AnyPath = b"") -> None:
         self._tree = tree
-        self._path = clean(to_bytes(path), clamp=True)
+        self._path = clean(to_bytes(path), clamp=True, limits=tree.limits)
 
     def __image_path__(self) -> bytes:
         return bytes(self)

@@ -91,26 +91,22 @@ class LayerReader:
     def open_in_place(self) -> InPlaceReader | None:
         """Open the verified bytes of an uncompressed layer where they are; return None if they must be copied.
 
-        They must be where the layer is compressed, is not a part of a file, or the file changed just now.
+        They must be if the layer is compressed, embedded in its descriptor, or not a part of a file.
 
         Raises:
             OCIError: The layer is missing or damaged.
         """
-        if self._compression():
+        if self._compression() or self.descriptor.data is not None:
             return None
         blob = self.blobs.open_blob(self.descriptor.digest)
-        if not isinstance(blob, SectionReader):
-            blob.close()
-            return None
-        opened = InPlaceReader(blob, self.name)
-        try:
-            if opened.is_settled() and opened.size == self.descriptor.size and not sniff(opened.read_at(0, 16)):
-                opened.verify({self.descriptor.digest, self.diff_id})
-                return opened
-        except BaseException:
-            opened.close()
-            raise
-        opened.close()
+        if isinstance(blob, SectionReader) and blob.size == self.descriptor.size:
+            try:
+                if not sniff(blob.read_at(0, 16)):
+                    return InPlaceReader(blob, {self.descriptor.digest, self.diff_id}, self.name)
+            except BaseException:
+                blob.close()
+                raise
+        blob.close()
         return None
 
     @contextlib.contextmanager

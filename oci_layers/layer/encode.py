@@ -9,9 +9,12 @@ from typing import assert_never
 
 import attrs
 
+from oci_layers.errors import WhiteoutError
+from oci_layers.layer.whiteout import PREFIX
 from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK, Entry
 from oci_layers.tree.content import Content
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
+from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["tree_entries"]
@@ -31,9 +34,14 @@ def tree_entries(tree: FileTree) -> Iterator[Entry]:
     """Yield the entries of one layer that makes `tree`, the root first.
 
     Contents are read when the entry is: `write_tar(tree_entries(tree))` holds one piece of one file in memory.
+
+    Raises:
+        WhiteoutError: A name begins with `.wh.`, and would be read as a marker.
     """
     first: dict[int, bytes] = {}
     for path, node in tree.walk():
+        if parent_and_name(path)[1].startswith(PREFIX):
+            raise WhiteoutError(path, "no layer can add a name that begins with '.wh.'")
         known = None if isinstance(node, Directory) else first.setdefault(node.inode, path)
         if known is not None and known != path:
             yield Entry(path, HARDLINK, linkname=known)

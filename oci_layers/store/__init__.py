@@ -1,8 +1,8 @@
 """Places that hold images: layout directories and archives, opened by name.
 
-`name` parses image names, `open` has `open_image`, `listing` has `list_images`, `check` has `check_image`. `layout`, `archive` and `docker` read the
-kinds of places, `diagnose` explains why a place is not of the expected kind, `select` chooses one image of several, and
-`sparse` reads archive members with holes.
+`name` parses image names, `open` has `open_image`, `listing` has `list_images`, `check` has `check_image`. `layout`,
+`archive` and `docker` read the kinds of places, `diagnose` explains why a place is not of the expected kind, `select`
+chooses one image of several, and `sparse` reads archive members with holes.
 
 A name is a transport, a place and a reference; a bare path has no transport, and its content decides:
 

@@ -118,11 +118,25 @@ class DockerArchive:
             first.setdefault((self._items[number].config, self._items[number].layers), number)
         return list(first.values())
 
-    def refs(self, number: int) -> tuple[str, ...]:
-        """Return the references of an image: the names of it wherever it is listed, or its number if it has none."""
-        item = self._items[number]
-        same = (each for each in self._items if (each.config, each.layers) == (item.config, item.layers))
-        return tuple(dict.fromkeys(tag for each in same for tag in each.repo_tags)) or (f"@{number}",)
+    def images(self, ref: str | None) -> list[tuple[int, tuple[str, ...]]]:
+        """Return the number and the references of each image, or of those called `ref`; `@N` where no name is its own.
+
+        Raises:
+            ReferenceMissingError: There is no such image; the error lists the existing ones.
+        """
+        same: dict[tuple[object, ...], list[int]] = {}
+        for number, item in enumerate(self._items):
+            same.setdefault((item.config, item.layers), []).append(number)
+        own = Counter(
+            tag for numbers in same.values() for tag in {t for n in numbers for t in self._items[n].repo_tags}
+        )
+        found = []
+        for number in self.called(ref):
+            item = self._items[number]
+            tags = dict.fromkeys(tag for each in same[item.config, item.layers] for tag in self._items[each].repo_tags)
+            alone = any(own[tag] == 1 for tag in tags)
+            found.append((number, (*tags, *(() if alone else (f"@{number}",)))))
+        return found
 
     def with_config(self, digest: Digest) -> int | None:
         """Return the number of the first image whose config file is named after this digest; None if there is none."""

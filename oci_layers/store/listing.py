@@ -11,21 +11,21 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from oci_layers.blob.store import BlobSource, read_verified
-from oci_layers.errors import OCIError
+from oci_layers.errors import LimitError, OCIError, format_error
 from oci_layers.limits import Limits
 from oci_layers.spec.config import platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import parse_config, parse_manifest
 from oci_layers.spec.manifest import Index, Manifest
-from oci_layers.spec.mediatype import role_of
+from oci_layers.spec.mediatype import DOCKER_MANIFEST, role_of
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import is_attestation, own_name
 from oci_layers.store.archive import TarArchive
 from oci_layers.store.diagnose import is_docker
-from oci_layers.store.docker import DockerArchive
+from oci_layers.store.docker import MANIFEST, DockerArchive
 from oci_layers.store.layout import read_layout_index
-from oci_layers.store.open import name_place, open_files, parse_image_name
+from oci_layers.store.open import name_place, open_files, parse_image_name, with_layers
 from oci_layers.store.select import Search, find_by_ref
 
 __all__ = ["ListedImage", "list_images"]
@@ -35,8 +35,8 @@ __all__ = ["ListedImage", "list_images"]
 class ListedImage:
     """One image of a place: one manifest, for one platform."""
 
-    digest: Digest
-    """The digest of its manifest."""
+    digest: Digest | None
+    """The digest of its manifest; None for an image of a Docker archive whose config cannot be read."""
     media_type: str
     """The media type of its manifest."""
     refs: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class ListedImage:
     size: int | None = None
     """Bytes of its manifest, config and layers as stored; None if the manifest cannot be read."""
     index: Digest | None = None
-    """The digest of the nested index that lists it, if one does."""
+    """The digest of the index that the place lists and that leads to it, if it is not listed itself."""
     error: str | None = None
     """Why a document of it cannot be read, in one line."""
 
@@ -87,7 +87,10 @@ def list_images(
             assert isinstance(files, TarArchive)
             return list(_of_archive(DockerArchive(files, limits), ref))
         index = read_layout_index(files, limits)
-        return _of_layout(index, files.blobs, ref, limits)
+        archive = None
+        if not where.transport and isinstance(files, TarArchive) and files.find(MANIFEST):
+            archive = DockerArchive(files, limits)
+        return _of_layout(index, files.blobs, ref, limits, archive)
     except OCIError as error:
         name_place(error, where.place)
         raise
@@ -95,33 +98,65 @@ def list_images(
         files.close()
 
 
-def _of_layout(index: Index, blobs: BlobSource, ref: str | None, limits: Limits) -> list[ListedImage]:
+def _of_layout(
+    index: Index, blobs: BlobSource, ref: str | None, limits: Limits, archive: DockerArchive | None
+) -> list[ListedImage]:
     tops: Sequence[Descriptor] = index.manifests if ref is None else find_by_ref(index, blobs, ref, limits)
-    found: dict[Digest, ListedImage] = {}
-    below: dict[Digest, list[Descriptor]] = {}
+    names: dict[Descriptor, dict[str, None]] = {}
     for top in tops:
-        if top.digest not in below:
-            below[top.digest] = list(Search(blobs, limits).manifests([top], None, 0))
         name = own_name(top)
-        refs = () if name is None else (name,)
-        for each in below[top.digest]:
-            known = found.get(each.digest)
-            if known is not None:
-                found[each.digest] = attrs.evolve(known, refs=tuple(dict.fromkeys((*known.refs, *refs))))
-                continue
+        names.setdefault(attrs.evolve(top, annotations={}), {}).update({} if name is None else {name: None})
+    entries = {attrs.evolve(top, annotations={}): top for top in reversed(tops)}
+    search = Search(blobs, limits)
+    found: dict[tuple[object, ...], ListedImage] = {}
+    refs: dict[tuple[object, ...], dict[str, None]] = {}
+    for bare, own in names.items():
+        for listed, key in _below(entries[bare], search, blobs, limits, archive):
+            found.setdefault(key, listed)
+            refs.setdefault(key, {}).update(own)
+    return [attrs.evolve(listed, refs=tuple(refs[key])) for key, listed in found.items()]
+
+
+def _below(
+    top: Descriptor, search: Search, blobs: BlobSource, limits: Limits, archive: DockerArchive | None
+) -> Iterator[tuple[ListedImage, tuple[object, ...]]]:
+    """Yield the images that an entry of a layout's index leads to, each with what makes it different from others."""
+    search.restart()
+    try:
+        for each in search.manifests([top], None, 0):
+            listed = _described(each, blobs, limits, archive)
             nested = None if each.digest == top.digest else top.digest
-            found[each.digest] = attrs.evolve(_described(each, blobs, limits), refs=refs, index=nested)
-    return list(found.values())
+            yield attrs.evolve(listed, index=nested), (each.digest, each.size, listed.platform)
+    except (OCIError, OSError) as error:
+        if isinstance(error, LimitError) and error.limit == "descriptors":
+            raise
+        yield _failed(top, error), (top.digest, top.size)
+    for absent in search.absent:
+        yield _failed(top, absent), (top.digest, top.size, str(absent))
 
 
-def _described(entry: Descriptor, blobs: BlobSource, limits: Limits) -> ListedImage:
+def _failed(entry: Descriptor, error: Exception) -> ListedImage:
+    return ListedImage(
+        digest=entry.digest, media_type=entry.media_type, platform=entry.platform, error=format_error(error)
+    )
+
+
+def _described(entry: Descriptor, blobs: BlobSource, limits: Limits, archive: DockerArchive | None) -> ListedImage:
     listed = ListedImage(digest=entry.digest, media_type=entry.media_type, platform=entry.platform)
     if is_attestation(entry):
         listed = attrs.evolve(listed, platform=None, artifact_type="attestation")
     try:
         raw = read_verified(blobs, entry, limit="document_bytes", allowed=limits.document_bytes)
-        manifest = parse_manifest(raw, entry, limits).value
-        listed = attrs.evolve(listed, layers=len(manifest.layers), size=_size(manifest, len(raw)))
+        document = parse_manifest(raw, entry, limits)
+        if archive is not None and not document.value.layers:
+            document, blobs = with_layers(document, archive, blobs)
+        manifest = document.value
+        listed = attrs.evolve(
+            listed,
+            digest=document.descriptor.digest,
+            layers=len(manifest.layers),
+            size=_size(manifest, len(document.raw)),
+        )
         if role_of(manifest.config.media_type) != "config":
             kind = listed.artifact_type or manifest.artifact_type or manifest.config.media_type
             return attrs.evolve(listed, artifact_type=kind)
@@ -129,19 +164,24 @@ def _described(entry: Descriptor, blobs: BlobSource, limits: Limits) -> ListedIm
             raw = read_verified(blobs, manifest.config, limit="config_bytes", allowed=limits.config_bytes)
             platform = platform_of(parse_config(raw, manifest.config, limits).value)
             listed = attrs.evolve(listed, platform=platform)
-    except OCIError as error:
-        return attrs.evolve(listed, error=str(error))
+    except (OCIError, OSError) as error:
+        return attrs.evolve(listed, error=format_error(error))
     return listed
 
 
 def _of_archive(archive: DockerArchive, ref: str | None) -> Iterator[ListedImage]:
-    for number in archive.called(ref):
-        manifest = archive.manifest(number)
+    for number, refs in archive.images(ref):
+        try:
+            manifest = archive.manifest(number)
+            platform = archive.platform_of(number)
+        except (OCIError, OSError) as error:
+            yield ListedImage(digest=None, media_type=DOCKER_MANIFEST, refs=refs, error=format_error(error))
+            continue
         yield ListedImage(
             digest=manifest.descriptor.digest,
             media_type=manifest.descriptor.media_type,
-            refs=archive.refs(number),
-            platform=archive.platform_of(number),
+            refs=refs,
+            platform=platform,
             layers=len(manifest.value.layers),
             size=_size(manifest.value, len(manifest.raw)),
         )

@@ -29,7 +29,7 @@ from oci_layers.store.layout import LayoutDirectory, LayoutFiles, read_layout_in
 from oci_layers.store.name import ImageName, check_text
 from oci_layers.store.select import choose, require_platform
 
-__all__ = ["name_place", "open_files", "open_image", "parse_image_name"]
+__all__ = ["name_place", "open_files", "open_image", "parse_image_name", "with_layers"]
 
 
 def open_image(
@@ -74,7 +74,7 @@ def open_image(
         ref,
         Platform.parse(platform) if isinstance(platform, str) else platform,
         limits or Limits(),
-        None if temporary_directory is None else os.fspath(temporary_directory),
+        None if temporary_directory is None else os.path.abspath(os.fspath(temporary_directory)),
         threads=threads,
         blob_links=blob_links,
     )
@@ -91,12 +91,11 @@ def _open(
     blob_links: bool,
 ) -> Image:
     files = open_files(where, limits, temporary, blob_links=blob_links)
-    absolute = attrs.evolve(where, place=system.resolve(where.place))
-    reopen = functools.partial(
-        _open, absolute, ref, platform, limits, temporary, threads=threads, blob_links=blob_links
-    )
+    absolute = attrs.evolve(where, place=system.resolve(where.place), ref=None)
     try:
         manifest, blobs = _choose(where, files, ref, platform, limits)
+        # In a layout the digest is a name that does not move; in Docker's archives there is no such name.
+        again = (ref, platform) if isinstance(blobs, DockerArchive) else (str(manifest.descriptor.digest), None)
         image = Image(
             manifest,
             blobs,
@@ -105,7 +104,9 @@ def _open(
             temporary_directory=temporary,
             threads=threads,
             close=files.close,
-            reopen=reopen,
+            reopen=functools.partial(
+                _open, absolute, *again, limits, temporary, threads=threads, blob_links=blob_links
+            ),
         )
         if platform is not None and manifest.descriptor.platform is None:
             require_platform(image.config, platform)
@@ -179,12 +180,12 @@ def _choose(
     index = read_layout_index(files, limits)
     manifest = choose(index, files.blobs, ref=ref, platform=platform, limits=limits)
     if not where.transport and not manifest.value.layers and isinstance(files, TarArchive) and files.find(MANIFEST):
-        return _with_layers(manifest, DockerArchive(files, limits), files)
+        return with_layers(manifest, DockerArchive(files, limits), files.blobs)
     return manifest, files.blobs
 
 
-def _with_layers(
-    manifest: Document[Manifest], archive: DockerArchive, files: TarArchive
+def with_layers(
+    manifest: Document[Manifest], archive: DockerArchive, blobs: BlobSource
 ) -> tuple[Document[Manifest], BlobSource]:
     """Return the image of `manifest.json` if the manifest of the layout lists no layers but the config does.
 
@@ -193,5 +194,5 @@ def _with_layers(
     """
     number = archive.with_config(manifest.value.config.digest)
     if number is None or not archive.diff_ids(number):
-        return manifest, files.blobs
+        return manifest, blobs
     return archive.manifest(number), archive

@@ -221,6 +221,11 @@ class Search:
         self.others: list[Descriptor] = []
         """Entries that are neither manifest nor index."""
 
+    def restart(self) -> None:
+        """Open indexes again that were opened; descriptors go on counting."""
+        self._opened.clear()
+        self.absent.clear()
+
     def manifests(
         self, descriptors: Sequence[Descriptor], platform: Platform | None, depth: int
     ) -> Iterator[Descriptor]:

@@ -4,13 +4,13 @@ A read requests 1 MiB and may return less; no result depends on the lengths that
 one buffer. The content of the current entry is read from here, too. `header` and `reader` interpret the bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import attrs
 
 from oci_layers.errors import TarFormatError
-from oci_layers.tar.entry import Entry
+from oci_layers.tar.entry import UNREAD, Content, Entry
 
 __all__ = ["BLOCK_BYTES", "BlockReader", "Stream"]
 
@@ -39,6 +39,10 @@ class BlockReader:
     base: int = 0
     current: Entry | None = None
     """The entry whose content may be read."""
+
+    def __reduce__(self) -> tuple[Callable[[], Content], tuple[()]]:
+        """Pickle no bytes: contents read through a copy are content that was not kept."""
+        return _unread, ()
 
     @property
     def offset(self) -> int:
@@ -137,3 +141,7 @@ class BlockReader:
 
 def _cut(entry: Entry, offset: int) -> TarFormatError:
     return TarFormatError(path=entry.name, reason="the archive ends inside the content", offset=offset)
+
+
+def _unread() -> Content:
+    return UNREAD

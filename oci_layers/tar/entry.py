@@ -6,8 +6,8 @@ The constants are the type flags of ustar (POSIX.1-2017, pax, "ustar Interchange
 Other flags are possible: an entry of an unknown type has content.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
 import attrs
 
@@ -103,7 +103,7 @@ UNREAD: Content = _Unread()
 
 @attrs.define
 class Entry:
-    """One entry. Treat it as immutable.
+    """One entry. Treat it as immutable. A pickle or a deep copy does not have the content that an archive holds.
 
     Two entries are equal if they describe a file with the same metadata; how and where an archive stores them (the
     fields from `pax` on) is not compared, nor is the content.
@@ -139,16 +139,6 @@ class Entry:
     extents: tuple[tuple[int, int], ...] | None = attrs.field(default=None, eq=False)
     """Offset and length of the stored parts of a sparse file, in order; None for a file without holes."""
     content: Content = attrs.field(default=_NO_CONTENT, eq=False, repr=False)
-
-    def __reduce__(self) -> tuple[Callable[..., "Entry"], tuple[Any, ...]]:  # Any: the values of the fields
-        """Pickle all fields; content that is read from an archive is not kept, and reading it raises ValueError."""
-        values = {field.name: getattr(self, field.name) for field in attrs.fields(Entry)}
-        if not isinstance(self.content, Pieces):
-            values["content"] = UNREAD
-        return Entry, tuple(values.values())
-
-    def __copy__(self) -> "Entry":
-        return attrs.evolve(self)
 
     def pieces(self) -> Iterator[memoryview]:
         """Return the stored bytes, without the holes, in pieces of at most about 1 MiB.

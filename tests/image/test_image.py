@@ -20,6 +20,7 @@ from oci_layers.errors import (
     PathMissingError,
     Problem,
     StoreError,
+    UnsafePathError,
     UnsupportedError,
 )
 from oci_layers.tree.editor import TreeEditor
@@ -453,6 +454,7 @@ def test_several_files_are_read_by_the_paths_as_given(tmp_path, threads, is_merg
     with open_image(image(tmp_path, lower, upper), threads=threads) as opened:
         if is_merged:
             opened.tree()
+        assert opened.read(["first"]) == {"first": b"b"}
         expected = {
             "usr/a": b"last a",
             b"/lib/late": b"behind a link",
@@ -496,3 +498,20 @@ def test_a_layer_that_is_damaged_behind_the_file_that_is_read_is_refused(tmp_pat
     built.layers[0]["blob"] = built.layers[0]["blob"][:-1] + b"x"
     with open_image(built.write()) as opened, pytest.raises(IntegrityError):
         opened.read(["a"])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_kept_while_merging_is_what_is_there_in_the_end(tmp_path, threads):
+    layers = [tar(f("a", f"version {number}"), sym("l", "a")) for number in range(5)]
+    with open_image(image(tmp_path, *layers, tar(f("b", "x"), ln("c", "b"), f("b", "y"))), threads=threads) as opened:
+        assert opened.read(["l", "a", "c", "b"]) == {"l": b"version 4", "a": b"version 4", "c": b"x", "b": b"y"}
+
+
+def test_a_limit_on_paths_that_is_raised_is_raised_for_reading_too(tmp_path):
+    limits = Limits(path_depth=1000, path_bytes=8000)
+    deep = "d/" * 400 + "f"
+    with open_image(image(tmp_path, tar(f(deep, "x"))), limits=limits) as opened:
+        assert opened.read([deep]) == {deep: b"x"}
+        assert (opened.root / deep).read_bytes() == b"x"
+        with pytest.raises(UnsafePathError):
+            opened.read(["/../" + deep])

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 import oci_layers as oci
-from oci_layers.errors import PlaceMissingError, ReferenceMissingError
+from oci_layers.errors import LimitError, PlaceMissingError, ReferenceMissingError
 from oci_layers.spec.mediatype import OCI_INDEX, OCI_MANIFEST
 from oci_layers.store.listing import ListedImage, list_images
 from tests.support import docker
@@ -144,3 +144,60 @@ def test_the_config_says_the_platform_and_its_absence_is_an_error(built):
     (found,) = list_images(directory)
     assert (found.platform, found.size, found.layers) == (None, listed.size, 1)
     assert found.error == f"blob {built.manifest['config']['digest']} is missing"
+
+
+def test_one_damaged_image_does_not_hide_the_others(built):
+    entry, listed = described(built)
+    bad = built.put(b"[]", OCI_INDEX)
+    absent = {"mediaType": OCI_INDEX, "digest": "sha256:" + "0" * 64, "size": 3}
+    built.index["manifests"] = [named(bad, "bad"), named(absent, "gone"), named(entry, "good")]
+    malformed, gone, good = list_images(built.write())
+    assert good == attrs.evolve(listed, refs=("good",))
+    assert (malformed.refs, gone.refs) == (("bad",), ("gone",))
+    assert "must be an object" in malformed.error
+    assert "is missing" in gone.error
+
+
+def test_an_image_of_an_archive_without_its_config_does_not_hide_the_others(tmp_path):
+    layer = tar(f("a"))
+    entries = [f("good.json", docker.config(layer)), f("a.tar", layer)]
+    entries.append(docker.listing(("good.json", ["ok:1"], ["a.tar"]), ("none.json", ["bad:1"], ["a.tar"])))
+    (tmp_path / "x.tar").write_bytes(tar(*entries))
+    good, bad = list_images(tmp_path / "x.tar")
+    assert (good.refs, good.layers, good.error) == (("ok:1",), 1, None)
+    assert (bad.refs, bad.digest) == (("bad:1",), None)
+    assert "none.json" in bad.error
+
+
+def test_an_image_of_several_platforms_is_listed_for_each_and_a_wrong_size_is_its_own(built):
+    entry, listed = described(built)
+    arm = [entry | {"platform": {"os": "linux", "architecture": "arm", "variant": variant}} for variant in ("v6", "v7")]
+    built.index["manifests"] = [*arm, named(entry | {"size": 1}, "wrong"), named(entry, "right")]
+    first, second, wrong, right = list_images(built.write())
+    assert [str(each.platform) for each in (first, second)] == ["linux/arm/v6", "linux/arm/v7"]
+    assert (wrong.refs, wrong.size, bool(wrong.error)) == (("wrong",), None, True)
+    assert right == attrs.evolve(listed, refs=("right",))
+
+
+def test_names_that_several_images_of_an_archive_share_come_with_numbers(tmp_path):
+    layers = [tar(f("a", "x")), tar(f("b"))]
+    entries = [f(f"{n}.json", docker.config(layer)) for n, layer in enumerate(layers)]
+    entries += [f(f"{n}.tar", layer) for n, layer in enumerate(layers)]
+    entries.append(docker.listing(("0.json", ["x:1"], ["0.tar"]), ("1.json", ["x:1", "y:1"], ["1.tar"])))
+    (tmp_path / "x.tar").write_bytes(tar(*entries))
+    found = list_images(tmp_path / "x.tar")
+    assert [each.refs for each in found] == [("x:1", "@0"), ("x:1", "y:1")]
+    for each in found:
+        with oci.open_image(tmp_path / "x.tar", ref=each.refs[-1]) as opened:
+            assert opened.descriptor.digest == each.digest
+
+
+def test_descriptors_are_counted_over_all_entries(built):
+    entry, _ = described(built)
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry] * 10}
+    tops = [built.put(json.dumps(index | {"annotations": {"n.n": str(n)}}).encode(), OCI_INDEX) for n in range(5)]
+    built.index["manifests"] = tops
+    directory = built.write()
+    assert len(list_images(directory, limits=oci.Limits(descriptors=55))) == 1
+    with pytest.raises(LimitError):
+        list_images(directory, limits=oci.Limits(descriptors=54))

@@ -59,8 +59,8 @@ def _print(images: Sequence[ListedImage]) -> None:
     for each in images:
         platform = str(each.platform) if each.platform else each.artifact_type or "-"
         layers, size = ("-", "-") if each.layers is None else (str(each.layers), human_bytes(each.size or 0))
-        digest = str(each.digest) if each.error is None else f"{each.digest}  ({one_line(each.error)})"
-        rows += [(escape(ref), escape(platform), layers, size, digest) for ref in each.refs or ("-",)]
+        digest = str(each.digest or "-") + ("" if each.error is None else f"  ({one_line(each.error)})")
+        rows += [(escape(ref) or '""', escape(platform), layers, size, digest) for ref in each.refs or ("-",)]
     wide = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         line = f"{row[0]:<{wide[0]}}  {row[1]:<{wide[1]}}  {row[2]:>{wide[2]}}  {row[3]:>{wide[3]}}  {row[4]}"
@@ -72,7 +72,7 @@ def _json(image: ListedImage) -> dict[str, Any]:  # Any: JSON
         "refs": list(image.refs),
         "platform": None if image.platform is None else str(image.platform),
         "artifact_type": image.artifact_type,
-        "digest": str(image.digest),
+        "digest": None if image.digest is None else str(image.digest),
         "media_type": image.media_type,
         "index": None if image.index is None else str(image.index),
         "layers": image.layers,
