@@ -3,7 +3,7 @@
 A tree records the offset of contents in the uncompressed tar of their layer. The first read of a layer's contents
 verifies the layer; no byte is returned before. A layer that is compressed is copied into an unnamed temporary file,
 within `Limits.temporary_bytes` for all layers of an image together; an uncompressed one is read where it is
-(`blob.in_place`), each piece verified again.
+(`blob.verified_section`), each piece verified again.
 """
 
 import functools
@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager
 from typing import IO
 
 from oci_layers import system
-from oci_layers.blob.in_place import InPlaceReader
 from oci_layers.blob.spool import Spool
 from oci_layers.blob.stream import PIECE, ByteStream
+from oci_layers.blob.verified_section import VerifiedSection
 from oci_layers.errors import StoreError
 from oci_layers.image.origin import Origin
 
@@ -33,7 +33,7 @@ class LayerContents:
         open_layer: OpenLayerBytes,
         spool: Spool,
         origin: tuple[Origin, int] | None = None,
-        open_in_place: Callable[[], InPlaceReader | None] | None = None,
+        open_in_place: Callable[[], VerifiedSection | None] | None = None,
     ) -> None:
         """Read the contents of a layer, later.
 
@@ -46,7 +46,7 @@ class LayerContents:
         """
         self.name = name
         self._open_in_place = open_in_place
-        self._in_place: InPlaceReader | None = None
+        self._in_place: VerifiedSection | None = None
         self._open_layer = open_layer
         self._spool = spool
         self._origin = origin

@@ -12,10 +12,10 @@ import attrs
 
 from oci_layers.blob.compression import Compression, sniff
 from oci_layers.blob.directory import SectionReader
-from oci_layers.blob.in_place import InPlaceReader
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream, drain
 from oci_layers.blob.uncompressed import CountingReader, UncompressedReader
+from oci_layers.blob.verified_section import VerifiedSection
 from oci_layers.errors import CompressionError, LayerError, LimitError, OCIError, UnsupportedError
 from oci_layers.image.entries import EntryPrefetcher, EntryReader, OnEntry
 from oci_layers.limits import Limits
@@ -88,7 +88,7 @@ class LayerReader:
         plain = self.open()
         return plain if on_entry is None else EntryReader(plain, self.limits, on_entry)
 
-    def open_in_place(self) -> InPlaceReader | None:
+    def open_in_place(self) -> VerifiedSection | None:
         """Open the verified bytes of an uncompressed layer where they are; return None if they must be copied.
 
         They must be if the layer is compressed, embedded in its descriptor, or not a part of a file.
@@ -102,7 +102,7 @@ class LayerReader:
         if isinstance(blob, SectionReader) and blob.size == self.descriptor.size:
             try:
                 if not sniff(blob.read_at(0, 16)):
-                    return InPlaceReader(blob, {self.descriptor.digest, self.diff_id}, self.name)
+                    return VerifiedSection(blob, {self.descriptor.digest, self.diff_id}, self.name)
             except BaseException:
                 blob.close()
                 raise

@@ -67,9 +67,24 @@ def unstructure(model: object) -> dict[str, Any]:
     """Return the JSON object of a model: the spec's fields in the order of its Go types, then `extra`.
 
     Optional fields with their empty value are left out, unless `extra` holds the value that was read.
+
+    Raises:
+        TypeError: It is not a model: a `Document`, for example, whose model is its `value`.
     """
+    if type(model) not in _SPELLING:
+        raise TypeError(f"model: expected a model of oci_layers.spec, not {type(model).__name__}")
     found: dict[str, Any] = _converter().unstructure(model)
     return found
+
+
+def to_json(model: object) -> bytes:
+    """Return a model as JSON: `dumps(unstructure(model))`. The same model gives the same bytes.
+
+    Raises:
+        TypeError: As `unstructure`; or `extra` holds a value that is none of JSON's.
+        ValueError: It holds a value that JSON cannot represent: NaN, an infinity, or text that is not Unicode.
+    """
+    return dumps(unstructure(model))
 
 
 def dumps(obj: Mapping[str, Any]) -> bytes:
@@ -79,11 +94,6 @@ def dumps(obj: Mapping[str, Any]) -> bytes:
         ValueError: It holds a value that JSON cannot represent: NaN, an infinity, or text that is not Unicode.
     """
     return json.dumps(obj, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def to_json(model: object) -> bytes:
-    """Return a model as the bytes of a document; equal models give equal bytes, in every run."""
-    return dumps(unstructure(model))
 
 
 # From the attributes of each model to the JSON names of the spec.
@@ -379,7 +389,8 @@ def _model_reader(model: Any, converter: "Converter") -> _Hook:  # Any: one of t
 
     def read(value: Any, _kind: object) -> object:  # Any: a dict once `_expect` has returned.
         _expect(dict, value)
-        found, extra = {}, {}
+        extra: dict[str, Any] = {}  # Any: JSON values.
+        found: dict[str, Any] = {"extra": extra}  # Any: values of attributes.
         problems = _Problems()
         for key, item in value.items():
             field = fields.get(key)
@@ -402,7 +413,7 @@ def _model_reader(model: Any, converter: "Converter") -> _Hook:  # Any: one of t
             if name not in value:
                 problems.add(name, ((), "is required"))
         problems.check()
-        return make(**found, extra=extra)
+        return make(found)
 
     return read
 

@@ -1,4 +1,4 @@
-"""Bytes and their descriptor to a typed document that keeps both.
+"""Bytes and their descriptor to a typed document that keeps both; and a value to its document (`Document.of`).
 
 The descriptor alone decides which kind of document the bytes are; no content is guessed, because a document that two
 programs read in two ways names two images. So its own `mediaType` must equal the descriptor's (Docker's twin of an OCI
@@ -6,6 +6,7 @@ type does not), and `spec/codec` refuses fields of another kind of document. A d
 are computed from them. The bytes are not compared with the descriptor here; `blob/stream` does that before parsing.
 """
 
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 import attrs
@@ -24,8 +25,9 @@ __all__ = ["Document", "parse_any", "parse_config", "parse_index", "parse_layout
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+M = TypeVar("M", bound=Manifest | Index | ImageConfig | ImageLayout | Descriptor)
 
-_MEDIA_TYPES: dict[type, str] = {
+_MEDIA_TYPES: Mapping[type, str] = {
     Manifest: OCI_MANIFEST,
     Index: OCI_INDEX,
     ImageConfig: OCI_CONFIG,
@@ -45,23 +47,30 @@ class Document(Generic[T_co]):
     value: T_co
     """The parsed document."""
 
-    @classmethod
-    def of(cls, value: T, media_type: str | None = None) -> "Document[T]":
-        """Return the document that a model makes: its bytes, and the descriptor of these.
+    @staticmethod
+    def of(value: M, *, media_type: str | None = None) -> "Document[M]":
+        """Return the document of a value: its bytes are `codec.to_json(value)`, its descriptor is theirs.
 
         Args:
-            value: A manifest, an index, a config, a layout marker, or a descriptor.
-            media_type: The media type; that in the model if None, or else that of OCI for its kind.
+            value: What the document says.
+            media_type: That of the descriptor; by default the `media_type` of a manifest or an index, and the OCI media
+                type of the class if it has none.
 
         Raises:
-            TypeError: `value` is no such model.
+            DocumentError: The value has another media type than `media_type`.
+            TypeError: The value is of no class of documents, or its `extra` holds a value that is none of JSON's.
+            ValueError: It holds a value that JSON cannot represent.
         """
-        if type(value) not in _MEDIA_TYPES:
-            raise TypeError(f"value: expected the model of a document, not {type(value).__name__}")
+        kind = _MEDIA_TYPES.get(type(value))
+        if kind is None:
+            names = ", ".join(each.__name__ for each in _MEDIA_TYPES)
+            raise TypeError(f"value: expected one of {names}, not {type(value).__name__}")
+        # The media type of a descriptor is that of what it refers to.
         own = value.media_type if isinstance(value, Manifest | Index) else None
+        media_type = own or kind if media_type is None else media_type
+        _compare(own, media_type)
         raw = to_json(value)
-        descriptor = Descriptor.of(raw, media_type=media_type or own or _MEDIA_TYPES[type(value)])
-        return Document(raw=raw, descriptor=descriptor, value=value)
+        return Document(raw=raw, descriptor=Descriptor.of(raw, media_type=media_type), value=value)
 
 
 def parse_manifest(raw: bytes, descriptor: Descriptor, limits: Limits = DEFAULT_LIMITS) -> Document[Manifest]:
@@ -131,12 +140,15 @@ def _parse(raw: bytes, descriptor: Descriptor, role: str, model: type[T], limits
     if _role(descriptor) != role:
         raise UnsupportedError(f"media type of an image {role}", media_type)
     loaded = load_json(raw, media_type=media_type, limits=limits)
-    said = loaded.get("mediaType")
     # Checked first: a document of another kind would have a problem in every field.
+    _compare(loaded.get("mediaType"), media_type)
+    return Document(raw=raw, descriptor=descriptor, value=structure(loaded, model, media_type=media_type))
+
+
+def _compare(said: object, media_type: str) -> None:
     if isinstance(said, str) and said != media_type:
         message = f"is {shortened(said)}, but the descriptor says {shortened(media_type)}"
         raise DocumentError(media_type, (Problem("/mediaType", message),))
-    return Document(raw=raw, descriptor=descriptor, value=structure(loaded, model, media_type=media_type))
 
 
 def _role(descriptor: Descriptor) -> str:

@@ -47,12 +47,13 @@ def checked(model: type[T]) -> type[T]:
     return model
 
 
-def unchecked(model: type[T]) -> Callable[..., T]:
-    """Return a constructor of a checked class that checks and converts nothing."""
+def unchecked(model: type[T]) -> Callable[[Mapping[str, object]], T]:
+    """Return a function that makes a value of a checked class from its fields without checking them."""
     fill: Any = unwrap(model.__init__)  # Any: the parameters of constructors differ.
+    new = object.__new__
 
-    def make(**fields: object) -> T:
-        made = object.__new__(model)
+    def make(fields: Mapping[str, object]) -> T:
+        made = new(model)
         fill(made, **fields)
         return made
 

@@ -9,10 +9,11 @@ import attrs
 import pytest
 
 from oci_layers.errors import DocumentError, Problem
-from oci_layers.spec.codec import dumps, structure, unstructure
+from oci_layers.spec.codec import dumps, structure, to_json, unstructure
 from oci_layers.spec.config import ContainerConfig, Healthcheck, History, ImageConfig, RootFS
-from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.descriptor import EMPTY_DESCRIPTOR, Descriptor
 from oci_layers.spec.digest import Digest
+from oci_layers.spec.document import Document
 from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.platform import Platform
@@ -624,6 +625,19 @@ def test_documents_are_written_compact_in_utf8_and_in_the_order_given():
 def test_what_json_cannot_hold_is_not_written(value):
     with pytest.raises(ValueError):
         dumps({"a": value})
+
+
+@pytest.mark.parametrize(("model", "obj"), WHOLE)
+def test_the_json_of_a_model_is_its_object_written(model, obj):
+    assert to_json(structure(obj, model, media_type=TYPE)) == dumps(obj)
+
+
+@pytest.mark.parametrize("write", [unstructure, to_json])
+@pytest.mark.parametrize("value", [Document.of(EMPTY_DESCRIPTOR), EMPTY_DESCRIPTOR.digest, {}, None, Descriptor])
+def test_what_is_no_model_is_not_written(write, value):
+    with pytest.raises(TypeError) as caught:
+        write(value)
+    assert str(caught.value) == f"model: expected a model of oci_layers.spec, not {type(value).__name__}"
 
 
 def test_cattrs_is_not_imported_before_it_is_needed():

@@ -2,12 +2,14 @@
 
 import json
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oci_layers.errors import DocumentError, LimitError, Problem, UnsupportedError
 from oci_layers.limits import Limits
+from oci_layers.spec.codec import to_json
 from oci_layers.spec.config import ImageConfig, RootFS
 from oci_layers.spec.descriptor import EMPTY_DESCRIPTOR, Descriptor
 from oci_layers.spec.document import Document, parse_any, parse_config, parse_index, parse_layout, parse_manifest
@@ -18,6 +20,7 @@ from oci_layers.spec.mediatype import (
     DOCKER_MANIFEST,
     DOCKER_MANIFEST_LIST,
     OCI_CONFIG,
+    OCI_DESCRIPTOR,
     OCI_INDEX,
     OCI_LAYER,
     OCI_LAYOUT,
@@ -197,3 +200,68 @@ JSON = st.recursive(
 )
 def test_arbitrary_json_is_a_document_of_at_most_one_kind_or_refused_with_errors_of_this_library(document):
     assert [*refusals(json.dumps(document).encode())].count(None) <= 1
+
+
+NOTHING = Manifest(config=EMPTY_DESCRIPTOR, layers=())
+VALUES = [
+    (NOTHING, OCI_MANIFEST),
+    (attrs.evolve(NOTHING, media_type=OCI_MANIFEST, annotations={"é": "\n"}), OCI_MANIFEST),
+    (attrs.evolve(NOTHING, media_type=DOCKER_MANIFEST), DOCKER_MANIFEST),
+    (Index(manifests=(EMPTY_DESCRIPTOR,)), OCI_INDEX),
+    (Index(manifests=(), media_type=DOCKER_MANIFEST_LIST), DOCKER_MANIFEST_LIST),
+    (ImageConfig(architecture="amd64", os="linux", rootfs=RootFS(diff_ids=())), OCI_CONFIG),
+    (ImageLayout(), OCI_LAYOUT),
+    (EMPTY_DESCRIPTOR, OCI_DESCRIPTOR),
+]
+
+
+@pytest.mark.parametrize(("value", "media_type"), VALUES)
+def test_the_document_of_a_value_has_its_bytes_and_their_descriptor(value, media_type):
+    raw = to_json(value)
+    document = Document.of(value)
+
+    assert document == Document(raw=raw, descriptor=Descriptor.of(raw, media_type=media_type), value=value)
+    assert document == Document.of(document.value) == Document.of(value, media_type=media_type)
+
+
+@pytest.mark.parametrize(("value", "media_type"), VALUES)
+def test_the_document_of_a_value_is_what_its_bytes_parse_to(value, media_type):
+    document = Document.of(value)
+
+    if isinstance(value, Manifest | Index):
+        assert parse_any(document.raw, document.descriptor) == document
+    elif isinstance(value, ImageConfig):
+        assert parse_config(document.raw, document.descriptor) == document
+    elif isinstance(value, ImageLayout):
+        assert parse_layout(document.raw) == value
+
+
+def test_the_media_type_of_a_document_can_be_given():
+    config = VALUES[5][0]
+
+    assert Document.of(config, media_type=DOCKER_CONFIG).descriptor.media_type == DOCKER_CONFIG
+    assert Document.of(NOTHING, media_type=DOCKER_MANIFEST).descriptor.media_type == DOCKER_MANIFEST
+    with pytest.raises(DocumentError) as caught:
+        Document.of(attrs.evolve(NOTHING, media_type=OCI_MANIFEST), media_type=DOCKER_MANIFEST)
+    message = f"is {OCI_MANIFEST}, but the descriptor says {DOCKER_MANIFEST}"
+    assert caught.value.problems == (Problem("/mediaType", message),)
+
+
+def test_there_is_no_document_of_what_is_none():
+    with pytest.raises(TypeError) as caught:
+        Document.of(RootFS(diff_ids=()))
+    assert str(caught.value) == (
+        "value: expected one of Manifest, Index, ImageConfig, ImageLayout, Descriptor, not RootFS"
+    )
+    with pytest.raises(TypeError, match="not Document"):
+        Document.of(Document.of(NOTHING))
+
+
+@pytest.mark.parametrize("raw", [json.dumps(MANIFEST), bytearray(b"{}"), None])
+def test_documents_are_parsed_from_bytes_alone(raw):
+    message = f"^raw: expected bytes, not {type(raw).__name__}$"
+    for parse, media_type in zip(PARSERS, [OCI_MANIFEST, OCI_INDEX, OCI_MANIFEST, OCI_CONFIG], strict=True):
+        with pytest.raises(TypeError, match=message):
+            parse(raw, Descriptor.of(b"", media_type=media_type))
+    with pytest.raises(TypeError, match=message):
+        parse_layout(raw)

@@ -12,12 +12,12 @@ from oci_layers.blob.directory import SectionReader
 from oci_layers.errors import DigestMismatchError, StoreError
 from oci_layers.spec.digest import Digest
 
-__all__ = ["InPlaceReader"]
+__all__ = ["VerifiedSection"]
 
 _BLOCK = 1 << 16
 
 
-class InPlaceReader:
+class VerifiedSection:
     """A section of an open file whose bytes were verified. Thread-safe."""
 
     def __init__(self, section: SectionReader, digests: Iterable[Digest], what: str) -> None:
