@@ -9,6 +9,7 @@ from typing import assert_never
 
 import attrs
 
+from oci_layers._empty import NO_XATTRS
 from oci_layers.errors import WhiteoutError
 from oci_layers.layer.whiteout import PREFIX
 from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK, Entry
@@ -44,7 +45,10 @@ def tree_entries(tree: FileTree) -> Iterator[Entry]:
             raise WhiteoutError(path, "no layer can add a name that begins with '.wh.'")
         known = None if isinstance(node, Directory) else first.setdefault(node.inode, path)
         if known is not None and known != path:
-            yield Entry(path, HARDLINK, linkname=known)
+            # Some readers apply the metadata of the link to the file, so it has those of the file.
+            yield attrs.evolve(
+                _entry(path, node), type=HARDLINK, size=0, stored_size=0, linkname=known, xattrs=NO_XATTRS
+            )
         else:
             yield _entry(path, node)
 

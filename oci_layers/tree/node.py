@@ -4,7 +4,7 @@ Nodes that are not directories never change: a change makes a new node, and the 
 new one. They have an inode id, which is the same for all names of one file (hard links). Only the tree whose token a
 `Directory` has may change it (see `tree.FileTree`). Every node has the number of the layer that it came from.
 
-The bytes of files are in `content`.
+Nodes compare by identity; `FileTree` compares what they show. The bytes of files are in `content`.
 """
 
 from collections.abc import Mapping

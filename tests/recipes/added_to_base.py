@@ -1,4 +1,4 @@
-"""Show what an image adds to its base, changes in it and removes from it; the base is its lowest layers.
+"""Show what an image adds to its base, replaces in it and removes from it; the base is its lowest layers.
 
 python added_to_base.py IMAGE LAYERS
 """
@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 
 import oci_layers as oci
+from oci_layers.tree import Directory
 
 
 def differences(name: str, layers: int) -> Iterator[tuple[str, bytes]]:
-    """Yield "added", "changed" or "removed" with each path that is not in both as it was."""
+    """Yield "added", "replaced" or "removed" with each path; what an upper layer has an entry for is replaced."""
     with oci.open_image(name) as image:
         old, new = dict(image.tree(layers).walk()), dict(image.tree().walk())
     for path in sorted(old.keys() | new.keys()):
@@ -18,8 +19,8 @@ def differences(name: str, layers: int) -> Iterator[tuple[str, bytes]]:
             yield "added", path
         elif path not in new:
             yield "removed", path
-        elif new[path].layer >= layers:
-            yield "changed", path
+        elif new[path].layer >= layers or (new[path] is not old[path] and not isinstance(new[path], Directory)):
+            yield "replaced", path
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 import oci_layers as oci
 from oci_layers.tar import read_tar
 from tests.recipes import added_to_base, layer_listing, one_tar, secret_scan, three_paths
-from tests.support.layers import f, image, tar, wh
+from tests.support.layers import f, image, ln, tar, wh
 
 IMAGE = "tests/data/image"
 RECIPES = sorted(path for path in Path(__file__).parent.glob("*.py") if path.name[:2] not in {"te", "__"})
@@ -31,12 +31,14 @@ def test_each_layer_is_listed_with_its_whiteouts():
 
 
 def test_what_an_image_adds_to_its_base(tmp_path):
-    directory = image(tmp_path, tar(f("a", "1"), f("b"), f("c")), tar(f("a", "2"), wh("b"), f("d/e")))
+    base = tar(f("a", "1"), f("b"), f("c"), f("d", "1"))
+    directory = image(tmp_path, base, tar(f("a", "2"), wh("b"), f("e/f"), ln("d", "a")))
     assert list(added_to_base.differences(directory, 1)) == [
-        ("changed", b"a"),
+        ("replaced", b"a"),
         ("removed", b"b"),
-        ("added", b"d"),
-        ("added", b"d/e"),
+        ("replaced", b"d"),
+        ("added", b"e"),
+        ("added", b"e/f"),
     ]
     assert list(added_to_base.differences(IMAGE, 5)) == []
 
