@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oci_layers.errors import NameFormatError
@@ -24,6 +24,10 @@ from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.model import checked, unchecked
 from oci_layers.spec.platform import Platform
+
+FEWER = settings(max_examples=max(10, settings.default.max_examples // 8))
+"""A model has many fields, and each test of this file is run for each model."""
+
 
 MODELS = [
     ContainerConfig,
@@ -143,6 +147,7 @@ def test_every_field_refuses_every_other_type(model):
 
 
 @pytest.mark.parametrize("model", MODELS)
+@FEWER
 @given(data=st.data())
 def test_every_field_refuses_whatever_its_annotation_does(model, data):
     fields = {field.name: data.draw(good(field.type)) for field in attrs.fields(model)}
@@ -155,6 +160,7 @@ def test_every_field_refuses_whatever_its_annotation_does(model, data):
 
 
 @pytest.mark.parametrize("model", MODELS)
+@FEWER
 @given(data=st.data())
 def test_what_has_the_right_types_is_kept(model, data):
     fields = {field.name: data.draw(good(field.type)) for field in attrs.fields(model)}
@@ -168,6 +174,7 @@ def test_what_has_the_right_types_is_kept(model, data):
 
 
 @pytest.mark.parametrize("model", MODELS)
+@FEWER
 @given(data=st.data())
 def test_a_model_is_read_back_from_its_json(model, data):
     value = data.draw(models(model))
