@@ -43,7 +43,7 @@ def test_one_command_makes_a_page_for_each_room(tmp_path):
             pytest.fail(problem, pytrace=False)
         pytest.skip(problem)
     (command,) = re.findall(r"^python (-m pdoc .*)$", README, re.MULTILINE)
-    rooms = re.search(r"oci_layers\.\{(.*)\}", command)[1].split(",")
+    rooms = re.search(r"oci_layers\.\{([^}]*)\}", command)[1].split(",")
     assert rooms == list(oci_layers._ROOMS)
     line = f"{shlex.quote(sys.executable)} {command}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -53,5 +53,9 @@ def test_one_command_makes_a_page_for_each_room(tmp_path):
     assert ran.returncode == 0, ran.stderr
     pages = tmp_path / "api" / "oci_layers"
     assert not [room for room in rooms if not (pages / f"{room}.html").exists()]
+    for recipe in (ROOT / "tests" / "recipes").glob("[!_]*.py"):
+        if not recipe.name.startswith("test_"):
+            page = (tmp_path / "api" / "tests" / "recipes" / f"{recipe.stem}.html").read_text()
+            assert "import oci_layers" in re.sub("<[^>]*>", "", page)
     front = (tmp_path / "api" / "oci_layers.html").read_text()
     assert not [name for name in oci_layers.__all__ if f'id="{name}"' not in front]
