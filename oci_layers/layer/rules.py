@@ -11,12 +11,8 @@ from oci_layers.report import Finding, LayerFinding, LayerLocation, Rule, Severi
 
 __all__ = ["LAYER_RULES", "ONCE", "layer_finding"]
 
-_once: set[str] = set()
 
-
-def _rule(word: str, severity: Severity, sentence: str, fix: str | None = None, *, once: bool = False) -> Rule:
-    if once:
-        _once.add(word)
+def _rule(word: str, severity: Severity, sentence: str, fix: str | None = None) -> Rule:
     return Rule(word, severity, sentence, fix=fix)
 
 
@@ -143,20 +139,15 @@ _RULES = (
         "Leave the attribute out.",
     ),
     _rule(
-        "access-list",
-        "note",
-        "Entries have access lists, which are not set.",
-        "Grant the access by mode and owner.",
-        once=True,
+        "access-list", "note", "Entries have access lists, which are not set.", "Grant the access by mode and owner."
     ),
-    _rule("selinux-label", "note", "Entries have a label of SELinux, which is not set.", "Leave it out.", once=True),
-    _rule("file-flags", "note", "Entries have file flags, which are not set.", "Leave them out.", once=True),
+    _rule("selinux-label", "note", "Entries have a label of SELinux, which is not set.", "Leave it out."),
+    _rule("file-flags", "note", "Entries have file flags, which are not set.", "Leave them out."),
     _rule(
         "windows-metadata",
         "note",
         "Entries have attributes of Windows, which are not set.",
         "Leave them out where the image is not for Windows.",
-        once=True,
     ),
     _rule("device-range", "error", "A device number is outside 32 bits.", "Write the number of a device."),
     _rule("owner-range", "error", "The owner is outside 0 to 4294967294.", "Write an owner that systems can have."),
@@ -170,24 +161,23 @@ _RULES = (
     ),
     _rule("not-utf8", "warning", "The name is not UTF-8.", "Rename it."),
     _rule("control-character", "warning", "The name has a control character.", "Rename it."),
-    _rule("backslash", "note", "Names have a backslash, a separator on Windows.", "Rename them.", once=True),
-    _rule("windows-character", "note", "Names have characters that Windows refuses.", "Rename them.", once=True),
-    _rule("windows-name", "note", "Names are those of devices on Windows.", "Rename them.", once=True),
-    _rule("trailing-dot", "note", "Names end with a dot or blank, which Windows drops.", "Rename them.", once=True),
+    _rule("backslash", "note", "Names have a backslash, a separator on Windows.", "Rename them."),
+    _rule("windows-character", "note", "Names have characters that Windows refuses.", "Rename them."),
+    _rule("windows-name", "note", "Names are those of devices on Windows.", "Rename them."),
+    _rule("trailing-dot", "note", "Names end with a dot or blank, which Windows drops.", "Rename them."),
     # Differences between two builds of the same files.
     _rule("unsorted", "note", "From here on, the entries are not sorted by name.", "Sort the entries by name."),
-    _rule("owner-name", "note", "Entries have names of owners, which nothing uses.", "Leave them empty.", once=True),
-    _rule("extra-time", "note", "Entries have times of access or change.", "Leave these records out.", once=True),
+    _rule("owner-name", "note", "Entries have names of owners, which nothing uses.", "Leave them empty."),
+    _rule("extra-time", "note", "Entries have times of access or change.", "Leave these records out."),
     _rule(
         "fine-time",
         "note",
         "Entries have times that are not whole seconds, which many programs cut off.",
         "Cut the times to seconds.",
-        once=True,
     ),
     _rule("negative-time", "note", "A time before 1970, which some engines move there.", "Use a later time."),
     # Worth a second look.
-    _rule("set-id", "note", "The file runs as its owner or group, whoever starts it."),
+    _rule("set-id", "note", "The file runs as its owner or group, not as the user who starts it."),
     _rule("world-writable", "warning", "Everyone may write here.", "Take the bit away, or make the directory sticky."),
     _rule("secret", "note", "A name that private keys or passwords usually have.", "Keep secrets out of images."),
 )
@@ -195,7 +185,21 @@ _RULES = (
 LAYER_RULES: Mapping[str, Rule] = {rule.id: rule for rule in _RULES}
 """Every rule of layers by its id."""
 
-ONCE = frozenset(_once)
+ONCE = frozenset(
+    {
+        "access-list",
+        "selinux-label",
+        "file-flags",
+        "windows-metadata",
+        "backslash",
+        "windows-character",
+        "windows-name",
+        "trailing-dot",
+        "owner-name",
+        "extra-time",
+        "fine-time",
+    }
+)
 """Rules that `lint` reports once a layer, at the end, with a count; on Windows images, Windows names at each entry."""
 
 
