@@ -76,16 +76,15 @@ class LayerReader:
 
         `on_entry` is called with each entry while its content can be read, perhaps in such a thread.
         """
+        plain = self.open(read_ahead=False)
         if self.threads > 1:
-            plain = self.open(read_ahead=False)
             try:
                 return EntryPrefetcher(plain, self.limits, on_entry)
             except RuntimeError:  # No thread can be started.
-                return plain if on_entry is None else EntryReader(plain, self.limits, on_entry)
+                pass
             except BaseException:
                 plain.close()
                 raise
-        plain = self.open()
         return plain if on_entry is None else EntryReader(plain, self.limits, on_entry)
 
     def open_in_place(self) -> VerifiedSection | None:

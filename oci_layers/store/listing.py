@@ -76,7 +76,8 @@ def list_images(
         StoreError: The place does not hold images.
         TarFormatError, CompressionError: The place is a file that is not a tar archive, or a damaged one.
         ReferenceMissingError: There is no image with that reference; the error lists the existing ones.
-        OCIError: The index, or a nested one, is damaged or malformed.
+        LimitError: There are more descriptors than allowed.
+        OCIError: The index of the place is damaged or malformed; a nested one is listed with its error.
     """
     where, ref = parse_image_name(name, None)
     limits = limits or Limits()
@@ -102,18 +103,17 @@ def _of_layout(
     index: Index, blobs: BlobSource, ref: str | None, limits: Limits, archive: DockerArchive | None
 ) -> list[ListedImage]:
     tops: Sequence[Descriptor] = index.manifests if ref is None else find_by_ref(index, blobs, ref, limits)
-    names: dict[Descriptor, dict[str, None]] = {}
+    groups: dict[Descriptor, list[Descriptor]] = {}
     for top in tops:
-        name = own_name(top)
-        names.setdefault(attrs.evolve(top, annotations={}), {}).update({} if name is None else {name: None})
-    entries = {attrs.evolve(top, annotations={}): top for top in reversed(tops)}
+        groups.setdefault(attrs.evolve(top, annotations={}), []).append(top)
     search = Search(blobs, limits)
     found: dict[tuple[object, ...], ListedImage] = {}
     refs: dict[tuple[object, ...], dict[str, None]] = {}
-    for bare, own in names.items():
-        for listed, key in _below(entries[bare], search, blobs, limits, archive):
+    for group in groups.values():
+        names = {name: None for each in group if (name := own_name(each)) is not None}
+        for listed, key in _below(group[0], search, blobs, limits, archive):
             found.setdefault(key, listed)
-            refs.setdefault(key, {}).update(own)
+            refs.setdefault(key, {}).update(names)
     return [attrs.evolve(listed, refs=tuple(refs[key])) for key, listed in found.items()]
 
 
