@@ -42,8 +42,8 @@ Any stream can be checked, with or without its size; a document is read whole, u
     Traceback (most recent call last):
         ...
     oci_layers.errors.DigestMismatchError: the lamp: digest is sha256:..., expected sha256:...
-    >>> root = os.open("tests/data/image", os.O_RDONLY)
-    >>> layout = blob.DirectoryBlobs(root, "tests/data/image")
+    >>> root = blob.OpenDirectory("tests/data/image")
+    >>> layout = blob.DirectoryBlobs(root)
     >>> config = Descriptor(
     ...     media_type="application/vnd.oci.image.config.v1+json",
     ...     digest=Digest("sha256:d7050549b955cc19791eac49eafcece0e817a0d1579e1b34bd68ee561d592f42"),
@@ -51,11 +51,12 @@ Any stream can be checked, with or without its size; a document is read whole, u
     ... )
     >>> blob.read_verified(layout, config, limit="config_bytes", allowed=8 << 20)[:26]
     b'{"created":"2023-11-14T22:'
-    >>> os.close(root)
+    >>> root.close()
 """
 
 from oci_layers.blob.compression import decompressed, sniff
 from oci_layers.blob.directory import DirectoryBlobs
+from oci_layers.blob.root import OpenDirectory
 from oci_layers.blob.store import BlobSource, BlobStore, MemoryBlobs, open_verified, read_verified
 from oci_layers.blob.stream import ByteStream, VerifiedReader
 
@@ -65,6 +66,7 @@ __all__ = [
     "ByteStream",
     "DirectoryBlobs",
     "MemoryBlobs",
+    "OpenDirectory",
     "VerifiedReader",
     "decompressed",
     "open_verified",

@@ -2,164 +2,105 @@
 
 Files are opened relative to directory handles, and no link is followed unless the caller allows it: a layout may be
 untrusted, and a blob that is a link, a pipe or a device is refused without being read. Only digests of algorithms with
-a fixed form become paths. A blob is written to a temporary name, checked, then renamed. Not durable: data is not
-fsynced.
+a fixed form become paths. `ingest` writes a blob and makes it appear whole; `lock` lets several processes write.
+
+What is durable when follows from two facts: the bytes of a file survive a power cut once the file is synced, its name
+once the directory is. A blob's file is synced before it gets its name, so the name never leads to fewer bytes.
 """
 
 import contextlib
-import errno
 import os
-import secrets
-import threading
-import warnings
 from collections.abc import Iterator
+from typing import Literal
 
 from oci_layers import system
-from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
-from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, escape
+from oci_layers.blob.ingest import INGEST, Ingest
+from oci_layers.blob.lock import exclusive_lock, shared_lock
+from oci_layers.blob.root import OpenDirectory, is_odd
+from oci_layers.blob.section import SectionReader
+from oci_layers.blob.stream import PIECE, ByteStream
+from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, locate
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
-__all__ = ["DirectoryBlobs", "OpenFile", "PositionedReader", "SectionReader", "odd_file"]
+__all__ = ["ALGORITHMS", "BLOBS", "DirectoryBlobs", "Fsync"]
 
-_BLOBS = b"blobs"
-_ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
-_LINK = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR})
-"""The errors of systems for a link that is not followed; the last is for a link in place of a directory."""
-_ODD = _LINK | {errno.EINVAL, errno.EISDIR, errno.ENXIO}
+BLOBS = b"blobs"
+ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
+"""The algorithms whose digests have a fixed form, and so can be names of files."""
 
+Fsync = Literal["always", "commit", "never"]
+"""When a store syncs what it writes:
 
-class OpenFile:
-    """An open file that several ranges share. Reading after `close` is an error.
-
-    Thread-safe. A lock prevents that one thread closes the file while another reads it, since the system may give the
-    file's number to another file. A file that is not closed is closed when it is collected, with a `ResourceWarning`.
-    """
-
-    def __init__(self, fd: int, place: str) -> None:
-        """Take ownership of an open file; `place` is its name in messages."""
-        self.place = place
-        self._fd = fd
-        self._lock = threading.Lock()
-
-    @property
-    def size(self) -> int:
-        """The size in bytes."""
-        return system.fstat(self._fd).st_size
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        """Return up to `size` bytes from `offset`; none at the end.
-
-        Raises:
-            StoreError: The file has been closed.
-        """
-        with self._lock:
-            if self._fd < 0:
-                raise StoreError(self.place, "closed")
-            return system.pread(self._fd, size, offset)
-
-    def close(self) -> None:
-        """Close the file; later reads raise StoreError."""
-        with self._lock:
-            fd, self._fd = self._fd, -1
-            if fd >= 0:
-                system.close(fd)
-
-    def __del__(self) -> None:
-        if self._fd >= 0:
-            try:
-                warnings.warn(f"unclosed {escape(self.place)}", ResourceWarning, stacklevel=1, source=self)
-            finally:
-                self.close()
-
-
-class PositionedReader:
-    """A stream over bytes that can be read at any offset: a subclass has `read_at`, and sets `size`."""
-
-    size: int
-    _at = 0
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        """Return up to `size` bytes from `offset`."""
-        raise NotImplementedError
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes, between 1 and `size`; none at the end."""
-        data = self.read_at(self._at, size)
-        self._at += len(data)
-        return data
-
-    def skip(self, size: int) -> int:
-        """Skip `size` bytes, fewer at the end; return how many were skipped."""
-        size = min(size, self.size - self._at)
-        self._at += size
-        return size
-
-
-class SectionReader(PositionedReader):
-    """A range of an open file, read in order or at any offset; with `own`, closing it closes the file."""
-
-    def __init__(self, file: OpenFile, offset: int, size: int, *, own: bool = True) -> None:
-        self.file = file
-        self.size = size
-        self._start = offset
-        self._own = own
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        """Return up to `size` bytes from `offset` in the range."""
-        return self.file.read_at(self._start + offset, max(0, min(size, self.size - offset)))
-
-    def close(self) -> None:
-        """Close the file, if this range owns it."""
-        if self._own:
-            self.file.close()
+* `always`: a blob survives a power cut when `put_blob` or `commit` returns, an image when `tag` returns.
+* `commit`: an image and all of its blobs survive a power cut when `tag` returns; a blob that no image refers to yet may
+  vanish, but is never there in part.
+* `never`: everything survives the death of the process, and nothing is promised of a power cut.
+"""
 
 
 class DirectoryBlobs:
-    """A `BlobStore` in an image layout's directory. `root` is an open handle on it; the caller closes it.
+    """A `BlobStore` in a directory. Any number of threads and processes may use it at once.
 
     With `links`, blobs may be symbolic links to regular files, and their directories links too, to any place: Bazel's
     rules_oci writes such layouts. Readers still verify their digests. No blob is written through a link.
     """
 
-    def __init__(self, root: int, place: str, *, links: bool = False) -> None:
-        self._root = root
-        self._place = place
+    def __init__(
+        self, root: OpenDirectory, *, below: bytes = BLOBS, links: bool = False, fsync: Fsync = "always"
+    ) -> None:
+        """Use an open directory, which the caller closes.
+
+        Args:
+            root: The directory of a layout, or one that has the directories of algorithms itself.
+            below: The name of the directory that has those; empty if `root` itself has them.
+            links: Whether to follow links when reading.
+            fsync: When to sync; see `Fsync`.
+        """
+        self.root = root
+        self._below = below
         self._links = links
+        self._fsync = fsync
+        self._synced: set[str] = set()
 
     def open_blob(self, digest: Digest) -> SectionReader:
         """Open the bytes of a blob, not verified; the caller closes them.
 
         Raises:
             BlobMissingError: There is no such file.
-            StoreError: It is not a regular file, or is reached through a link.
+            StoreError: It is not a regular file, is reached through a link, or the store has been closed.
         """
-        if digest.algorithm not in _ALGORITHMS:
+        found = None
+        if digest.algorithm in ALGORITHMS:
+            found = self.root.open_file(f"blob {digest}", lambda root: self._open(digest, root), links=self._links)
+        if found is None:
             raise BlobMissingError(str(digest))
-        try:
-            fd = self._open(digest)
-        except OSError as error:
-            if error.errno == errno.ENOENT:
-                raise BlobMissingError(str(digest)) from None
-            if error.errno in _ODD:
-                raise StoreError(self._place, odd_file(f"blob {digest}", error, links=self._links)) from error
-            raise
-        file = OpenFile(fd, self._place)
-        return SectionReader(file, 0, file.size)
+        return found
 
-    def _open(self, digest: Digest) -> int:
+    def _open(self, digest: Digest, root: int) -> int:
         if self._links:
-            path = b"/".join((_BLOBS, digest.algorithm.encode(), digest.encoded.encode()))
-            return system.open_regular_file(path, self._root, follow=True)
-        blobs = system.open_directory(_BLOBS, self._root)
-        try:
-            algorithm = system.open_directory(digest.algorithm.encode(), blobs)
-        finally:
-            system.close(blobs)
-        try:
+            path = b"/".join(filter(None, (self._below, digest.algorithm.encode(), digest.encoded.encode())))
+            return system.open_regular_file(path, root, follow=True)
+        with self.open_algorithm(digest.algorithm, root) as algorithm:
             return system.open_regular_file(digest.encoded.encode(), algorithm)
+
+    @contextlib.contextmanager
+    def open_algorithm(self, algorithm: str, root: int) -> Iterator[int]:
+        """Yield a handle on the directory of an algorithm, which exists; `root` is a handle on the directory."""
+        with self._open_below(root) as blobs:
+            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
+            try:
+                yield fd
+            finally:
+                system.close(fd)
+
+    @contextlib.contextmanager
+    def _open_below(self, root: int) -> Iterator[int]:
+        fd = system.open_directory(self._below or b".", root, follow=self._links)
+        try:
+            yield fd
         finally:
-            system.close(algorithm)
+            system.close(fd)
 
     def has_blob(self, digest: Digest) -> bool:
         """Tell whether the blob exists; raises StoreError as `open_blob` does."""
@@ -169,87 +110,171 @@ class DirectoryBlobs:
             return False
         return True
 
+    def reuse_blob(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob of this digest and size exists, and keep it as if it had been stored just now.
+
+        A blob whose time cannot be changed, such as another user's, counts as missing, so that the caller stores it.
+        """
+        digest = descriptor.digest
+        if digest.algorithm not in ALGORITHMS:
+            return False
+        with self._duplicate() as root:
+            fd = -1
+            try:
+                with shared_lock(root):
+                    fd = self._open(digest, root)
+                    if system.fstat(fd).st_size != descriptor.size:
+                        return False
+                    system.touch(fd)
+                if self._fsync != "never":
+                    system.fdatasync(fd)  # Its writer may not have synced it.
+            except (FileNotFoundError, PermissionError):
+                return False
+            except OSError as error:
+                if is_odd(error):
+                    return False
+                locate(error, self.root.place, "store")
+                raise
+            finally:
+                if fd >= 0:
+                    system.close(fd)
+        return True
+
     def put_blob(self, stream: ByteStream, descriptor: Descriptor) -> None:
-        """Store the bytes of `stream` atomically, after verifying them against `descriptor`.
+        """Store the bytes of `stream` atomically, after verifying them against `descriptor`; the stream is closed.
+
+        If the stream can `skip` bytes, what an interrupted call has stored is not read again: it is hashed, and the
+        stream is continued after it.
 
         Raises:
             IntegrityError: The bytes do not match; nothing was stored.
             UnsupportedError: This installation cannot compute the algorithm of the digest.
+            OSError: They cannot be stored; nothing was.
         """
-        digest = descriptor.digest
-        digest.hasher()
-        blobs = _make_directory(_BLOBS, self._root)
-        try:
-            algorithm = _make_directory(digest.algorithm.encode(), blobs)
-        finally:
-            system.close(blobs)
-        name = b".%s" % secrets.token_hex(8).encode()
-        try:
-            fd = system.open_new_file(name, algorithm)
+        with contextlib.closing(stream):
+            skip = getattr(stream, "skip", None)
+            with self.ingest(descriptor, resume=skip is not None) as writer:
+                if writer.offset and skip is not None:
+                    skip(writer.offset)
+                while data := stream.read(PIECE):
+                    writer.write(data)
+                writer.commit()
+
+    def ingest(self, expected: Descriptor | None = None, *, resume: bool = False) -> Ingest:
+        """Return a writer of one blob.
+
+        Args:
+            expected: The blob, if it is known before its bytes are.
+            resume: Continue the bytes that an earlier writer of `expected` has left, and leave them if this one is
+                closed before it commits. The caller writes from `offset` of the writer on.
+
+        Raises:
+            UnsupportedError: This installation cannot compute the algorithm of the digest.
+        """
+        if expected is not None:
+            expected.digest.hasher()
+            if expected.digest.algorithm not in ALGORITHMS:
+                raise StoreError(self.root.place, f"no blob can have the digest {expected.digest}")
+        with self.root.handle() as root:
             try:
-                with VerifiedReader(stream, digest, descriptor.size, what=f"blob {digest}") as verified:
-                    while data := verified.read(PIECE):
-                        system.write_all(fd, memoryview(data))
-                system.fchmod(fd, 0o644)
-                system.rename(name, algorithm, digest.encoded.encode(), algorithm)
-            except BaseException:
-                with contextlib.suppress(FileNotFoundError):  # It may have been renamed already.
-                    system.unlink(name, algorithm)
+                directory = self.root.make_directory(INGEST, root)
+            except OSError as error:
+                locate(error, self.root.place, "store")
                 raise
+        return Ingest(
+            self.root, directory, self._publish, sync=self._fsync != "never", expected=expected, resume=resume
+        )
+
+    def _publish(self, name: bytes, directory: int, digest: Digest) -> None:
+        with self._duplicate() as root, self._made(digest.algorithm, root) as algorithm:
+            with shared_lock(root):
+                system.rename(name, directory, digest.encoded.encode(), algorithm)
+            if self._fsync == "always":
+                system.fsync(algorithm)
+
+    @contextlib.contextmanager
+    def _made(self, algorithm: str, root: int) -> Iterator[int]:
+        """Yield a handle on the directory of an algorithm, which is made if it does not exist."""
+        blobs = self.root.make_directory(self._below, root) if self._below else system.open_directory(b".", root)
+        try:
+            fd = self.root.make_directory(algorithm.encode(), blobs)
+            try:
+                # The first time, because another process may have made them and not synced them yet.
+                if self._fsync == "always" and algorithm not in self._synced:
+                    system.fsync(blobs)
+                    system.fsync(root)
+                    self._synced.add(algorithm)
+                yield fd
             finally:
                 system.close(fd)
         finally:
-            system.close(algorithm)
+            system.close(blobs)
+
+    def sync(self) -> None:
+        """Sync the names of all blobs, so that those put before survive a power cut; nothing with `never`."""
+        if self._fsync == "never":
+            return
+        with self._duplicate() as root:
+            try:
+                with self._open_below(root) as blobs:
+                    for algorithm in self._algorithms(blobs):
+                        fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
+                        try:
+                            system.fsync(fd)
+                        finally:
+                            system.close(fd)
+                    system.fsync(blobs)
+            except FileNotFoundError:
+                pass
+            system.fsync(root)
+
+    @contextlib.contextmanager
+    def _duplicate(self) -> Iterator[int]:
+        root = self.root.duplicate()
+        try:
+            yield root
+        finally:
+            system.close(root)
+
+    def delete_blob(self, digest: Digest) -> None:
+        """Delete a blob; do nothing if there is none. Whether anything refers to it is the caller's matter."""
+        if digest.algorithm not in ALGORITHMS:
+            return
+        with self._duplicate() as root, exclusive_lock(root, self.root.place):
+            try:
+                with self.open_algorithm(digest.algorithm, root) as algorithm:
+                    system.unlink(digest.encoded.encode(), algorithm)
+            except FileNotFoundError:
+                pass
 
     def iter_blobs(self) -> Iterator[Digest]:
         """Yield the digests of all files whose names are digests, sorted; other files are skipped (LAY-04)."""
-        found = []
-        try:
-            blobs = system.open_directory(_BLOBS, self._root, follow=self._links)
-        except FileNotFoundError:
-            return
-        try:
-            for algorithm in sorted(_ALGORITHMS & {os.fsdecode(name) for name in system.list_names(blobs)}):
-                found += [f"{algorithm}:{os.fsdecode(name)}" for name in self._names(algorithm, blobs)]
-        finally:
-            system.close(blobs)
-        for text in found:
+        for algorithm, names in self.names().items():
+            for name in names:
+                try:
+                    yield Digest.parse(f"{algorithm}:{os.fsdecode(name)}")
+                except NameFormatError:
+                    continue
+
+    def names(self) -> dict[str, list[bytes]]:
+        """Return the names in the directories of algorithms, those that are no digests too, sorted."""
+        found: dict[str, list[bytes]] = {}
+        with self._duplicate() as root:
             try:
-                digest = Digest.parse(text)
-            except NameFormatError:
-                continue
-            yield digest
+                with self._open_below(root) as blobs:
+                    for algorithm in self._algorithms(blobs):
+                        try:
+                            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
+                        except NotADirectoryError:
+                            continue
+                        try:
+                            found[algorithm] = system.list_names(fd)
+                        finally:
+                            system.close(fd)
+            except FileNotFoundError:
+                pass
+        return found
 
-    def _names(self, algorithm: str, blobs: int) -> list[bytes]:
-        try:
-            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-        except NotADirectoryError:
-            return []
-        try:
-            return system.list_names(fd)
-        finally:
-            system.close(fd)
-
-
-def odd_file(what: str, error: OSError, *, links: bool) -> str:
-    """Return why a file could not be opened as a regular file; without `links` the reason may be a link."""
-    if links or error.errno not in _LINK:
-        return f"{what} is not a regular file"
-    return (
-        f"{what} is not a regular file, or is reached through a link; "
-        "links are followed with blob_links=True, in the command with --policy lenient or --profile lenient"
-    )
-
-
-def _make_directory(name: bytes, parent: int) -> int:
-    try:
-        system.make_directory(name, parent)
-    except FileExistsError:
-        return system.open_directory(name, parent)
-    fd = system.open_directory(name, parent)
-    try:
-        system.fchmod(fd, 0o755)
-    except OSError:
-        system.close(fd)
-        raise
-    return fd
+    @staticmethod
+    def _algorithms(blobs: int) -> list[str]:
+        return sorted(ALGORITHMS & {os.fsdecode(name) for name in system.list_names(blobs)})

@@ -29,10 +29,12 @@ class BlobSource(Protocol):
 
 
 class BlobStore(BlobSource, Protocol):
-    """A source that also stores blobs."""
+    """A source that also stores blobs. Several threads may call it at once."""
 
     def put_blob(self, stream: ByteStream, descriptor: Descriptor) -> None:
         """Store the bytes of `stream` atomically, after verifying them against `descriptor`; idempotent.
+
+        A blob that exists is replaced, so that a damaged one is mended. The stream is closed.
 
         Raises:
             IntegrityError: The bytes do not match; nothing was stored.
@@ -41,6 +43,14 @@ class BlobStore(BlobSource, Protocol):
 
     def has_blob(self, digest: Digest) -> bool:
         """Tell whether the blob exists."""
+        ...
+
+    def reuse_blob(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob of this digest and size exists, and keep it as if it had been stored just now.
+
+        A caller that refers to blobs already stored calls this instead of `has_blob`: where unused blobs are deleted,
+        it keeps them for as long as those stored now.
+        """
         ...
 
     def iter_blobs(self) -> Iterator[Digest]:
@@ -64,7 +74,8 @@ class MemoryBlobs:
     def put_blob(self, stream: ByteStream, descriptor: Descriptor) -> None:
         """Store the bytes of `stream`, after verifying them against `descriptor`."""
         parts = []
-        with VerifiedReader(stream, descriptor.digest, descriptor.size) as verified:
+        what = f"blob {descriptor.digest}"
+        with VerifiedReader(stream, descriptor.digest, descriptor.size, what=what) as verified:
             while part := verified.read(1 << 20):
                 parts.append(part)
         self._blobs[descriptor.digest] = b"".join(parts)
@@ -73,9 +84,17 @@ class MemoryBlobs:
         """Tell whether the blob exists."""
         return digest in self._blobs
 
+    def reuse_blob(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob of this digest and size exists."""
+        return len(self._blobs.get(descriptor.digest, b"")) == descriptor.size and self.has_blob(descriptor.digest)
+
     def iter_blobs(self) -> Iterator[Digest]:
         """Yield the digests of all blobs, sorted."""
         yield from sorted(self._blobs)
+
+    def delete_blob(self, digest: Digest) -> None:
+        """Delete a blob; do nothing if there is none."""
+        self._blobs.pop(digest, None)
 
 
 def open_verified(

@@ -8,7 +8,7 @@ bytes for each. A read hashes the blocks that it touches, so every byte that is 
 import hashlib
 from collections.abc import Iterable
 
-from oci_layers.blob.directory import SectionReader
+from oci_layers.blob.section import SectionReader
 from oci_layers.errors import DigestMismatchError, StoreError
 from oci_layers.spec.digest import Digest
 

@@ -150,7 +150,7 @@ def _is_left(name: bytes, parent: int) -> bool:
     except OSError:
         return False
     try:
-        return system.lock(fd, wait=False) and bool(system.list_names(fd))
+        return system.lock(fd, wait=False) is True and bool(system.list_names(fd))
     except OSError:
         return False
     finally:

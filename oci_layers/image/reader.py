@@ -11,7 +11,7 @@ from typing import TypeVar
 import attrs
 
 from oci_layers.blob.compression import Compression, sniff
-from oci_layers.blob.directory import SectionReader
+from oci_layers.blob.section import SectionReader
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream, drain
 from oci_layers.blob.uncompressed import CountingReader, UncompressedReader

@@ -12,7 +12,7 @@ from typing import IO
 
 from oci_layers import system
 from oci_layers.blob.compression import decompressed, sniff
-from oci_layers.blob.directory import OpenFile, SectionReader
+from oci_layers.blob.section import OpenFile, SectionReader
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.errors import (

@@ -6,7 +6,7 @@ module, so that all functions that open a place give the same answer.
 
 from oci_layers.errors import StoreError, UnsupportedError
 from oci_layers.store.archive import TarArchive
-from oci_layers.store.layout import LayoutFiles
+from oci_layers.store.files import LayoutFiles
 
 __all__ = ["describe", "is_docker", "refuse_schema_1", "wrong_transport"]
 

@@ -37,7 +37,7 @@ from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import select
 from oci_layers.spec.strict_json import load_json
 from oci_layers.store.archive import Member, TarArchive
-from oci_layers.store.layout import read_file
+from oci_layers.store.files import read_file
 from oci_layers.store.name import normalize_reference
 from oci_layers.store.select import fits, host_platform, stand_in
 

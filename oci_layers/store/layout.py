@@ -1,191 +1,391 @@
-"""The image layout (image-layout.md): a marker, an index and blobs, in a directory or in a tar file.
+"""The image layout in a directory, as a store that any number of threads and processes use (image-layout.md).
 
-This module interprets the files; a `LayoutFiles` opens them, in a directory (`LayoutDirectory`) or in an archive
-(`archive.TarArchive`). Unknown files in a layout are no error (LAY-04).
+Blobs are `blob/directory`'s. This module adds the index: it is read anew by each call, because other processes change
+it, and changed under the exclusive lock of the store: read, edited (`index_file`), written to a file of its own and
+renamed over the old one. So a reader always finds the old index or the new one, and no change is lost.
+
+In the directory, beside what the spec defines: `ingest/` has blobs that are being written and the files of leases;
+`quarantine/`, if fsck has made it, damaged blobs.
 """
 
 import contextlib
-import errno
 import os
-import threading
-import warnings
-import weakref
-from collections.abc import Iterator
-from typing import Protocol
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import Self
 
 from oci_layers import system
-from oci_layers.blob.directory import DirectoryBlobs, OpenFile, SectionReader, odd_file
+from oci_layers.blob.directory import BLOBS, DirectoryBlobs, Fsync
+from oci_layers.blob.ingest import INGEST
+from oci_layers.blob.lock import LOCK_FILE, exclusive_lock
+from oci_layers.blob.root import OpenDirectory, is_odd
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream
-from oci_layers.errors import LimitError, OCIError, PlaceMissingError, StoreError, escape
+from oci_layers.blob.union import UnionBlobs
+from oci_layers.errors import BlobMissingError, StoreError, locate
 from oci_layers.limits import Limits
+from oci_layers.spec.codec import to_json
 from oci_layers.spec.descriptor import Descriptor
-from oci_layers.spec.digest import Digest
-from oci_layers.spec.document import parse_index, parse_layout
+from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import Index
-from oci_layers.spec.mediatype import OCI_INDEX
+from oci_layers.spec.platform import Platform
+from oci_layers.store.files import INDEX, MARKER, parse_index_file, read_index_bytes, read_layout_index
+from oci_layers.store.index_file import EMPTY_INDEX, renamed, tagged, untagged
+from oci_layers.store.select import entries_of, find
 
-__all__ = ["LayoutDirectory", "LayoutFiles", "read_file", "read_layout_index"]
+__all__ = ["LEASE", "Layout"]
 
+LEASE = b"lease-"
+"""The first bytes of the names of leases, files in `ingest/`."""
 
-class LayoutFiles(Protocol):
-    """The files of a layout or an archive."""
-
-    place: str
-
-    @property
-    def blobs(self) -> BlobSource:
-        """The blobs of the layout."""
-        ...
-
-    def open_file(self, name: str) -> ByteStream | None:
-        """Open a file at the top; return None if there is none. The caller closes it."""
-        ...
-
-    def has_directory(self, name: str) -> bool:
-        """Tell whether there is a directory with this name at the top."""
-        ...
-
-    def close(self) -> None:
-        """Close the place and the files opened in it."""
-        ...
+_OURS = frozenset({BLOBS, INGEST, INDEX.encode(), LOCK_FILE})
+"""What a directory may hold in which a layout is made: the rest of an interrupted `create`."""
 
 
-class LayoutDirectory:
-    """A layout in a directory. Also the `BlobSource` of the layout.
+class Layout:
+    """An image layout in a directory: a `WritableRepository`. `create` and `open` return one.
 
-    Thread-safe. If it is not closed, it is closed when it is collected, with a `ResourceWarning`.
+    Nothing is kept in memory: each call reads what other processes have written. Close it, or use it as a context
+    manager; if it is not closed, it is closed when it is collected, with a `ResourceWarning`.
     """
 
-    _root = -1
-
-    def __init__(self, directory: str | os.PathLike[str], *, links: bool = False) -> None:
-        """Open a directory; with `links`, its files and blobs may be symbolic links to any place.
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        fsync: Fsync = "always",
+        blob_links: bool = False,
+        shared_blobs: str | os.PathLike[str] | None = None,
+        fallback: Sequence[BlobSource] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        """Open a directory, whatever is in it; `open` also checks that it is a layout.
 
         Raises:
             PlaceMissingError: There is no such directory.
         """
         self.place = os.fspath(directory)
-        self._links = links
-        self._lock = threading.Lock()
-        self._opened: weakref.WeakSet[OpenFile] = weakref.WeakSet()
+        self._links = blob_links
+        self._fsync = fsync
+        self._limits = limits or Limits()
+        self._root = OpenDirectory(self.place)
+        self._shared = self._root
         try:
-            self._root = system.open_root(system.resolve(self.place))
-        except (FileNotFoundError, NotADirectoryError):
-            raise PlaceMissingError(self.place, "no such directory") from None
+            if shared_blobs is None:
+                self.own_blobs = DirectoryBlobs(self._root, links=blob_links, fsync=fsync)
+            else:
+                self._shared = OpenDirectory(os.fspath(shared_blobs))
+                self.own_blobs = DirectoryBlobs(self._shared, below=b"", links=blob_links, fsync=fsync)
+        except BaseException:
+            self.close()
+            raise
+        self._blobs = UnionBlobs(self.own_blobs, *fallback) if fallback else self.own_blobs
+
+    @classmethod
+    def create(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        exist_ok: bool = False,
+        fsync: Fsync = "always",
+        shared_blobs: str | os.PathLike[str] | None = None,
+        limits: Limits | None = None,
+    ) -> Self:
+        """Make an empty layout, and the directories above it; return it opened.
+
+        An interrupted call can be repeated; several processes may call it at once, with `exist_ok`.
+
+        Args:
+            directory: Where; absent, empty, or a layout if `exist_ok`.
+            exist_ok: Open the layout that exists.
+            fsync: As for `open`.
+            shared_blobs: As for `open`.
+            limits: As for `open`.
+
+        Raises:
+            StoreError: A layout exists already, or the directory has other files.
+        """
+        place = os.fspath(directory)
+        _make_directories(place, sync=fsync != "never")
+        layout = cls(directory, fsync=fsync, shared_blobs=shared_blobs, limits=limits)
+        try:
+            layout._make(exist_ok=exist_ok)
+        except BaseException as error:
+            layout.close()
+            if isinstance(error, OSError):
+                locate(error, place, "store")
+            raise
+        return layout
+
+    def _make(self, *, exist_ok: bool) -> None:
+        with self._duplicate() as root, exclusive_lock(root, self.place):
+            names = system.list_names(root)
+            if MARKER.encode() in names:
+                if not exist_ok:
+                    raise StoreError(self.place, "a layout exists there already")
+                read_layout_index(self, self._limits)
+                return
+            if foreign := [name for name in names if name not in _OURS]:
+                raise StoreError(self.place, f"not a layout, and not empty: it has {os.fsdecode(foreign[0])}")
+            system.close(self._root.make_directory(BLOBS, root))
+            if INDEX.encode() not in names:
+                self._replace(INDEX, EMPTY_INDEX, root)
+            self._replace(MARKER, to_json(ImageLayout()), root)  # Last: it makes the directory a layout.
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        fsync: Fsync = "always",
+        blob_links: bool = False,
+        shared_blobs: str | os.PathLike[str] | None = None,
+        fallback: Sequence[BlobSource] = (),
+        limits: Limits | None = None,
+    ) -> Self:
+        """Open a layout, for reading and writing; nothing is written by opening it.
+
+        Args:
+            directory: The directory of the layout.
+            fsync: When writes survive a power cut:
+
+                * `"always"`: a blob when `put_blob` or `commit` returns, an image when `tag` returns.
+                * `"commit"`: an image and all of its blobs when `tag` returns; a blob that no image refers to yet may
+                  vanish, but is never there in part.
+                * `"never"`: not at all; they survive the death of the process.
+            blob_links: Follow symbolic links to blobs, `index.json` and `oci-layout`, as for `open_image`.
+            shared_blobs: The directory that has the blobs, as `ALGORITHM/ENCODED`, for several layouts: that of
+                skopeo's `--shared-blob-dir` (LAY-07).
+            fallback: Where to look for blobs that are missing here, in this order (LAY-07); written to never.
+            limits: The limits on documents.
+
+        Raises:
+            PlaceMissingError: There is no such directory.
+            StoreError: It is not a layout.
+            DocumentError: The marker or the index is malformed.
+        """
+        layout = cls(
+            directory,
+            fsync=fsync,
+            blob_links=blob_links,
+            shared_blobs=shared_blobs,
+            fallback=fallback,
+            limits=limits,
+        )
+        try:
+            read_layout_index(layout, layout._limits)
+        except BaseException:
+            layout.close()
+            raise
+        return layout
 
     @property
-    def blobs(self) -> BlobSource:
+    def blobs(self) -> DirectoryBlobs | UnionBlobs:
         """The blobs of the layout."""
-        return self
+        return self._blobs
+
+    @property
+    def root(self) -> OpenDirectory:
+        """The open directory of the layout."""
+        return self._root
 
     def open_file(self, name: str) -> ByteStream | None:
         """Open a file at the top; return None if there is none.
 
         Raises:
-            StoreError: It is not a regular file, or the directory has been closed.
+            StoreError: It is not a regular file, or the layout has been closed.
         """
-        with self._using_root() as root:
-            try:
-                fd = system.open_regular_file(name.encode(), root, follow=self._links)
-            except FileNotFoundError:
-                return None
-            except OSError as error:
-                if error.errno in {errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO}:
-                    raise StoreError(self.place, odd_file(name, error, links=self._links)) from error
-                raise
-            file = OpenFile(fd, self.place)
-            self._opened.add(file)
-        return SectionReader(file, 0, file.size)
+        return self._root.open_file(
+            name,
+            lambda root: system.open_regular_file(name.encode(), root, follow=self._links),
+            links=self._links,
+        )
 
     def has_directory(self, name: str) -> bool:
         """Tell whether there is a directory with this name at the top."""
-        with self._using_root() as root:
+        with self._root.handle() as root:
             try:
                 system.close(system.open_directory(name.encode(), root, follow=self._links))
+            except (FileNotFoundError, NotADirectoryError):
+                return False
             except OSError as error:
-                if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                if is_odd(error):
                     return False
                 raise
             return True
 
-    def open_blob(self, digest: Digest) -> ByteStream:
-        """Open the bytes of a blob, not verified."""
-        with self._using_root() as root:
-            found = DirectoryBlobs(root, self.place, links=self._links).open_blob(digest)
-            self._opened.add(found.file)
-        return found
+    def index(self) -> Index:
+        """Return the index, as it is now.
+
+        Raises:
+            DocumentError: It is malformed.
+        """
+        return parse_index_file(read_index_bytes(self, self._limits), self._limits)
+
+    def entries(self, ref: str | None = None) -> list[Descriptor]:
+        """Return the entries of one image, or all; see `Repository.entries`."""
+        return entries_of(self.index(), self.blobs, ref, self._limits)
+
+    def resolve(self, ref: str | None = None, *, platform: str | Platform | None = None) -> Descriptor:
+        """Return the descriptor of one image.
+
+        Args:
+            ref: A name or a digest, also one in a nested index; None for the only image.
+            platform: The platform of a manifest, which is looked for in indexes; if None, the entry itself is
+                returned, be it an index. If several entries have the name, this machine's platform decides.
+
+        Raises:
+            ReferenceMissingError: There is no such image, or there are several; the error lists the existing ones.
+        """
+        index = self.index()
+        if platform is None:
+            found = entries_of(index, self.blobs, ref, self._limits)
+            if len({each.digest for each in found}) == 1:
+                return found[0]
+        wanted = Platform.parse(platform) if isinstance(platform, str) else platform
+        return find(index, self.blobs, ref=ref, platform=wanted, limits=self._limits)[0]
+
+    def tag(self, ref: str | None, descriptor: Descriptor, *others: Descriptor) -> None:
+        """Give an image a name, in place of the entries that have it; see `WritableRepository.tag`.
+
+        Raises:
+            NameFormatError: `ref` cannot be a name.
+            BlobMissingError: The blob of a descriptor does not exist.
+            DocumentError: The index is malformed; it is left as it is.
+        """
+        descriptors = (descriptor, *others)
+        with self._changing_index() as root:
+            for each in descriptors:
+                if each.data is None and not self.blobs.has_blob(each.digest):
+                    raise BlobMissingError(str(each.digest))
+            self._rewrite(tagged(self._raw(), ref, descriptors, self._limits), root)
+
+    def untag(self, ref: str) -> None:
+        """Remove the entries with a name or a digest; their blobs stay until `gc` deletes them.
+
+        Raises:
+            ReferenceMissingError: There is no such entry; the error lists the existing ones.
+        """
+        with self._changing_index() as root:
+            self._rewrite(untagged(self._raw(), ref, self._limits), root)
+
+    def move(self, old: str, new: str) -> None:
+        """Rename the entries with a name or a digest; entries that have the new name lose it and go.
+
+        Raises:
+            NameFormatError: `new` cannot be a name.
+            ReferenceMissingError: There is no such entry; the error lists the existing ones.
+        """
+        with self._changing_index() as root:
+            self._rewrite(renamed(self._raw(), old, new, self._limits), root)
 
     @contextlib.contextmanager
-    def _using_root(self) -> Iterator[int]:
-        """Yield the handle of the directory; a lock keeps it open meanwhile."""
-        with self._lock:
-            if self._root < 0:
-                raise StoreError(self.place, "closed")
-            yield self._root
+    def lease(self) -> Iterator[None]:
+        """Return a context in which `gc` keeps every blob that is stored or reused, by whatever process.
+
+        A lease ends with its process, too.
+        """
+        name = LEASE + secrets.token_hex(8).encode()
+        with self._duplicate() as root, self._located(), self._ingest(root) as ingest:
+            fd = self._root.create_file(name, ingest)
+            try:
+                system.lock(fd, wait=True)
+                yield
+            finally:
+                system.close(fd)
+                with contextlib.suppress(FileNotFoundError):
+                    system.unlink(name, ingest)
+
+    def _raw(self) -> bytes:
+        return read_index_bytes(self, self._limits)
+
+    @contextlib.contextmanager
+    def _changing_index(self) -> Iterator[int]:
+        with self._duplicate() as root, self._located(), exclusive_lock(root, self.place):
+            yield root
+
+    def _rewrite(self, raw: bytes, root: int) -> None:
+        self.own_blobs.sync()
+        self._replace(INDEX, raw, root)
+
+    def _replace(self, name: str, data: bytes, root: int) -> None:
+        """Write a file at the top: at any time it is the old one or the new one."""
+        temporary = secrets.token_hex(16).encode()
+        with self._ingest(root) as ingest:
+            fd = self._root.create_file(temporary, ingest)
+            try:
+                system.lock(fd, wait=False)
+                system.write_all(fd, memoryview(data))
+                if self._fsync != "never":
+                    system.fsync(fd)
+                system.rename(temporary, ingest, name.encode(), root)
+            except BaseException:
+                with contextlib.suppress(OSError):  # What cannot be removed is left for the garbage collection.
+                    system.unlink(temporary, ingest)
+                raise
+            finally:
+                system.close(fd)
+        if self._fsync != "never":
+            system.fsync(root)
+
+    @contextlib.contextmanager
+    def _ingest(self, root: int) -> Iterator[int]:
+        fd = self._root.make_directory(INGEST, root)
+        try:
+            yield fd
+        finally:
+            system.close(fd)
+
+    @contextlib.contextmanager
+    def _duplicate(self) -> Iterator[int]:
+        root = self._root.duplicate()
+        try:
+            yield root
+        finally:
+            system.close(root)
+
+    @contextlib.contextmanager
+    def _located(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            locate(error, self.place, "store")
+            raise
 
     def close(self) -> None:
-        """Close the directory and the files opened in it; later reads raise StoreError."""
-        with self._lock:
-            for file in list(self._opened):
-                file.close()
-            root, self._root = self._root, -1
-            if root >= 0:
-                system.close(root)
+        """Close the layout and the files opened in it; later calls raise StoreError."""
+        self._root.close()
+        if self._shared is not self._root:
+            self._shared.close()
 
-    def __del__(self) -> None:
-        if self._root >= 0:
-            try:
-                warnings.warn(f"unclosed {escape(self.place)}", ResourceWarning, stacklevel=1, source=self)
-            finally:
-                self.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
-def read_file(files: LayoutFiles, name: str, *, limit: str, allowed: int) -> bytes | None:
-    """Return all bytes of a small file at the top; None if there is no file.
-
-    Raises:
-        LimitError: The file is longer than `allowed` bytes.
-    """
-    stream = files.open_file(name)
-    if stream is None:
-        return None
-    raw = b""
+def _make_directories(place: str, *, sync: bool) -> None:
+    """Make a directory and those above it that do not exist; sync the name of each."""
+    path, missing = system.resolve(place), list[str]()
+    while path and not system.exists(path):
+        path, _, name = path.rpartition(os.sep)
+        missing.append(name)
     try:
-        while data := stream.read(1 << 16):
-            raw += data
-            if len(raw) > allowed:
-                raise LimitError(limit, allowed, len(raw))
-    finally:
-        stream.close()
-    return raw
-
-
-def read_layout_index(files: LayoutFiles, limits: Limits) -> Index:
-    """Return the index of a layout, after checking its marker.
-
-    Raises:
-        StoreError: There is no marker or no index: this is not a layout.
-        DocumentError: One of them is malformed, or of an unknown version.
-    """
-    allowed = limits.document_bytes
-    marker = read_file(files, "oci-layout", limit="document_bytes", allowed=allowed)
-    if marker is None:
-        raise StoreError(files.place, "not an OCI image layout: there is no file oci-layout")
-    with _about("oci-layout"):
-        parse_layout(marker, limits)
-    raw = read_file(files, "index.json", limit="document_bytes", allowed=allowed)
-    if raw is None:
-        raise StoreError(files.place, "not a complete OCI image layout: there is no file index.json")
-    with _about("index.json"):
-        return parse_index(raw, Descriptor.of(raw, media_type=OCI_INDEX), limits).value
-
-
-@contextlib.contextmanager
-def _about(name: str) -> Iterator[None]:
-    """Add the name of a file to errors, as a note."""
+        parent = system.open_root(path or os.sep)
+    except NotADirectoryError:
+        raise StoreError(place, "it is a file, not a directory") from None
     try:
-        yield
-    except OCIError as error:
-        error.add_note(name)
+        for name in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                system.make_directory(os.fsencode(name), parent, 0o777)
+            if sync:
+                system.fsync(parent)
+            child = system.open_directory(os.fsencode(name), parent)
+            system.close(parent)
+            parent = child
+    except OSError as error:
+        locate(error, place, "store")
         raise
+    finally:
+        system.close(parent)

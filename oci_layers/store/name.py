@@ -11,7 +11,7 @@ from oci_layers.errors import NameFormatError, UnsupportedError
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.reference import Reference
 
-__all__ = ["TRANSPORTS", "ImageName", "check_text", "normalize_reference"]
+__all__ = ["TRANSPORTS", "ImageName", "check_name", "check_text", "normalize_reference"]
 
 TRANSPORTS = ("oci", "oci-archive", "docker-archive")
 _WITH_DIGESTS = frozenset({"oci", "oci-archive"})
@@ -96,6 +96,21 @@ def check_text(what: str, text: str) -> None:
         text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise NameFormatError(what, text, "it is not valid Unicode") from None
+
+
+def check_name(ref: str) -> None:
+    """Refuse text that cannot be the name of an image in an index; any other text can (LAY-09).
+
+    Raises:
+        NameFormatError: The text is empty, has a control character, looks like a digest, or cannot be a reference.
+    """
+    check_text("reference", ref)
+    if not ref:
+        raise NameFormatError("reference", ref, "it is empty")
+    if not ref.isprintable():
+        raise NameFormatError("reference", ref, "it has a control character")
+    if ref.partition(":")[0] in _ALGORITHMS and ":" in ref:
+        raise NameFormatError("reference", ref, "it looks like a digest")
 
 
 def normalize_reference(name: str) -> str:

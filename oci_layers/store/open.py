@@ -25,7 +25,8 @@ from oci_layers.spec.platform import Platform
 from oci_layers.store.archive import TarArchive
 from oci_layers.store.diagnose import is_docker, wrong_transport
 from oci_layers.store.docker import MANIFEST, DockerArchive
-from oci_layers.store.layout import LayoutDirectory, LayoutFiles, read_layout_index
+from oci_layers.store.files import LayoutFiles, read_layout_index
+from oci_layers.store.layout import Layout
 from oci_layers.store.name import ImageName, check_text
 from oci_layers.store.select import choose, require_platform
 
@@ -153,7 +154,7 @@ def open_files(where: ImageName, limits: Limits, temporary: str | None, *, blob_
     if not is_directory and (transport == "oci" or not transport) and not system.exists(place):
         raise PlaceMissingError(place, "no such directory" if transport else "no such file or directory")
     if is_directory:
-        directory = LayoutDirectory(place, links=blob_links)
+        directory = Layout(place, blob_links=blob_links, limits=limits)
         if transport in {"", "oci"}:
             return directory
         with contextlib.closing(directory):

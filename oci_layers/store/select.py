@@ -27,7 +27,19 @@ from oci_layers.spec.platform_selection import is_attestation, own_name, select
 from oci_layers.store.diagnose import refuse_schema_1
 from oci_layers.store.name import normalize_reference
 
-__all__ = ["Search", "choose", "find", "find_by_ref", "fits", "host_platform", "require_platform", "stand_in"]
+__all__ = [
+    "Search",
+    "choose",
+    "entries_of",
+    "find",
+    "find_by_ref",
+    "fits",
+    "host_platform",
+    "matching",
+    "names_of",
+    "require_platform",
+    "stand_in",
+]
 
 _DIGEST = re.compile("[a-z0-9+._-]+:.+")
 
@@ -86,7 +98,7 @@ def find(
             raise search.absent[0]
         for each in search.others:
             refuse_schema_1(each.media_type)
-        raise ReferenceMissingError(ref or "", _names(index.manifests), "image")
+        raise ReferenceMissingError(ref or "", names_of(_images(index)), "image")
     if len(images) == 1 and not search.absent and (platform is None or images[0].platform is None):
         return images[0], images
     unsaid = {each.digest for each in images if each.platform is None}
@@ -157,22 +169,39 @@ def fits(entry: Descriptor, platform: Platform) -> bool:
     return True
 
 
+def _images(index: Index) -> list[Descriptor]:
+    return [each for each in index.manifests if _is_image(each)]
+
+
 def _is_image(descriptor: Descriptor) -> bool:
     return role_of(descriptor.media_type) in {"manifest", "index"}
 
 
-def _names(descriptors: Sequence[Descriptor]) -> tuple[str, ...]:
-    """Return references to the images of an index: their names, or digests if they have no name."""
-    names = (own_name(each) or str(each.digest) for each in descriptors if _is_image(each))
-    return tuple(dict.fromkeys(names))
+def names_of(descriptors: Sequence[Descriptor]) -> tuple[str, ...]:
+    """Return references to the entries of an index: their names, or digests if they have no name."""
+    return tuple(dict.fromkeys(own_name(each) or str(each.digest) for each in descriptors))
 
 
-def _is_called(descriptor: Descriptor, ref: str) -> bool:
-    known = descriptor.annotations
-    full = known.get(annotations.CONTAINERD_IMAGE_NAME)
-    return ref == known.get(annotations.REF_NAME) or (
-        full is not None and normalize_reference(ref) == normalize_reference(full)
+def matching(descriptors: Sequence[Descriptor], ref: str, *, names_only: bool = False) -> list[int]:
+    """Return the positions of the entries with a name, or else with a digest; with `names_only`, not by digest.
+
+    The tag that containerd and Docker write beside a full name counts only if no entry has it as its whole name.
+    """
+    whole = [at for at, each in enumerate(descriptors) if _is_named(each, ref)]
+    if names_only:
+        return whole
+    return (
+        whole
+        or [at for at, each in enumerate(descriptors) if each.annotations.get(annotations.REF_NAME) == ref]
+        or [at for at, each in enumerate(descriptors) if str(each.digest) == ref]
     )
+
+
+def _is_named(descriptor: Descriptor, ref: str) -> bool:
+    full = descriptor.annotations.get(annotations.CONTAINERD_IMAGE_NAME)
+    if full is not None:
+        return normalize_reference(ref) == normalize_reference(full)
+    return descriptor.annotations.get(annotations.REF_NAME) == ref
 
 
 def find_by_ref(index: Index, blobs: BlobSource, ref: str | None, limits: Limits) -> list[Descriptor]:
@@ -182,21 +211,30 @@ def find_by_ref(index: Index, blobs: BlobSource, ref: str | None, limits: Limits
         ReferenceMissingError: There is no such image, or there are several; the error lists the existing ones.
         UnsupportedError: The entry with this name is a manifest of Docker's first schema.
     """
-    images = [each for each in index.manifests if _is_image(each)]
+    images = _images(index)
     if ref is None:
         found = images or list(index.manifests)  # `find` raises for entries that are no images.
     else:
-        found = [each for each in images if _is_called(each, ref)] or [
-            each for each in images if ref == str(each.digest)
-        ]
+        found = [images[at] for at in matching(images, ref)]
         if not found:
-            for each in index.manifests:
-                if ref == str(each.digest) or _is_called(each, ref):
-                    refuse_schema_1(each.media_type)
+            for at in matching(index.manifests, ref):
+                refuse_schema_1(index.manifests[at].media_type)
             return [_nested(index, blobs, ref, limits)]
     if images and len({own_name(each) for each in found}) > 1 and ref not in {str(each.digest) for each in found}:
-        raise ReferenceMissingError("", _names(found))
+        raise ReferenceMissingError("", names_of(found))
     return found
+
+
+def entries_of(index: Index, blobs: BlobSource, ref: str | None, limits: Limits) -> list[Descriptor]:
+    """Return the entries of an index with a name or a digest, also of a nested index by its digest; all without `ref`.
+
+    Raises:
+        ReferenceMissingError: There is no such entry; the error lists the existing ones.
+    """
+    if ref is None:
+        return list(index.manifests)
+    found = [index.manifests[at] for at in matching(index.manifests, ref)]
+    return found or [_nested(index, blobs, ref, limits)]
 
 
 def _nested(index: Index, blobs: BlobSource, ref: str, limits: Limits) -> Descriptor:
@@ -205,7 +243,7 @@ def _nested(index: Index, blobs: BlobSource, ref: str, limits: Limits) -> Descri
         for each in Search(blobs, limits).walk(index.manifests, None, 0):
             if str(each.digest) == ref:
                 return each
-    raise ReferenceMissingError(ref, _names(index.manifests))
+    raise ReferenceMissingError(ref, names_of(_images(index)))
 
 
 class Search:

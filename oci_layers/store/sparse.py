@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from oci_layers.blob.directory import PositionedReader, SectionReader
+from oci_layers.blob.section import PositionedReader, SectionReader
 
 __all__ = ["SparseRange"]
 

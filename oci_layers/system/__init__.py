@@ -23,13 +23,17 @@ A file is made in an open directory, written, read, and given its attributes:
     >>> system.utime(fd, 1_700_000_000 * 10**9)
     >>> system.fsync(fd)
     >>> system.close(fd)
+    >>> fd = system.open_existing_file(b"motd", root)
+    >>> system.touch(fd)
+    >>> system.fdatasync(fd)
+    >>> system.close(fd)
     >>> fd = system.open_regular_file(b"motd", root)
     >>> system.fstat(fd).st_size, system.pread(fd, 16, 0)
     (1048576, b'The lamp is lit.')
     >>> next(iter(system.data_extents(fd, 1 << 20)))[0]
     0
-    >>> system.lock(fd, wait=False)
-    True
+    >>> system.lock(fd, wait=False), system.lock(fd, wait=True, shared=True)
+    (True, True)
     >>> again = system.duplicate(fd)
     >>> system.close(again)
 
@@ -97,6 +101,7 @@ from oci_layers.system.files import (
     exists,
     fchmod,
     fchown,
+    fdatasync,
     fremovexattr,
     fsetxattr,
     fstat,
@@ -119,6 +124,7 @@ from oci_layers.system.files import (
     make_symlink,
     may_write,
     open_directory,
+    open_existing_file,
     open_new_file,
     open_parent,
     open_path,
@@ -130,6 +136,7 @@ from oci_layers.system.files import (
     rename,
     resolve,
     rmdir,
+    touch,
     unlink,
     utime,
     utime_at,
@@ -152,6 +159,7 @@ __all__ = [
     "exists",
     "fchmod",
     "fchown",
+    "fdatasync",
     "fremovexattr",
     "fsetxattr",
     "fstat",
@@ -175,6 +183,7 @@ __all__ = [
     "may_write",
     "mount_points",
     "open_directory",
+    "open_existing_file",
     "open_file_limit",
     "open_new_file",
     "open_parent",
@@ -189,6 +198,7 @@ __all__ = [
     "rmdir",
     "temporary_directory",
     "temporary_file",
+    "touch",
     "unlink",
     "utime",
     "utime_at",

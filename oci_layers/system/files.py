@@ -17,6 +17,7 @@ __all__ = [
     "exists",
     "fchmod",
     "fchown",
+    "fdatasync",
     "fremovexattr",
     "fsetxattr",
     "fstat",
@@ -39,6 +40,7 @@ __all__ = [
     "make_symlink",
     "may_write",
     "open_directory",
+    "open_existing_file",
     "open_new_file",
     "open_parent",
     "open_path",
@@ -50,6 +52,7 @@ __all__ = [
     "rename",
     "resolve",
     "rmdir",
+    "touch",
     "unlink",
     "utime",
     "utime_at",
@@ -70,6 +73,10 @@ _READ = (
     | _CLOEXEC
 )
 _PIN = getattr(os, "O_PATH", 0) | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
+_EXISTING_FILE = (
+    os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | _CLOEXEC
+)
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
 _LARGEST_DEVICE_PART = 2**31 - 1
 _NO_XATTR = frozenset({errno.ENOTSUP, errno.EPERM, errno.ENODATA})
 HAS_PROC = os.path.isdir("/proc/self/fd")
@@ -82,6 +89,7 @@ fchmod = getattr(os, "fchmod", None) or os.chmod
 fchown = getattr(os, "fchown", None) or os.chown
 fstat = os.fstat
 fsync = os.fsync
+fdatasync = getattr(os, "fdatasync", None) or os.fsync
 ftruncate = os.ftruncate
 
 
@@ -100,9 +108,18 @@ def open_directory(name: bytes, parent: int, *, follow: bool = False) -> int:
     return os.open(name, _DIRECTORY & ~_NOFOLLOW if follow else _DIRECTORY, dir_fd=parent)
 
 
-def open_new_file(name: bytes, parent: int) -> int:
-    """Create a file that only its owner may use, for writing; `name` must not exist."""
-    return os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
+def open_new_file(name: bytes, parent: int, mode: int = 0o600) -> int:
+    """Create a file for writing; `name` must not exist. The umask applies to `mode`: only the owner may use it."""
+    return os.open(name, _NEW_FILE, mode, dir_fd=parent)
+
+
+def open_existing_file(name: bytes, parent: int) -> int:
+    """Open a regular file for reading and writing; refuse a link, a device and a pipe."""
+    fd = os.open(name, _EXISTING_FILE, dir_fd=parent)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", os.fsdecode(name))
+    return fd
 
 
 def open_regular_file(name: bytes | str, parent: int | None = None, *, follow: bool = False) -> int:
@@ -138,9 +155,9 @@ def proc_path(fd: int) -> str:
     return f"/proc/self/fd/{fd}"
 
 
-def make_directory(name: bytes, parent: int) -> None:
-    """Make a directory that only its owner may use."""
-    os.mkdir(name, 0o700, dir_fd=parent)
+def make_directory(name: bytes, parent: int, mode: int = 0o700) -> None:
+    """Make a directory. The umask applies to `mode`: only its owner may use it."""
+    os.mkdir(name, mode, dir_fd=parent)
 
 
 def make_symlink(target: bytes, name: bytes, parent: int) -> None:
@@ -200,20 +217,31 @@ def may_write(name: bytes, parent: int) -> bool:
     return os.access(name, os.W_OK | os.X_OK, dir_fd=parent, effective_ids=effective)
 
 
-def lock(fd: int, *, wait: bool) -> bool:
+def lock(fd: int, *, wait: bool, shared: bool = False) -> bool | None:
     """Take the lock on an open file or directory, until the last handle that shares it is closed.
 
+    Args:
+        fd: The file. Two handles opened apart exclude each other, in one process too.
+        wait: Wait while another handle has the lock.
+        shared: Share the lock with others that share it.
+
     Returns:
-        Whether it was taken: False if another process has it and `wait` is False, or the platform has no such locks.
+        Whether it was taken: False if another handle has it and `wait` is False, None if the platform or the file
+        system has no such locks.
     """
     try:
         import fcntl
     except ImportError:  # pragma: no cover  # Windows
-        return False
+        return None
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        fcntl.flock(fd, kind if wait else kind | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return None
+        raise
     return True
 
 
@@ -240,6 +268,11 @@ def lchown(name: bytes, parent: int, uid: int, gid: int) -> None:
 def utime(fd: int, mtime_ns: int) -> None:
     """Set the access and modification time of an open file."""
     os.utime(fd, ns=(mtime_ns, mtime_ns))
+
+
+def touch(fd: int) -> None:
+    """Set the access and modification time of an open file to now, by the clock of its file system."""
+    os.utime(fd)
 
 
 def utime_at(name: bytes, parent: int, mtime_ns: int) -> None:

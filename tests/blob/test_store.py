@@ -1,9 +1,10 @@
+import contextlib
 import io
 
 import attrs
 import pytest
 
-from oci_layers.blob import DirectoryBlobs, MemoryBlobs, open_verified, read_verified
+from oci_layers.blob import DirectoryBlobs, MemoryBlobs, OpenDirectory, open_verified, read_verified
 from oci_layers.errors import (
     BlobMissingError,
     DigestMismatchError,
@@ -25,11 +26,8 @@ def blobs(request, tmp_path):
     if request.param == "memory":
         yield MemoryBlobs()
         return
-    from oci_layers import system
-
-    root = system.open_root(str(tmp_path))
-    yield DirectoryBlobs(root, str(tmp_path))
-    system.close(root)
+    with contextlib.closing(OpenDirectory(str(tmp_path))) as root:
+        yield DirectoryBlobs(root)
 
 
 def read(stream):

@@ -17,7 +17,7 @@ from oci_layers.errors import (
     ReferenceMissingError,
     StoreError,
 )
-from oci_layers.store.layout import LayoutDirectory
+from oci_layers.store.layout import Layout
 from tests.support.layers import Built, f, image, tar
 
 LAYER = tar(f("a", "a"))
@@ -60,7 +60,7 @@ def test_a_directory_that_is_not_there_is_a_missing_place(tmp_path):
     (tmp_path / "file").touch()
     for name in ("none", "file"):
         with pytest.raises(PlaceMissingError) as raised:
-            LayoutDirectory(tmp_path / name)
+            Layout(tmp_path / name)
         assert (raised.value.place, raised.value.reason) == (f"{tmp_path}/{name}", "no such directory")
 
 
@@ -251,14 +251,14 @@ def test_an_error_of_the_system_comes_through(tmp_path, monkeypatch, call):
     def fault(*arguments, **options):
         raise OSError(errno.EIO, "input/output error")
 
-    with contextlib.closing(LayoutDirectory(image(tmp_path, LAYER))) as files:
+    with contextlib.closing(Layout(image(tmp_path, LAYER))) as files:
         monkeypatch.setattr(system, call, fault)
         with pytest.raises(OSError, match="input/output error"):
             files.open_file("index.json") if call == "open_regular_file" else files.has_directory("blobs")
 
 
 def test_a_layout_that_is_closed_gives_nothing_more(tmp_path):
-    files = LayoutDirectory(image(tmp_path, LAYER))
+    files = Layout(image(tmp_path, LAYER))
     files.close()
     files.close()
     with pytest.raises(StoreError) as raised:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oci_layers.blob.directory import OpenFile, SectionReader
+from oci_layers.blob.section import OpenFile, SectionReader
 from oci_layers.store.sparse import SparseRange
 
 STORED = b"0123456789"

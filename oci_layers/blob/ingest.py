@@ -1,0 +1,262 @@
+"""One blob on its way into a store: bytes are hashed as they are written to a file that is no blob yet.
+
+Theory of operation. A blob exists when its path does, so the path must not appear before the bytes are complete,
+verified and, with `fsync`, on the disk. They are written to a file in `ingest/`, a directory beside `blobs/`; `commit`
+compares size and digest, syncs the file, and renames it to the blob's path under the store's shared lock. A rename
+replaces a blob that exists: the new bytes are verified, the old ones may be damaged.
+
+The file is locked while a process writes it; without a lock it was abandoned, and garbage collection removes it once
+it is old. A file named after the digest that is expected can be continued: what it holds is hashed first, and if the
+whole then has another digest, all of it is discarded. Only one writer continues it; others write files of their own.
+
+After an error in writing or syncing the file is removed, never tried again: the kernel may have dropped dirty pages.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+from oci_layers import system
+from oci_layers.blob.root import OpenDirectory
+from oci_layers.blob.stream import PIECE
+from oci_layers.errors import DigestMismatchError, SizeMismatchError, StoreError, locate
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+
+__all__ = ["INGEST", "Ingest", "partial_name"]
+
+INGEST = b"ingest"
+"""The directory of files that are no blobs yet; containerd and BuildKit have one of this name in their stores."""
+
+Publish = Callable[[bytes, int, Digest], None]
+"""Renames a file, given by its name and the handle of its directory, to the path of a blob."""
+
+
+def partial_name(digest: Digest) -> bytes:
+    """Return the name of the file in which the bytes of a blob are collected across interruptions."""
+    return f"{digest.algorithm}-{digest.encoded}".encode()
+
+
+class Ingest:
+    """A writer of one blob. Not thread-safe.
+
+    Leaving it as a context manager without `commit` discards the bytes; a resumable one keeps those written without
+    an error.
+    """
+
+    def __init__(
+        self,
+        root: OpenDirectory,
+        directory: int,
+        publish: Publish,
+        *,
+        sync: bool,
+        expected: Descriptor | None = None,
+        resume: bool = False,
+    ) -> None:
+        """Create the file; with `resume`, continue that of `expected`, and keep it when the writer is closed.
+
+        Args:
+            root: The directory of the store.
+            directory: An open handle on its ingest directory, which this object closes.
+            publish: Called by `commit`.
+            sync: Whether `commit` syncs the file.
+            expected: The blob, if it is known.
+            resume: Whether the bytes of `expected` are collected across interruptions.
+
+        Raises:
+            UnsupportedError: This installation cannot compute the algorithm of the digest.
+        """
+        self._root = root
+        self._directory = directory
+        self._publish = publish
+        self._sync = sync
+        self._expected = expected
+        self._partial = b""
+        self._fd = -1
+        self._name = b""
+        self._failed = False
+        self._committed: Descriptor | None = None
+        self._like = Digest.of(b"") if expected is None else expected.digest
+        self.offset = 0
+        """The number of bytes that the file holds; a resumed one begins with those of the earlier writers."""
+        try:
+            self._hasher = self._like.hasher()
+            if not (resume and expected is not None and self._resume(expected)):
+                self._name = secrets.token_hex(16).encode()
+                self._fd = self._create(self._name)
+                system.lock(self._fd, wait=False)
+        except BaseException:
+            self.close()
+            raise
+
+    def _create(self, name: bytes) -> int:
+        try:
+            return self._root.create_file(name, self._directory)
+        except OSError as error:
+            if not isinstance(error, FileExistsError):
+                locate(error, self._root.place, "store")
+            raise
+
+    def _resume(self, expected: Descriptor) -> bool:
+        """Open the file of an expected blob, new or not; return False if another writer has it."""
+        name = partial_name(expected.digest)
+        try:
+            fd = system.open_existing_file(name, self._directory)
+        except FileNotFoundError:
+            try:
+                fd = self._create(name)
+            except FileExistsError:
+                return False
+        except OSError:
+            return False  # A link or a device, which no writer made.
+        try:
+            mine = system.lock(fd, wait=False) is True and self._is_named(fd, name)
+        except BaseException:
+            system.close(fd)
+            raise
+        if not mine:
+            system.close(fd)
+            return False
+        self._fd, self._name, self._partial = fd, name, name
+        self._hash_existing(expected)
+        return True
+
+    def _is_named(self, fd: int, name: bytes) -> bool:
+        """Return whether the open file still has its name: its last writer may have published it before the lock."""
+        try:
+            found, own = system.lstat(name, self._directory), system.fstat(fd)
+        except FileNotFoundError:
+            return False
+        return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+
+    def _hash_existing(self, expected: Descriptor) -> None:
+        size = system.fstat(self._fd).st_size
+        if size == 0:
+            return  # Perhaps opened for writing only.
+        if size > expected.size:
+            self.restart()
+            return
+        while data := system.pread(self._fd, PIECE, self.offset):
+            self._hasher.update(data)
+            self.offset += len(data)
+
+    def restart(self) -> None:
+        """Discard all bytes and begin again."""
+        with self._writing():
+            system.ftruncate(self._fd, 0)
+        self._hasher = self._like.hasher()
+        self.offset = 0
+
+    def write(self, data: bytes) -> int:
+        """Append bytes; return how many.
+
+        Raises:
+            SizeMismatchError: There are more bytes than the expected blob has.
+            OSError: They cannot be written; the writer is of no more use.
+        """
+        self._check_open()
+        expected = self._expected
+        if expected is not None and self.offset + len(data) > expected.size:
+            self._failed = True
+            raise SizeMismatchError(f"blob {expected.digest}", expected.size, self.offset + len(data))
+        self._hasher.update(data)
+        with self._writing():
+            system.write_at(self._fd, memoryview(data), self.offset)
+        self.offset += len(data)
+        return len(data)
+
+    def _check_open(self) -> None:
+        if self._fd < 0:
+            raise StoreError(self._root.place, "the writer is closed")
+
+    def commit(self, expected: Descriptor | Digest | None = None) -> Descriptor:
+        """Verify the bytes, and make them a blob; again, if they are one, only verify.
+
+        Args:
+            expected: What the bytes must be; a digest alone leaves the size open.
+
+        Returns:
+            A descriptor with their digest and size, and the media type of `expected` if it has one.
+
+        Raises:
+            IntegrityError: They are something else; they are discarded.
+            OSError: They cannot be stored; they are discarded.
+        """
+        expected = expected or self._expected
+        try:
+            found = self._committed or self._described(expected)
+            _compare(found, expected)
+            if self._committed is None:
+                self._store(found.digest)
+                self._committed = found
+        except BaseException:
+            self._failed = self._committed is None
+            self.close()
+            raise
+        self.close()
+        return found
+
+    def _described(self, expected: Descriptor | Digest | None) -> Descriptor:
+        self._check_open()
+        digest = Digest(f"{self._like.algorithm}:{self._hasher.hexdigest()}")
+        media_type = expected.media_type if isinstance(expected, Descriptor) else "application/octet-stream"
+        return Descriptor(media_type=media_type, digest=digest, size=self.offset)
+
+    def _store(self, digest: Digest) -> None:
+        with self._writing():
+            if self._sync:
+                system.fsync(self._fd)
+            system.touch(self._fd)  # The age of a blob counts from here, not from the last byte written.
+            self._publish(self._name, self._directory, digest)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Name the store in an OSError, and remember that the bytes on disk are not to be trusted."""
+        try:
+            yield
+        except OSError as error:
+            self._failed = True
+            locate(error, self._root.place, "store")
+            raise
+
+    def close(self) -> None:
+        """Close the writer; discard its bytes, unless they were committed or can be resumed."""
+        fd, self._fd = self._fd, -1
+        directory, self._directory = self._directory, -1
+        if directory < 0:
+            return
+        resumable = self._name == self._partial and self.offset > 0 and not self._failed
+        try:
+            if fd >= 0 and self._committed is None and not resumable:
+                with contextlib.suppress(OSError):  # What cannot be removed is left for the garbage collection.
+                    system.unlink(self._name, directory)
+        finally:
+            if fd >= 0:
+                system.close(fd)
+            system.close(directory)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _compare(found: Descriptor, expected: Descriptor | Digest | None) -> None:
+    """Compare size, then digest."""
+    if expected is None:
+        return
+    digest = expected if isinstance(expected, Digest) else expected.digest
+    what = f"blob {digest}"
+    if isinstance(expected, Descriptor) and expected.size != found.size:
+        raise SizeMismatchError(what, expected.size, found.size)
+    if digest != found.digest:
+        raise DigestMismatchError(what, str(digest), str(found.digest))

@@ -1,0 +1,88 @@
+"""Places that hold images, as one interface: a layout, an archive, memory; what `copy`, `fsck` and others need of them.
+
+A repository has blobs and a list of entries. An entry is a descriptor of a manifest, an index or anything else; its
+name is the `org.opencontainers.image.ref.name` annotation (ANN-07, LAY-09), and one without is found by its digest.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Protocol
+
+import attrs
+
+from oci_layers.blob.store import BlobSource, BlobStore
+from oci_layers.spec import annotations
+from oci_layers.spec.descriptor import Descriptor
+
+__all__ = ["Repository", "WritableRepository", "named"]
+
+
+class Repository(Protocol):
+    """A place that holds images. Several threads may call it at once."""
+
+    place: str
+    """The name of the place, for messages."""
+
+    @property
+    def blobs(self) -> BlobSource:
+        """The blobs, documents among them."""
+        ...
+
+    def entries(self, ref: str | None = None) -> Sequence[Descriptor]:
+        """Return the entries of one image, or all, in the order of the place.
+
+        Args:
+            ref: A name or a digest. Several entries may have one name: each is for another platform.
+
+        Raises:
+            ReferenceMissingError: There is no such entry; the error lists the existing ones.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the place; idempotent."""
+        ...
+
+
+class WritableRepository(Repository, Protocol):
+    """A place to which images are written: the blobs first, children before the documents that list them."""
+
+    @property
+    def blobs(self) -> BlobStore:
+        """The blobs, documents among them."""
+        ...
+
+    def tag(self, ref: str | None, descriptor: Descriptor, *others: Descriptor) -> None:
+        """Give an image a name, in place of the entries that have it; atomically.
+
+        Args:
+            ref: The name; None lists the image without one.
+            descriptor: The manifest or index, whose blob exists.
+            others: Further entries of the same name, each for another platform.
+
+        Raises:
+            BlobMissingError: The blob of a descriptor does not exist.
+        """
+        ...
+
+    def untag(self, ref: str) -> None:
+        """Remove the entries with a name or a digest; their blobs stay.
+
+        Raises:
+            ReferenceMissingError: There is no such entry; the error lists the existing ones.
+        """
+        ...
+
+    def lease(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which no blob that is stored or reused is deleted, whether referred to or not."""
+        ...
+
+
+def named(descriptor: Descriptor, ref: str | None) -> Descriptor:
+    """Return a descriptor as the entry with a name, or with none; its other annotations are kept.
+
+    The full name that containerd and Docker write beside it would be another name of the entry, so it is left out.
+    """
+    names = {annotations.REF_NAME, annotations.CONTAINERD_IMAGE_NAME}
+    kept = {key: value for key, value in descriptor.annotations.items() if key not in names}
+    return attrs.evolve(descriptor, annotations=kept if ref is None else {**kept, annotations.REF_NAME: ref})
