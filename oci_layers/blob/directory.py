@@ -9,6 +9,7 @@ once the directory is. A blob's file is synced before it gets its name, so the n
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from typing import Literal
@@ -26,6 +27,8 @@ from oci_layers.spec.digest import Digest
 __all__ = ["ALGORITHMS", "BLOBS", "DirectoryBlobs", "Fsync"]
 
 BLOBS = b"blobs"
+QUARANTINE = b"quarantine"
+"""The directory of damaged blobs that were moved away."""
 ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
 """The algorithms whose digests have a fixed form, and so can be names of files."""
 
@@ -247,6 +250,42 @@ class DirectoryBlobs:
             except FileNotFoundError:
                 pass
 
+    def quarantine(self, digest: Digest, identity: tuple[int, int]) -> str | None:
+        """Move the file of a damaged blob to `quarantine/`, and return its path there.
+
+        Args:
+            digest: The blob.
+            identity: The inode and modification time of the file, as `OpenFile.identity`.
+
+        Returns:
+            None if another process has replaced or deleted the file.
+        """
+        source, name = digest.encoded.encode(), f"{digest.algorithm}-{digest.encoded}".encode()
+        with (
+            self._duplicate() as root,
+            exclusive_lock(root, self.root.place),
+            self.open_algorithm(digest.algorithm, root) as algorithm,
+            contextlib.suppress(FileNotFoundError),
+        ):
+            found = system.lstat(source, algorithm)
+            if identity == (found.st_ino, found.st_mtime_ns):
+                return self._move_away(source, algorithm, name, root)
+        return None
+
+    def _move_away(self, source: bytes, algorithm: int, name: bytes, root: int) -> str:
+        target = self.root.make_directory(QUARANTINE, root)
+        try:
+            taken = set(system.list_names(target))
+            numbered = (b"%s.%d" % (name, number) for number in itertools.count(1))
+            name = next(each for each in itertools.chain((name,), numbered) if each not in taken)
+            system.rename(source, algorithm, name, target)
+            if self._fsync != "never":
+                system.fsync(target)
+                system.fsync(algorithm)
+        finally:
+            system.close(target)
+        return f"{QUARANTINE.decode()}/{name.decode()}"
+
     def iter_blobs(self) -> Iterator[Digest]:
         """Yield the digests of all files whose names are digests, sorted; other files are skipped (LAY-04)."""
         for algorithm, names in self.names().items():
@@ -275,6 +314,42 @@ class DirectoryBlobs:
                 pass
         return found
 
+    def statuses(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Yield the digest of each regular file whose name is one, with its size and its modification time in ns."""
+        for algorithm, name, status in self._entries():
+            if _is_blob(algorithm, name) and status is not None and system.is_regular(status.st_mode):
+                yield f"{algorithm}:{os.fsdecode(name)}", (status.st_size, status.st_mtime_ns)
+
+    def foreign(self) -> Iterator[str]:
+        """Yield the paths of files that are no blobs: other names, and names of blobs that are no regular files."""
+        below = os.fsdecode(self._below)
+        for algorithm, name, status in self._entries():
+            if not _is_blob(algorithm, name) or (status is not None and not system.is_regular(status.st_mode)):
+                yield "/".join(filter(None, (below, algorithm, os.fsdecode(name))))
+        with self._duplicate() as root, contextlib.suppress(FileNotFoundError), self._open_below(root) as blobs:
+            for name in system.list_names(blobs) if self._below else ():
+                if os.fsdecode(name) not in self.names():
+                    yield f"{below}/{os.fsdecode(name)}"
+
+    def _entries(self) -> Iterator[tuple[str, bytes, os.stat_result | None]]:
+        """Yield what is in the directories of algorithms; the status is None for what was deleted meanwhile."""
+        with self._duplicate() as root:
+            for algorithm, names in self.names().items():
+                with self.open_algorithm(algorithm, root) as directory:
+                    for name in names:
+                        status = None
+                        with contextlib.suppress(FileNotFoundError):
+                            status = system.lstat(name, directory)
+                        yield algorithm, name, status
+
     @staticmethod
     def _algorithms(blobs: int) -> list[str]:
         return sorted(ALGORITHMS & {os.fsdecode(name) for name in system.list_names(blobs)})
+
+
+def _is_blob(algorithm: str, name: bytes) -> bool:
+    try:
+        Digest.parse(f"{algorithm}:{os.fsdecode(name)}")
+    except NameFormatError:
+        return False
+    return True

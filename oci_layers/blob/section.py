@@ -30,6 +30,12 @@ class OpenFile:
         """The size in bytes."""
         return system.fstat(self._fd).st_size
 
+    @property
+    def identity(self) -> tuple[int, int]:
+        """The inode and the modification time in ns: both are the same as long as nothing replaces or changes it."""
+        found = system.fstat(self._fd)
+        return found.st_ino, found.st_mtime_ns
+
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset`; none at the end.
 

@@ -17,7 +17,7 @@ from typing import Self
 from oci_layers import system
 from oci_layers.blob.directory import BLOBS, DirectoryBlobs, Fsync
 from oci_layers.blob.ingest import INGEST
-from oci_layers.blob.lock import LOCK_FILE, exclusive_lock
+from oci_layers.blob.lock import LOCK_FILE, exclusive_lock, shared_lock
 from oci_layers.blob.root import OpenDirectory, is_odd
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream
@@ -254,7 +254,7 @@ class Layout:
             DocumentError: The index is malformed; it is left as it is.
         """
         descriptors = (descriptor, *others)
-        with self._changing_index() as root:
+        with self.locked() as (root, _):
             for each in descriptors:
                 if each.data is None and not self.blobs.has_blob(each.digest):
                     raise BlobMissingError(str(each.digest))
@@ -266,7 +266,7 @@ class Layout:
         Raises:
             ReferenceMissingError: There is no such entry; the error lists the existing ones.
         """
-        with self._changing_index() as root:
+        with self.locked() as (root, _):
             self._rewrite(untagged(self._raw(), ref, self._limits), root)
 
     def move(self, old: str, new: str) -> None:
@@ -276,7 +276,7 @@ class Layout:
             NameFormatError: `new` cannot be a name.
             ReferenceMissingError: There is no such entry; the error lists the existing ones.
         """
-        with self._changing_index() as root:
+        with self.locked() as (root, _):
             self._rewrite(renamed(self._raw(), old, new, self._limits), root)
 
     @contextlib.contextmanager
@@ -285,24 +285,65 @@ class Layout:
 
         A lease ends with its process, too.
         """
-        name = LEASE + secrets.token_hex(8).encode()
-        with self._duplicate() as root, self._located(), self._ingest(root) as ingest:
+        # Locked before `gc` can see it without a lock.
+        with self._duplicate() as root, shared_lock(root):
+            name = LEASE + secrets.token_hex(8).encode()
+            held = contextlib.ExitStack()
+            held.enter_context(self.temporary_file(name))
+        with held:
+            yield
+
+    @contextlib.contextmanager
+    def temporary_file(self, name: bytes | None = None) -> Iterator[int]:
+        """Yield a handle on a new file in `ingest/`, locked; it is removed at the end, unless it was renamed."""
+        name = name or secrets.token_hex(16).encode()
+        with self._located(), self.ingest_directory(make=True) as ingest:
+            assert ingest is not None
             fd = self._root.create_file(name, ingest)
             try:
-                system.lock(fd, wait=True)
-                yield
+                system.lock(fd, wait=False)
+                yield fd
+            finally:
+                try:
+                    with contextlib.suppress(OSError):  # What cannot be removed is left for `gc`.
+                        system.unlink(name, ingest)
+                finally:
+                    system.close(fd)
+
+    @contextlib.contextmanager
+    def ingest_directory(self, *, make: bool = False) -> Iterator[int | None]:
+        """Yield a handle on `ingest/`; None if it does not exist, unless it is to be made."""
+        with self._root.handle() as root:
+            try:
+                fd = self._root.make_directory(INGEST, root) if make else system.open_directory(INGEST, root)
+            except FileNotFoundError:
+                fd = -1
+        try:
+            yield None if fd < 0 else fd
+        finally:
+            if fd >= 0:
+                system.close(fd)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[tuple[int, bool]]:
+        """Hold the lock of the store alone; yield a handle on its directory, and as `exclusive_lock` does."""
+        with self._duplicate() as root, self._located(), exclusive_lock(root, self.place) as excludes:
+            yield root, excludes
+
+    def sync_index(self) -> None:
+        """Sync the index, whoever wrote it; nothing with `fsync="never"`."""
+        if self._fsync == "never":
+            return
+        with self._duplicate() as root, self._located():
+            fd = system.open_regular_file(INDEX.encode(), root, follow=self._links)
+            try:
+                system.fdatasync(fd)
             finally:
                 system.close(fd)
-                with contextlib.suppress(FileNotFoundError):
-                    system.unlink(name, ingest)
+            system.fsync(root)
 
     def _raw(self) -> bytes:
         return read_index_bytes(self, self._limits)
-
-    @contextlib.contextmanager
-    def _changing_index(self) -> Iterator[int]:
-        with self._duplicate() as root, self._located(), exclusive_lock(root, self.place):
-            yield root
 
     def _rewrite(self, raw: bytes, root: int) -> None:
         self.own_blobs.sync()
@@ -311,30 +352,14 @@ class Layout:
     def _replace(self, name: str, data: bytes, root: int) -> None:
         """Write a file at the top: at any time it is the old one or the new one."""
         temporary = secrets.token_hex(16).encode()
-        with self._ingest(root) as ingest:
-            fd = self._root.create_file(temporary, ingest)
-            try:
-                system.lock(fd, wait=False)
-                system.write_all(fd, memoryview(data))
-                if self._fsync != "never":
-                    system.fsync(fd)
-                system.rename(temporary, ingest, name.encode(), root)
-            except BaseException:
-                with contextlib.suppress(OSError):  # What cannot be removed is left for the garbage collection.
-                    system.unlink(temporary, ingest)
-                raise
-            finally:
-                system.close(fd)
+        with self.temporary_file(temporary) as fd, self.ingest_directory() as ingest:
+            assert ingest is not None
+            system.write_all(fd, memoryview(data))
+            if self._fsync != "never":
+                system.fsync(fd)
+            system.rename(temporary, ingest, name.encode(), root)
         if self._fsync != "never":
             system.fsync(root)
-
-    @contextlib.contextmanager
-    def _ingest(self, root: int) -> Iterator[int]:
-        fd = self._root.make_directory(INGEST, root)
-        try:
-            yield fd
-        finally:
-            system.close(fd)
 
     @contextlib.contextmanager
     def _duplicate(self) -> Iterator[int]:

@@ -78,8 +78,8 @@ Paths that a user names, temporary files, and the process:
 
     >>> system.exists(work.name), system.is_existing_directory(work.name), system.resolve("/a/../b")
     (True, True, '/b')
-    >>> system.is_directory(0o040755), system.is_current_directory(b".")
-    (True, True)
+    >>> system.is_directory(0o040755), system.is_regular(0o100644), system.is_current_directory(b".")
+    (True, True, True)
     >>> system.close(system.open_root(work.name))
     >>> system.close(system.open_path("tests/data/image/index.json"))
     >>> with system.temporary_file(work.name) as file:
@@ -112,6 +112,7 @@ from oci_layers.system.files import (
     is_current_directory,
     is_directory,
     is_existing_directory,
+    is_regular,
     lchown,
     link,
     list_names,
@@ -170,6 +171,7 @@ __all__ = [
     "is_current_directory",
     "is_directory",
     "is_existing_directory",
+    "is_regular",
     "lchown",
     "link",
     "list_names",

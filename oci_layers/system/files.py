@@ -28,6 +28,7 @@ __all__ = [
     "is_current_directory",
     "is_directory",
     "is_existing_directory",
+    "is_regular",
     "lchown",
     "link",
     "list_names",
@@ -248,6 +249,11 @@ def lock(fd: int, *, wait: bool, shared: bool = False) -> bool | None:
 def is_directory(mode: int) -> bool:
     """Return whether the mode of a stat result is a directory's."""
     return stat.S_ISDIR(mode)
+
+
+def is_regular(mode: int) -> bool:
+    """Return whether the mode of a stat result is a regular file's."""
+    return stat.S_ISREG(mode)
 
 
 def list_names(fd: int) -> list[bytes]:
