@@ -84,26 +84,27 @@ class DirectoryBlobs:
         if self._links:
             path = b"/".join(filter(None, (self._below, digest.algorithm.encode(), digest.encoded.encode())))
             return system.open_regular_file(path, root, follow=True)
-        with self.open_algorithm(digest.algorithm, root) as algorithm:
+        with (
+            _closing(system.open_directory(self._below or b".", root)) as blobs,
+            _closing(system.open_directory(digest.algorithm.encode(), blobs)) as algorithm,
+        ):
             return system.open_regular_file(digest.encoded.encode(), algorithm)
 
     @contextlib.contextmanager
-    def open_algorithm(self, algorithm: str, root: int) -> Iterator[int]:
-        """Yield a handle on the directory of an algorithm, which exists; `root` is a handle on the directory."""
-        with self._open_below(root) as blobs:
-            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-            try:
-                yield fd
-            finally:
-                system.close(fd)
+    def open_algorithm(self, algorithm: str, root: int, *, change: bool = False) -> Iterator[int]:
+        """Yield a handle on the directory of an algorithm, which exists; `root` is a handle on the directory.
 
-    @contextlib.contextmanager
-    def _open_below(self, root: int) -> Iterator[int]:
-        fd = system.open_directory(self._below or b".", root, follow=self._links)
-        try:
+        With `change`, a link is refused even if links are followed for reading: what it leads to is not this store's.
+        """
+        follow = self._links and not change
+        with (
+            _closing(self.root.open_own(self._below or b".", root, follow=follow)) as blobs,
+            _closing(self.root.open_own(algorithm.encode(), blobs, follow=follow)) as fd,
+        ):
             yield fd
-        finally:
-            system.close(fd)
+
+    def _open_below(self, root: int) -> contextlib.AbstractContextManager[int]:
+        return _closing(self.root.open_own(self._below or b".", root, follow=self._links))
 
     def has_blob(self, digest: Digest) -> bool:
         """Tell whether the blob exists; raises StoreError as `open_blob` does."""
@@ -198,20 +199,16 @@ class DirectoryBlobs:
     @contextlib.contextmanager
     def _made(self, algorithm: str, root: int) -> Iterator[int]:
         """Yield a handle on the directory of an algorithm, which is made if it does not exist."""
-        blobs = self.root.make_directory(self._below, root) if self._below else system.open_directory(b".", root)
-        try:
-            fd = self.root.make_directory(algorithm.encode(), blobs)
-            try:
-                # The first time, because another process may have made them and not synced them yet.
-                if self._fsync == "always" and algorithm not in self._synced:
-                    system.fsync(blobs)
-                    system.fsync(root)
-                    self._synced.add(algorithm)
-                yield fd
-            finally:
-                system.close(fd)
-        finally:
-            system.close(blobs)
+        with (
+            _closing(self.root.make_directory(self._below or b".", root)) as blobs,
+            _closing(self.root.make_directory(algorithm.encode(), blobs)) as fd,
+        ):
+            # The first time, because another process may have made them and not synced them yet.
+            if self._fsync == "always" and algorithm not in self._synced:
+                system.fsync(blobs)
+                system.fsync(root)
+                self._synced.add(algorithm)
+            yield fd
 
     def sync(self) -> None:
         """Sync the names of all blobs, so that those put before survive a power cut; nothing with `never`."""
@@ -221,11 +218,11 @@ class DirectoryBlobs:
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
-                        fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-                        try:
+                        with (
+                            contextlib.suppress(StoreError),  # It holds no blobs of this store.
+                            _closing(self.root.open_own(algorithm.encode(), blobs, follow=self._links)) as fd,
+                        ):
                             system.fsync(fd)
-                        finally:
-                            system.close(fd)
                     system.fsync(blobs)
             except FileNotFoundError:
                 pass
@@ -245,7 +242,7 @@ class DirectoryBlobs:
             return
         with self._duplicate() as root, exclusive_lock(root, self.root.place):
             try:
-                with self.open_algorithm(digest.algorithm, root) as algorithm:
+                with self.open_algorithm(digest.algorithm, root, change=True) as algorithm:
                     system.unlink(digest.encoded.encode(), algorithm)
             except FileNotFoundError:
                 pass
@@ -264,7 +261,7 @@ class DirectoryBlobs:
         with (
             self._duplicate() as root,
             exclusive_lock(root, self.root.place),
-            self.open_algorithm(digest.algorithm, root) as algorithm,
+            self.open_algorithm(digest.algorithm, root, change=True) as algorithm,
             contextlib.suppress(FileNotFoundError),
         ):
             found = system.lstat(source, algorithm)
@@ -302,14 +299,11 @@ class DirectoryBlobs:
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
-                        try:
-                            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-                        except NotADirectoryError:
-                            continue
-                        try:
+                        with (
+                            contextlib.suppress(StoreError),  # Not a directory: `foreign` lists it.
+                            _closing(self.root.open_own(algorithm.encode(), blobs, follow=self._links)) as fd,
+                        ):
                             found[algorithm] = system.list_names(fd)
-                        finally:
-                            system.close(fd)
             except FileNotFoundError:
                 pass
         return found
@@ -326,9 +320,10 @@ class DirectoryBlobs:
         for algorithm, name, status in self._entries():
             if not _is_blob(algorithm, name) or (status is not None and not system.is_regular(status.st_mode)):
                 yield "/".join(filter(None, (below, algorithm, os.fsdecode(name))))
+        known = self.names()
         with self._duplicate() as root, contextlib.suppress(FileNotFoundError), self._open_below(root) as blobs:
             for name in system.list_names(blobs) if self._below else ():
-                if os.fsdecode(name) not in self.names():
+                if os.fsdecode(name) not in known:
                     yield f"{below}/{os.fsdecode(name)}"
 
     def _entries(self) -> Iterator[tuple[str, bytes, os.stat_result | None]]:
@@ -345,6 +340,14 @@ class DirectoryBlobs:
     @staticmethod
     def _algorithms(blobs: int) -> list[str]:
         return sorted(ALGORITHMS & {os.fsdecode(name) for name in system.list_names(blobs)})
+
+
+@contextlib.contextmanager
+def _closing(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        system.close(fd)
 
 
 def _is_blob(algorithm: str, name: bytes) -> bool:

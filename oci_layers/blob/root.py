@@ -6,6 +6,7 @@ that its owner has closed; a range that is read meanwhile ends with `StoreError`
 
 import contextlib
 import errno
+import os
 import threading
 import warnings
 import weakref
@@ -50,15 +51,32 @@ class OpenDirectory:
         return self._owned(system.open_new_file(name, parent, 0o644))
 
     def make_directory(self, name: bytes, parent: int) -> int:
-        """Open a directory, and make it if it does not exist; return its handle."""
+        """Open a directory, and make it if it does not exist; return its handle.
+
+        Raises:
+            StoreError: It is a link, or no directory.
+        """
         try:
-            return system.open_directory(name, parent)
+            return self.open_own(name, parent)
         except FileNotFoundError:
             try:
                 system.make_directory(name, parent, 0o755)
             except FileExistsError:
-                return system.open_directory(name, parent)
-        return self._owned(system.open_directory(name, parent))
+                return self.open_own(name, parent)
+        return self._owned(self.open_own(name, parent))
+
+    def open_own(self, name: bytes, parent: int, *, follow: bool = False) -> int:
+        """Open a directory that is part of the store; a link only with `follow`; return its handle.
+
+        Raises:
+            StoreError: It is a link, or no directory.
+        """
+        try:
+            return system.open_directory(name, parent, follow=follow)
+        except OSError as error:
+            if is_odd(error):
+                raise StoreError(self.place, f"{os.fsdecode(name)} is not a directory, or is a link") from error
+            raise
 
     def _owned(self, fd: int) -> int:
         if self._owner is not None:
