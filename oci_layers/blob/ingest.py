@@ -87,7 +87,7 @@ class Ingest:
             if not (resume and expected is not None and self._resume(expected)):
                 self._name = secrets.token_hex(16).encode()
                 self._fd = self._create(self._name)
-                system.lock(self._fd, wait=False)
+                system.lock(self._fd, wait=True)  # Who looks whether it is locked, locks it for a moment.
         except BaseException:
             self.close()
             raise

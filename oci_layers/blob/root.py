@@ -130,7 +130,11 @@ class OpenDirectory:
                 raise
             file = OpenFile(fd, self.place)
             self._opened.add(file)
-        return SectionReader(file, 0, file.size)
+        try:
+            return SectionReader(file, 0, file.size)
+        except BaseException:
+            file.close()
+            raise
 
     def close(self) -> None:
         """Close the directory and the files opened in it; later reads raise StoreError."""

@@ -17,7 +17,7 @@ from typing import Self
 from oci_layers import system
 from oci_layers.blob.directory import BLOBS, DirectoryBlobs, Fsync
 from oci_layers.blob.ingest import INGEST
-from oci_layers.blob.lock import LOCK_FILE, exclusive_lock, shared_lock
+from oci_layers.blob.lock import LOCK_FILE, exclusive_lock
 from oci_layers.blob.root import OpenDirectory, is_odd
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream
@@ -285,12 +285,7 @@ class Layout:
 
         A lease ends with its process, too.
         """
-        # Locked before `gc` can see it without a lock.
-        with self._duplicate() as root, shared_lock(root):
-            name = LEASE + secrets.token_hex(8).encode()
-            held = contextlib.ExitStack()
-            held.enter_context(self.temporary_file(name))
-        with held:
+        with self.temporary_file(LEASE + secrets.token_hex(8).encode()):
             yield
 
     @contextlib.contextmanager
@@ -301,7 +296,7 @@ class Layout:
             assert ingest is not None
             fd = self._root.create_file(name, ingest)
             try:
-                system.lock(fd, wait=False)
+                system.lock(fd, wait=True)  # Who looks whether it is locked, locks it for a moment.
                 yield fd
             finally:
                 try:
