@@ -276,16 +276,18 @@ def test_a_lease_is_held_though_others_look_whether_it_is(place, directory, monk
         if name.startswith(b"lease-"):
             watcher = system.open_regular_file(name, parent)
             assert system.lock(watcher, wait=False)
-            looked.append(contextlib.closing(os.fdopen(watcher)))
+            looked.append(os.fdopen(watcher))
         return fd
 
     real_lock = system.lock
 
     def lock(fd, *, wait, shared=False):
-        if wait and not shared and looked:
-            with looked.pop():
-                pass
-        return real_lock(fd, wait=wait, shared=shared)
+        if wait and looked:
+            looked.pop().close()
+        taken = real_lock(fd, wait=wait, shared=shared)
+        if looked:
+            looked.pop().close()
+        return taken
 
     monkeypatch.setattr(system, "open_new_file", look_after)
     monkeypatch.setattr(system, "lock", lock)
