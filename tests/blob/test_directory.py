@@ -203,7 +203,7 @@ def test_a_fault_leaves_nothing_and_the_next_time_is_well(blobs, tmp_path, monke
     # If the name could not be synced, the blob is there all the same.
     left = [each.name for each in tmp_path.rglob("*") if not each.is_dir()]
     assert left == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
     put(blobs)
     assert list(blobs.iter_blobs()) == [DIGEST]
 
