@@ -1,9 +1,0 @@
-"""stub"""
-
-import attrs
-
-
-@attrs.frozen
-class Conversion:
-    format: str | None = None
-    compression: str | None = None
