@@ -1,7 +1,8 @@
 """Blobs: untrusted bytes to verified bytes.
 
-`stream` checks sizes and digests, `compression` decompresses within limits, `store` has the protocols of blob stores
-and a store in memory, `directory` the store in an image layout, `uncompressed` reads layers with several threads.
+`stream` checks sizes and digests, `compression` decompresses within limits, `compressor` compresses, `store` has the
+protocols of blob stores and a store in memory, `directory` the store in an image layout, `uncompressed` reads layers
+with several threads, `recompress` gives a layer another compression.
 
 A store takes bytes together with a descriptor, and refuses bytes that do not match it:
 
@@ -35,6 +36,13 @@ Leaving `open_verified` reads to the end and checks. `decompressed` needs the co
     ...     read_plain(stream, blob.sniff(packed[:4]))
     b'The lamp is lit.'
 
+`compressed` is the way back. The same bytes are compressed to the same bytes, by however many threads:
+
+    >>> with blob.open_verified(memory, descriptor) as stream:
+    ...     again = blob.compressed(blob.decompressed(stream, "gzip", Limits()), "zstd")
+    ...     read_plain(again, "zstd")
+    b'The lamp is lit.'
+
 Any stream can be checked, with or without its size; a document is read whole, up to a limit:
 
     >>> with blob.VerifiedReader(io.BytesIO(b"dark"), Digest.of(b"lit"), what="the lamp") as stream:
@@ -55,6 +63,7 @@ Any stream can be checked, with or without its size; a document is read whole, u
 """
 
 from oci_layers.blob.compression import decompressed, sniff
+from oci_layers.blob.compressor import compressed
 from oci_layers.blob.directory import DirectoryBlobs
 from oci_layers.blob.root import OpenDirectory
 from oci_layers.blob.store import BlobSource, BlobStore, MemoryBlobs, open_verified, read_verified
@@ -68,6 +77,7 @@ __all__ = [
     "MemoryBlobs",
     "OpenDirectory",
     "VerifiedReader",
+    "compressed",
     "decompressed",
     "open_verified",
     "read_verified",
