@@ -59,6 +59,14 @@ Any stream can be checked, with or without its size; a document is read whole, u
     ... )
     >>> blob.read_verified(layout, config, limit="config_bytes", allowed=8 << 20)[:26]
     b'{"created":"2023-11-14T22:'
+
+Parts of a blob that is a file are read in any order; each read is compared with what was verified at the beginning:
+
+    >>> from contextlib import closing
+    >>> reader: blob.RangeReader
+    >>> with closing(blob.open_range(layout, config)) as reader:
+    ...     reader.read_at(12, 10)
+    b'2023-11-14'
     >>> root.close()
 """
 
@@ -68,6 +76,7 @@ from oci_layers.blob.directory import DirectoryBlobs
 from oci_layers.blob.root import OpenDirectory
 from oci_layers.blob.store import BlobSource, BlobStore, MemoryBlobs, open_verified, read_verified
 from oci_layers.blob.stream import ByteStream, VerifiedReader
+from oci_layers.blob.verified_section import RangeReader, open_range
 
 __all__ = [
     "BlobSource",
@@ -76,9 +85,11 @@ __all__ = [
     "DirectoryBlobs",
     "MemoryBlobs",
     "OpenDirectory",
+    "RangeReader",
     "VerifiedReader",
     "compressed",
     "decompressed",
+    "open_range",
     "open_verified",
     "read_verified",
     "sniff",
