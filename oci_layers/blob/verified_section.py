@@ -11,6 +11,7 @@ from typing import Protocol
 
 from oci_layers.blob.section import SectionReader
 from oci_layers.blob.store import BlobSource
+from oci_layers.blob.stream import ByteStream
 from oci_layers.errors import DigestMismatchError, SizeMismatchError, StoreError, UnsupportedError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -48,17 +49,21 @@ def open_range(blobs: BlobSource, descriptor: Descriptor, *, trusted: bool = Fal
         IntegrityError: It does not match the descriptor.
         UnsupportedError: The store does not keep it as the bytes of a file.
     """
-    what = f"blob {descriptor.digest}"
     section = blobs.open_blob(descriptor.digest)
     try:
-        if not isinstance(section, SectionReader):
-            raise UnsupportedError("reading at any offset from", type(section).__name__)
-        if section.size != descriptor.size:
-            raise SizeMismatchError(what, descriptor.size, section.size)
-        return section if trusted else VerifiedSection(section, [descriptor.digest], what)
+        found = _checked_section(section, descriptor)
+        return found if trusted else VerifiedSection(found, [descriptor.digest], f"blob {descriptor.digest}")
     except BaseException:
         section.close()
         raise
+
+
+def _checked_section(stream: ByteStream, descriptor: Descriptor) -> SectionReader:
+    if not isinstance(stream, SectionReader):
+        raise UnsupportedError("reading at any offset from", type(stream).__name__)
+    if stream.size != descriptor.size:
+        raise SizeMismatchError(f"blob {descriptor.digest}", descriptor.size, stream.size)
+    return stream
 
 
 class VerifiedSection:
