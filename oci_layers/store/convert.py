@@ -8,7 +8,8 @@ changes. The caller reads and writes blobs, children before parents; `blob/recom
 
 Not recompressed are layers that may not be distributed (`urls` lead to the bytes that exist), those of artifacts (their
 type, not the spec, says what the bytes are), and unknown ones. A format that a document already has changes nothing in
-it, even if its layers have types of the other family.
+it, even if its layers have types of the other family. zstd in Docker's format has the media type of BuildKit and
+containerd; podman and skopeo do not read it.
 """
 
 from collections.abc import Mapping, Sequence
