@@ -8,7 +8,8 @@ changes. The caller reads and writes blobs, children before parents; `blob/recom
 
 Not recompressed are layers that may not be distributed (`urls` lead to the bytes that exist), those of artifacts (their
 type, not the spec, says what the bytes are), and unknown ones. A format that a document already has changes nothing in
-it, even if its layers have types of the other family.
+it, even if its layers have types of the other family. zstd in Docker's format has the media type of BuildKit and
+containerd; podman and skopeo do not read it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -112,7 +113,7 @@ def applicable(document: Document[Manifest], conversion: Conversion) -> Conversi
     return Conversion(format=conversion.format, compression=compression)
 
 
-def recompression(media_type: str, found: Compression, conversion: Conversion) -> LayerCompression | None:
+def recompression(media_type: str, found: Compression | None, conversion: Conversion) -> LayerCompression | None:
     """Return the compression that a layer has to get; None if the blob can stay.
 
     Args:
@@ -135,13 +136,14 @@ def recompression(media_type: str, found: Compression, conversion: Conversion) -
     return None if new == _compression(row, found) else new
 
 
-def layer_media_type(media_type: str, found: Compression, conversion: Conversion) -> str:
+def layer_media_type(media_type: str, found: Compression | None, conversion: Conversion) -> str:
     """Return the media type of a layer after a conversion.
 
     Args:
         media_type: The media type of the layer; an unknown one stays.
-        found: The compression of its bytes, as `sniff` tells it. Only used for Docker's media types, which say little
-            about the bytes; the others are believed, and those who read the layer find out.
+        found: The compression of its bytes, as `sniff` tells it; None for a layer whose bytes are not there, so that
+            its media type is believed. Only used for Docker's media types, which say little about the bytes; if another
+            one is false, those who read the layer find out.
         conversion: What is `applicable` to the manifest.
 
     Raises:
@@ -246,8 +248,9 @@ def _layer(media_type: str) -> MediaType | None:
     return row if row is not None and row.role == "layer" else None
 
 
-def _compression(row: MediaType, found: Compression) -> Compression:
-    return found if row.family == "docker" or row.compression is None else row.compression
+def _compression(row: MediaType, found: Compression | None) -> Compression:
+    declared = row.compression or ""
+    return declared if found is None or row.family != "docker" else found
 
 
 def _family(document: Document[Manifest] | Document[Index]) -> str:

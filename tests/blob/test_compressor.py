@@ -211,7 +211,8 @@ def test_nothing_is_lost_if_the_input_is_tried_again(kind, good):
 def test_closing_closes_the_input_and_ends_the_threads(kind):
     before = threading.active_count()
     below = Closing(TEXT * 4)
-    stream = compressed(below, kind, threads=4)
+    stream = compressed(below, kind, level=9, threads=4)
+    assert len(stream.read(10)) == 10  # the header of gzip, before anything is compressed
     stream.read(100)
     stream.close()
     assert below.closed
