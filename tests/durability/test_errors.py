@@ -1,4 +1,4 @@
-"""A call that fails makes one error, leaves nothing behind, and the store goes on: the calls of every operation in turn."""
+"""A call that fails makes one error, leaves nothing behind, and the store goes on: every call of every operation."""
 
 import errno
 import shutil
