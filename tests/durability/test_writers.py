@@ -72,9 +72,14 @@ def test_an_index_that_could_not_be_read_again_is_not_written(tmp_path):
     filled(tmp_path)
     old = content(tmp_path)
     limits = Limits(document_bytes=2000)
-    with Layout.open(tmp_path, limits=limits) as layout, pytest.raises(LimitError) as raised:
-        for number in range(100):
-            layout.tag(f"a-long-name-{number}", NEW.manifest)
+
+    def fill():
+        with Layout.open(tmp_path, limits=limits) as layout:
+            for number in range(100):
+                layout.tag(f"a-long-name-{number}", NEW.manifest)
+
+    with pytest.raises(LimitError) as raised:
+        fill()
     assert (raised.value.limit, raised.value.allowed) == ("document_bytes", 2000)
     with Layout.open(tmp_path, limits=limits) as layout:
         assert len(layout.entries()) > 1
