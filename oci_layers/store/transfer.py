@@ -16,7 +16,7 @@ from oci_layers.blob.pipeline import ShouldContinue, map_in_threads
 from oci_layers.blob.recompress import recompressed
 from oci_layers.blob.spool import Spool
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
-from oci_layers.errors import BlobMissingError
+from oci_layers.errors import BlobMissingError, IntegrityError
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.spec.descriptor import Descriptor
@@ -75,6 +75,8 @@ class _Counted:
     def __init__(self, stream: ByteStream, report: ShouldContinue) -> None:
         self._stream = stream
         self._report = report
+        self.skipped = 0
+        """How many bytes were skipped, because the target has them from an earlier copy."""
 
     def read(self, size: int, /) -> bytes:
         data = self._stream.read(size)
@@ -84,7 +86,7 @@ class _Counted:
 
     def skip(self, size: int) -> int:
         """Skip bytes that the target has already, without reading them if the source can."""
-        left = size
+        self.skipped = left = size
         skip = getattr(self._stream, "skip", None)
         if skip is not None:
             left -= skip(size)
@@ -219,11 +221,17 @@ class Transfer:
         if self.target.blobs.reuse_blob(descriptor):
             report(descriptor.size)
             return "present"
-        stream = self._open(descriptor)
-        if stream is None:
-            return "missing"
-        self.target.blobs.put_blob(_Counted(stream, report), descriptor)
-        return "copied"
+        while (stream := self._open(descriptor)) is not None:
+            counted = _Counted(stream, report)
+            try:
+                self.target.blobs.put_blob(counted, descriptor)
+            except IntegrityError:
+                # What an earlier copy left may be damaged, and is gone now; what the source has was not all read.
+                if not counted.skipped:
+                    raise
+            else:
+                return "copied"
+        return "missing"
 
     def _converted_blob(self, job: _Job, conversion: Conversion, report: ShouldContinue) -> _Done:
         """Copy a layer with another media type, and perhaps another compression."""
