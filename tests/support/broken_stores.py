@@ -11,7 +11,7 @@ from oci_layers.errors import BlobMissingError, IntegrityError, ReferenceMissing
 from oci_layers.spec.annotations import REF_NAME
 from oci_layers.spec.digest import Digest
 from oci_layers.store.memory import MemoryRepository
-from oci_layers.testing import BlobStoreSuite, RepositorySuite
+from oci_layers.testing import BlobStoreSuite
 
 
 def everything(stream):
