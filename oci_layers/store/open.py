@@ -24,7 +24,8 @@ from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.platform import Platform
 from oci_layers.store.archive import TarArchive
 from oci_layers.store.diagnose import is_docker, wrong_transport
-from oci_layers.store.docker import MANIFEST, DockerArchive
+from oci_layers.store.docker import DockerArchive
+from oci_layers.store.docker_listing import MANIFEST
 from oci_layers.store.files import LayoutFiles, read_layout_index
 from oci_layers.store.layout import Layout
 from oci_layers.store.name import ImageName, check_text
