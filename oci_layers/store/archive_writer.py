@@ -152,7 +152,7 @@ class ArchiveWriter:
         """
         if self._tar.state != "open":
             return
-        if parse_index_file(self._index, self._limits).manifests:
+        if self._index != EMPTY_INDEX:
             self.commit()
         else:
             self._tar.discard()
