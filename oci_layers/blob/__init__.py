@@ -1,7 +1,8 @@
 """Blobs: untrusted bytes to verified bytes.
 
-`stream` checks sizes and digests, `compression` decompresses within limits, `store` has the protocols of blob stores
-and a store in memory, `directory` the store in an image layout, `uncompressed` reads layers with several threads.
+`stream` checks sizes and digests, `compression` decompresses within limits, `compressor` compresses, `store` has the
+protocols of blob stores and a store in memory, `directory` the store in an image layout, `uncompressed` reads layers
+with several threads, `recompress` gives a layer another compression.
 
 A store takes bytes together with a descriptor, and refuses bytes that do not match it:
 
@@ -16,7 +17,7 @@ A store takes bytes together with a descriptor, and refuses bytes that do not ma
     >>> memory.put_blob(io.BytesIO(b"something else"), descriptor)
     Traceback (most recent call last):
         ...
-    oci_layers.errors.SizeMismatchError: sha256:...: 14 bytes, expected ...
+    oci_layers.errors.SizeMismatchError: blob sha256:...: 14 bytes, expected ...
     >>> def copy(source: blob.BlobSource, target: blob.BlobStore, descriptor: Descriptor) -> None:
     ...     with blob.open_verified(source, descriptor) as stream:
     ...         target.put_blob(stream, descriptor)
@@ -35,6 +36,13 @@ Leaving `open_verified` reads to the end and checks. `decompressed` needs the co
     ...     read_plain(stream, blob.sniff(packed[:4]))
     b'The lamp is lit.'
 
+`compressed` is the way back. The same bytes are compressed to the same bytes, by however many threads:
+
+    >>> with blob.open_verified(memory, descriptor) as stream:
+    ...     again = blob.compressed(blob.decompressed(stream, "gzip", Limits()), "zstd")
+    ...     read_plain(again, "zstd")
+    b'The lamp is lit.'
+
 Any stream can be checked, with or without its size; a document is read whole, up to a limit:
 
     >>> with blob.VerifiedReader(io.BytesIO(b"dark"), Digest.of(b"lit"), what="the lamp") as stream:
@@ -51,14 +59,24 @@ Any stream can be checked, with or without its size; a document is read whole, u
     ... )
     >>> blob.read_verified(layout, config, limit="config_bytes", allowed=8 << 20)[:26]
     b'{"created":"2023-11-14T22:'
+
+Parts of a blob that is a file are read in any order; each read is compared with what was verified at the beginning:
+
+    >>> from contextlib import closing
+    >>> reader: blob.RangeReader
+    >>> with closing(blob.open_range(layout, config)) as reader:
+    ...     reader.read_at(12, 10)
+    b'2023-11-14'
     >>> root.close()
 """
 
 from oci_layers.blob.compression import decompressed, sniff
+from oci_layers.blob.compressor import compressed
 from oci_layers.blob.directory import DirectoryBlobs
 from oci_layers.blob.root import OpenDirectory
 from oci_layers.blob.store import BlobSource, BlobStore, MemoryBlobs, open_verified, read_verified
 from oci_layers.blob.stream import ByteStream, VerifiedReader
+from oci_layers.blob.verified_section import RangeReader, open_range
 
 __all__ = [
     "BlobSource",
@@ -67,8 +85,11 @@ __all__ = [
     "DirectoryBlobs",
     "MemoryBlobs",
     "OpenDirectory",
+    "RangeReader",
     "VerifiedReader",
+    "compressed",
     "decompressed",
+    "open_range",
     "open_verified",
     "read_verified",
     "sniff",

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from oci_layers import system
-from oci_layers.blob.ingest import INGEST, Ingest
+from oci_layers.blob.ingest import Ingest
 from oci_layers.blob.lock import exclusive_lock, shared_lock
 from oci_layers.blob.root import OpenDirectory, is_odd
 from oci_layers.blob.section import SectionReader
@@ -121,7 +121,7 @@ class DirectoryBlobs:
         digest = descriptor.digest
         if digest.algorithm not in ALGORITHMS:
             return False
-        with self._duplicate() as root:
+        with self.root as root:
             fd = -1
             try:
                 with shared_lock(root):
@@ -174,50 +174,28 @@ class DirectoryBlobs:
         Raises:
             UnsupportedError: This installation cannot compute the algorithm of the digest.
         """
-        if expected is not None:
+        if expected is not None and expected.digest.algorithm not in ALGORITHMS:
             expected.digest.hasher()
-            if expected.digest.algorithm not in ALGORITHMS:
-                raise StoreError(self.root.place, f"no blob can have the digest {expected.digest}")
-        with self.root.handle() as root:
-            try:
-                directory = self.root.make_directory(INGEST, root)
-            except OSError as error:
-                locate(error, self.root.place, "store")
-                raise
-        return Ingest(
-            self.root, directory, self._publish, sync=self._fsync != "never", expected=expected, resume=resume
-        )
+            raise StoreError(self.root.place, f"no blob can have the digest {expected.digest}")
+        return Ingest(self.root, self._publish, sync=self._fsync != "never", expected=expected, resume=resume)
 
     def _publish(self, name: bytes, directory: int, digest: Digest) -> None:
-        with self._duplicate() as root, self._made(digest.algorithm, root) as algorithm:
-            with shared_lock(root):
-                system.rename(name, directory, digest.encoded.encode(), algorithm)
-            if self._fsync == "always":
-                system.fsync(algorithm)
-
-    @contextlib.contextmanager
-    def _made(self, algorithm: str, root: int) -> Iterator[int]:
-        """Yield a handle on the directory of an algorithm, which is made if it does not exist."""
-        blobs = self.root.make_directory(self._below, root) if self._below else system.open_directory(b".", root)
-        try:
-            fd = self.root.make_directory(algorithm.encode(), blobs)
-            try:
-                # The first time, because another process may have made them and not synced them yet.
-                if self._fsync == "always" and algorithm not in self._synced:
-                    system.fsync(blobs)
-                    system.fsync(root)
-                    self._synced.add(algorithm)
-                yield fd
-            finally:
-                system.close(fd)
-        finally:
-            system.close(blobs)
+        algorithm = digest.algorithm
+        fd = self.root.directory(*filter(None, (self._below, algorithm.encode())))
+        with self.root as root, shared_lock(root):
+            system.rename(name, directory, digest.encoded.encode(), fd)
+        if self._fsync == "always":
+            system.fsync(fd)
+            if algorithm not in self._synced:
+                # The first time, because another process may have made the directories and not synced them yet.
+                self.sync()
+                self._synced.add(algorithm)
 
     def sync(self) -> None:
         """Sync the names of all blobs, so that those put before survive a power cut; nothing with `never`."""
         if self._fsync == "never":
             return
-        with self._duplicate() as root:
+        with self.root as root:
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
@@ -231,19 +209,11 @@ class DirectoryBlobs:
                 pass
             system.fsync(root)
 
-    @contextlib.contextmanager
-    def _duplicate(self) -> Iterator[int]:
-        root = self.root.duplicate()
-        try:
-            yield root
-        finally:
-            system.close(root)
-
     def delete_blob(self, digest: Digest) -> None:
         """Delete a blob; do nothing if there is none. Whether anything refers to it is the caller's matter."""
         if digest.algorithm not in ALGORITHMS:
             return
-        with self._duplicate() as root, exclusive_lock(root, self.root.place):
+        with self.root as root, exclusive_lock(root, self.root.place):
             try:
                 with self.open_algorithm(digest.algorithm, root) as algorithm:
                     system.unlink(digest.encoded.encode(), algorithm)
@@ -262,7 +232,7 @@ class DirectoryBlobs:
         """
         source, name = digest.encoded.encode(), f"{digest.algorithm}-{digest.encoded}".encode()
         with (
-            self._duplicate() as root,
+            self.root as root,
             exclusive_lock(root, self.root.place),
             self.open_algorithm(digest.algorithm, root) as algorithm,
             contextlib.suppress(FileNotFoundError),
@@ -298,7 +268,7 @@ class DirectoryBlobs:
     def names(self) -> dict[str, list[bytes]]:
         """Return the names in the directories of algorithms, those that are no digests too, sorted."""
         found: dict[str, list[bytes]] = {}
-        with self._duplicate() as root:
+        with self.root as root:
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
@@ -326,14 +296,14 @@ class DirectoryBlobs:
         for algorithm, name, status in self._entries():
             if not _is_blob(algorithm, name) or (status is not None and not system.is_regular(status.st_mode)):
                 yield "/".join(filter(None, (below, algorithm, os.fsdecode(name))))
-        with self._duplicate() as root, contextlib.suppress(FileNotFoundError), self._open_below(root) as blobs:
+        with self.root as root, contextlib.suppress(FileNotFoundError), self._open_below(root) as blobs:
             for name in system.list_names(blobs) if self._below else ():
                 if os.fsdecode(name) not in self.names():
                     yield f"{below}/{os.fsdecode(name)}"
 
     def _entries(self) -> Iterator[tuple[str, bytes, os.stat_result | None]]:
         """Yield what is in the directories of algorithms; the status is None for what was deleted meanwhile."""
-        with self._duplicate() as root:
+        with self.root as root:
             for algorithm, names in self.names().items():
                 with self.open_algorithm(algorithm, root) as directory:
                     for name in names:

@@ -14,6 +14,7 @@ After an error in writing or syncing the file is removed, never tried again: the
 
 import contextlib
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,9 @@ __all__ = ["INGEST", "Ingest", "partial_name"]
 
 INGEST = b"ingest"
 """The directory of files that are no blobs yet; containerd and BuildKit have one of this name in their stores."""
+
+_RECENT = 1.0
+"""Seconds within which the time of a file is as good as now."""
 
 Publish = Callable[[bytes, int, Digest], None]
 """Renames a file, given by its name and the handle of its directory, to the path of a blob."""
@@ -49,7 +53,6 @@ class Ingest:
     def __init__(
         self,
         root: OpenDirectory,
-        directory: int,
         publish: Publish,
         *,
         sync: bool,
@@ -60,7 +63,6 @@ class Ingest:
 
         Args:
             root: The directory of the store.
-            directory: An open handle on its ingest directory, which this object closes.
             publish: Called by `commit`.
             sync: Whether `commit` syncs the file.
             expected: The blob, if it is known.
@@ -70,7 +72,6 @@ class Ingest:
             UnsupportedError: This installation cannot compute the algorithm of the digest.
         """
         self._root = root
-        self._directory = directory
         self._publish = publish
         self._sync = sync
         self._expected = expected
@@ -78,14 +79,20 @@ class Ingest:
         self._fd = -1
         self._name = b""
         self._failed = False
+        self._is_open = False
+        self._began = time.monotonic()
         self._committed: Descriptor | None = None
         self._like = Digest.of(b"") if expected is None else expected.digest
         self.offset = 0
         """The number of bytes that the file holds; a resumed one begins with those of the earlier writers."""
+        self._hasher = self._like.hasher()
+        root.__enter__()
+        self._is_open = True
         try:
-            self._hasher = self._like.hasher()
+            with self._writing():
+                self._directory = root.directory(INGEST)
             if not (resume and expected is not None and self._resume(expected)):
-                self._name = secrets.token_hex(16).encode()
+                self._name = secrets.token_hex(8).encode()
                 self._fd = self._create(self._name)
                 system.lock(self._fd, wait=False)
         except BaseException:
@@ -188,10 +195,11 @@ class Ingest:
         expected = expected or self._expected
         try:
             found = self._committed or self._described(expected)
-            _compare(found, expected)
             if self._committed is None:
                 self._store(found.digest)
                 self._committed = found
+            elif expected is not None:
+                _compare(expected, str(found.digest), found.size)
         except BaseException:
             self._failed = self._committed is None
             self.close()
@@ -200,16 +208,22 @@ class Ingest:
         return found
 
     def _described(self, expected: Descriptor | Digest | None) -> Descriptor:
+        """Return the descriptor of the bytes, which are compared with what is expected."""
         self._check_open()
-        digest = Digest(f"{self._like.algorithm}:{self._hasher.hexdigest()}")
-        media_type = expected.media_type if isinstance(expected, Descriptor) else "application/octet-stream"
-        return Descriptor(media_type=media_type, digest=digest, size=self.offset)
+        digest = f"{self._like.algorithm}:{self._hasher.hexdigest()}"
+        if expected is not None:
+            _compare(expected, digest, self.offset)
+        if isinstance(expected, Descriptor):
+            return expected
+        return Descriptor(media_type="application/octet-stream", digest=Digest(digest), size=self.offset)
 
     def _store(self, digest: Digest) -> None:
         with self._writing():
             if self._sync:
                 system.fsync(self._fd)
-            system.touch(self._fd)  # The age of a blob counts from here, not from the last byte written.
+            # The age of a blob counts from here; that of one written just now does already.
+            if self._partial or time.monotonic() - self._began > _RECENT:
+                system.touch(self._fd)
             self._publish(self._name, self._directory, digest)
 
     @contextlib.contextmanager
@@ -224,19 +238,21 @@ class Ingest:
 
     def close(self) -> None:
         """Close the writer; discard its bytes, unless they were committed or can be resumed."""
-        fd, self._fd = self._fd, -1
-        directory, self._directory = self._directory, -1
-        if directory < 0:
+        if not self._is_open:
             return
+        self._is_open = False
+        fd, self._fd = self._fd, -1
         resumable = self._name == self._partial and self.offset > 0 and not self._failed
         try:
             if fd >= 0 and self._committed is None and not resumable:
                 with contextlib.suppress(OSError):  # What cannot be removed is left for the garbage collection.
-                    system.unlink(self._name, directory)
+                    system.unlink(self._name, self._directory)
         finally:
-            if fd >= 0:
-                system.close(fd)
-            system.close(directory)
+            try:
+                if fd >= 0:
+                    system.close(fd)
+            finally:
+                self._root.__exit__()
 
     def __enter__(self) -> Self:
         return self
@@ -250,13 +266,10 @@ class Ingest:
         self.close()
 
 
-def _compare(found: Descriptor, expected: Descriptor | Digest | None) -> None:
+def _compare(expected: Descriptor | Digest, digest: str, size: int) -> None:
     """Compare size, then digest."""
-    if expected is None:
-        return
-    digest = expected if isinstance(expected, Digest) else expected.digest
-    what = f"blob {digest}"
-    if isinstance(expected, Descriptor) and expected.size != found.size:
-        raise SizeMismatchError(what, expected.size, found.size)
-    if digest != found.digest:
-        raise DigestMismatchError(what, str(digest), str(found.digest))
+    wanted = str(expected if isinstance(expected, Digest) else expected.digest)
+    if isinstance(expected, Descriptor) and expected.size != size:
+        raise SizeMismatchError(f"blob {wanted}", expected.size, size)
+    if digest != wanted:
+        raise DigestMismatchError(f"blob {wanted}", wanted, digest)

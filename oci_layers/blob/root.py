@@ -4,12 +4,11 @@ Files are opened relative to its handle. The files opened for reading are closed
 that its owner has closed; a range that is read meanwhile ends with `StoreError`.
 """
 
-import contextlib
 import errno
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from oci_layers import system
 from oci_layers.blob.section import OpenFile, SectionReader
@@ -23,7 +22,11 @@ _ODD = _LINK | {errno.EINVAL, errno.EISDIR, errno.ENXIO}
 
 
 class OpenDirectory:
-    """An open directory. If it is not closed, it is closed when it is collected, with a `ResourceWarning`."""
+    """An open directory. If it is not closed, it is closed when it is collected, with a `ResourceWarning`.
+
+    A handle is used within `with directory as handle:`. `close` lets no new use begin; the handles are closed when the
+    last use ends, so that none is closed, and its number given to another file, while a thread works with it.
+    """
 
     _root = -1
 
@@ -36,6 +39,9 @@ class OpenDirectory:
         self.place = directory
         self._lock = threading.Lock()
         self._opened: weakref.WeakSet[OpenFile] = weakref.WeakSet()
+        self._below: dict[tuple[bytes, ...], int] = {}
+        self._users = 0
+        self._closed = False
         try:
             self._root = system.open_root(system.resolve(directory))
         except (FileNotFoundError, NotADirectoryError):
@@ -44,6 +50,42 @@ class OpenDirectory:
         # Root writes to a directory of another user in that user's name.
         own = system.effective_ids()[0] != 0 or found.st_uid == 0
         self._owner = None if own else (found.st_uid, found.st_gid)
+
+    def __enter__(self) -> int:
+        """Return the handle, which stays open until `__exit__`.
+
+        Raises:
+            StoreError: The directory has been closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise StoreError(self.place, "closed")
+            self._users += 1
+        return self._root
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._closed and not self._users:
+                self._close_handles()
+
+    def directory(self, *names: bytes) -> int:
+        """Return a handle on a directory below, which is made if it does not exist; kept open while this is used."""
+        fd = self._below.get(names, -1)
+        if fd >= 0 and not system.fstat(fd).st_nlink:  # It was removed.
+            with self._lock:
+                del self._below[names]
+            system.close(fd)
+            fd = -1
+        if fd < 0:
+            parent = self.directory(*names[:-1]) if len(names) > 1 else self._root
+            fd = self.make_directory(names[-1], parent)
+            with self._lock:
+                kept = self._below.setdefault(names, fd)
+            if kept != fd:
+                system.close(fd)
+                fd = kept
+        return fd
 
     def create_file(self, name: bytes, parent: int) -> int:
         """Create a file for writing, which all may read as far as the umask lets them; return its handle."""
@@ -69,27 +111,6 @@ class OpenDirectory:
                 raise
         return fd
 
-    @contextlib.contextmanager
-    def handle(self) -> Iterator[int]:
-        """Yield the handle, which stays open meanwhile: for a few system calls, as `close` waits for them.
-
-        Raises:
-            StoreError: The directory has been closed.
-        """
-        with self._lock:
-            if self._root < 0:
-                raise StoreError(self.place, "closed")
-            yield self._root
-
-    def duplicate(self) -> int:
-        """Return another handle, for work that takes time; the caller closes it.
-
-        Raises:
-            StoreError: The directory has been closed.
-        """
-        with self.handle() as root:
-            return system.duplicate(root)
-
     def open_file(self, what: str, opener: Callable[[int], int], *, links: bool) -> SectionReader | None:
         """Open a file for reading; return None if there is none.
 
@@ -101,7 +122,7 @@ class OpenDirectory:
         Raises:
             StoreError: It is not a regular file, is reached through a link, or the directory has been closed.
         """
-        with self.handle() as root:
+        with self as root:
             try:
                 fd = opener(root)
             except FileNotFoundError:
@@ -117,17 +138,24 @@ class OpenDirectory:
     def close(self) -> None:
         """Close the directory and the files opened in it; later reads raise StoreError."""
         with self._lock:
+            self._closed = True
             for file in list(self._opened):
                 file.close()
-            root, self._root = self._root, -1
-            if root >= 0:
-                system.close(root)
+            if not self._users:
+                self._close_handles()
+
+    def _close_handles(self) -> None:
+        handles = [*self._below.values(), *([self._root] if self._root >= 0 else [])]
+        self._below, self._root = {}, -1
+        for fd in handles:
+            system.close(fd)
 
     def __del__(self) -> None:
         if self._root >= 0:
             try:
                 warnings.warn(f"unclosed {escape(self.place)}", ResourceWarning, stacklevel=1, source=self)
             finally:
+                self._users = 0
                 self.close()
 
 

@@ -118,7 +118,7 @@ class Layout:
         return layout
 
     def _make(self, *, exist_ok: bool) -> None:
-        with self._duplicate() as root, exclusive_lock(root, self.place):
+        with self._root as root, exclusive_lock(root, self.place):
             names = system.list_names(root)
             if MARKER.encode() in names:
                 if not exist_ok:
@@ -203,7 +203,7 @@ class Layout:
 
     def has_directory(self, name: str) -> bool:
         """Tell whether there is a directory with this name at the top."""
-        with self._root.handle() as root:
+        with self._root as root:
             try:
                 system.close(system.open_directory(name.encode(), root, follow=self._links))
             except (FileNotFoundError, NotADirectoryError):
@@ -286,7 +286,7 @@ class Layout:
         A lease ends with its process, too.
         """
         # Locked before `gc` can see it without a lock.
-        with self._duplicate() as root, shared_lock(root):
+        with self._root as root, shared_lock(root):
             name = LEASE + secrets.token_hex(8).encode()
             held = contextlib.ExitStack()
             held.enter_context(self.temporary_file(name))
@@ -313,7 +313,7 @@ class Layout:
     @contextlib.contextmanager
     def ingest_directory(self, *, make: bool = False) -> Iterator[int | None]:
         """Yield a handle on `ingest/`; None if it does not exist, unless it is to be made."""
-        with self._root.handle() as root:
+        with self._root as root:
             try:
                 fd = self._root.make_directory(INGEST, root) if make else system.open_directory(INGEST, root)
             except FileNotFoundError:
@@ -327,14 +327,14 @@ class Layout:
     @contextlib.contextmanager
     def locked(self) -> Iterator[tuple[int, bool]]:
         """Hold the lock of the store alone; yield a handle on its directory, and as `exclusive_lock` does."""
-        with self._duplicate() as root, self._located(), exclusive_lock(root, self.place) as excludes:
+        with self._root as root, self._located(), exclusive_lock(root, self.place) as excludes:
             yield root, excludes
 
     def sync_index(self) -> None:
         """Sync the index, whoever wrote it; nothing with `fsync="never"`."""
         if self._fsync == "never":
             return
-        with self._duplicate() as root, self._located():
+        with self._root as root, self._located():
             fd = system.open_regular_file(INDEX.encode(), root, follow=self._links)
             try:
                 system.fdatasync(fd)
@@ -360,14 +360,6 @@ class Layout:
             system.rename(temporary, ingest, name.encode(), root)
         if self._fsync != "never":
             system.fsync(root)
-
-    @contextlib.contextmanager
-    def _duplicate(self) -> Iterator[int]:
-        root = self._root.duplicate()
-        try:
-            yield root
-        finally:
-            system.close(root)
 
     @contextlib.contextmanager
     def _located(self) -> Iterator[None]:

