@@ -97,8 +97,8 @@ def du(layout: Layout, *, limits: Limits | None = None) -> Usage:
         if entry.digest in found:
             continue
         own = found[entry.digest] = {}
-        for visit in graph.below(entry):
-            digest = visit.descriptor.digest
+        below = [visit.descriptor.digest for visit in graph.below(entry)]
+        for digest in below:
             if digest in graph.errors:
                 errors.setdefault(entry.digest, str(graph.errors[digest]))
             if digest not in sizes:
