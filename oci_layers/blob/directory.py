@@ -20,7 +20,7 @@ from oci_layers.blob.lock import exclusive_lock, shared_lock
 from oci_layers.blob.root import OpenDirectory, is_odd
 from oci_layers.blob.section import SectionReader
 from oci_layers.blob.stream import PIECE, ByteStream
-from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, locate
+from oci_layers.errors import BlobMissingError, NameFormatError, StoreError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
@@ -64,7 +64,7 @@ class DirectoryBlobs:
         self._below = below
         self._links = links
         self._fsync = fsync
-        self._synced: set[str] = set()
+        self._synced: set[int] = set()
 
     def open_blob(self, digest: Digest) -> SectionReader:
         """Open the bytes of a blob, not verified; the caller closes them.
@@ -84,8 +84,15 @@ class DirectoryBlobs:
         if self._links:
             path = b"/".join(filter(None, (self._below, digest.algorithm.encode(), digest.encoded.encode())))
             return system.open_regular_file(path, root, follow=True)
-        with self.open_algorithm(digest.algorithm, root) as algorithm:
-            return system.open_regular_file(digest.encoded.encode(), algorithm)
+        fd = -1
+        try:
+            with self.open_algorithm(digest.algorithm, root) as algorithm:
+                fd = system.open_regular_file(digest.encoded.encode(), algorithm)
+        except BaseException:
+            if fd >= 0:
+                system.close(fd)
+            raise
+        return fd
 
     @contextlib.contextmanager
     def open_algorithm(self, algorithm: str, root: int) -> Iterator[int]:
@@ -121,7 +128,7 @@ class DirectoryBlobs:
         digest = descriptor.digest
         if digest.algorithm not in ALGORITHMS:
             return False
-        with self.root as root:
+        with self.root as root, self.root.located():
             fd = -1
             try:
                 with shared_lock(root):
@@ -136,7 +143,6 @@ class DirectoryBlobs:
             except OSError as error:
                 if is_odd(error):
                     return False
-                locate(error, self.root.place, "store")
                 raise
             finally:
                 if fd >= 0:
@@ -180,26 +186,28 @@ class DirectoryBlobs:
         return Ingest(self.root, self._publish, sync=self._fsync != "never", expected=expected, resume=resume)
 
     def _publish(self, name: bytes, directory: int, digest: Digest) -> None:
-        algorithm = digest.algorithm
-        fd = self.root.directory(*filter(None, (self._below, algorithm.encode())))
+        fd = self.root.directory(*filter(None, (self._below, digest.algorithm.encode())))
         with self.root as root, shared_lock(root):
             system.rename(name, directory, digest.encoded.encode(), fd)
         if self._fsync == "always":
             system.fsync(fd)
-            if algorithm not in self._synced:
+            if fd not in self._synced:
                 # The first time, because another process may have made the directories and not synced them yet.
                 self.sync()
-                self._synced.add(algorithm)
+                self._synced.add(fd)
 
     def sync(self) -> None:
         """Sync the names of all blobs, so that those put before survive a power cut; nothing with `never`."""
         if self._fsync == "never":
             return
-        with self.root as root:
+        with self.root as root, self.root.located():
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
-                        fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
+                        try:
+                            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
+                        except NotADirectoryError:
+                            continue
                         try:
                             system.fsync(fd)
                         finally:
@@ -213,7 +221,7 @@ class DirectoryBlobs:
         """Delete a blob; do nothing if there is none. Whether anything refers to it is the caller's matter."""
         if digest.algorithm not in ALGORITHMS:
             return
-        with self.root as root, exclusive_lock(root, self.root.place):
+        with self.root as root, self.root.located(), exclusive_lock(root, self.root.place):
             try:
                 with self.open_algorithm(digest.algorithm, root) as algorithm:
                     system.unlink(digest.encoded.encode(), algorithm)
@@ -233,6 +241,7 @@ class DirectoryBlobs:
         source, name = digest.encoded.encode(), f"{digest.algorithm}-{digest.encoded}".encode()
         with (
             self.root as root,
+            self.root.located(),
             exclusive_lock(root, self.root.place),
             self.open_algorithm(digest.algorithm, root) as algorithm,
             contextlib.suppress(FileNotFoundError),
@@ -268,7 +277,7 @@ class DirectoryBlobs:
     def names(self) -> dict[str, list[bytes]]:
         """Return the names in the directories of algorithms, those that are no digests too, sorted."""
         found: dict[str, list[bytes]] = {}
-        with self.root as root:
+        with self.root as root, self.root.located():
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
@@ -303,7 +312,7 @@ class DirectoryBlobs:
 
     def _entries(self) -> Iterator[tuple[str, bytes, os.stat_result | None]]:
         """Yield what is in the directories of algorithms; the status is None for what was deleted meanwhile."""
-        with self.root as root:
+        with self.root as root, self.root.located():
             for algorithm, names in self.names().items():
                 with self.open_algorithm(algorithm, root) as directory:
                     for name in names:

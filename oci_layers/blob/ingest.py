@@ -22,7 +22,7 @@ from typing import Self
 from oci_layers import system
 from oci_layers.blob.root import OpenDirectory
 from oci_layers.blob.stream import PIECE
-from oci_layers.errors import DigestMismatchError, SizeMismatchError, StoreError, locate
+from oci_layers.errors import DigestMismatchError, SizeMismatchError, StoreError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
@@ -93,18 +93,11 @@ class Ingest:
                 self._directory = root.directory(INGEST)
             if not (resume and expected is not None and self._resume(expected)):
                 self._name = secrets.token_hex(8).encode()
-                self._fd = self._create(self._name)
-                system.lock(self._fd, wait=False)
+                with root.located():
+                    self._fd = root.create_file(self._name, self._directory)
+                    system.lock(self._fd, wait=True)  # Garbage collection has it for a moment, to look.
         except BaseException:
             self.close()
-            raise
-
-    def _create(self, name: bytes) -> int:
-        try:
-            return self._root.create_file(name, self._directory)
-        except OSError as error:
-            if not isinstance(error, FileExistsError):
-                locate(error, self._root.place, "store")
             raise
 
     def _resume(self, expected: Descriptor) -> bool:
@@ -114,13 +107,15 @@ class Ingest:
             fd = system.open_existing_file(name, self._directory)
         except FileNotFoundError:
             try:
-                fd = self._create(name)
+                with self._root.located():
+                    fd = self._root.create_file(name, self._directory)
             except FileExistsError:
                 return False
         except OSError:
             return False  # A link or a device, which no writer made.
         try:
-            mine = system.lock(fd, wait=False) is True and self._is_named(fd, name)
+            with self._root.located():
+                mine = system.lock(fd, wait=False) is True and _is_named(fd, name, self._directory, links=1)
         except BaseException:
             system.close(fd)
             raise
@@ -128,16 +123,9 @@ class Ingest:
             system.close(fd)
             return False
         self._fd, self._name, self._partial = fd, name, name
-        self._hash_existing(expected)
+        with self._root.located():
+            self._hash_existing(expected)
         return True
-
-    def _is_named(self, fd: int, name: bytes) -> bool:
-        """Return whether the open file still has its name: its last writer may have published it before the lock."""
-        try:
-            found, own = system.lstat(name, self._directory), system.fstat(fd)
-        except FileNotFoundError:
-            return False
-        return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
 
     def _hash_existing(self, expected: Descriptor) -> None:
         size = system.fstat(self._fd).st_size
@@ -151,7 +139,13 @@ class Ingest:
             self.offset += len(data)
 
     def restart(self) -> None:
-        """Discard all bytes and begin again."""
+        """Discard all bytes and begin again.
+
+        Raises:
+            StoreError: The writer is closed, or has failed.
+            OSError: The bytes cannot be discarded; the writer is of no more use.
+        """
+        self._check_open()
         with self._writing():
             system.ftruncate(self._fd, 0)
         self._hasher = self._like.hasher()
@@ -161,8 +155,9 @@ class Ingest:
         """Append bytes; return how many.
 
         Raises:
-            SizeMismatchError: There are more bytes than the expected blob has.
+            SizeMismatchError: There are more bytes than the expected blob has; the writer is of no more use.
             OSError: They cannot be written; the writer is of no more use.
+            StoreError: The writer is closed, or has failed.
         """
         self._check_open()
         expected = self._expected
@@ -178,6 +173,8 @@ class Ingest:
     def _check_open(self) -> None:
         if self._fd < 0:
             raise StoreError(self._root.place, "the writer is closed")
+        if self._failed:  # The file may lack bytes that were hashed.
+            raise StoreError(self._root.place, "the writer has failed")
 
     def commit(self, expected: Descriptor | Digest | None = None) -> Descriptor:
         """Verify the bytes, and make them a blob; again, if they are one, only verify.
@@ -230,10 +227,10 @@ class Ingest:
     def _writing(self) -> Iterator[None]:
         """Name the store in an OSError, and remember that the bytes on disk are not to be trusted."""
         try:
-            yield
-        except OSError as error:
+            with self._root.located():
+                yield
+        except OSError:
             self._failed = True
-            locate(error, self._root.place, "store")
             raise
 
     def close(self) -> None:
@@ -246,7 +243,9 @@ class Ingest:
         try:
             if fd >= 0 and self._committed is None and not resumable:
                 with contextlib.suppress(OSError):  # What cannot be removed is left for the garbage collection.
-                    system.unlink(self._name, self._directory)
+                    # If it was published before an error, the name may be another writer's.
+                    if self._name != self._partial or _is_named(fd, self._name, self._directory):
+                        system.unlink(self._name, self._directory)
         finally:
             try:
                 if fd >= 0:
@@ -264,6 +263,19 @@ class Ingest:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _is_named(fd: int, name: bytes, directory: int, *, links: int | None = None) -> bool:
+    """Return whether the open file has that name; with `links`, whether it has so many names.
+
+    Its last writer may have published it before this one had the lock. After a power cut some file systems show a file
+    that was renamed at both names; to write to it would damage the blob.
+    """
+    try:
+        found, own = system.lstat(name, directory), system.fstat(fd)
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino) and links in (None, own.st_nlink)
 
 
 def _compare(expected: Descriptor | Digest, digest: str, size: int) -> None:

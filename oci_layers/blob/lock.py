@@ -65,18 +65,22 @@ def exclusive_lock(root: int, place: str) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def _lock_file(root: int, place: str) -> Iterator[None]:
+    fd = _create_lock_file(root, place)
+    try:
+        system.close(fd)
+        yield
+    finally:
+        system.unlink(LOCK_FILE, root)
+
+
+def _create_lock_file(root: int, place: str) -> int:
     end = time.monotonic() + _PATIENCE
     while True:
         try:
-            system.close(system.open_new_file(LOCK_FILE, root))
-            break
+            return system.open_new_file(LOCK_FILE, root)
         except FileExistsError:
             if time.monotonic() > end:
                 name = LOCK_FILE.decode()
                 reason = f"locked by another process; if there is none, remove {name}, which a killed one left"
                 raise StoreError(place, reason) from None
         time.sleep(_PAUSE)
-    try:
-        yield
-    finally:
-        system.unlink(LOCK_FILE, root)

@@ -4,15 +4,16 @@ Files are opened relative to its handle. The files opened for reading are closed
 that its owner has closed; a range that is read meanwhile ends with `StoreError`.
 """
 
+import contextlib
 import errno
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from oci_layers import system
 from oci_layers.blob.section import OpenFile, SectionReader
-from oci_layers.errors import PlaceMissingError, StoreError, escape
+from oci_layers.errors import PlaceMissingError, StoreError, escape, locate
 
 __all__ = ["OpenDirectory", "is_odd", "odd_file"]
 
@@ -40,13 +41,18 @@ class OpenDirectory:
         self._lock = threading.Lock()
         self._opened: weakref.WeakSet[OpenFile] = weakref.WeakSet()
         self._below: dict[tuple[bytes, ...], int] = {}
+        self._removed: list[int] = []
         self._users = 0
         self._closed = False
         try:
-            self._root = system.open_root(system.resolve(directory))
+            with self.located():
+                self._root = system.open_root(system.resolve(directory))
+                found = system.fstat(self._root)
         except (FileNotFoundError, NotADirectoryError):
             raise PlaceMissingError(directory, "no such directory") from None
-        found = system.fstat(self._root)
+        except BaseException:
+            self.close()
+            raise
         # Root writes to a directory of another user in that user's name.
         own = system.effective_ids()[0] != 0 or found.st_uid == 0
         self._owner = None if own else (found.st_uid, found.st_gid)
@@ -69,13 +75,22 @@ class OpenDirectory:
             if self._closed and not self._users:
                 self._close_handles()
 
+    @contextlib.contextmanager
+    def located(self) -> Iterator[None]:
+        """Name the store in an OSError of the body."""
+        try:
+            yield
+        except OSError as error:
+            locate(error, self.place, "store")
+            raise
+
     def directory(self, *names: bytes) -> int:
         """Return a handle on a directory below, which is made if it does not exist; kept open while this is used."""
         fd = self._below.get(names, -1)
         if fd >= 0 and not system.fstat(fd).st_nlink:  # It was removed.
             with self._lock:
-                del self._below[names]
-            system.close(fd)
+                if self._below.get(names) == fd:
+                    self._removed.append(self._below.pop(names))  # Another thread may be using it.
             fd = -1
         if fd < 0:
             parent = self.directory(*names[:-1]) if len(names) > 1 else self._root
@@ -89,27 +104,36 @@ class OpenDirectory:
 
     def create_file(self, name: bytes, parent: int) -> int:
         """Create a file for writing, which all may read as far as the umask lets them; return its handle."""
-        return self._owned(system.open_new_file(name, parent, 0o644))
+        fd = system.open_new_file(name, parent, 0o644)
+        try:
+            self._own(fd)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                system.unlink(name, parent)
+            system.close(fd)
+            raise
+        return fd
 
     def make_directory(self, name: bytes, parent: int) -> int:
         """Open a directory, and make it if it does not exist; return its handle."""
         try:
-            return system.open_directory(name, parent)
+            fd = system.open_directory(name, parent)
         except FileNotFoundError:
-            try:
+            with contextlib.suppress(FileExistsError):
                 system.make_directory(name, parent, 0o755)
-            except FileExistsError:
-                return system.open_directory(name, parent)
-        return self._owned(system.open_directory(name, parent))
-
-    def _owned(self, fd: int) -> int:
-        if self._owner is not None:
-            try:
-                system.fchown(fd, *self._owner)
-            except BaseException:
-                system.close(fd)
-                raise
+            fd = system.open_directory(name, parent)
+        try:
+            # One that is root's and empty is new, or was made by a process that was killed before the next call.
+            if self._owner is not None and system.fstat(fd).st_uid == 0 and not system.list_names(fd):
+                self._own(fd)
+        except BaseException:
+            system.close(fd)
+            raise
         return fd
+
+    def _own(self, fd: int) -> None:
+        if self._owner is not None:
+            system.fchown(fd, *self._owner)
 
     def open_file(self, what: str, opener: Callable[[int], int], *, links: bool) -> SectionReader | None:
         """Open a file for reading; return None if there is none.
@@ -122,7 +146,7 @@ class OpenDirectory:
         Raises:
             StoreError: It is not a regular file, is reached through a link, or the directory has been closed.
         """
-        with self as root:
+        with self as root, self.located():
             try:
                 fd = opener(root)
             except FileNotFoundError:
@@ -133,7 +157,11 @@ class OpenDirectory:
                 raise
             file = OpenFile(fd, self.place)
             self._opened.add(file)
-        return SectionReader(file, 0, file.size)
+        try:
+            return SectionReader(file, 0, file.size)
+        except BaseException:
+            file.close()
+            raise
 
     def close(self) -> None:
         """Close the directory and the files opened in it; later reads raise StoreError."""
@@ -145,10 +173,11 @@ class OpenDirectory:
                 self._close_handles()
 
     def _close_handles(self) -> None:
-        handles = [*self._below.values(), *([self._root] if self._root >= 0 else [])]
-        self._below, self._root = {}, -1
-        for fd in handles:
-            system.close(fd)
+        handles = [*self._removed, *self._below.values(), *([self._root] if self._root >= 0 else [])]
+        self._removed, self._below, self._root = [], {}, -1
+        with contextlib.ExitStack() as closing:  # All of them, also if one reports an error.
+            for fd in handles:
+                closing.callback(system.close, fd)
 
     def __del__(self) -> None:
         if self._root >= 0:

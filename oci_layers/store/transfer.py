@@ -11,12 +11,12 @@ from typing import Self
 
 import attrs
 
-from oci_layers.blob.compression import sniff
+from oci_layers.blob.compression import Compression, sniff
 from oci_layers.blob.pipeline import ShouldContinue, map_in_threads
 from oci_layers.blob.recompress import recompressed
 from oci_layers.blob.spool import Spool
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
-from oci_layers.errors import BlobMissingError
+from oci_layers.errors import BlobMissingError, IntegrityError
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.spec.descriptor import Descriptor
@@ -37,6 +37,9 @@ from oci_layers.store.plan import Planned
 from oci_layers.store.repository import Repository, WritableRepository
 
 __all__ = ["Copied", "Transfer"]
+
+_HEAD = 16
+"""The bytes that tell a compression."""
 
 
 @attrs.frozen(kw_only=True)
@@ -72,6 +75,8 @@ class _Counted:
     def __init__(self, stream: ByteStream, report: ShouldContinue) -> None:
         self._stream = stream
         self._report = report
+        self.skipped = 0
+        """How many bytes were skipped, because the target has them from an earlier copy."""
 
     def read(self, size: int, /) -> bytes:
         data = self._stream.read(size)
@@ -81,7 +86,7 @@ class _Counted:
 
     def skip(self, size: int) -> int:
         """Skip bytes that the target has already, without reading them if the source can."""
-        left = size
+        self.skipped = left = size
         skip = getattr(self._stream, "skip", None)
         if skip is not None:
             left -= skip(size)
@@ -136,6 +141,7 @@ class Transfer:
         self._threads = threads
         self._new: dict[_Job, Descriptor] = {}
         self._ended = 0
+        self._todo = 0
         self.copied = Copied(entries=())
         """What was copied so far."""
         self.documents: dict[Digest, Descriptor] = {}
@@ -171,6 +177,7 @@ class Transfer:
 
     def _copy_blobs(self, jobs: Sequence[_Job], progress: Callable[[Progress], None] | None) -> None:
         todo = sorted((each for each in jobs if each not in self._new), key=lambda each: -each.descriptor.size)
+        self._todo = len(todo)
         total, done, self._ended = sum(each.descriptor.size for each in todo), 0, 0
 
         def on_bytes(count: int) -> None:
@@ -214,22 +221,24 @@ class Transfer:
         if self.target.blobs.reuse_blob(descriptor):
             report(descriptor.size)
             return "present"
-        stream = self._open(descriptor)
-        if stream is None:
-            return "missing"
-        self.target.blobs.put_blob(_Counted(stream, report), descriptor)
-        return "copied"
+        while (stream := self._open(descriptor)) is not None:
+            counted = _Counted(stream, report)
+            try:
+                self.target.blobs.put_blob(counted, descriptor)
+            except IntegrityError:
+                # What an earlier copy left may be damaged, and is gone now; what the source has was not all read.
+                if not counted.skipped:
+                    raise
+            else:
+                return "copied"
+        return "missing"
 
     def _converted_blob(self, job: _Job, conversion: Conversion, report: ShouldContinue) -> _Done:
         """Copy a layer with another media type, and perhaps another compression."""
         old = job.descriptor
-        stream = self._open(old)
-        head = b""
-        if stream is not None:
-            with contextlib.closing(stream):
-                head = stream.read(16)
-        media_type = layer_media_type(old.media_type, sniff(head), conversion)
-        compression = recompression(old.media_type, sniff(head), conversion)
+        found = self._compression(old)
+        media_type = layer_media_type(old.media_type, found, conversion)
+        compression = recompression(old.media_type, found, conversion)
         stream = None if compression is None else self._open(old)
         if stream is None or compression is None:
             return _Done(job, attrs.evolve(old, media_type=media_type), self._copy_blob(old, report))
@@ -237,12 +246,31 @@ class Transfer:
         checked = VerifiedReader(_Counted(stream, report), old.digest, old.size, what=what)
         row = lookup(old.media_type)
         declared = None if row is None or row.family == "docker" else row.compression
-        with recompressed(checked, declared, compression, spool=self._spool, limits=self.limits, what=what) as layer:
+        with recompressed(
+            checked,
+            declared,
+            compression,
+            spool=self._spool,
+            limits=self.limits,
+            what=what,
+            threads=None if self._threads > 1 and self._todo == 1 else 1,
+        ) as layer:
             new = Descriptor(media_type=media_type, digest=layer.digest, size=layer.size)
             if self.target.blobs.reuse_blob(new):
                 return _Done(job, new, "present")
             self.target.blobs.put_blob(layer.open(), new)
         return _Done(job, new, "copied")
+
+    def _compression(self, descriptor: Descriptor) -> Compression | None:
+        """Return the compression of a layer, by its first bytes; None if the source does not have it."""
+        stream = self._open(descriptor)
+        if stream is None:
+            return None
+        head = b""
+        with contextlib.closing(stream):
+            while len(head) < _HEAD and (data := stream.read(_HEAD - len(head))):
+                head += data
+        return sniff(head)
 
     def _open(self, descriptor: Descriptor) -> ByteStream | None:
         try:

@@ -228,7 +228,9 @@ def test_other_errors_come_through(blobs, path, monkeypatch):
         raise OSError(errno.EIO, "input/output error")
 
     monkeypatch.setattr(system, "open_regular_file", fault)
-    assert outcome(blobs.open_blob, DIGEST) == ("OSError", "[Errno 5] input/output error")
+    with pytest.raises(OSError, match="input/output error") as raised:
+        blobs.open_blob(DIGEST)
+    assert raised.value.filename == blobs.root.place
 
 
 def test_a_blob_that_grows_while_it_is_read_shows_what_it_was(blobs, path):

@@ -5,7 +5,7 @@ import pytest
 
 from oci_layers.cli.main import main
 from tests.support.layers import MTIME, Built, char, d, f, fifo, ln, sym, tar, wh
-from tests.support.stores import store as make_store
+from tests.support.sharing import store as make_store
 
 BASE = tar(
     d("etc/"),
