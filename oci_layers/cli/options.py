@@ -36,7 +36,7 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
         "image",
         metavar="IMAGE",
         help="oci:DIR[:REF|@DIGEST], oci-archive:FILE[:REF|@DIGEST], docker-archive:FILE[:NAME:TAG], or the path of "
-        "one of these",
+        "one of these; FILE may be a pipe, - is standard input",
     )
     choice_arguments(parser, "which of several images (default: that for this machine)")
     if policy:

@@ -24,7 +24,8 @@ from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.platform import Platform
 from oci_layers.store.archive import TarArchive
 from oci_layers.store.diagnose import is_docker, wrong_transport
-from oci_layers.store.docker import MANIFEST, DockerArchive
+from oci_layers.store.docker import DockerArchive
+from oci_layers.store.docker_listing import MANIFEST
 from oci_layers.store.files import LayoutFiles, read_layout_index
 from oci_layers.store.layout import Layout
 from oci_layers.store.name import ImageName, check_text
@@ -50,7 +51,8 @@ def open_image(
 
     Args:
         name: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:NAME:TAG]`, or the path of such a
-            directory or file, whose content decides its kind. The first two accept `@DIGEST` instead of `:REF`.
+            directory or file, whose content decides its kind. The first two accept `@DIGEST` instead of `:REF`. FILE
+            may be a pipe, which is copied into a temporary file; `-` is standard input.
         ref: The reference, if `name` has none; if both have one, they must be equal.
         platform: `OS/ARCHITECTURE[/VARIANT]`, to choose one of several images; Linux on this machine if None.
         limits: The limits on the image; input that exceeds one is refused.
@@ -97,6 +99,7 @@ def _open(
         manifest, blobs = _choose(where, files, ref, platform, limits)
         # In a layout the digest is a name that does not move; in Docker's archives there is no such name.
         again = (ref, platform) if isinstance(blobs, DockerArchive) else (str(manifest.descriptor.digest), None)
+        reopen = functools.partial(_open, absolute, *again, limits, temporary, threads=threads, blob_links=blob_links)
         image = Image(
             manifest,
             blobs,
@@ -105,9 +108,7 @@ def _open(
             temporary_directory=temporary,
             threads=threads,
             close=files.close,
-            reopen=functools.partial(
-                _open, absolute, *again, limits, temporary, threads=threads, blob_links=blob_links
-            ),
+            reopen=reopen if not isinstance(files, TarArchive) or files.can_reopen else None,
         )
         if platform is not None and manifest.descriptor.platform is None:
             require_platform(image.config, platform)
@@ -133,12 +134,17 @@ def parse_image_name(name: str | os.PathLike[str], ref: str | None) -> tuple[Ima
         NameFormatError: The name is malformed, or it and `ref` give different references.
         UnsupportedError: The transport is unknown.
     """
-    where = ImageName.parse(name) if isinstance(name, str) else ImageName("", os.fsdecode(name))
+    where = ImageName.parse(name) if isinstance(name, str) else _bare(os.fsdecode(name))
     if ref is not None:
         check_text("reference", ref)
     if ref is not None and where.ref not in {None, ref}:
         raise NameFormatError("reference", ref, f"the image name has another one, {where.ref}")
     return where, ref or where.ref
+
+
+def _bare(path: str) -> ImageName:
+    """Return the name of a path, which is never standard input."""
+    return ImageName("", f".{os.path.sep}-" if path == "-" else path)
 
 
 def open_files(where: ImageName, limits: Limits, temporary: str | None, *, blob_links: bool = False) -> LayoutFiles:
@@ -149,9 +155,13 @@ def open_files(where: ImageName, limits: Limits, temporary: str | None, *, blob_
         StoreError: The place is a file where the transport requires a directory, or the reverse.
         TarFormatError: It is neither a directory nor a tar file.
     """
-    place, transport = where.place, where.transport
-    is_directory = system.is_existing_directory(place)
-    if not is_directory and (transport == "oci" or not transport) and not system.exists(place):
+    transport = where.transport
+    place = _bare(where.place).place if transport == "oci" else where.place
+    is_pipe = system.is_pipe(place)
+    if is_pipe and transport == "oci":
+        raise StoreError(place, f"it is a pipe, not a directory; write oci-archive:{place}")
+    is_directory = not is_pipe and system.is_existing_directory(place)
+    if not (is_directory or is_pipe) and (transport == "oci" or not transport) and not system.exists(place):
         raise PlaceMissingError(place, "no such directory" if transport else "no such file or directory")
     if is_directory:
         directory = Layout(place, blob_links=blob_links, limits=limits)
