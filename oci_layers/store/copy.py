@@ -28,7 +28,7 @@ from oci_layers.store.convert import (
 from oci_layers.store.graph import is_document, read_node
 from oci_layers.store.plan import Plan
 from oci_layers.store.repository import Repository, WritableRepository, named
-from oci_layers.store.select import names_of
+from oci_layers.store.select import names_of, one_image
 from oci_layers.store.transfer import Copied, Transfer
 
 __all__ = ["Copied", "copy"]
@@ -103,10 +103,11 @@ def _groups(source: Repository, ref: str | None, *, everything: bool) -> list[tu
     """Return the entries to copy, those of one name together."""
     groups: dict[str | Digest, list[Descriptor]] = {}
     entries = source.entries(ref)
+    if not everything:
+        image = one_image(entries, ref)
+        return [(own_name(image[0]), image)]
     for each in entries:
         groups.setdefault(own_name(each) or each.digest, []).append(each)
-    if len(groups) != 1 and not everything:
-        raise ReferenceMissingError(ref or "", names_of(entries))
     return [(key if isinstance(key, str) else None, group) for key, group in groups.items()]
 
 

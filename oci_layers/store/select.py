@@ -37,6 +37,7 @@ __all__ = [
     "host_platform",
     "matching",
     "names_of",
+    "one_image",
     "require_platform",
     "stand_in",
 ]
@@ -235,6 +236,25 @@ def entries_of(index: Index, blobs: BlobSource, ref: str | None, limits: Limits)
         return list(index.manifests)
     found = [index.manifests[at] for at in matching(index.manifests, ref)]
     return found or [_nested(index, index.manifests, blobs, ref, limits)]
+
+
+def one_image(entries: Sequence[Descriptor], ref: str | None) -> list[Descriptor]:
+    """Return the entries of one image, each content once.
+
+    Args:
+        entries: What `entries_of` returned for `ref`.
+        ref: A name or a digest; None requires that there is one image.
+
+    Raises:
+        ReferenceMissingError: There are several, or none; the error lists the existing ones.
+    """
+    known = names_of(entries)
+    if not entries or (ref is None and len(known) > 1):
+        raise ReferenceMissingError("", known)
+    found: dict[Digest, Descriptor] = {}
+    for each in entries:
+        found.setdefault(each.digest, each)
+    return list(found.values())
 
 
 def _nested(index: Index, known: Sequence[Descriptor], blobs: BlobSource, ref: str, limits: Limits) -> Descriptor:
