@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -126,16 +127,13 @@ class OneBuffer(MemoryBlobs):
         self.parts = []
         parts, read = self.parts, stream.read
 
-        class Shared:
-            def read(shared, size):
-                data = read(size)
-                self.parts.append(data)
-                time.sleep(0)
-                return data
+        def shared(size):
+            data = read(size)
+            self.parts.append(data)
+            time.sleep(0)
+            return data
 
-            close = stream.close
-
-        super().put_blob(Shared(), descriptor)
+        super().put_blob(SimpleNamespace(read=shared, close=stream.close), descriptor)
         if parts is not self.parts:
             self._blobs[descriptor.digest] = b"mixed"
 
