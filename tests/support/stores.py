@@ -16,6 +16,8 @@ import attrs
 
 from oci_layers import Descriptor
 from oci_layers.errors import ReferenceMissingError
+from oci_layers.store.copy import copy
+from oci_layers.store.gc import gc
 from oci_layers.store.layout import Layout
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -125,7 +127,7 @@ def _resume_source(directory):
 
 def _reuse(directory):
     with Layout.open(directory) as layout:
-        for each in OLD.blobs:
+        for each in list(OLD.blobs)[:2]:
             assert layout.blobs.reuse_blob(each)
 
 
@@ -155,6 +157,30 @@ def _image(directory, fsync="always"):
         layout.tag("other", OTHER.manifest)
 
 
+def _unused(directory):
+    """Make a store with blobs that nothing refers to, and a part of one, all of them old."""
+    interrupted(directory)
+    for top, _, names in os.walk(directory):
+        for name in names:
+            os.utime(os.path.join(top, name), (1e9, 1e9))
+
+
+def _gc(directory):
+    with Layout.open(directory) as layout:
+        gc(layout)
+
+
+def _two_stores(directory):
+    directory.mkdir()
+    filled(directory / "source", tags=("new",), images=(NEW,))
+    filled(directory / "target", images=(OLD,))
+
+
+def _copy(directory):
+    with Layout.open(directory / "source") as source, Layout.open(directory / "target") as target:
+        copy(source, target, "new", threads=1)
+
+
 @attrs.frozen
 class Operation:
     """An operation on a store: `least` is the number of system calls that it makes at least."""
@@ -176,20 +202,22 @@ def _unless_missing(run):
 
 
 OPERATIONS = {
-    "create": Operation(lambda directory: directory.mkdir(), _create, 45),
-    "first put": Operation(lambda directory: Layout.create(directory).close(), _put, 35),
-    "put": Operation(filled, _put, 35),
-    "ingest": Operation(filled, _ingest, 35),
-    "resume": Operation(interrupted, _resume, 40),
-    "resume a source": Operation(interrupted, _resume_source, 40),
-    "reuse": Operation(filled, _reuse, 65),
-    "tag": Operation(filled, _tag, 45),
-    "retag": Operation(filled, _retag, 45),
-    "untag": Operation(lambda directory: filled(directory, tags=("old", "kept")), _untag, 40, _unless_missing(_untag)),
-    "move": Operation(filled, _move, 40, _unless_missing(_move)),
-    "image": Operation(filled, _image, 120),
-    "image, synced at once": Operation(filled, lambda directory: _image(directory, "commit"), 120),
-    "image, not synced": Operation(filled, lambda directory: _image(directory, "never"), 100),
+    "create": Operation(lambda directory: directory.mkdir(), _create, 35),
+    "first put": Operation(lambda directory: Layout.create(directory).close(), _put, 25),
+    "put": Operation(filled, _put, 25),
+    "ingest": Operation(filled, _ingest, 25),
+    "resume": Operation(interrupted, _resume, 30),
+    "resume a source": Operation(interrupted, _resume_source, 30),
+    "reuse": Operation(filled, _reuse, 25),
+    "tag": Operation(filled, _tag, 35),
+    "retag": Operation(filled, _retag, 35),
+    "untag": Operation(lambda directory: filled(directory, tags=("old", "kept")), _untag, 30, _unless_missing(_untag)),
+    "move": Operation(filled, _move, 30, _unless_missing(_move)),
+    "gc": Operation(_unused, _gc, 60),
+    "copy": Operation(_two_stores, _copy, 100),
+    "image": Operation(filled, _image, 80),
+    "image, synced at once": Operation(filled, lambda directory: _image(directory, "commit"), 70),
+    "image, not synced": Operation(filled, lambda directory: _image(directory, "never"), 60),
 }
 """By name. `tests/durability` kills each at every call, and lets every call fail."""
 
@@ -205,14 +233,16 @@ def content(directory, *, leftovers=False):
     return found
 
 
-def leftovers(directory):
-    """Return the files in `ingest`."""
-    return content(directory, leftovers=True).keys() - content(directory).keys()
+def leftovers(directory, *, resumable=True):
+    """Return the paths of the files in `ingest`; without `resumable`, only of those that are not the part of a blob."""
+    files = content(directory, leftovers=True)
+    paths = files.keys() - content(directory).keys()
+    return {path for path in paths if resumable or not (files[path] and "/sha256-" in path)}
 
 
-def store_of(directory, files):
-    """Return the directory of the layout below a directory, which has the files {path: bytes}."""
-    return directory / next(path for path in files if path.endswith("oci-layout")).removesuffix("oci-layout")
+def stores_of(directory, files):
+    """Return the layouts in a directory, which has the files {path: bytes}."""
+    return [directory / path.removesuffix("oci-layout") for path in files if path.endswith("oci-layout")]
 
 
 def assert_blobs_are_whole(files):
@@ -238,9 +268,8 @@ def assert_between(files, old, new):
 
 
 def assert_opens(directory):
-    """Check that the layout opens, if its marker is there, and that all entries of its index can be read."""
-    files = content(directory)
-    if any(path.endswith("oci-layout") for path in files):
-        with Layout.open(store_of(directory, files)) as layout:
+    """Check that each layout opens, if its marker is there, and that all entries of its index can be read."""
+    for store in stores_of(directory, content(directory)):
+        with Layout.open(store) as layout:
             for each in layout.entries():
                 assert layout.blobs.has_blob(each.digest)
