@@ -30,6 +30,7 @@ RANKS = {
     "rules": 3,
     "image": 4,
     "store": 5,
+    "testing": 6,
     "cli": 7,
     "__init__": 8,
     "__main__": 8,
@@ -102,6 +103,13 @@ def test_a_module_imports_only_lower_ranks_and_its_own_room(file):
         assert RANKS[other] < RANKS[room] or (RANKS[other] == RANKS[room] == 2 and (room, other) not in STRANGERS), (
             module
         )
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if room_of(file) != "testing"], ids=identify)
+def test_only_the_room_for_tests_needs_pytest_and_nothing_needs_that_room(file):
+    needed = set(imports(file))
+    assert not {module.split(".")[0] for module in needed} & {"pytest", "_pytest", "hypothesis"}
+    assert not {module for module in needed if module.split(".")[:2] == ["oci_layers", "testing"]}
 
 
 def modules_needed(file, names):

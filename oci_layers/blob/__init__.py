@@ -1,8 +1,9 @@
 """Blobs: untrusted bytes to verified bytes.
 
 `stream` checks sizes and digests, `compression` decompresses within limits, `compressor` compresses, `store` has the
-protocols of blob stores and a store in memory, `directory` the store in an image layout, `uncompressed` reads layers
-with several threads, `recompress` gives a layer another compression.
+protocols of blob stores and a store in memory, `directory` the store in an image layout, whose bytes `ingest` writes
+under the `lock` of its `root`, `union` several stores as one, `uncompressed` reads layers with several threads,
+`recompress` gives a layer another compression.
 
 A store takes bytes together with a descriptor, and refuses bytes that do not match it:
 
@@ -68,14 +69,34 @@ Parts of a blob that is a file are read in any order; each read is compared with
     ...     reader.read_at(12, 10)
     b'2023-11-14'
     >>> root.close()
+
+A blob whose digest is not known yet is written piece by piece, and exists once it is committed. Other stores can be
+read where the first one has no such blob; what is put goes to the first:
+
+    >>> import tempfile
+    >>> durable: blob.Fsync = "never"
+    >>> with tempfile.TemporaryDirectory() as work:
+    ...     root = blob.OpenDirectory(work)
+    ...     mine = blob.DirectoryBlobs(root, fsync=durable)
+    ...     writer: blob.Ingest = mine.ingest()
+    ...     with writer:
+    ...         writer.write(b"The lamp "), writer.write(b"is lit.")
+    ...         written = writer.commit()
+    ...     both = blob.UnionBlobs(mine, memory)
+    ...     written.digest == Digest.of(b"The lamp is lit."), both.has_blob(descriptor.digest)
+    ...     root.close()
+    (9, 7)
+    (True, True)
 """
 
 from oci_layers.blob.compression import decompressed, sniff
 from oci_layers.blob.compressor import compressed
-from oci_layers.blob.directory import DirectoryBlobs
+from oci_layers.blob.directory import DirectoryBlobs, Fsync
+from oci_layers.blob.ingest import Ingest
 from oci_layers.blob.root import OpenDirectory
 from oci_layers.blob.store import BlobSource, BlobStore, MemoryBlobs, open_verified, read_verified
 from oci_layers.blob.stream import ByteStream, VerifiedReader
+from oci_layers.blob.union import UnionBlobs
 from oci_layers.blob.verified_section import RangeReader, open_range
 
 __all__ = [
@@ -83,9 +104,12 @@ __all__ = [
     "BlobStore",
     "ByteStream",
     "DirectoryBlobs",
+    "Fsync",
+    "Ingest",
     "MemoryBlobs",
     "OpenDirectory",
     "RangeReader",
+    "UnionBlobs",
     "VerifiedReader",
     "compressed",
     "decompressed",
