@@ -34,7 +34,7 @@ EXIT_CODES = (
 _VERBS = (
     *("unpack", "ls", "cat", "tree"),
     *("images", "refs", "inspect"),
-    *("tag", "untag"),
+    *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
 )

@@ -12,6 +12,7 @@ from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.store.layout import Layout
 from oci_layers.store.open import name_place, open_image, parse_image_name
+from oci_layers.store.place import open_repository
 from oci_layers.store.repository import Repository
 
 __all__ = [
@@ -205,6 +206,17 @@ def opened_layout(
 
 @contextlib.contextmanager
 def opened_place(name: str, options: argparse.Namespace) -> Iterator[tuple[Repository, str | None]]:
-    """Yield the place of a name and the reference in the name; close the place when the block ends."""
-    with opened_layout(name, limits_of(options)) as (layout, ref):
-        yield layout, ref
+    """Yield the place of a name, of any kind, and the reference in the name; close the place when the block ends."""
+    repository, ref = open_repository(
+        name,
+        limits=limits_of(options),
+        temporary_directory=getattr(options, "temporary_directory", None),
+        blob_links=getattr(options, "policy", "default") == "lenient",
+    )
+    try:
+        yield repository, ref
+    except OCIError as error:
+        name_place(error, repository.place)
+        raise
+    finally:
+        repository.close()
