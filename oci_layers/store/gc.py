@@ -110,7 +110,7 @@ class _Collection:
         self._grace_ns = int(grace * 1e9)
         self._limits = limits
         self._progress = progress
-        self._marks = Marks(layout.own_blobs, limits, allow_missing=allow_missing)
+        self._marks = Marks(layout.blobs, limits, allow_missing=allow_missing)
         self._index = b""
         self._keep_from = 0
         self._present: dict[str, tuple[int, int]] = {}
@@ -212,7 +212,7 @@ class _Collection:
         digest = Digest(text)
         name = digest.encoded.encode()
         try:
-            with self._layout.own_blobs.open_algorithm(digest.algorithm, root) as directory:
+            with self._layout.own_blobs.open_algorithm(digest.algorithm, root, change=True) as directory:
                 if system.lstat(name, directory).st_mtime_ns >= self._keep_from:
                     self._marks.add(text, "", Reason("new"), required=False)
                     return False
