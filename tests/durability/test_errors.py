@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.support.faults import NEVER_FAILING, calls_of, failing_at, open_files, short_writes
-from tests.support.stores import OPERATIONS, assert_between, content, leftovers, stores_of
+from tests.support.operations import OPERATIONS, assert_between, content, leftovers, stores_of
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EMFILE, errno.EINTR)
 UNNAMED = frozenset({"close", "lock"})

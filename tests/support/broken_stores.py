@@ -16,7 +16,7 @@ from oci_layers.spec.annotations import REF_NAME
 from oci_layers.spec.digest import Digest
 from oci_layers.store.index_file import tagged
 from oci_layers.store.memory import MemoryRepository
-from oci_layers.testing import BlobStoreSuite
+from oci_layers.testing import BlobStoreSuite, RepositorySuite
 
 
 @attrs.define
