@@ -2,6 +2,8 @@ import errno
 import os
 import resource
 import stat
+import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -70,7 +72,7 @@ def test_links_are_not_opened(tmp_path, here):
     assert failure(system.open_regular_file, b"to-file", here) == errno.ELOOP
     assert failure(system.open_root, str(tmp_path / "to-directory")) in {errno.ELOOP, errno.ENOTDIR}
     assert failure(system.open_parent, str(tmp_path / "to-directory")) in {errno.ELOOP, errno.ENOTDIR}
-    os.close(system.open_path(str(tmp_path / "to-file")))
+    os.close(system.open_stream_path(str(tmp_path / "to-file")))
     os.close(system.open_directory(b"to-directory", here, follow=True))
     os.close(system.open_regular_file(b"to-file", here, follow=True))
     assert failure(system.open_regular_file, b"to-directory", here, follow=True) == errno.EINVAL
@@ -82,9 +84,51 @@ def test_only_regular_files_are_opened_and_nothing_waits(tmp_path, here):
     before = len(os.listdir("/proc/self/fd"))
     for name in ("fifo", "directory"):
         assert failure(system.open_regular_file, name.encode(), here) == errno.EINVAL
-        assert failure(system.open_path, str(tmp_path / name)) == errno.EINVAL
-    assert failure(system.open_path, "/dev/null") == errno.EINVAL
+    assert failure(system.open_stream_path, str(tmp_path / "directory")) == errno.EINVAL
+    assert failure(system.open_stream_path, "/dev/null") == errno.EINVAL
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_is_read_or_written_in_order_is_opened_by_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    fifo, file = str(tmp_path / "fifo"), str(tmp_path / "file")
+    (tmp_path / "file").write_bytes(b"text")
+    assert [system.is_pipe(each) for each in (fifo, file, "-", "/dev/null", "/dev/stdout", "nothing")] == [
+        *(True, False, True, False, False, False)
+    ]
+    assert [system.is_pipe(each, write=True) for each in (fifo, file, "-", "/dev/null", "/dev/stdout")] == [
+        *(True, False, True, True, True)
+    ]
+    keeper = os.open(fifo, os.O_RDWR)
+    reader, writer = system.open_stream_path(fifo), system.open_output_path(fifo)
+    system.write_all(writer, memoryview(b"one"))
+    assert (system.read(reader, 9), system.is_regular(system.fstat(reader).st_mode)) == (b"one", False)
+    for fd in (keeper, reader, writer):
+        os.close(fd)
+    fd = system.open_stream_path(file)
+    assert (system.read(fd, 9), system.read(fd, 9), system.is_regular(system.fstat(fd).st_mode)) == (b"text", b"", True)
+    os.close(fd)
+
+
+def test_standard_input_and_output_are_opened_by_a_dash_unless_they_are_a_terminal():
+    ours, theirs = os.openpty()
+    code = (
+        "from oci_layers import system\n"
+        "for opens, fd in ((system.open_stream_path, 0), (system.open_output_path, 1)):\n"
+        "    try:\n"
+        "        assert system.fstat(opens('-')) == system.fstat(fd)\n"
+        "    except OSError as error:\n"
+        "        sys.stderr.write(f'{error.errno} ')\n"
+    )
+    for options, expected in (({"stdin": theirs, "stdout": theirs}, b"22 22 "), ({"input": b""}, b"")):
+        if "input" in options:
+            options["stdout"] = subprocess.PIPE
+        ran = subprocess.run(
+            [sys.executable, "-c", "import sys\n" + code], **options, stderr=subprocess.PIPE, check=True
+        )
+        assert ran.stderr == expected
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_a_hard_link_to_a_link_is_one_to_the_link(tmp_path, here):

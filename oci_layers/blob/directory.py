@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from typing import Literal
 
 from oci_layers import system
-from oci_layers.blob.ingest import INGEST, Ingest
+from oci_layers.blob.ingest import Ingest
 from oci_layers.blob.lock import exclusive_lock, shared_lock
 from oci_layers.blob.root import OpenDirectory, is_odd
 from oci_layers.blob.section import SectionReader
 from oci_layers.blob.stream import PIECE, ByteStream
-from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, locate
+from oci_layers.errors import BlobMissingError, NameFormatError, StoreError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
@@ -64,7 +64,7 @@ class DirectoryBlobs:
         self._below = below
         self._links = links
         self._fsync = fsync
-        self._synced: set[str] = set()
+        self._synced: set[int] = set()
 
     def open_blob(self, digest: Digest) -> SectionReader:
         """Open the bytes of a blob, not verified; the caller closes them.
@@ -84,11 +84,18 @@ class DirectoryBlobs:
         if self._links:
             path = b"/".join(filter(None, (self._below, digest.algorithm.encode(), digest.encoded.encode())))
             return system.open_regular_file(path, root, follow=True)
-        with (
-            _closing(system.open_directory(self._below or b".", root)) as blobs,
-            _closing(system.open_directory(digest.algorithm.encode(), blobs)) as algorithm,
-        ):
-            return system.open_regular_file(digest.encoded.encode(), algorithm)
+        fd = -1
+        try:
+            with (
+                _closing(system.open_directory(self._below or b".", root)) as blobs,
+                _closing(system.open_directory(digest.algorithm.encode(), blobs)) as algorithm,
+            ):
+                fd = system.open_regular_file(digest.encoded.encode(), algorithm)
+        except BaseException:
+            if fd >= 0:
+                system.close(fd)
+            raise
+        return fd
 
     @contextlib.contextmanager
     def open_algorithm(self, algorithm: str, root: int, *, change: bool = False) -> Iterator[int]:
@@ -122,7 +129,7 @@ class DirectoryBlobs:
         digest = descriptor.digest
         if digest.algorithm not in ALGORITHMS:
             return False
-        with self._duplicate() as root:
+        with self.root as root, self.root.located():
             fd = -1
             try:
                 with shared_lock(root):
@@ -137,7 +144,6 @@ class DirectoryBlobs:
             except OSError as error:
                 if is_odd(error):
                     return False
-                locate(error, self.root.place, "store")
                 raise
             finally:
                 if fd >= 0:
@@ -175,46 +181,27 @@ class DirectoryBlobs:
         Raises:
             UnsupportedError: This installation cannot compute the algorithm of the digest.
         """
-        if expected is not None:
+        if expected is not None and expected.digest.algorithm not in ALGORITHMS:
             expected.digest.hasher()
-            if expected.digest.algorithm not in ALGORITHMS:
-                raise StoreError(self.root.place, f"no blob can have the digest {expected.digest}")
-        with self.root.handle() as root:
-            try:
-                directory = self.root.make_directory(INGEST, root)
-            except OSError as error:
-                locate(error, self.root.place, "store")
-                raise
-        return Ingest(
-            self.root, directory, self._publish, sync=self._fsync != "never", expected=expected, resume=resume
-        )
+            raise StoreError(self.root.place, f"no blob can have the digest {expected.digest}")
+        return Ingest(self.root, self._publish, sync=self._fsync != "never", expected=expected, resume=resume)
 
     def _publish(self, name: bytes, directory: int, digest: Digest) -> None:
-        with self._duplicate() as root, self._made(digest.algorithm, root) as algorithm:
-            with shared_lock(root):
-                system.rename(name, directory, digest.encoded.encode(), algorithm)
-            if self._fsync == "always":
-                system.fsync(algorithm)
-
-    @contextlib.contextmanager
-    def _made(self, algorithm: str, root: int) -> Iterator[int]:
-        """Yield a handle on the directory of an algorithm, which is made if it does not exist."""
-        with (
-            _closing(self.root.make_directory(self._below or b".", root)) as blobs,
-            _closing(self.root.make_directory(algorithm.encode(), blobs)) as fd,
-        ):
-            # The first time, because another process may have made them and not synced them yet.
-            if self._fsync == "always" and algorithm not in self._synced:
-                system.fsync(blobs)
-                system.fsync(root)
-                self._synced.add(algorithm)
-            yield fd
+        fd = self.root.directory(*filter(None, (self._below, digest.algorithm.encode())))
+        with self.root as root, shared_lock(root):
+            system.rename(name, directory, digest.encoded.encode(), fd)
+        if self._fsync == "always":
+            system.fsync(fd)
+            if fd not in self._synced:
+                # The first time, because another process may have made the directories and not synced them yet.
+                self.sync()
+                self._synced.add(fd)
 
     def sync(self) -> None:
         """Sync the names of all blobs, so that those put before survive a power cut; nothing with `never`."""
         if self._fsync == "never":
             return
-        with self._duplicate() as root:
+        with self.root as root, self.root.located():
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
@@ -228,19 +215,11 @@ class DirectoryBlobs:
                 pass
             system.fsync(root)
 
-    @contextlib.contextmanager
-    def _duplicate(self) -> Iterator[int]:
-        root = self.root.duplicate()
-        try:
-            yield root
-        finally:
-            system.close(root)
-
     def delete_blob(self, digest: Digest) -> None:
         """Delete a blob; do nothing if there is none. Whether anything refers to it is the caller's matter."""
         if digest.algorithm not in ALGORITHMS:
             return
-        with self._duplicate() as root, exclusive_lock(root, self.root.place):
+        with self.root as root, self.root.located(), exclusive_lock(root, self.root.place):
             try:
                 with self.open_algorithm(digest.algorithm, root, change=True) as algorithm:
                     system.unlink(digest.encoded.encode(), algorithm)
@@ -259,7 +238,8 @@ class DirectoryBlobs:
         """
         source, name = digest.encoded.encode(), f"{digest.algorithm}-{digest.encoded}".encode()
         with (
-            self._duplicate() as root,
+            self.root as root,
+            self.root.located(),
             exclusive_lock(root, self.root.place),
             self.open_algorithm(digest.algorithm, root, change=True) as algorithm,
             contextlib.suppress(FileNotFoundError),
@@ -295,7 +275,7 @@ class DirectoryBlobs:
     def names(self) -> dict[str, list[bytes]]:
         """Return the names in the directories of algorithms, those that are no digests too, sorted."""
         found: dict[str, list[bytes]] = {}
-        with self._duplicate() as root:
+        with self.root as root, self.root.located():
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
@@ -321,14 +301,14 @@ class DirectoryBlobs:
             if not _is_blob(algorithm, name) or (status is not None and not system.is_regular(status.st_mode)):
                 yield "/".join(filter(None, (below, algorithm, os.fsdecode(name))))
         known = self.names()
-        with self._duplicate() as root, contextlib.suppress(FileNotFoundError), self._open_below(root) as blobs:
+        with self.root as root, contextlib.suppress(FileNotFoundError), self._open_below(root) as blobs:
             for name in system.list_names(blobs) if self._below else ():
                 if os.fsdecode(name) not in known:
                     yield f"{below}/{os.fsdecode(name)}"
 
     def _entries(self) -> Iterator[tuple[str, bytes, os.stat_result | None]]:
         """Yield what is in the directories of algorithms; the status is None for what was deleted meanwhile."""
-        with self._duplicate() as root:
+        with self.root as root, self.root.located():
             for algorithm, names in self.names().items():
                 with self.open_algorithm(algorithm, root) as directory:
                     for name in names:

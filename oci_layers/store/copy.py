@@ -9,17 +9,15 @@ conversion was asked for (`convert`).
 During the copy a lease keeps the target's garbage collection from what was copied and is not referred to yet.
 """
 
-import io
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
 from oci_layers import system
-from oci_layers.blob.pipeline import ShouldContinue, map_in_threads
-from oci_layers.blob.store import BlobSource, BlobStore
-from oci_layers.blob.stream import PIECE, ByteStream
-from oci_layers.errors import BlobMissingError, OCIError, ReferenceMissingError
+from oci_layers.blob.directory import Fsync
+from oci_layers.errors import OCIError, StoreError, escape
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.spec.descriptor import Descriptor
@@ -27,10 +25,13 @@ from oci_layers.spec.digest import Digest
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import own_name
 from oci_layers.store.convert import Conversion
-from oci_layers.store.graph import Node, is_document, may_be_absent, read_node
+from oci_layers.store.graph import is_document, read_node
+from oci_layers.store.open import name_place, parse_image_name
+from oci_layers.store.place import create_repository, open_repository
 from oci_layers.store.plan import Plan, Planned
 from oci_layers.store.repository import Repository, WritableRepository, named
-from oci_layers.store.select import names_of
+from oci_layers.store.select import one_image
+from oci_layers.store.transfer import Copied, Transfer
 
 __all__ = ["Copied", "copy"]
 
@@ -39,32 +40,9 @@ _FALLBACK = ("", ".sig", ".att", ".sbom")
 the names that cosign gives."""
 
 
-@attrs.frozen(kw_only=True)
-class Copied:
-    """What `copy` did. Blobs and bytes are counted as stored, documents included."""
-
-    entries: tuple[Descriptor, ...]
-    """The entries of the target that were written, referrers not among them."""
-    referrers: tuple[Descriptor, ...] = ()
-    """The entries of manifests that refer to what was copied."""
-    blobs: int = 0
-    """How many blobs were copied."""
-    bytes: int = 0
-    """Their bytes."""
-    present: int = 0
-    """How many blobs the target had already."""
-    present_bytes: int = 0
-    """Their bytes."""
-    missing: tuple[Descriptor, ...] = ()
-    """What the source does not have and an image may lack: manifests of an index for other platforms (LAY-07), layers
-    that are not distributed (NDL-01)."""
-    converted: Mapping[Digest, Digest] = attrs.field(factory=dict)
-    """The new digest of each document and layer that was converted, by its old one."""
-
-
 def copy(
-    source: Repository,
-    target: WritableRepository,
+    source: Repository | str | os.PathLike[str],
+    target: WritableRepository | str | os.PathLike[str],
     ref: str | None = None,
     *,
     target_ref: str | None = None,
@@ -73,6 +51,8 @@ def copy(
     referrers: bool = False,
     conversion: Conversion | None = None,
     threads: int | None = None,
+    fsync: Fsync = "always",
+    blob_links: bool = False,
     limits: Limits | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -83,208 +63,133 @@ def copy(
     one image, and some MiB for each thread.
 
     Args:
-        source: Where the image is.
-        target: Where it goes; may be the source.
-        ref: The name or digest of the image; None for the only one.
-        target_ref: Its name in the target; that in the source if None.
+        source: Where the image is. A name, as for `open_repository`, is opened and closed here.
+        target: Where it goes; may be the source. A name, as for `create_repository`, is opened and closed here; an
+            archive is discarded if the copy fails.
+        ref: The name or digest of the image, if `source` does not give one; None for the only image.
+        target_ref: Its name in the target, if `target` does not give one; that in the source if None.
         everything: Copy all images, each under its own name.
         platforms: `OS/ARCHITECTURE[/VARIANT]`; all platforms if empty. With one, its manifest is copied, without the
             index that lists it; with several, the index as it is, and of its manifests only these (LAY-07).
         referrers: Also copy the manifests whose `subject` is copied: signatures, SBOMs, and their referrers.
         conversion: Recompress layers, or convert media types; documents and layers get new digests.
         threads: The number of blobs copied at once; up to four if None.
-        limits: The limits on documents, and on recompressed layers.
+        fsync: As for `create_repository`, if `target` is a name.
+        blob_links: As for `open_image`, if `source` is a name.
+        limits: The limits on documents, on archives, and on recompressed layers.
         temporary_directory: The directory of recompressed layers; the system's default if None.
         progress: Called in the caller's thread; an exception that it raises ends the copy.
 
     Raises:
+        NameFormatError: A name is malformed, or gives another reference than `ref` or `target_ref`.
         ReferenceMissingError: There is no such image or platform, or there are several; lists those that exist.
         BlobMissingError: The source lacks a blob of the image.
         IntegrityError: A blob is not what its descriptor says; the name was not written.
         UnsupportedError: The conversion is not possible.
+        StoreError: A place is not of its kind; or, with `everything`, several images would get the name `target_ref`.
         OSError: The target cannot be written.
     """
     limits = limits or Limits()
-    wanted = [Platform.parse(each) if isinstance(each, str) else each for each in platforms]
-    groups = _groups(source, ref, everything=everything)
-    if target_ref is not None and len(groups) > 1:
-        raise ReferenceMissingError("", names_of(source.entries()))
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
-    work = _Copy(source, target, conversion or Conversion(), limits, temporary, threads or min(4, system.cpu_count()))
+    wanted = [Platform.parse(each) if isinstance(each, str) else each for each in platforms]
+    threads = threads or min(4, system.cpu_count())
+    with contextlib.ExitStack() as opened:
+        if isinstance(source, str | os.PathLike):
+            _, ref = parse_image_name(source, ref)
+            source, _ = open_repository(source, limits=limits, temporary_directory=temporary, blob_links=blob_links)
+            opened.callback(source.close)
+        with _about(source.place):
+            images = _Images(source, ref, wanted, limits, everything=everything)
+        if isinstance(target, str | os.PathLike):
+            where, target_ref = parse_image_name(target, target_ref)
+            images.check_name(target_ref)
+            with _about(where.place):
+                created, _ = create_repository(target, fsync=fsync, limits=limits)
+            opened.enter_context(created)
+            target = created
+        images.check_name(target_ref)
+        work = Transfer(source, target, conversion, limits, temporary, threads)
+        with _about(source.place):
+            return _copy(work, images, target_ref, progress, referrers=referrers)
+
+
+def _copy(
+    work: Transfer,
+    images: "_Images",
+    target_ref: str | None,
+    progress: Callable[[Progress], None] | None,
+    *,
+    referrers: bool,
+) -> Copied:
     entries: list[Descriptor] = []
-    with target.lease():
-        for name, group in groups:
-            plans = [Plan(source.blobs, limits, wanted).of(each) for each in group]
+    with work.target.lease():
+        for name, plans in images.plans():
             written = work.write(plans, progress)
             new_name = name if target_ref is None else target_ref
-            target.tag(new_name, *written)
+            work.target.tag(new_name, *written)
             entries += (named(each, new_name) for each in written)
-        found = tuple(_referrers(source, work, limits, progress)) if referrers else ()
+        found = tuple(_referrers(work, progress)) if referrers else ()
     return attrs.evolve(work.copied, entries=tuple(entries), referrers=found)
+
+
+@contextlib.contextmanager
+def _about(place: str) -> Iterator[None]:
+    """Name a place in errors."""
+    try:
+        yield
+    except OCIError as error:
+        name_place(error, place)
+        raise
+
+
+class _Images:
+    """The images to copy. The first is chosen at once, so that a wrong name leaves no trace in the target."""
+
+    def __init__(
+        self, source: Repository, ref: str | None, platforms: list[Platform], limits: Limits, *, everything: bool
+    ) -> None:
+        self._source = source
+        self._platforms = platforms
+        self._limits = limits
+        self._groups = _groups(source, ref, everything=everything)
+        self._first = [self._plan(each) for _, group in self._groups[:1] for each in group]
+
+    def _plan(self, entry: Descriptor) -> tuple[Planned, list[Descriptor]]:
+        return Plan(self._source.blobs, self._limits, self._platforms).of(entry)
+
+    def check_name(self, target_ref: str | None) -> None:
+        """Check that not several images would get one name."""
+        if target_ref is not None and len(self._groups) > 1:
+            raise StoreError(
+                self._source.place, f"all of its {len(self._groups)} images would be named {escape(target_ref)}"
+            )
+
+    def plans(self) -> Iterator[tuple[str | None, list[tuple[Planned, list[Descriptor]]]]]:
+        """Yield the name of each image, and the plans of its entries."""
+        for at, (name, group) in enumerate(self._groups):
+            yield name, self._first if at == 0 else [self._plan(each) for each in group]
 
 
 def _groups(source: Repository, ref: str | None, *, everything: bool) -> list[tuple[str | None, list[Descriptor]]]:
     """Return the entries to copy, those of one name together."""
     groups: dict[str | Digest, list[Descriptor]] = {}
     entries = source.entries(ref)
+    if not everything:
+        image = one_image(entries, ref)
+        return [(own_name(image[0]), image)]
     for each in entries:
         groups.setdefault(own_name(each) or each.digest, []).append(each)
-    if len(groups) != 1 and not everything:
-        raise ReferenceMissingError(ref or "", names_of(entries))
     return [(key if isinstance(key, str) else None, group) for key, group in groups.items()]
 
 
-class _StoppedError(Exception):
-    """The copy was cancelled; raised in the threads that copy blobs."""
-
-
-class _Counted:
-    """The stream of a blob that reports what was read, and raises an error once the copy was cancelled."""
-
-    def __init__(self, stream: ByteStream, report: ShouldContinue) -> None:
-        self._stream = stream
-        self._report = report
-
-    def read(self, size: int, /) -> bytes:
-        data = self._stream.read(size)
-        if not self._report(len(data)):
-            raise _StoppedError
-        return data
-
-    def skip(self, size: int) -> int:
-        """Skip bytes that the target has already, without reading them if the source can."""
-        left = size
-        skip = getattr(self._stream, "skip", None)
-        if skip is not None:
-            left -= skip(size)
-            self._report(size - left)
-        while left and (data := self.read(min(left, PIECE))):
-            left -= len(data)
-        return size - left
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-class _Copy:
-    """Copies planned blobs and documents from one place to another."""
-
-    def __init__(
-        self,
-        source: Repository,
-        target: WritableRepository,
-        conversion: Conversion,
-        limits: Limits,
-        temporary: str | None,
-        threads: int,
-    ) -> None:
-        self._source: BlobSource = source.blobs
-        self._target: BlobStore = target.blobs
-        self.target = target
-        self._conversion = conversion
-        self._limits = limits
-        self._temporary = temporary
-        self._threads = threads
-        self._new: dict[Digest, Descriptor] = {}
-        self._ended = 0
-        self.copied = Copied(entries=())
-        """What was copied so far."""
-        self.documents: dict[Digest, Descriptor] = {}
-        """The documents in the target, by their digests in the source."""
-
-    def write(
-        self, plans: Sequence[tuple[Planned, list[Descriptor]]], progress: Callable[[Progress], None] | None
-    ) -> list[Descriptor]:
-        """Copy blobs, then documents; return the descriptors of the entries in the target."""
-        leaves = {each.descriptor.digest: each.descriptor for plan, _ in plans for each in plan.walk() if not each.node}
-        missing = [each for _, lost in plans for each in lost]
-        self._copy_blobs(list(leaves.values()), progress)
-        self.copied = attrs.evolve(self.copied, missing=(*self.copied.missing, *missing))
-        return [self._write_documents(plan) for plan, _ in plans]
-
-    def _copy_blobs(self, blobs: list[Descriptor], progress: Callable[[Progress], None] | None) -> None:
-        todo = sorted((each for each in blobs if each.digest not in self._new), key=lambda each: -each.size)
-        total, done, self._ended = sum(each.size for each in todo), 0, 0
-
-        def on_bytes(count: int) -> None:
-            nonlocal done
-            done += count
-            now = min(self._ended, len(todo) - 1)
-            if progress is not None:
-                progress(Progress(layer=now, layers=len(todo), done=min(done, total), total=total))
-
-        for old, new, state in map_in_threads(self._blob, todo, threads=self._threads, on_progress=on_bytes):
-            self._new[old.digest] = new
-            self._count(new, state)
-
-    def _count(self, descriptor: Descriptor, state: str) -> None:
-        copied = self.copied
-        match state:
-            case "copied":
-                copied = attrs.evolve(copied, blobs=copied.blobs + 1, bytes=copied.bytes + descriptor.size)
-            case "present":
-                size = copied.present_bytes + descriptor.size
-                copied = attrs.evolve(copied, present=copied.present + 1, present_bytes=size)
-            case _:
-                copied = attrs.evolve(copied, missing=(*copied.missing, descriptor))
-        self.copied = copied
-
-    def _blob(self, old: Descriptor, report: ShouldContinue) -> tuple[Descriptor, Descriptor, str]:
-        """Copy one blob in a thread; return its descriptors here and there, and what was done."""
-        try:
-            if self._target.reuse_blob(old):
-                report(old.size)
-                return old, old, "present"
-            stream = self._open(old)
-            if stream is None:
-                return old, old, "missing"
-            self._target.put_blob(_Counted(stream, report), old)
-        except _StoppedError:
-            pass
-        finally:
-            self._ended += 1
-        return old, old, "copied"
-
-    def _open(self, descriptor: Descriptor) -> ByteStream | None:
-        try:
-            return self._source.open_blob(descriptor.digest)
-        except BlobMissingError:
-            if descriptor.data is not None:
-                return io.BytesIO(descriptor.data)
-            if may_be_absent(descriptor):
-                return None
-            raise
-
-    def _write_documents(self, plan: Planned) -> Descriptor:
-        """Write the documents of a plan, children first; return the descriptor of its root in the target."""
-        for each in plan.walk():
-            digest = each.descriptor.digest
-            if each.node is None or digest in self.documents:
-                continue
-            self.documents[digest] = self._write_document(each.node)
-        root = plan.descriptor
-        new = self.documents.get(root.digest) or self._new[root.digest]
-        return attrs.evolve(root, media_type=new.media_type, digest=new.digest, size=new.size)
-
-    def _write_document(self, node: Node) -> Descriptor:
-        descriptor = node.descriptor
-        if self._target.reuse_blob(descriptor):
-            self._count(descriptor, "present")
-        else:
-            self._target.put_blob(io.BytesIO(node.raw), descriptor)
-            self._count(descriptor, "copied")
-        return descriptor
-
-
-def _referrers(
-    source: Repository, work: _Copy, limits: Limits, progress: Callable[[Progress], None] | None
-) -> Iterator[Descriptor]:
+def _referrers(work: Transfer, progress: Callable[[Progress], None] | None) -> Iterator[Descriptor]:
     """Copy what refers to the documents copied so far, and what refers to that; yield the entries written."""
+    blobs, limits = work.source.blobs, work.limits
     left = []
-    for entry in source.entries():
+    for entry in work.source.entries():
         if entry.digest not in work.documents and is_document(entry):
             try:
-                subject = read_node(source.blobs, entry, limits).value.subject
+                subject = read_node(blobs, entry, limits).value.subject
             except OCIError:
                 continue  # Not part of what was asked for.
             left.append((entry, None if subject is None else subject.digest))
@@ -295,6 +200,6 @@ def _referrers(
             return
         left = [(each, subject) for each, subject in left if each not in found]
         for entry in found:
-            (written,) = work.write([Plan(source.blobs, limits, ()).of(entry)], progress)
+            (written,) = work.write([Plan(blobs, limits, ()).of(entry)], progress)
             work.target.tag(own_name(entry), written)
             yield named(written, own_name(entry))

@@ -154,12 +154,14 @@ class _Collection:
             yield time.time_ns()
             return
         with self._layout.temporary_file() as fd:
-            yield system.fstat(fd).st_mtime_ns
+            with self._layout.root.located():
+                now = system.fstat(fd).st_mtime_ns
+            yield now
 
     def _leases(self) -> list[int]:
         """Return when each lease that is held began, after a time in the far future."""
         found = [1 << 63]
-        with self._layout.ingest_directory() as ingest:
+        with self._layout.root.located(), self._layout.ingest_directory() as ingest:
             for name in () if ingest is None else system.list_names(ingest):
                 if name.startswith(LEASE):
                     with _opened(name, ingest) as fd:
@@ -268,7 +270,7 @@ def abandoned(layout: Layout, *, before_ns: int | None = None) -> list[tuple[str
     Without locks, no file can be told to be abandoned.
     """
     found = []
-    with layout.ingest_directory() as ingest:
+    with layout.root.located(), layout.ingest_directory() as ingest:
         for name in () if ingest is None else system.list_names(ingest):
             with _opened(name, ingest) as fd:
                 if fd is not None and system.lock(fd, wait=False) is True:

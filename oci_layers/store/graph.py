@@ -18,7 +18,7 @@ from oci_layers.spec.document import Document, parse_any
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import lookup, role_of
 
-__all__ = ["Graph", "Visit", "children", "is_document", "may_be_absent", "read_node"]
+__all__ = ["Graph", "Node", "Visit", "as_index", "as_manifest", "children", "is_document", "may_be_absent", "read_node"]
 
 Node = Document[Manifest] | Document[Index]
 
@@ -36,6 +36,20 @@ def read_node(blobs: BlobSource, descriptor: Descriptor, limits: Limits) -> Node
     """
     raw = read_verified(blobs, descriptor, limit="document_bytes", allowed=limits.document_bytes)
     return parse_any(raw, descriptor, limits)
+
+
+def as_manifest(node: Node) -> Document[Manifest] | None:
+    """Return a document as that of a manifest; None if it is an index."""
+    if isinstance(node.value, Manifest):
+        return Document(raw=node.raw, descriptor=node.descriptor, value=node.value)
+    return None
+
+
+def as_index(node: Node) -> Document[Index] | None:
+    """Return a document as that of an index; None if it is a manifest."""
+    if isinstance(node.value, Index):
+        return Document(raw=node.raw, descriptor=node.descriptor, value=node.value)
+    return None
 
 
 def children(node: Node) -> list[tuple[str, Descriptor]]:

@@ -118,7 +118,7 @@ class Layout:
         return layout
 
     def _make(self, *, exist_ok: bool) -> None:
-        with self._duplicate() as root, exclusive_lock(root, self.place):
+        with self._root as root, exclusive_lock(root, self.place):
             names = system.list_names(root)
             if MARKER.encode() in names:
                 if not exist_ok:
@@ -203,7 +203,7 @@ class Layout:
 
     def has_directory(self, name: str) -> bool:
         """Tell whether there is a directory with this name at the top."""
-        with self._root.handle() as root:
+        with self._root as root, self._root.located():
             try:
                 system.close(system.open_directory(name.encode(), root, follow=self._links))
             except (FileNotFoundError, NotADirectoryError):
@@ -292,11 +292,13 @@ class Layout:
     def temporary_file(self, name: bytes | None = None) -> Iterator[int]:
         """Yield a handle on a new file in `ingest/`, locked; it is removed at the end, unless it was renamed."""
         name = name or secrets.token_hex(16).encode()
-        with self._located(), self.ingest_directory(make=True) as ingest:
+        with self.ingest_directory(make=True) as ingest:
             assert ingest is not None
-            fd = self._root.create_file(name, ingest)
+            with self._root.located():
+                fd = self._root.create_file(name, ingest)
             try:
-                system.lock(fd, wait=True)  # Who looks whether it is locked, locks it for a moment.
+                with self._root.located():
+                    system.lock(fd, wait=True)  # `gc` has it for a moment, to see whether anyone else has.
                 yield fd
             finally:
                 try:
@@ -308,7 +310,7 @@ class Layout:
     @contextlib.contextmanager
     def ingest_directory(self, *, make: bool = False) -> Iterator[int | None]:
         """Yield a handle on `ingest/`; None if it does not exist, unless it is to be made."""
-        with self._root.handle() as root:
+        with self._root as root, self._root.located():
             try:
                 fd = self._root.make_directory(INGEST, root) if make else self._root.open_own(INGEST, root)
             except FileNotFoundError:
@@ -322,14 +324,14 @@ class Layout:
     @contextlib.contextmanager
     def locked(self) -> Iterator[tuple[int, bool]]:
         """Hold the lock of the store alone; yield a handle on its directory, and as `exclusive_lock` does."""
-        with self._duplicate() as root, self._located(), exclusive_lock(root, self.place) as excludes:
+        with self._root as root, self._root.located(), exclusive_lock(root, self.place) as excludes:
             yield root, excludes
 
     def sync_index(self) -> None:
         """Sync the index, whoever wrote it; nothing with `fsync="never"`."""
         if self._fsync == "never":
             return
-        with self._duplicate() as root, self._located():
+        with self._root as root, self._root.located():
             fd = system.open_regular_file(INDEX.encode(), root, follow=self._links)
             try:
                 system.fdatasync(fd)
@@ -356,22 +358,6 @@ class Layout:
         if self._fsync != "never":
             system.fsync(root)
 
-    @contextlib.contextmanager
-    def _duplicate(self) -> Iterator[int]:
-        root = self._root.duplicate()
-        try:
-            yield root
-        finally:
-            system.close(root)
-
-    @contextlib.contextmanager
-    def _located(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            locate(error, self.place, "store")
-            raise
-
     def close(self) -> None:
         """Close the layout and the files opened in it; later calls raise StoreError."""
         self._root.close()
@@ -392,20 +378,32 @@ def _make_directories(place: str, *, sync: bool) -> None:
         path, _, name = path.rpartition(os.sep)
         missing.append(name)
     try:
-        parent = system.open_root(path or os.sep)
+        with contextlib.ExitStack() as opened:
+            parent = system.open_root(path or os.sep)
+            opened.callback(system.close, parent)
+            if sync and path:
+                _sync_name(path)
+            for name in reversed(missing):
+                with contextlib.suppress(FileExistsError):
+                    system.make_directory(os.fsencode(name), parent, 0o777)
+                if sync:
+                    system.fsync(parent)
+                parent = system.open_directory(os.fsencode(name), parent)
+                opened.callback(system.close, parent)
     except NotADirectoryError:
         raise StoreError(place, "it is a file, not a directory") from None
-    try:
-        for name in reversed(missing):
-            with contextlib.suppress(FileExistsError):
-                system.make_directory(os.fsencode(name), parent, 0o777)
-            if sync:
-                system.fsync(parent)
-            child = system.open_directory(os.fsencode(name), parent)
-            system.close(parent)
-            parent = child
     except OSError as error:
         locate(error, place, "store")
         raise
+
+
+def _sync_name(path: str) -> None:
+    """Sync the name of a directory that exists: the process that made it may have been killed before it did so."""
+    try:
+        fd = system.open_root(path.rpartition(os.sep)[0] or os.sep)
+    except PermissionError:
+        return  # This process could not have made it either.
+    try:
+        system.fsync(fd)
     finally:
-        system.close(parent)
+        system.close(fd)
