@@ -25,7 +25,11 @@ What is read, and what is written:
     a registry, a daemon                 not read: skopeo copy docker://alpine:3.20 oci:alpine:3.20
     to a directory                       image.unpack(DEST, paths=...); image.layers[0].unpack(DEST)
     to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
+    a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR)
 
+    >>> with oci.Layout.open("tests/data/image") as layout:
+    ...     layout.resolve("lighthouse").digest == image.descriptor.digest
+    True
     >>> listed: list[oci.ListedImage] = oci.list_images("tests/data/image")
     >>> listed[0].refs, listed[0].platform == oci.Platform.parse("linux/amd64")
     (('lighthouse',), True)
@@ -91,6 +95,7 @@ The rooms, in the order in which bytes pass through them; each imports only room
     spec                                 the documents as values
     validation, verify, lint             the checks
     image, store                         documents, layers and tree of one image; images by their names
+    testing                              the tests that your own store has to pass
 
 `help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a
 few files), one_tar.py, layer_listing.py, added_to_base.py (what an image adds to its base), secret_scan.py.
@@ -122,6 +127,7 @@ if TYPE_CHECKING:
     from oci_layers.spec.digest import Digest
     from oci_layers.spec.platform import Platform
     from oci_layers.store.check import check_image
+    from oci_layers.store.layout import Layout
     from oci_layers.store.listing import ListedImage, list_images
     from oci_layers.store.open import open_image
     from oci_layers.tar.reader import read_tar
@@ -139,6 +145,7 @@ __all__ = [
     "Image",
     "ImagePath",
     "Layer",
+    "Layout",
     "Limits",
     "ListedImage",
     "OCIError",
@@ -171,6 +178,7 @@ _HOMES = {
     "Image": "image.image",
     "ImagePath": "image.path",
     "Layer": "image.layer",
+    "Layout": "store.layout",
     "Limits": "limits",
     "ListedImage": "store.listing",
     "OCIError": "errors",
@@ -210,6 +218,7 @@ _ROOMS = (
     "spec",
     "store",
     "tar",
+    "testing",
     "tree",
     "validation",
     "verify",

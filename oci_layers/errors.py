@@ -223,7 +223,8 @@ def locate(error: OSError, path: str | None, role: str) -> None:
         error.filename = path
         if error.filename2 is not None:
             del error.filename2
-    error.add_note(escape(role))
+    if escape(role) not in getattr(error, "__notes__", ()):
+        error.add_note(escape(role))
 
 
 @attrs.frozen

@@ -9,23 +9,26 @@ once the directory is. A blob's file is synced before it gets its name, so the n
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from typing import Literal
 
 from oci_layers import system
-from oci_layers.blob.ingest import INGEST, Ingest
+from oci_layers.blob.ingest import Ingest
 from oci_layers.blob.lock import exclusive_lock, shared_lock
 from oci_layers.blob.root import OpenDirectory, is_odd
 from oci_layers.blob.section import SectionReader
 from oci_layers.blob.stream import PIECE, ByteStream
-from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, locate
+from oci_layers.errors import BlobMissingError, NameFormatError, StoreError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
 __all__ = ["ALGORITHMS", "BLOBS", "DirectoryBlobs", "Fsync"]
 
 BLOBS = b"blobs"
+QUARANTINE = b"quarantine"
+"""The directory of damaged blobs that were moved away."""
 ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
 """The algorithms whose digests have a fixed form, and so can be names of files."""
 
@@ -61,7 +64,7 @@ class DirectoryBlobs:
         self._below = below
         self._links = links
         self._fsync = fsync
-        self._synced: set[str] = set()
+        self._synced: set[int] = set()
 
     def open_blob(self, digest: Digest) -> SectionReader:
         """Open the bytes of a blob, not verified; the caller closes them.
@@ -81,26 +84,34 @@ class DirectoryBlobs:
         if self._links:
             path = b"/".join(filter(None, (self._below, digest.algorithm.encode(), digest.encoded.encode())))
             return system.open_regular_file(path, root, follow=True)
-        with self.open_algorithm(digest.algorithm, root) as algorithm:
-            return system.open_regular_file(digest.encoded.encode(), algorithm)
-
-    @contextlib.contextmanager
-    def open_algorithm(self, algorithm: str, root: int) -> Iterator[int]:
-        """Yield a handle on the directory of an algorithm, which exists; `root` is a handle on the directory."""
-        with self._open_below(root) as blobs:
-            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-            try:
-                yield fd
-            finally:
-                system.close(fd)
-
-    @contextlib.contextmanager
-    def _open_below(self, root: int) -> Iterator[int]:
-        fd = system.open_directory(self._below or b".", root, follow=self._links)
+        fd = -1
         try:
+            with (
+                _closing(system.open_directory(self._below or b".", root)) as blobs,
+                _closing(system.open_directory(digest.algorithm.encode(), blobs)) as algorithm,
+            ):
+                fd = system.open_regular_file(digest.encoded.encode(), algorithm)
+        except BaseException:
+            if fd >= 0:
+                system.close(fd)
+            raise
+        return fd
+
+    @contextlib.contextmanager
+    def open_algorithm(self, algorithm: str, root: int, *, change: bool = False) -> Iterator[int]:
+        """Yield a handle on the directory of an algorithm, which exists; `root` is a handle on the directory.
+
+        With `change`, a link is refused even if links are followed for reading: what it leads to is not this store's.
+        """
+        follow = self._links and not change
+        with (
+            _closing(self.root.open_own(self._below or b".", root, follow=follow)) as blobs,
+            _closing(self.root.open_own(algorithm.encode(), blobs, follow=follow)) as fd,
+        ):
             yield fd
-        finally:
-            system.close(fd)
+
+    def _open_below(self, root: int) -> contextlib.AbstractContextManager[int]:
+        return _closing(self.root.open_own(self._below or b".", root, follow=self._links))
 
     def has_blob(self, digest: Digest) -> bool:
         """Tell whether the blob exists; raises StoreError as `open_blob` does."""
@@ -118,7 +129,7 @@ class DirectoryBlobs:
         digest = descriptor.digest
         if digest.algorithm not in ALGORITHMS:
             return False
-        with self._duplicate() as root:
+        with self.root as root, self.root.located():
             fd = -1
             try:
                 with shared_lock(root):
@@ -133,7 +144,6 @@ class DirectoryBlobs:
             except OSError as error:
                 if is_odd(error):
                     return False
-                locate(error, self.root.place, "store")
                 raise
             finally:
                 if fd >= 0:
@@ -171,81 +181,87 @@ class DirectoryBlobs:
         Raises:
             UnsupportedError: This installation cannot compute the algorithm of the digest.
         """
-        if expected is not None:
+        if expected is not None and expected.digest.algorithm not in ALGORITHMS:
             expected.digest.hasher()
-            if expected.digest.algorithm not in ALGORITHMS:
-                raise StoreError(self.root.place, f"no blob can have the digest {expected.digest}")
-        with self.root.handle() as root:
-            try:
-                directory = self.root.make_directory(INGEST, root)
-            except OSError as error:
-                locate(error, self.root.place, "store")
-                raise
-        return Ingest(
-            self.root, directory, self._publish, sync=self._fsync != "never", expected=expected, resume=resume
-        )
+            raise StoreError(self.root.place, f"no blob can have the digest {expected.digest}")
+        return Ingest(self.root, self._publish, sync=self._fsync != "never", expected=expected, resume=resume)
 
     def _publish(self, name: bytes, directory: int, digest: Digest) -> None:
-        with self._duplicate() as root, self._made(digest.algorithm, root) as algorithm:
-            with shared_lock(root):
-                system.rename(name, directory, digest.encoded.encode(), algorithm)
-            if self._fsync == "always":
-                system.fsync(algorithm)
-
-    @contextlib.contextmanager
-    def _made(self, algorithm: str, root: int) -> Iterator[int]:
-        """Yield a handle on the directory of an algorithm, which is made if it does not exist."""
-        blobs = self.root.make_directory(self._below, root) if self._below else system.open_directory(b".", root)
-        try:
-            fd = self.root.make_directory(algorithm.encode(), blobs)
-            try:
-                # The first time, because another process may have made them and not synced them yet.
-                if self._fsync == "always" and algorithm not in self._synced:
-                    system.fsync(blobs)
-                    system.fsync(root)
-                    self._synced.add(algorithm)
-                yield fd
-            finally:
-                system.close(fd)
-        finally:
-            system.close(blobs)
+        fd = self.root.directory(*filter(None, (self._below, digest.algorithm.encode())))
+        with self.root as root, shared_lock(root):
+            system.rename(name, directory, digest.encoded.encode(), fd)
+        if self._fsync == "always":
+            system.fsync(fd)
+            if fd not in self._synced:
+                # The first time, because another process may have made the directories and not synced them yet.
+                self.sync()
+                self._synced.add(fd)
 
     def sync(self) -> None:
         """Sync the names of all blobs, so that those put before survive a power cut; nothing with `never`."""
         if self._fsync == "never":
             return
-        with self._duplicate() as root:
+        with self.root as root, self.root.located():
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
-                        fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-                        try:
+                        with (
+                            contextlib.suppress(StoreError),  # It holds no blobs of this store.
+                            _closing(self.root.open_own(algorithm.encode(), blobs, follow=self._links)) as fd,
+                        ):
                             system.fsync(fd)
-                        finally:
-                            system.close(fd)
                     system.fsync(blobs)
             except FileNotFoundError:
                 pass
             system.fsync(root)
 
-    @contextlib.contextmanager
-    def _duplicate(self) -> Iterator[int]:
-        root = self.root.duplicate()
-        try:
-            yield root
-        finally:
-            system.close(root)
-
     def delete_blob(self, digest: Digest) -> None:
         """Delete a blob; do nothing if there is none. Whether anything refers to it is the caller's matter."""
         if digest.algorithm not in ALGORITHMS:
             return
-        with self._duplicate() as root, exclusive_lock(root, self.root.place):
+        with self.root as root, self.root.located(), exclusive_lock(root, self.root.place):
             try:
-                with self.open_algorithm(digest.algorithm, root) as algorithm:
+                with self.open_algorithm(digest.algorithm, root, change=True) as algorithm:
                     system.unlink(digest.encoded.encode(), algorithm)
             except FileNotFoundError:
                 pass
+
+    def quarantine(self, digest: Digest, identity: tuple[int, int]) -> str | None:
+        """Move the file of a damaged blob to `quarantine/`, and return its path there.
+
+        Args:
+            digest: The blob.
+            identity: The inode and modification time of the file, as `OpenFile.identity`.
+
+        Returns:
+            None if another process has replaced or deleted the file.
+        """
+        source, name = digest.encoded.encode(), f"{digest.algorithm}-{digest.encoded}".encode()
+        with (
+            self.root as root,
+            self.root.located(),
+            exclusive_lock(root, self.root.place),
+            self.open_algorithm(digest.algorithm, root, change=True) as algorithm,
+            contextlib.suppress(FileNotFoundError),
+        ):
+            found = system.lstat(source, algorithm)
+            if identity == (found.st_ino, found.st_mtime_ns):
+                return self._move_away(source, algorithm, name, root)
+        return None
+
+    def _move_away(self, source: bytes, algorithm: int, name: bytes, root: int) -> str:
+        target = self.root.make_directory(QUARANTINE, root)
+        try:
+            taken = set(system.list_names(target))
+            numbered = (b"%s.%d" % (name, number) for number in itertools.count(1))
+            name = next(each for each in itertools.chain((name,), numbered) if each not in taken)
+            system.rename(source, algorithm, name, target)
+            if self._fsync != "never":
+                system.fsync(target)
+                system.fsync(algorithm)
+        finally:
+            system.close(target)
+        return f"{QUARANTINE.decode()}/{name.decode()}"
 
     def iter_blobs(self) -> Iterator[Digest]:
         """Yield the digests of all files whose names are digests, sorted; other files are skipped (LAY-04)."""
@@ -259,22 +275,64 @@ class DirectoryBlobs:
     def names(self) -> dict[str, list[bytes]]:
         """Return the names in the directories of algorithms, those that are no digests too, sorted."""
         found: dict[str, list[bytes]] = {}
-        with self._duplicate() as root:
+        with self.root as root, self.root.located():
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
-                        try:
-                            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-                        except NotADirectoryError:
-                            continue
-                        try:
+                        with (
+                            contextlib.suppress(StoreError),  # Not a directory: `foreign` lists it.
+                            _closing(self.root.open_own(algorithm.encode(), blobs, follow=self._links)) as fd,
+                        ):
                             found[algorithm] = system.list_names(fd)
-                        finally:
-                            system.close(fd)
             except FileNotFoundError:
                 pass
         return found
 
+    def statuses(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Yield the digest of each regular file whose name is one, with its size and its modification time in ns."""
+        for algorithm, name, status in self._entries():
+            if _is_blob(algorithm, name) and status is not None and system.is_regular(status.st_mode):
+                yield f"{algorithm}:{os.fsdecode(name)}", (status.st_size, status.st_mtime_ns)
+
+    def foreign(self) -> Iterator[str]:
+        """Yield the paths of files that are no blobs: other names, and names of blobs that are no regular files."""
+        below = os.fsdecode(self._below)
+        for algorithm, name, status in self._entries():
+            if not _is_blob(algorithm, name) or (status is not None and not system.is_regular(status.st_mode)):
+                yield "/".join(filter(None, (below, algorithm, os.fsdecode(name))))
+        known = self.names()
+        with self.root as root, contextlib.suppress(FileNotFoundError), self._open_below(root) as blobs:
+            for name in system.list_names(blobs) if self._below else ():
+                if os.fsdecode(name) not in known:
+                    yield f"{below}/{os.fsdecode(name)}"
+
+    def _entries(self) -> Iterator[tuple[str, bytes, os.stat_result | None]]:
+        """Yield what is in the directories of algorithms; the status is None for what was deleted meanwhile."""
+        with self.root as root, self.root.located():
+            for algorithm, names in self.names().items():
+                with self.open_algorithm(algorithm, root) as directory:
+                    for name in names:
+                        status = None
+                        with contextlib.suppress(FileNotFoundError):
+                            status = system.lstat(name, directory)
+                        yield algorithm, name, status
+
     @staticmethod
     def _algorithms(blobs: int) -> list[str]:
         return sorted(ALGORITHMS & {os.fsdecode(name) for name in system.list_names(blobs)})
+
+
+@contextlib.contextmanager
+def _closing(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        system.close(fd)
+
+
+def _is_blob(algorithm: str, name: bytes) -> bool:
+    try:
+        Digest.parse(f"{algorithm}:{os.fsdecode(name)}")
+    except NameFormatError:
+        return False
+    return True

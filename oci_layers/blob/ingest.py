@@ -14,6 +14,7 @@ After an error in writing or syncing the file is removed, never tried again: the
 
 import contextlib
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
@@ -21,7 +22,7 @@ from typing import Self
 from oci_layers import system
 from oci_layers.blob.root import OpenDirectory
 from oci_layers.blob.stream import PIECE
-from oci_layers.errors import DigestMismatchError, SizeMismatchError, StoreError, locate
+from oci_layers.errors import DigestMismatchError, SizeMismatchError, StoreError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
@@ -29,6 +30,9 @@ __all__ = ["INGEST", "Ingest", "partial_name"]
 
 INGEST = b"ingest"
 """The directory of files that are no blobs yet; containerd and BuildKit have one of this name in their stores."""
+
+_RECENT = 1.0
+"""Seconds within which the time of a file is as good as now."""
 
 Publish = Callable[[bytes, int, Digest], None]
 """Renames a file, given by its name and the handle of its directory, to the path of a blob."""
@@ -49,7 +53,6 @@ class Ingest:
     def __init__(
         self,
         root: OpenDirectory,
-        directory: int,
         publish: Publish,
         *,
         sync: bool,
@@ -60,7 +63,6 @@ class Ingest:
 
         Args:
             root: The directory of the store.
-            directory: An open handle on its ingest directory, which this object closes.
             publish: Called by `commit`.
             sync: Whether `commit` syncs the file.
             expected: The blob, if it is known.
@@ -70,7 +72,6 @@ class Ingest:
             UnsupportedError: This installation cannot compute the algorithm of the digest.
         """
         self._root = root
-        self._directory = directory
         self._publish = publish
         self._sync = sync
         self._expected = expected
@@ -78,26 +79,25 @@ class Ingest:
         self._fd = -1
         self._name = b""
         self._failed = False
+        self._is_open = False
+        self._began = time.monotonic()
         self._committed: Descriptor | None = None
         self._like = Digest.of(b"") if expected is None else expected.digest
         self.offset = 0
         """The number of bytes that the file holds; a resumed one begins with those of the earlier writers."""
+        self._hasher = self._like.hasher()
+        root.__enter__()
+        self._is_open = True
         try:
-            self._hasher = self._like.hasher()
+            with self._writing():
+                self._directory = root.directory(INGEST)
             if not (resume and expected is not None and self._resume(expected)):
-                self._name = secrets.token_hex(16).encode()
-                self._fd = self._create(self._name)
-                system.lock(self._fd, wait=False)
+                self._name = secrets.token_hex(8).encode()
+                with root.located():
+                    self._fd = root.create_file(self._name, self._directory)
+                    system.lock(self._fd, wait=True)  # Garbage collection has it for a moment, to look.
         except BaseException:
             self.close()
-            raise
-
-    def _create(self, name: bytes) -> int:
-        try:
-            return self._root.create_file(name, self._directory)
-        except OSError as error:
-            if not isinstance(error, FileExistsError):
-                locate(error, self._root.place, "store")
             raise
 
     def _resume(self, expected: Descriptor) -> bool:
@@ -107,30 +107,27 @@ class Ingest:
             fd = system.open_existing_file(name, self._directory)
         except FileNotFoundError:
             try:
-                fd = self._create(name)
+                with self._root.located():
+                    fd = self._root.create_file(name, self._directory)
             except FileExistsError:
                 return False
         except OSError:
             return False  # A link or a device, which no writer made.
         try:
-            mine = system.lock(fd, wait=False) is True and self._is_named(fd, name)
+            with self._root.located():
+                mine = system.lock(fd, wait=False) is True
         except BaseException:
             system.close(fd)
             raise
-        if not mine:
-            system.close(fd)
-            return False
-        self._fd, self._name, self._partial = fd, name, name
-        self._hash_existing(expected)
-        return True
-
-    def _is_named(self, fd: int, name: bytes) -> bool:
-        """Return whether the open file still has its name: its last writer may have published it before the lock."""
-        try:
-            found, own = system.lstat(name, self._directory), system.fstat(fd)
-        except FileNotFoundError:
-            return False
-        return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+        if mine:
+            self._fd, self._name, self._partial = fd, name, name
+            with self._writing():
+                if _is_named(fd, name, self._directory, links=1):
+                    self._hash_existing(expected)
+                    return True
+            self._fd, self._name, self._partial = -1, b"", b""
+        system.close(fd)
+        return False
 
     def _hash_existing(self, expected: Descriptor) -> None:
         size = system.fstat(self._fd).st_size
@@ -144,7 +141,13 @@ class Ingest:
             self.offset += len(data)
 
     def restart(self) -> None:
-        """Discard all bytes and begin again."""
+        """Discard all bytes and begin again.
+
+        Raises:
+            StoreError: The writer is closed, or has failed.
+            OSError: The bytes cannot be discarded; the writer is of no more use.
+        """
+        self._check_open()
         with self._writing():
             system.ftruncate(self._fd, 0)
         self._hasher = self._like.hasher()
@@ -154,8 +157,9 @@ class Ingest:
         """Append bytes; return how many.
 
         Raises:
-            SizeMismatchError: There are more bytes than the expected blob has.
+            SizeMismatchError: There are more bytes than the expected blob has; the writer is of no more use.
             OSError: They cannot be written; the writer is of no more use.
+            StoreError: The writer is closed, or has failed.
         """
         self._check_open()
         expected = self._expected
@@ -171,6 +175,8 @@ class Ingest:
     def _check_open(self) -> None:
         if self._fd < 0:
             raise StoreError(self._root.place, "the writer is closed")
+        if self._failed:  # The file may lack bytes that were hashed.
+            raise StoreError(self._root.place, "the writer has failed")
 
     def commit(self, expected: Descriptor | Digest | None = None) -> Descriptor:
         """Verify the bytes, and make them a blob; again, if they are one, only verify.
@@ -188,10 +194,11 @@ class Ingest:
         expected = expected or self._expected
         try:
             found = self._committed or self._described(expected)
-            _compare(found, expected)
             if self._committed is None:
                 self._store(found.digest)
                 self._committed = found
+            elif expected is not None:
+                _compare(expected, str(found.digest), found.size)
         except BaseException:
             self._failed = self._committed is None
             self.close()
@@ -200,43 +207,53 @@ class Ingest:
         return found
 
     def _described(self, expected: Descriptor | Digest | None) -> Descriptor:
+        """Return the descriptor of the bytes, which are compared with what is expected."""
         self._check_open()
-        digest = Digest(f"{self._like.algorithm}:{self._hasher.hexdigest()}")
-        media_type = expected.media_type if isinstance(expected, Descriptor) else "application/octet-stream"
-        return Descriptor(media_type=media_type, digest=digest, size=self.offset)
+        digest = f"{self._like.algorithm}:{self._hasher.hexdigest()}"
+        if expected is not None:
+            _compare(expected, digest, self.offset)
+        if isinstance(expected, Descriptor):
+            return expected
+        return Descriptor(media_type="application/octet-stream", digest=Digest(digest), size=self.offset)
 
     def _store(self, digest: Digest) -> None:
         with self._writing():
             if self._sync:
                 system.fsync(self._fd)
-            system.touch(self._fd)  # The age of a blob counts from here, not from the last byte written.
+            # The age of a blob counts from here; that of one written just now does already.
+            if self._partial or time.monotonic() - self._began > _RECENT:
+                system.touch(self._fd)
             self._publish(self._name, self._directory, digest)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         """Name the store in an OSError, and remember that the bytes on disk are not to be trusted."""
         try:
-            yield
-        except OSError as error:
+            with self._root.located():
+                yield
+        except OSError:
             self._failed = True
-            locate(error, self._root.place, "store")
             raise
 
     def close(self) -> None:
         """Close the writer; discard its bytes, unless they were committed or can be resumed."""
-        fd, self._fd = self._fd, -1
-        directory, self._directory = self._directory, -1
-        if directory < 0:
+        if not self._is_open:
             return
+        self._is_open = False
+        fd, self._fd = self._fd, -1
         resumable = self._name == self._partial and self.offset > 0 and not self._failed
         try:
             if fd >= 0 and self._committed is None and not resumable:
                 with contextlib.suppress(OSError):  # What cannot be removed is left for the garbage collection.
-                    system.unlink(self._name, directory)
+                    # If it was published before an error, the name may be another writer's.
+                    if self._name != self._partial or _is_named(fd, self._name, self._directory):
+                        system.unlink(self._name, self._directory)
         finally:
-            if fd >= 0:
-                system.close(fd)
-            system.close(directory)
+            try:
+                if fd >= 0:
+                    system.close(fd)
+            finally:
+                self._root.__exit__()
 
     def __enter__(self) -> Self:
         return self
@@ -250,13 +267,23 @@ class Ingest:
         self.close()
 
 
-def _compare(found: Descriptor, expected: Descriptor | Digest | None) -> None:
+def _is_named(fd: int, name: bytes, directory: int, *, links: int | None = None) -> bool:
+    """Return whether the open file has that name; with `links`, whether it has so many names.
+
+    Its last writer may have published it before this one had the lock. After a power cut some file systems show a file
+    that was renamed at both names; to write to it would damage the blob.
+    """
+    try:
+        found, own = system.lstat(name, directory), system.fstat(fd)
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino) and links in (None, own.st_nlink)
+
+
+def _compare(expected: Descriptor | Digest, digest: str, size: int) -> None:
     """Compare size, then digest."""
-    if expected is None:
-        return
-    digest = expected if isinstance(expected, Digest) else expected.digest
-    what = f"blob {digest}"
-    if isinstance(expected, Descriptor) and expected.size != found.size:
-        raise SizeMismatchError(what, expected.size, found.size)
-    if digest != found.digest:
-        raise DigestMismatchError(what, str(digest), str(found.digest))
+    wanted = str(expected if isinstance(expected, Digest) else expected.digest)
+    if isinstance(expected, Descriptor) and expected.size != size:
+        raise SizeMismatchError(f"blob {wanted}", expected.size, size)
+    if digest != wanted:
+        raise DigestMismatchError(f"blob {wanted}", wanted, digest)

@@ -23,15 +23,22 @@ _PATIENCE = 30.0
 _PAUSE = 0.01
 
 
-@contextlib.contextmanager
-def shared_lock(root: int) -> Iterator[None]:
+class shared_lock:  # noqa: N801  # used as a function; a class, because many small blobs are put
     """Share the lock of the store whose directory is open as `root`; do nothing where there are no locks."""
-    fd = system.open_directory(b".", root)
-    try:
-        system.lock(fd, wait=True, shared=True)
-        yield
-    finally:
-        system.close(fd)
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+
+    def __enter__(self) -> None:
+        self._fd = system.open_directory(b".", self._root)
+        try:
+            system.lock(self._fd, wait=True, shared=True)
+        except BaseException:
+            system.close(self._fd)
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        system.close(self._fd)
 
 
 @contextlib.contextmanager
@@ -58,18 +65,22 @@ def exclusive_lock(root: int, place: str) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def _lock_file(root: int, place: str) -> Iterator[None]:
+    fd = _create_lock_file(root, place)
+    try:
+        system.close(fd)
+        yield
+    finally:
+        system.unlink(LOCK_FILE, root)
+
+
+def _create_lock_file(root: int, place: str) -> int:
     end = time.monotonic() + _PATIENCE
     while True:
         try:
-            system.close(system.open_new_file(LOCK_FILE, root))
-            break
+            return system.open_new_file(LOCK_FILE, root)
         except FileExistsError:
             if time.monotonic() > end:
                 name = LOCK_FILE.decode()
                 reason = f"locked by another process; if there is none, remove {name}, which a killed one left"
                 raise StoreError(place, reason) from None
         time.sleep(_PAUSE)
-    try:
-        yield
-    finally:
-        system.unlink(LOCK_FILE, root)

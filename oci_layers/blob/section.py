@@ -7,7 +7,7 @@ import threading
 import warnings
 
 from oci_layers import system
-from oci_layers.errors import StoreError, escape
+from oci_layers.errors import StoreError, escape, locate
 
 __all__ = ["OpenFile", "PositionedReader", "SectionReader"]
 
@@ -28,7 +28,17 @@ class OpenFile:
     @property
     def size(self) -> int:
         """The size in bytes."""
-        return system.fstat(self._fd).st_size
+        try:
+            return system.fstat(self._fd).st_size
+        except OSError as error:
+            locate(error, self.place, "store")
+            raise
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """The inode and the modification time in ns: both are the same as long as nothing replaces or changes it."""
+        found = system.fstat(self._fd)
+        return found.st_ino, found.st_mtime_ns
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset`; none at the end.
@@ -39,7 +49,11 @@ class OpenFile:
         with self._lock:
             if self._fd < 0:
                 raise StoreError(self.place, "closed")
-            return system.pread(self._fd, size, offset)
+            try:
+                return system.pread(self._fd, size, offset)
+            except OSError as error:
+                locate(error, self.place, "store")
+                raise
 
     def close(self) -> None:
         """Close the file; later reads raise StoreError."""

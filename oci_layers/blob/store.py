@@ -4,6 +4,7 @@ A source returns untrusted bytes; `open_verified` and `read_verified` read them 
 digest. They read `data` embedded in the descriptor, if any, instead of the blob (DSC-16).
 """
 
+import contextlib
 import io
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -75,7 +76,8 @@ class MemoryBlobs:
         """Store the bytes of `stream`, after verifying them against `descriptor`."""
         parts = []
         what = f"blob {descriptor.digest}"
-        with VerifiedReader(stream, descriptor.digest, descriptor.size, what=what) as verified:
+        with contextlib.closing(stream):
+            verified = VerifiedReader(stream, descriptor.digest, descriptor.size, what=what)
             while part := verified.read(1 << 20):
                 parts.append(part)
         self._blobs[descriptor.digest] = b"".join(parts)

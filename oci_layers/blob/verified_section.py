@@ -7,14 +7,63 @@ bytes for each. A read hashes the blocks that it touches, so every byte that is 
 
 import hashlib
 from collections.abc import Iterable
+from typing import Protocol
 
 from oci_layers.blob.section import SectionReader
-from oci_layers.errors import DigestMismatchError, StoreError
+from oci_layers.blob.store import BlobSource
+from oci_layers.blob.stream import ByteStream
+from oci_layers.errors import DigestMismatchError, SizeMismatchError, StoreError, UnsupportedError
+from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
-__all__ = ["VerifiedSection"]
+__all__ = ["RangeReader", "VerifiedSection", "open_range"]
 
 _BLOCK = 1 << 16
+
+
+class RangeReader(Protocol):
+    """Bytes that can be read at any offset."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return `size` bytes from `offset`, fewer at the end."""
+        ...
+
+    def close(self) -> None:
+        """Release the underlying resources."""
+        ...
+
+
+def open_range(blobs: BlobSource, descriptor: Descriptor, *, trusted: bool = False) -> RangeReader:
+    """Open a blob that is stored in a file, to read parts of it in any order; the caller closes it. Thread-safe.
+
+    The whole blob is read and verified once, and each block that is read later is compared with what was verified, at
+    32 bytes of memory for each 64 KiB.
+
+    Args:
+        blobs: The store: a layout's, or that of an archive.
+        descriptor: The blob.
+        trusted: Verify nothing but the size: the caller has verified the blob, or does so with what it reads.
+
+    Raises:
+        BlobMissingError: The blob does not exist.
+        IntegrityError: It does not match the descriptor.
+        UnsupportedError: The store does not keep it as the bytes of a file.
+    """
+    section = blobs.open_blob(descriptor.digest)
+    try:
+        found = _checked_section(section, descriptor)
+        return found if trusted else VerifiedSection(found, [descriptor.digest], f"blob {descriptor.digest}")
+    except BaseException:
+        section.close()
+        raise
+
+
+def _checked_section(stream: ByteStream, descriptor: Descriptor) -> SectionReader:
+    if not isinstance(stream, SectionReader):
+        raise UnsupportedError("reading at any offset from", type(stream).__name__)
+    if stream.size != descriptor.size:
+        raise SizeMismatchError(f"blob {descriptor.digest}", descriptor.size, stream.size)
+    return stream
 
 
 class VerifiedSection:

@@ -7,7 +7,7 @@ values and their order. An entry keeps its place when its name is given to anoth
 from collections.abc import Callable
 from typing import Any
 
-from oci_layers.errors import ReferenceMissingError
+from oci_layers.errors import LimitError, ReferenceMissingError
 from oci_layers.limits import Limits
 from oci_layers.spec import annotations
 from oci_layers.spec.codec import dumps, unstructure
@@ -102,4 +102,7 @@ def _changed(raw: bytes, change: Callable[[_Entries, Index], None], limits: Limi
     index = parse_index_file(raw, limits)
     loaded = load_json(raw, media_type=OCI_INDEX, limits=limits)
     change(loaded["manifests"], index)
-    return dumps(loaded)
+    changed = dumps(loaded)
+    if len(changed) > limits.document_bytes:  # Nothing could be read of it again.
+        raise LimitError("document_bytes", limits.document_bytes, len(changed))
+    return changed

@@ -118,7 +118,7 @@ class Layout:
         return layout
 
     def _make(self, *, exist_ok: bool) -> None:
-        with self._duplicate() as root, exclusive_lock(root, self.place):
+        with self._root as root, exclusive_lock(root, self.place):
             names = system.list_names(root)
             if MARKER.encode() in names:
                 if not exist_ok:
@@ -203,7 +203,7 @@ class Layout:
 
     def has_directory(self, name: str) -> bool:
         """Tell whether there is a directory with this name at the top."""
-        with self._root.handle() as root:
+        with self._root as root, self._root.located():
             try:
                 system.close(system.open_directory(name.encode(), root, follow=self._links))
             except (FileNotFoundError, NotADirectoryError):
@@ -254,7 +254,7 @@ class Layout:
             DocumentError: The index is malformed; it is left as it is.
         """
         descriptors = (descriptor, *others)
-        with self._changing_index() as root:
+        with self.locked() as (root, _):
             for each in descriptors:
                 if each.data is None and not self.blobs.has_blob(each.digest):
                     raise BlobMissingError(str(each.digest))
@@ -266,7 +266,7 @@ class Layout:
         Raises:
             ReferenceMissingError: There is no such entry; the error lists the existing ones.
         """
-        with self._changing_index() as root:
+        with self.locked() as (root, _):
             self._rewrite(untagged(self._raw(), ref, self._limits), root)
 
     def move(self, old: str, new: str) -> None:
@@ -276,7 +276,7 @@ class Layout:
             NameFormatError: `new` cannot be a name.
             ReferenceMissingError: There is no such entry; the error lists the existing ones.
         """
-        with self._changing_index() as root:
+        with self.locked() as (root, _):
             self._rewrite(renamed(self._raw(), old, new, self._limits), root)
 
     @contextlib.contextmanager
@@ -285,24 +285,62 @@ class Layout:
 
         A lease ends with its process, too.
         """
-        name = LEASE + secrets.token_hex(8).encode()
-        with self._duplicate() as root, self._located(), self._ingest(root) as ingest:
-            fd = self._root.create_file(name, ingest)
+        with self.temporary_file(LEASE + secrets.token_hex(8).encode()):
+            yield
+
+    @contextlib.contextmanager
+    def temporary_file(self, name: bytes | None = None) -> Iterator[int]:
+        """Yield a handle on a new file in `ingest/`, locked; it is removed at the end, unless it was renamed."""
+        name = name or secrets.token_hex(16).encode()
+        with self.ingest_directory(make=True) as ingest:
+            assert ingest is not None
+            with self._root.located():
+                fd = self._root.create_file(name, ingest)
             try:
-                system.lock(fd, wait=True)
-                yield
+                with self._root.located():
+                    system.lock(fd, wait=True)  # `gc` has it for a moment, to see whether anyone else has.
+                yield fd
+            finally:
+                try:
+                    with contextlib.suppress(OSError):  # What cannot be removed is left for `gc`.
+                        system.unlink(name, ingest)
+                finally:
+                    system.close(fd)
+
+    @contextlib.contextmanager
+    def ingest_directory(self, *, make: bool = False) -> Iterator[int | None]:
+        """Yield a handle on `ingest/`; None if it does not exist, unless it is to be made."""
+        with self._root as root, self._root.located():
+            try:
+                fd = self._root.make_directory(INGEST, root) if make else self._root.open_own(INGEST, root)
+            except FileNotFoundError:
+                fd = -1
+        try:
+            yield None if fd < 0 else fd
+        finally:
+            if fd >= 0:
+                system.close(fd)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[tuple[int, bool]]:
+        """Hold the lock of the store alone; yield a handle on its directory, and as `exclusive_lock` does."""
+        with self._root as root, self._root.located(), exclusive_lock(root, self.place) as excludes:
+            yield root, excludes
+
+    def sync_index(self) -> None:
+        """Sync the index, whoever wrote it; nothing with `fsync="never"`."""
+        if self._fsync == "never":
+            return
+        with self._root as root, self._root.located():
+            fd = system.open_regular_file(INDEX.encode(), root, follow=self._links)
+            try:
+                system.fdatasync(fd)
             finally:
                 system.close(fd)
-                with contextlib.suppress(FileNotFoundError):
-                    system.unlink(name, ingest)
+            system.fsync(root)
 
     def _raw(self) -> bytes:
         return read_index_bytes(self, self._limits)
-
-    @contextlib.contextmanager
-    def _changing_index(self) -> Iterator[int]:
-        with self._duplicate() as root, self._located(), exclusive_lock(root, self.place):
-            yield root
 
     def _rewrite(self, raw: bytes, root: int) -> None:
         self.own_blobs.sync()
@@ -311,46 +349,14 @@ class Layout:
     def _replace(self, name: str, data: bytes, root: int) -> None:
         """Write a file at the top: at any time it is the old one or the new one."""
         temporary = secrets.token_hex(16).encode()
-        with self._ingest(root) as ingest:
-            fd = self._root.create_file(temporary, ingest)
-            try:
-                system.lock(fd, wait=False)
-                system.write_all(fd, memoryview(data))
-                if self._fsync != "never":
-                    system.fsync(fd)
-                system.rename(temporary, ingest, name.encode(), root)
-            except BaseException:
-                with contextlib.suppress(OSError):  # What cannot be removed is left for the garbage collection.
-                    system.unlink(temporary, ingest)
-                raise
-            finally:
-                system.close(fd)
+        with self.temporary_file(temporary) as fd, self.ingest_directory() as ingest:
+            assert ingest is not None
+            system.write_all(fd, memoryview(data))
+            if self._fsync != "never":
+                system.fsync(fd)
+            system.rename(temporary, ingest, name.encode(), root)
         if self._fsync != "never":
             system.fsync(root)
-
-    @contextlib.contextmanager
-    def _ingest(self, root: int) -> Iterator[int]:
-        fd = self._root.make_directory(INGEST, root)
-        try:
-            yield fd
-        finally:
-            system.close(fd)
-
-    @contextlib.contextmanager
-    def _duplicate(self) -> Iterator[int]:
-        root = self._root.duplicate()
-        try:
-            yield root
-        finally:
-            system.close(root)
-
-    @contextlib.contextmanager
-    def _located(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            locate(error, self.place, "store")
-            raise
 
     def close(self) -> None:
         """Close the layout and the files opened in it; later calls raise StoreError."""
@@ -372,20 +378,32 @@ def _make_directories(place: str, *, sync: bool) -> None:
         path, _, name = path.rpartition(os.sep)
         missing.append(name)
     try:
-        parent = system.open_root(path or os.sep)
+        with contextlib.ExitStack() as opened:
+            parent = system.open_root(path or os.sep)
+            opened.callback(system.close, parent)
+            if sync and path:
+                _sync_name(path)
+            for name in reversed(missing):
+                with contextlib.suppress(FileExistsError):
+                    system.make_directory(os.fsencode(name), parent, 0o777)
+                if sync:
+                    system.fsync(parent)
+                parent = system.open_directory(os.fsencode(name), parent)
+                opened.callback(system.close, parent)
     except NotADirectoryError:
         raise StoreError(place, "it is a file, not a directory") from None
-    try:
-        for name in reversed(missing):
-            with contextlib.suppress(FileExistsError):
-                system.make_directory(os.fsencode(name), parent, 0o777)
-            if sync:
-                system.fsync(parent)
-            child = system.open_directory(os.fsencode(name), parent)
-            system.close(parent)
-            parent = child
     except OSError as error:
         locate(error, place, "store")
         raise
+
+
+def _sync_name(path: str) -> None:
+    """Sync the name of a directory that exists: the process that made it may have been killed before it did so."""
+    try:
+        fd = system.open_root(path.rpartition(os.sep)[0] or os.sep)
+    except PermissionError:
+        return  # This process could not have made it either.
+    try:
+        system.fsync(fd)
     finally:
-        system.close(parent)
+        system.close(fd)

@@ -20,7 +20,7 @@ from oci_layers.store.files import LayoutFiles, read_layout_index
 from oci_layers.store.layout import Layout
 from oci_layers.store.name import ImageName
 from oci_layers.store.open import name_place, open_files, parse_image_name
-from oci_layers.store.repository import Repository, WritableRepository
+from oci_layers.store.repository import Repository
 
 __all__ = ["create_repository", "open_repository"]
 
@@ -78,8 +78,10 @@ def _repository(where: ImageName, files: LayoutFiles, limits: Limits) -> Reposit
 
 def create_repository(
     name: str | os.PathLike[str], *, fsync: Fsync = "always", limits: Limits | None = None
-) -> tuple[WritableRepository, str | None]:
+) -> tuple[Layout | ArchiveWriter, str | None]:
     """Open a place to which images are written; return it, which the caller closes, and the reference in the name.
+
+    As a context manager, an archive is discarded if the block fails.
 
     Args:
         name: `oci:DIR[:REF]` is a layout, which is made if it does not exist. `oci-archive:FILE[:REF]` and

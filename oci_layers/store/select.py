@@ -37,6 +37,7 @@ __all__ = [
     "host_platform",
     "matching",
     "names_of",
+    "one_image",
     "require_platform",
     "stand_in",
 ]
@@ -219,7 +220,7 @@ def find_by_ref(index: Index, blobs: BlobSource, ref: str | None, limits: Limits
         if not found:
             for at in matching(index.manifests, ref):
                 refuse_schema_1(index.manifests[at].media_type)
-            return [_nested(index, blobs, ref, limits)]
+            return [_nested(index, images, blobs, ref, limits)]
     if images and len({own_name(each) for each in found}) > 1 and ref not in {str(each.digest) for each in found}:
         raise ReferenceMissingError("", names_of(found))
     return found
@@ -234,16 +235,35 @@ def entries_of(index: Index, blobs: BlobSource, ref: str | None, limits: Limits)
     if ref is None:
         return list(index.manifests)
     found = [index.manifests[at] for at in matching(index.manifests, ref)]
-    return found or [_nested(index, blobs, ref, limits)]
+    return found or [_nested(index, index.manifests, blobs, ref, limits)]
 
 
-def _nested(index: Index, blobs: BlobSource, ref: str, limits: Limits) -> Descriptor:
-    """Return the entry with the digest `ref`, searched in nested indexes."""
+def one_image(entries: Sequence[Descriptor], ref: str | None) -> list[Descriptor]:
+    """Return the entries of one image, each content once.
+
+    Args:
+        entries: What `entries_of` returned for `ref`.
+        ref: A name or a digest; None requires that there is one image.
+
+    Raises:
+        ReferenceMissingError: There are several, or none; the error lists the existing ones.
+    """
+    known = names_of(entries)
+    if not entries or (ref is None and len(known) > 1):
+        raise ReferenceMissingError("", known)
+    found: dict[Digest, Descriptor] = {}
+    for each in entries:
+        found.setdefault(each.digest, each)
+    return list(found.values())
+
+
+def _nested(index: Index, known: Sequence[Descriptor], blobs: BlobSource, ref: str, limits: Limits) -> Descriptor:
+    """Return the entry with the digest `ref`, searched in nested indexes; an error lists the `known` entries."""
     if _DIGEST.fullmatch(ref):
         for each in Search(blobs, limits).walk(index.manifests, None, 0):
             if str(each.digest) == ref:
                 return each
-    raise ReferenceMissingError(ref, names_of(_images(index)))
+    raise ReferenceMissingError(ref, names_of(known))
 
 
 class Search:

@@ -274,9 +274,9 @@ def is_directory(mode: int) -> bool:
     return stat.S_ISDIR(mode)
 
 
-def is_regular(fd: int) -> bool:
-    """Return whether an open file is a regular one."""
-    return stat.S_ISREG(os.fstat(fd).st_mode)
+def is_regular(mode: int) -> bool:
+    """Return whether the mode of a stat result is a regular file's."""
+    return stat.S_ISREG(mode)
 
 
 def is_pipe(path: str, *, write: bool = False) -> bool:

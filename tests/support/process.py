@@ -51,6 +51,29 @@ def import_everything():
         it.unpack(f"{name}/dest")
 
 
+def start(function):
+    """Call `function` in a forked child and return the child's number; it exits with 0, or 1 if an error came out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Other threads hold no locks that the child needs.
+        child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        function()
+        status = 0
+    except BaseException:  # noqa: BLE001  # whichever it is, the parent sees that there was one
+        os.write(2, traceback.format_exc().encode())
+    finally:
+        sys.stdout = sys.stderr = None
+        os._exit(status)
+
+
+def ended(child):
+    """Wait for a child; return its exit code, or the number of the signal that ended it, negative."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 def in_child(function, *, user=None, files=None):
     """Return what `function` returns in a forked child, or raise AssertionError with the traceback it died of.
 
@@ -58,10 +81,8 @@ def in_child(function, *, user=None, files=None):
     """
     import_everything()
     reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Other threads hold no locks that the child needs.
-        child = os.fork()
-    if child == 0:
+
+    def child():
         os.close(reader)
         try:
             if user is not None and IS_ROOT:
@@ -73,16 +94,14 @@ def in_child(function, *, user=None, files=None):
             answer = True, function()
         except BaseException:  # noqa: BLE001  # handed over as its traceback
             answer = False, traceback.format_exc()
-        try:
-            with open(writer, "wb") as pipe:
-                pickle.dump(answer, pipe)
-        finally:
-            sys.stdout = sys.stderr = None
-            os._exit(0)
+        with open(writer, "wb") as pipe:
+            pickle.dump(answer, pipe)
+
+    number = start(child)
     os.close(writer)
     with open(reader, "rb") as pipe:
         raw = pipe.read()
-    os.waitpid(child, 0)
+    ended(number)
     well, value = pickle.loads(raw)
     assert well, value
     return value

@@ -1,0 +1,134 @@
+"""A layer's blob to the same layer with another compression, in a temporary file: its digest is not known before.
+
+Size and digest of the old blob are checked by the stream that is given, the diff_id here if it is known, and nothing is
+returned before the end of both. `compression` and `compressor` have the formats; which layers to recompress, and their
+new media types, are in `store/convert`.
+"""
+
+import contextlib
+from types import TracebackType
+from typing import Literal, Self
+
+from oci_layers import system
+from oci_layers.blob.compression import Compression, decompressed
+from oci_layers.blob.compressor import compressed
+from oci_layers.blob.pipeline import BackgroundReader
+from oci_layers.blob.section import OpenFile, SectionReader
+from oci_layers.blob.spool import Spool
+from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader, drain
+from oci_layers.errors import CompressionError
+from oci_layers.limits import Limits
+from oci_layers.spec.digest import Digest
+
+__all__ = ["Recompressed", "recompressed"]
+
+
+class Recompressed:
+    """A compressed layer in a temporary file of a spool. The caller closes it, or leaves it as a context manager."""
+
+    def __init__(self, file: OpenFile, digest: Digest, size: int, spool: Spool) -> None:
+        self.digest = digest
+        """The digest of the new blob, always sha256."""
+        self.size = size
+        """The size of the new blob."""
+        self._file = file
+        self._spool: Spool | None = spool
+
+    def open(self) -> ByteStream:
+        """Open the bytes from their beginning, as often as needed; several threads may read them at once."""
+        return SectionReader(self._file, 0, self.size, own=False)
+
+    def close(self) -> None:
+        """Remove the temporary file; idempotent. Streams that are open raise StoreError."""
+        self._file.close()
+        spool, self._spool = self._spool, None
+        if spool is not None:
+            spool.give_back(self.size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def recompressed(
+    stream: ByteStream,
+    old: Compression | None,
+    new: Literal["", "gzip", "zstd"],
+    *,
+    spool: Spool,
+    limits: Limits,
+    what: str,
+    diff_id: Digest | None = None,
+    level: int | None = None,
+    threads: int | None = None,
+) -> Recompressed:
+    """Decompress a blob, and compress it again into a temporary file.
+
+    The same layer gives the same bytes, see `compressed`.
+
+    Args:
+        stream: The bytes of the blob, read to their end and closed; a `VerifiedReader` checks them.
+        old: The compression that the media type declares, "" for none; None to detect it from the bytes.
+        new: The compression of the result.
+        spool: Makes the temporary file, and counts its bytes until the result is closed.
+        limits: The limits on decompression.
+        what: The name of the layer in errors.
+        diff_id: The expected digest of the plain bytes, if known.
+        level: The level of the new compression; see `compressed`.
+        threads: How many threads to use; by default as many as there are processors.
+
+    Raises:
+        IntegrityError: The blob or its plain bytes are not the expected ones.
+        CompressionError: The blob is undamaged, but not compressed as declared.
+        LimitError: A limit on decompression is exceeded, or `temporary_bytes` of the spool.
+        OSError: The temporary file cannot be written; the error names its directory.
+    """
+    threads = system.cpu_count() if threads is None else threads
+    with contextlib.closing(stream):
+        try:
+            with contextlib.ExitStack() as opened:
+                plain: ByteStream = decompressed(_Borrowed(stream), old, limits, what=what)
+                if diff_id is not None:
+                    plain = VerifiedReader(plain, diff_id, what=f"{what}: diff_id of the plain layer")
+                if threads > 1:
+                    with contextlib.suppress(RuntimeError):  # No thread can be started.
+                        plain = opened.enter_context(contextlib.closing(BackgroundReader(plain)))
+                out = compressed(plain, new, level=level, threads=threads)
+                return _spooled(opened.enter_context(contextlib.closing(out)), spool, what)
+        except CompressionError:
+            drain(stream)  # Damage is reported as a wrong digest.
+            raise
+
+
+class _Borrowed:
+    """A stream that stays open when this is closed: the threads that read it have ended then."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        pass
+
+
+def _spooled(stream: ByteStream, spool: Spool, what: str) -> Recompressed:
+    """Write a stream to a temporary file."""
+    hasher, size = Digest.of(b"").hasher(), 0
+    with spool.open() as file:
+        try:
+            while data := stream.read(PIECE):
+                hasher.update(data)
+                size += len(data)
+                spool.write(file, data)
+            return Recompressed(
+                OpenFile(system.duplicate(file.fileno()), what), Digest(f"sha256:{hasher.hexdigest()}"), size, spool
+            )
+        except BaseException:
+            spool.give_back(size)
+            raise

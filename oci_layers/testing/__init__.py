@@ -1,0 +1,75 @@
+"""Tests for stores: whatever this library asks of a `BlobStore` and of a `Repository`, to hold your own to it.
+
+A suite is a class of tests. Derive one from it in a module that pytest collects, and define its fixture, which returns
+an empty store, or yields it and closes it afterwards:
+
+    >>> import pytest
+    >>> from oci_layers.blob import MemoryBlobs
+    >>> from oci_layers.store import MemoryRepository
+    >>> from oci_layers.testing import BlobStoreSuite, RepositorySuite
+    >>> class TestBlobs(BlobStoreSuite):
+    ...     algorithms = ("sha256", "sha512")
+    ...
+    ...     @pytest.fixture
+    ...     def blobs(self):
+    ...         return MemoryBlobs()
+    >>> class TestRepository(RepositorySuite):
+    ...     @pytest.fixture
+    ...     def repository(self, tmp_path):
+    ...         repository = MemoryRepository()
+    ...         yield repository
+    ...         repository.close()
+
+That is all: `pytest` runs every test of both. A test is a method, and may be called with a store, too:
+
+    >>> TestBlobs().test_a_blob_that_was_not_put_is_missing(MemoryBlobs(), "sha256:" + 64 * "0")
+
+What a store cannot do is said by an attribute of the class, which leaves the tests of it out: `algorithms` and
+`recovers` of `BlobStoreSuite`, `replaces` of `RepositorySuite`. A method adds tests: `damage` changes a stored blob, so
+that the suite sees it mended, and `reopened` closes a repository that was written, and opens it anew for reading.
+
+A class of tests for a layout in a directory, with all of these:
+
+    >>> import pathlib
+    >>> from oci_layers.store import Layout
+    >>> class TestLayout(RepositorySuite):
+    ...     replaces = True
+    ...
+    ...     @pytest.fixture
+    ...     def repository(self, tmp_path):
+    ...         with Layout.create(tmp_path / "layout") as layout:
+    ...             yield layout
+    ...
+    ...     def reopened(self, repository):
+    ...         return Layout.open(repository.place)
+    >>> class TestBlobsOfLayout(BlobStoreSuite):
+    ...     recovers = True
+    ...
+    ...     @pytest.fixture
+    ...     def blobs(self, tmp_path):
+    ...         self.directory = tmp_path / "layout"
+    ...         with Layout.create(self.directory) as layout:
+    ...             yield layout.blobs
+    ...
+    ...     def damage(self, blobs, digest):
+    ...         (self.directory / "blobs" / digest.algorithm / digest.encoded).write_bytes(b"damaged")
+
+The room needs pytest: `pip install oci-layers[testing]`.
+"""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oci_layers._lazy import lazy
+
+if TYPE_CHECKING:
+    from oci_layers.testing.blob_store import BlobStoreSuite
+    from oci_layers.testing.repository import RepositorySuite
+
+__all__ = ["BlobStoreSuite", "RepositorySuite"]
+
+# Imported at first use, so that pytest can be told of their asserts before.
+pytest.register_assert_rewrite("oci_layers.testing.blob_store", "oci_layers.testing.repository")
+
+__getattr__ = lazy(__name__, {"BlobStoreSuite": "blob_store", "RepositorySuite": "repository"})

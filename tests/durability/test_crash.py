@@ -1,0 +1,32 @@
+"""A process that dies at any point leaves a store that opens, has all that was acknowledged, and goes on from there."""
+
+import shutil
+import signal
+
+import pytest
+
+from tests.support.faults import CHANGING, calls_of, killed_at
+from tests.support.operations import OPERATIONS, assert_between, assert_opens, content
+from tests.support.process import ended, start
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_process_may_be_killed_at_every_system_call(tmp_path, name):
+    operation = OPERATIONS[name]
+    operation.prepare(tmp_path / "prepared")
+    old = content(tmp_path / "prepared")
+    shutil.copytree(tmp_path / "prepared", tmp_path / "whole", symlinks=True)
+    calls = calls_of(lambda: operation.run(tmp_path / "whole"))
+    assert len(calls) >= operation.least
+    new = content(tmp_path / "whole")
+    points = [(number, after) for number, each in enumerate(calls) for after in {False, each in CHANGING}]
+    for number, after in points:
+        directory = tmp_path / "store"
+        shutil.copytree(tmp_path / "prepared", directory, symlinks=True)
+        child = start(lambda: killed_at(lambda: operation.run(directory), number, after=after))  # noqa: B023
+        assert ended(child) == -signal.SIGKILL, (number, calls[number])
+        assert_between(content(directory), old, new)
+        assert_opens(directory)
+        operation.again(directory)
+        assert content(directory) == new
+        shutil.rmtree(directory)
