@@ -15,8 +15,8 @@ from tests.support.power import Journal, PowerCutError, states, survey
 from tests.support.stores import BLOB, DATA, NEW, OLD, OTHER, PIECES, Source, assert_blobs_are_whole, content, filled
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
-SAMPLES = 2000 if DEEP else 60
-EXHAUSTIVE = 12 if DEEP else 6
+SAMPLES = 2000 if DEEP else 250
+EXHAUSTIVE = 12 if DEEP else 10
 
 
 def index_of(directory):
