@@ -239,6 +239,7 @@ class PowerCutError(BaseException):
     """The process is gone; it makes no more calls."""
 
 
+MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 WAYS = {Write: ("whole", None, "zeros", "half")}
 """What may become of a change that was not synced; of others all or nothing."""
 
@@ -313,7 +314,7 @@ def broken(files, journal, at, store=""):
 
     `blob`: a blob has other bytes. `index`: it is neither an old one nor a new one, or it is older than was
     acknowledged. `image`: the index lists an image that is not whole. `lost`: a blob that was acknowledged is missing.
-    `layout`: there is a marker but no index.
+    `layout`: the marker is cut, is there without an index, or is not there although the store was acknowledged.
     """
     found = set()
     blobs = blobs_of(files, store)
@@ -327,7 +328,8 @@ def broken(files, journal, at, store=""):
         found.add("lost")
     if index not in known:
         found.add("index")
-    if index is None and f"{store}oci-layout" in files:
+    marker = files.get(f"{store}oci-layout")
+    if marker not in (None, MARKER) or (index is None and marker) or (marker is None and None not in known):
         found.add("layout")
     todo = list(_listed(index) or ()) if index is not None else []
     while todo:
