@@ -138,7 +138,9 @@ class DirectoryBlobs:
                         return False
                     system.touch(fd)
                 if self._fsync != "never":
-                    system.fdatasync(fd)  # Its writer may not have synced it.
+                    system.fdatasync(fd)  # Its writer may not have synced it, nor its name.
+                if self._fsync == "always":
+                    self._sync_name(digest)
             except (FileNotFoundError, PermissionError):
                 return False
             except OSError as error:
@@ -187,15 +189,25 @@ class DirectoryBlobs:
         return Ingest(self.root, self._publish, sync=self._fsync != "never", expected=expected, resume=resume)
 
     def _publish(self, name: bytes, directory: int, digest: Digest) -> None:
-        fd = self.root.directory(*filter(None, (self._below, digest.algorithm.encode())))
+        fd = self._directory(digest)
         with self.root as root, shared_lock(root):
             system.rename(name, directory, digest.encoded.encode(), fd)
         if self._fsync == "always":
+            self._sync_name(digest)
+
+    def _directory(self, digest: Digest) -> int:
+        return self.root.directory(*filter(None, (self._below, digest.algorithm.encode())))
+
+    def _sync_name(self, digest: Digest) -> None:
+        """Sync the name of a blob."""
+        fd = -1 if self._links else self._directory(digest)
+        if fd in self._synced:
             system.fsync(fd)
-            if fd not in self._synced:
-                # The first time, because another process may have made the directories and not synced them yet.
-                self.sync()
-                self._synced.add(fd)
+            return
+        # The first time, because another process may have made the directories and not synced them yet.
+        self.sync()
+        if fd >= 0:
+            self._synced.add(fd)
 
     def sync(self) -> None:
         """Sync the names of all blobs, so that those put before survive a power cut; nothing with `never`."""

@@ -120,6 +120,8 @@ class Layout:
     def _make(self, *, exist_ok: bool) -> None:
         with self._root as root, exclusive_lock(root, self.place):
             names = system.list_names(root)
+            if self._fsync != "never":
+                system.fsync(root)  # An interrupted call may have left names that were not synced.
             if MARKER.encode() in names:
                 if not exist_ok:
                     raise StoreError(self.place, "a layout exists there already")
