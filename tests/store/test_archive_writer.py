@@ -23,7 +23,6 @@ from oci_layers.errors import (
     StoreError,
     TarFormatError,
     UnsupportedError,
-    UnsupportedError,
 )
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
