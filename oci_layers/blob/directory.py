@@ -228,12 +228,18 @@ class DirectoryBlobs:
             system.fsync(root)
 
     def delete_blob(self, digest: Digest) -> None:
-        """Delete a blob; do nothing if there is none. Whether anything refers to it is the caller's matter."""
+        """Delete a blob; do nothing if there is none. Whether anything refers to it is the caller's matter.
+
+        Raises:
+            StoreError: The file system has no locks, so a writer may be about to refer to the blob.
+        """
         if digest.algorithm not in ALGORITHMS:
             return
-        with self.root as root, self.root.located(), exclusive_lock(root, self.root.place):
+        with self.root as root, self.root.located(), exclusive_lock(root, self.root.place) as excludes:
+            if not excludes:
+                raise StoreError(self.root.place, "its file system has no locks, so nothing can be deleted safely")
             try:
-                with self.open_algorithm(digest.algorithm, root, change=True) as algorithm:
+                with self.open_algorithm(digest.algorithm, root) as algorithm:
                     system.unlink(digest.encoded.encode(), algorithm)
             except FileNotFoundError:
                 pass
