@@ -86,7 +86,10 @@ class DirectoryBlobs:
             return system.open_regular_file(path, root, follow=True)
         fd = -1
         try:
-            with self.open_algorithm(digest.algorithm, root) as algorithm:
+            with (
+                _closing(system.open_directory(self._below or b".", root)) as blobs,
+                _closing(system.open_directory(digest.algorithm.encode(), blobs)) as algorithm,
+            ):
                 fd = system.open_regular_file(digest.encoded.encode(), algorithm)
         except BaseException:
             if fd >= 0:
@@ -95,22 +98,20 @@ class DirectoryBlobs:
         return fd
 
     @contextlib.contextmanager
-    def open_algorithm(self, algorithm: str, root: int) -> Iterator[int]:
-        """Yield a handle on the directory of an algorithm, which exists; `root` is a handle on the directory."""
-        with self._open_below(root) as blobs:
-            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-            try:
-                yield fd
-            finally:
-                system.close(fd)
+    def open_algorithm(self, algorithm: str, root: int, *, change: bool = False) -> Iterator[int]:
+        """Yield a handle on the directory of an algorithm, which exists; `root` is a handle on the directory.
 
-    @contextlib.contextmanager
-    def _open_below(self, root: int) -> Iterator[int]:
-        fd = system.open_directory(self._below or b".", root, follow=self._links)
-        try:
+        With `change`, a link is refused even if links are followed for reading: what it leads to is not this store's.
+        """
+        follow = self._links and not change
+        with (
+            _closing(self.root.open_own(self._below or b".", root, follow=follow)) as blobs,
+            _closing(self.root.open_own(algorithm.encode(), blobs, follow=follow)) as fd,
+        ):
             yield fd
-        finally:
-            system.close(fd)
+
+    def _open_below(self, root: int) -> contextlib.AbstractContextManager[int]:
+        return _closing(self.root.open_own(self._below or b".", root, follow=self._links))
 
     def has_blob(self, digest: Digest) -> bool:
         """Tell whether the blob exists; raises StoreError as `open_blob` does."""
@@ -204,14 +205,11 @@ class DirectoryBlobs:
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
-                        try:
-                            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-                        except NotADirectoryError:
-                            continue
-                        try:
+                        with (
+                            contextlib.suppress(StoreError),  # It holds no blobs of this store.
+                            _closing(self.root.open_own(algorithm.encode(), blobs, follow=self._links)) as fd,
+                        ):
                             system.fsync(fd)
-                        finally:
-                            system.close(fd)
                     system.fsync(blobs)
             except FileNotFoundError:
                 pass
@@ -223,7 +221,7 @@ class DirectoryBlobs:
             return
         with self.root as root, self.root.located(), exclusive_lock(root, self.root.place):
             try:
-                with self.open_algorithm(digest.algorithm, root) as algorithm:
+                with self.open_algorithm(digest.algorithm, root, change=True) as algorithm:
                     system.unlink(digest.encoded.encode(), algorithm)
             except FileNotFoundError:
                 pass
@@ -243,7 +241,7 @@ class DirectoryBlobs:
             self.root as root,
             self.root.located(),
             exclusive_lock(root, self.root.place),
-            self.open_algorithm(digest.algorithm, root) as algorithm,
+            self.open_algorithm(digest.algorithm, root, change=True) as algorithm,
             contextlib.suppress(FileNotFoundError),
         ):
             found = system.lstat(source, algorithm)
@@ -281,14 +279,11 @@ class DirectoryBlobs:
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
-                        try:
-                            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-                        except NotADirectoryError:
-                            continue
-                        try:
+                        with (
+                            contextlib.suppress(StoreError),  # Not a directory: `foreign` lists it.
+                            _closing(self.root.open_own(algorithm.encode(), blobs, follow=self._links)) as fd,
+                        ):
                             found[algorithm] = system.list_names(fd)
-                        finally:
-                            system.close(fd)
             except FileNotFoundError:
                 pass
         return found
@@ -305,9 +300,10 @@ class DirectoryBlobs:
         for algorithm, name, status in self._entries():
             if not _is_blob(algorithm, name) or (status is not None and not system.is_regular(status.st_mode)):
                 yield "/".join(filter(None, (below, algorithm, os.fsdecode(name))))
+        known = self.names()
         with self.root as root, contextlib.suppress(FileNotFoundError), self._open_below(root) as blobs:
             for name in system.list_names(blobs) if self._below else ():
-                if os.fsdecode(name) not in self.names():
+                if os.fsdecode(name) not in known:
                     yield f"{below}/{os.fsdecode(name)}"
 
     def _entries(self) -> Iterator[tuple[str, bytes, os.stat_result | None]]:
@@ -324,6 +320,14 @@ class DirectoryBlobs:
     @staticmethod
     def _algorithms(blobs: int) -> list[str]:
         return sorted(ALGORITHMS & {os.fsdecode(name) for name in system.list_names(blobs)})
+
+
+@contextlib.contextmanager
+def _closing(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        system.close(fd)
 
 
 def _is_blob(algorithm: str, name: bytes) -> bool:

@@ -115,17 +115,19 @@ class Ingest:
             return False  # A link or a device, which no writer made.
         try:
             with self._root.located():
-                mine = system.lock(fd, wait=False) is True and _is_named(fd, name, self._directory, links=1)
+                mine = system.lock(fd, wait=False) is True
         except BaseException:
             system.close(fd)
             raise
-        if not mine:
-            system.close(fd)
-            return False
-        self._fd, self._name, self._partial = fd, name, name
-        with self._root.located():
-            self._hash_existing(expected)
-        return True
+        if mine:
+            self._fd, self._name, self._partial = fd, name, name
+            with self._writing():
+                if _is_named(fd, name, self._directory, links=1):
+                    self._hash_existing(expected)
+                    return True
+            self._fd, self._name, self._partial = -1, b"", b""
+        system.close(fd)
+        return False
 
     def _hash_existing(self, expected: Descriptor) -> None:
         size = system.fstat(self._fd).st_size

@@ -6,6 +6,7 @@ that its owner has closed; a range that is read meanwhile ends with `StoreError`
 
 import contextlib
 import errno
+import os
 import threading
 import warnings
 import weakref
@@ -56,6 +57,19 @@ class OpenDirectory:
         # Root writes to a directory of another user in that user's name.
         own = system.effective_ids()[0] != 0 or found.st_uid == 0
         self._owner = None if own else (found.st_uid, found.st_gid)
+
+    def open_own(self, name: bytes, parent: int, *, follow: bool = False) -> int:
+        """Open a directory that is part of the store; a link only with `follow`; return its handle.
+
+        Raises:
+            StoreError: It is a link, or no directory.
+        """
+        try:
+            return system.open_directory(name, parent, follow=follow)
+        except OSError as error:
+            if is_odd(error):
+                raise StoreError(self.place, f"{os.fsdecode(name)} is not a directory, or is a link") from error
+            raise
 
     def __enter__(self) -> int:
         """Return the handle, which stays open until `__exit__`.
@@ -117,11 +131,11 @@ class OpenDirectory:
     def make_directory(self, name: bytes, parent: int) -> int:
         """Open a directory, and make it if it does not exist; return its handle."""
         try:
-            fd = system.open_directory(name, parent)
+            fd = self.open_own(name, parent)
         except FileNotFoundError:
             with contextlib.suppress(FileExistsError):
                 system.make_directory(name, parent, 0o755)
-            fd = system.open_directory(name, parent)
+            fd = self.open_own(name, parent)
         try:
             # One that is root's and empty is new, or was made by a process that was killed before the next call.
             if self._owner is not None and system.fstat(fd).st_uid == 0 and not system.list_names(fd):

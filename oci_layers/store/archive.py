@@ -38,6 +38,7 @@ Member = SectionReader | SparseRange
 """The bytes of a member, read in order or at any offset."""
 
 _SPARSE = -1
+_SCAN_BYTES = 4096
 
 
 class TarArchive:
@@ -69,7 +70,7 @@ class TarArchive:
             try:
                 self._file = self._open(temporary_directory)
                 undo.callback(self.close)
-                for entry in read_tar(self._range(0, self._file.size), limits=self._limits):
+                for entry in read_tar(_Scan(self._range(0, self._file.size)), limits=self._limits):
                     self._note(entry)
             except OCIError as error:
                 if not isinstance(error, PlaceMissingError):
@@ -205,3 +206,14 @@ class _Pipe:
     def close(self) -> None:
         """Close the pipe."""
         system.close(self._fd)
+
+
+class _Scan:
+    """A range that is read in small pieces: of most of them one header is used, and the content after it is skipped."""
+
+    def __init__(self, section: SectionReader) -> None:
+        self._section = section
+        self.skip = section.skip
+
+    def read(self, size: int, /) -> bytes:
+        return self._section.read(min(size, _SCAN_BYTES))

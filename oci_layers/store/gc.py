@@ -110,7 +110,7 @@ class _Collection:
         self._grace_ns = int(grace * 1e9)
         self._limits = limits
         self._progress = progress
-        self._marks = Marks(layout.own_blobs, limits, allow_missing=allow_missing)
+        self._marks = Marks(layout.blobs, limits, allow_missing=allow_missing)
         self._index = b""
         self._keep_from = 0
         self._present: dict[str, tuple[int, int]] = {}
@@ -150,12 +150,14 @@ class _Collection:
             yield time.time_ns()
             return
         with self._layout.temporary_file() as fd:
-            yield system.fstat(fd).st_mtime_ns
+            with self._layout.root.located():
+                now = system.fstat(fd).st_mtime_ns
+            yield now
 
     def _leases(self) -> list[int]:
         """Return when each lease that is held began, after a time in the far future."""
         found = [1 << 63]
-        with self._layout.ingest_directory() as ingest:
+        with self._layout.root.located(), self._layout.ingest_directory() as ingest:
             for name in () if ingest is None else system.list_names(ingest):
                 if name.startswith(LEASE):
                     with _opened(name, ingest) as fd:
@@ -210,7 +212,7 @@ class _Collection:
         digest = Digest(text)
         name = digest.encoded.encode()
         try:
-            with self._layout.own_blobs.open_algorithm(digest.algorithm, root) as directory:
+            with self._layout.own_blobs.open_algorithm(digest.algorithm, root, change=True) as directory:
                 if system.lstat(name, directory).st_mtime_ns >= self._keep_from:
                     self._marks.add(text, "", Reason("new"), required=False)
                     return False
@@ -250,7 +252,7 @@ def abandoned(layout: Layout, *, before_ns: int | None = None) -> list[tuple[str
     Without locks, no file can be told to be abandoned.
     """
     found = []
-    with layout.ingest_directory() as ingest:
+    with layout.root.located(), layout.ingest_directory() as ingest:
         for name in () if ingest is None else system.list_names(ingest):
             with _opened(name, ingest) as fd:
                 if fd is not None and system.lock(fd, wait=False) is True:

@@ -312,7 +312,7 @@ class Layout:
         """Yield a handle on `ingest/`; None if it does not exist, unless it is to be made."""
         with self._root as root, self._root.located():
             try:
-                fd = self._root.make_directory(INGEST, root) if make else system.open_directory(INGEST, root)
+                fd = self._root.make_directory(INGEST, root) if make else self._root.open_own(INGEST, root)
             except FileNotFoundError:
                 fd = -1
         try:

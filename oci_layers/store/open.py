@@ -20,7 +20,7 @@ from oci_layers.errors import (
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
 from oci_layers.spec.document import Document
-from oci_layers.spec.manifest import Manifest
+from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.platform import Platform
 from oci_layers.store.archive import TarArchive
 from oci_layers.store.diagnose import is_docker, wrong_transport
@@ -29,13 +29,14 @@ from oci_layers.store.docker_listing import MANIFEST
 from oci_layers.store.files import LayoutFiles, read_layout_index
 from oci_layers.store.layout import Layout
 from oci_layers.store.name import ImageName, check_text
+from oci_layers.store.repository import Repository
 from oci_layers.store.select import choose, require_platform
 
 __all__ = ["name_place", "open_files", "open_image", "parse_image_name", "with_layers"]
 
 
 def open_image(
-    name: str | os.PathLike[str],
+    name: str | os.PathLike[str] | Repository,
     *,
     ref: str | None = None,
     platform: str | Platform | None = None,
@@ -52,7 +53,8 @@ def open_image(
     Args:
         name: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:NAME:TAG]`, or the path of such a
             directory or file, whose content decides its kind. The first two accept `@DIGEST` instead of `:REF`. FILE
-            may be a pipe, which is copied into a temporary file; `-` is standard input.
+            may be a pipe, which is copied into a temporary file; `-` is standard input. Or a repository, such as an
+            open `Layout`, which the image reads from and does not close.
         ref: The reference, if `name` has none; if both have one, they must be equal.
         platform: `OS/ARCHITECTURE[/VARIANT]`, to choose one of several images; Linux on this machine if None.
         limits: The limits on the image; input that exceeds one is refused.
@@ -71,16 +73,38 @@ def open_image(
         ReferenceMissingError: There is no image with that reference or platform; the error lists the existing ones.
         OCIError: A document of the image is missing, damaged or malformed.
     """
+    wanted = Platform.parse(platform) if isinstance(platform, str) else platform
+    temporary = None if temporary_directory is None else os.path.abspath(os.fspath(temporary_directory))
+    limits = limits or Limits()
+    if not isinstance(name, str | os.PathLike):
+        return _open_in(name, ref, wanted, limits, temporary, threads=threads)
     where, ref = parse_image_name(name, ref)
-    return _open(
-        where,
-        ref,
-        Platform.parse(platform) if isinstance(platform, str) else platform,
-        limits or Limits(),
-        None if temporary_directory is None else os.path.abspath(os.fspath(temporary_directory)),
-        threads=threads,
-        blob_links=blob_links,
-    )
+    return _open(where, ref, wanted, limits, temporary, threads=threads, blob_links=blob_links)
+
+
+def _open_in(
+    repository: Repository,
+    ref: str | None,
+    platform: Platform | None,
+    limits: Limits,
+    temporary: str | None,
+    *,
+    threads: int | None,
+) -> Image:
+    """Open an image in a repository that the caller has opened."""
+    try:
+        index = Index(manifests=tuple(repository.entries(ref)))
+        manifest = choose(index, repository.blobs, ref=ref, platform=platform, limits=limits)
+        name = ":".join(filter(None, (repository.place, ref)))
+        image = Image(
+            manifest, repository.blobs, name=name, limits=limits, temporary_directory=temporary, threads=threads
+        )
+        if platform is not None and manifest.descriptor.platform is None:
+            require_platform(image.config, platform)
+    except OCIError as error:
+        name_place(error, repository.place)
+        raise
+    return image
 
 
 def _open(

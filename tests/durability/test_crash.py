@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from tests.support.faults import CHANGING, calls_of, killed_at
+from tests.support.operations import OPERATIONS, assert_between, assert_opens, content
 from tests.support.process import ended, start
-from tests.support.stores import OPERATIONS, assert_between, assert_opens, content
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

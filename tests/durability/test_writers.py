@@ -13,8 +13,7 @@ from oci_layers.blob import lock
 from oci_layers.blob.ingest import partial_name
 from oci_layers.errors import DigestMismatchError, LimitError, SizeMismatchError, StoreError
 from oci_layers.store.layout import Layout
-from tests.support.process import USER, as_user
-from tests.support.stores import (
+from tests.support.operations import (
     BLOB,
     DATA,
     NEW,
@@ -28,6 +27,7 @@ from tests.support.stores import (
     leftovers,
     put_image,
 )
+from tests.support.process import USER, as_user
 
 PARTIAL = f"ingest/{partial_name(BLOB.digest).decode()}"
 

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from backports import zstd
@@ -344,6 +345,19 @@ def test_an_image_packed_by_a_program_that_makes_members_sparse_is_read(tmp_path
     with open_image(tmp_path / "a.tar") as image_:
         assert (image_.root / "a").read_text() == "a" * 5000
         assert image_.layers[0].descriptor.size == len(layer)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="nothing counts the bytes that are read")
+def test_opening_an_archive_reads_no_contents(tmp_path):
+    file = docker.archive(tmp_path / "a.tar", [f(str(number), bytes(1 << 16)) for number in range(20)])
+
+    def bytes_read():
+        return int(Path("/proc/self/io").read_text().split()[1])
+
+    before = bytes_read()
+    with contextlib.closing(TarArchive(file)) as files:
+        assert found(files, "10") == bytes(1000)
+    assert bytes_read() - before < 20 * 8192
 
 
 def test_an_archive_that_is_closed_while_it_is_read_is_an_error_and_no_other_file(tmp_path):

@@ -13,7 +13,7 @@ from oci_layers.errors import DocumentError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.mediatype import OCI_MANIFEST, OCI_NONDISTRIBUTABLE_LAYER
 from oci_layers.store.du import ImageUsage, du
-from tests.support.layouts import (
+from tests.support.stores import (
     NOT_THERE,
     blob,
     config,

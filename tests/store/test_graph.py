@@ -19,7 +19,7 @@ from oci_layers.spec.mediatype import (
     OCI_NONDISTRIBUTABLE_LAYER,
 )
 from oci_layers.store.graph import Graph, children, is_document, may_be_absent, read_node
-from tests.support.layouts import NOT_THERE, UNKNOWN, blob, config, index_of, manifest, multi, signature
+from tests.support.stores import NOT_THERE, UNKNOWN, blob, config, index_of, manifest, multi, signature
 
 
 @pytest.fixture

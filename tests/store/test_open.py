@@ -19,6 +19,8 @@ from oci_layers.errors import (
     UnsupportedError,
 )
 from oci_layers.limits import Limits
+from oci_layers.store.fsck import fsck
+from oci_layers.store.layout import Layout
 from tests.support import docker
 from tests.support.layers import Built, d, f, image, tar
 
@@ -263,3 +265,28 @@ def test_an_error_names_the_file_that_it_is_about(tmp_path, name):
     with pytest.raises(DocumentError) as raised:
         open_image(directory)
     assert raised.value.__notes__ == [name, str(directory)]
+
+
+def test_an_image_is_opened_in_a_repository_that_stays_open(tmp_path):
+    directory = image(tmp_path / "layout", tar(f("a", "a")))
+    with Layout.open(directory) as layout:
+        for ref in (None, "t", str(layout.resolve().digest)):
+            with open_image(layout, ref=ref) as opened:
+                assert (opened.root / "a").read_text() == "a"
+                assert opened.name == ":".join(filter(None, (str(directory), ref)))
+        with pytest.raises(ReferenceMissingError) as raised:
+            open_image(layout, ref="none")
+        assert (raised.value.name, raised.value.known) == ("none", ("t",))
+        with pytest.raises(ReferenceMissingError):
+            open_image(layout, platform="plan9/386")
+
+
+def test_a_blob_that_a_layout_lacks_is_read_from_another_store(tmp_path):
+    directory = image(tmp_path / "layout", tar(f("a", "a")))
+    other = image(tmp_path / "other", tar(f("a", "a")))
+    for file in (tmp_path / "layout/blobs/sha256").iterdir():
+        file.unlink()
+    with Layout.open(other) as fallback, Layout.open(directory, fallback=[fallback.blobs]) as layout:
+        with open_image(layout, ref="t") as opened:
+            assert (opened.root / "a").read_text() == "a"
+        assert fsck(layout).findings == ()
