@@ -130,10 +130,7 @@ class Ingest:
         return False
 
     def _hash_existing(self, expected: Descriptor) -> None:
-        size = system.fstat(self._fd).st_size
-        if size == 0:
-            return  # Perhaps opened for writing only.
-        if size > expected.size:
+        if system.fstat(self._fd).st_size > expected.size:
             self.restart()
             return
         while data := system.pread(self._fd, PIECE, self.offset):
