@@ -29,9 +29,10 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import Index
 from oci_layers.spec.platform import Platform
+from oci_layers.spec.platform_selection import select
 from oci_layers.store.files import INDEX, MARKER, parse_index_file, read_index_bytes, read_layout_index
 from oci_layers.store.index_file import EMPTY_INDEX, renamed, tagged, untagged
-from oci_layers.store.select import entries_of, find
+from oci_layers.store.select import entries_of, find, with_platform
 
 __all__ = ["LEASE", "Layout"]
 
@@ -233,11 +234,13 @@ class Layout:
 
         Args:
             ref: A name or a digest, also one in a nested index; None for the only image.
-            platform: The platform of a manifest, which is looked for in indexes; if None, the entry itself is
-                returned, be it an index. If several entries have the name, this machine's platform decides.
+            platform: The platform of a manifest, which is looked for in indexes; that of the config decides where the
+                entries do not say it. If None, the entry itself is returned, be it an index; if several entries have
+                the name, this machine's platform decides.
 
         Raises:
-            ReferenceMissingError: There is no such image, or there are several; the error lists the existing ones.
+            ReferenceMissingError: There is no such image or platform, or there are several; the error lists the
+                existing ones.
         """
         index = self.index()
         if platform is None:
@@ -245,7 +248,10 @@ class Layout:
             if len({each.digest for each in found}) == 1:
                 return found[0]
         wanted = Platform.parse(platform) if isinstance(platform, str) else platform
-        return find(index, self.blobs, ref=ref, platform=wanted, limits=self._limits)[0]
+        chosen, _ = find(index, self.blobs, ref=ref, platform=wanted, limits=self._limits)
+        if wanted is not None and chosen.platform is None:
+            select([with_platform(chosen, self.blobs, self._limits)], wanted)
+        return chosen
 
     def tag(self, ref: str | None, descriptor: Descriptor, *others: Descriptor) -> None:
         """Give an image a name, in place of the entries that have it; see `WritableRepository.tag`.
