@@ -105,6 +105,7 @@ class Layout:
 
         Raises:
             StoreError: A layout exists already, or the directory has other files.
+            DocumentError: It has an `index.json` that is malformed.
         """
         place = os.fspath(directory)
         _make_directories(place, sync=fsync != "never")
@@ -131,7 +132,9 @@ class Layout:
             if foreign := [name for name in names if name not in _OURS]:
                 raise StoreError(self.place, f"not a layout, and not empty: it has {os.fsdecode(foreign[0])}")
             system.close(self._root.make_directory(BLOBS, root))
-            if INDEX.encode() not in names:
+            if INDEX.encode() in names:
+                self.index()  # Another program's file of this name is no index.
+            else:
                 self._replace(INDEX, EMPTY_INDEX, root)
             self._replace(MARKER, to_json(ImageLayout()), root)  # Last: it makes the directory a layout.
 
