@@ -167,11 +167,19 @@ BUILDAH = Program(
 UNPACKERS = (OURS, IGZIP_TAR, BSDTAR, UMOCI, GNU_TAR, TARFILE, SKOPEO, BUILDAH)
 
 COPY = Program("oci_layers copy", _python(_COPY) + " {layout} {dest}", ("blob digests",))
+_CP = "cp -r {layout} {dest}; for l in {layout} {dest}; do (cd $l/blobs/sha256; "
 CP_SHA256SUM = Program(
     "cp -r, sha256sum of both",
-    "cp -r {layout} {dest}; for l in {layout} {dest}; do (cd $l/blobs/sha256; sha256sum * | " + _JUDGE + "); done",
+    _CP + "sha256sum * | " + _JUDGE + "); done",
     ("blob digests",),
     commands=("cp", "sha256sum", "awk"),
+)
+# Debian's sha256sum does not use what the processor has for it; OpenSSL does, as Python and Go do.
+CP_OPENSSL = Program(
+    "cp -r, openssl sha256 of both",
+    _CP + "openssl sha256 -r * | tr -d '*' | " + _JUDGE + "); done",
+    ("blob digests",),
+    commands=("cp", "openssl", "awk"),
 )
 SKOPEO_COPY = Program(
     "skopeo copy",
@@ -179,7 +187,7 @@ SKOPEO_COPY = Program(
     ("blob digests",),
     commands=("skopeo",),
 )
-COPIERS = (COPY, CP_SHA256SUM, SKOPEO_COPY)
+COPIERS = (COPY, CP_SHA256SUM, CP_OPENSSL, SKOPEO_COPY)
 
 FSCK = Program("oci_layers fsck", _python(_FSCK) + " {layout}", ("blob digests",))
 XARGS_SHA256SUM = Program(
@@ -196,10 +204,15 @@ IGZIP = Program("igzip -dc, to nowhere", "for l in {layers}; do igzip -dc < $l >
 
 
 def versions() -> dict[str, str]:
-    """Return what the installed programs say of their versions."""
-    found = {}
-    for name in sorted({name for program in (*UNPACKERS, *COPIERS, *CHECKERS, IGZIP) for name in program.commands}):
-        if shutil.which(name):
-            said = subprocess.run([name, "--version"], capture_output=True, text=True, check=False).stdout
-            found[name] = said.partition("\n")[0]
-    return found
+    """Return what the installed programs say of their versions; some say nothing."""
+    programs = (*UNPACKERS, *COPIERS, *CHECKERS, IGZIP)
+    names = sorted({name for program in programs for name in program.commands})
+    return {name: said for name in names if shutil.which(name) and (said := _version(name))}
+
+
+def _version(name: str) -> str:
+    for argument in ("--version", "version"):
+        said = subprocess.run([name, argument], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if said.stdout:
+            return said.stdout.partition("\n")[0]
+    return ""

@@ -138,7 +138,9 @@ class DirectoryBlobs:
                         return False
                     system.touch(fd)
                 if self._fsync != "never":
-                    system.fdatasync(fd)  # Its writer may not have synced it.
+                    system.fdatasync(fd)  # Its writer may not have synced it, nor its name.
+                if self._fsync == "always":
+                    self._sync_name(digest)
             except (FileNotFoundError, PermissionError):
                 return False
             except OSError as error:
@@ -187,15 +189,25 @@ class DirectoryBlobs:
         return Ingest(self.root, self._publish, sync=self._fsync != "never", expected=expected, resume=resume)
 
     def _publish(self, name: bytes, directory: int, digest: Digest) -> None:
-        fd = self.root.directory(*filter(None, (self._below, digest.algorithm.encode())))
+        fd = self._directory(digest)
         with self.root as root, shared_lock(root):
             system.rename(name, directory, digest.encoded.encode(), fd)
         if self._fsync == "always":
+            self._sync_name(digest)
+
+    def _directory(self, digest: Digest) -> int:
+        return self.root.directory(*filter(None, (self._below, digest.algorithm.encode())))
+
+    def _sync_name(self, digest: Digest) -> None:
+        """Sync the name of a blob."""
+        fd = -1 if self._links else self._directory(digest)
+        if fd in self._synced:
             system.fsync(fd)
-            if fd not in self._synced:
-                # The first time, because another process may have made the directories and not synced them yet.
-                self.sync()
-                self._synced.add(fd)
+            return
+        # The first time, because another process may have made the directories and not synced them yet.
+        self.sync()
+        if fd >= 0:
+            self._synced.add(fd)
 
     def sync(self) -> None:
         """Sync the names of all blobs, so that those put before survive a power cut; nothing with `never`."""
@@ -216,12 +228,18 @@ class DirectoryBlobs:
             system.fsync(root)
 
     def delete_blob(self, digest: Digest) -> None:
-        """Delete a blob; do nothing if there is none. Whether anything refers to it is the caller's matter."""
+        """Delete a blob; do nothing if there is none. Whether anything refers to it is the caller's matter.
+
+        Raises:
+            StoreError: The file system has no locks, so a writer may be about to refer to the blob.
+        """
         if digest.algorithm not in ALGORITHMS:
             return
-        with self.root as root, self.root.located(), exclusive_lock(root, self.root.place):
+        with self.root as root, self.root.located(), exclusive_lock(root, self.root.place) as excludes:
+            if not excludes:
+                raise StoreError(self.root.place, "its file system has no locks, so nothing can be deleted safely")
             try:
-                with self.open_algorithm(digest.algorithm, root, change=True) as algorithm:
+                with self.open_algorithm(digest.algorithm, root) as algorithm:
                     system.unlink(digest.encoded.encode(), algorithm)
             except FileNotFoundError:
                 pass

@@ -49,7 +49,10 @@ class _Shown:
 
     def step(self, now: Progress) -> str:
         """Return which step the work is at."""
-        return self.phases[now.layer] if self.phases else f"{self._unit} {now.layer + 1} of {now.layers}"
+        if self.phases:
+            return self.phases[now.layer]
+        # Threads report bytes before the end of the blob.
+        return f"{self._unit} {now.layers if now.done == now.total else now.layer + 1} of {now.layers}"
 
     def line(self, now: Progress) -> str:
         """Return a line."""
@@ -59,13 +62,17 @@ class _Shown:
 
 
 def _lines(shown: _Shown) -> _Show:
-    last, is_done = -1, False
+    last, before = -1, -1
 
     def show(now: Progress) -> None:
-        nonlocal last, is_done
-        ends = now.done == now.total and not is_done
-        if ends or (now.layer > last and now.layer - last >= now.layers // _LINES):
-            last, is_done = max(last, now.layer), now.done == now.total
+        nonlocal last, before
+        if now.done < before:
+            last, before = -1, -1  # The next image, of several.
+        ends = now.done == now.total and (before < now.done or shown.phases)
+        goes_on = now.done < now.total and now.layer > last and now.layer - last >= now.layers // _LINES
+        before = now.done
+        if ends or goes_on:
+            last = max(last, now.layer)
             print(shown.line(now), file=sys.stderr, flush=True)
 
     return show

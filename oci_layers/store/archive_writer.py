@@ -276,6 +276,7 @@ class _ArchiveBlobs:
         what = f"blob {digest}"
         with contextlib.closing(stream), self._tar.open():
             if digest.algorithm not in ALGORITHMS:
+                digest.hasher()
                 raise StoreError(self._tar.place, f"no blob can have the digest {digest}")
             written = self._sizes.get(digest, size)
             if written != size:

@@ -223,3 +223,25 @@ def test_blobs_in_directories_that_are_links_are_listed_where_links_are_followed
     (tmp_path / "layout/blobs/sha256" / DIGEST.encoded).write_bytes(DATA)
     with contextlib.closing(OpenDirectory(str(tmp_path / "layout"))) as root:
         assert list(DirectoryBlobs(root, links=True).iter_blobs()) == [DIGEST]
+
+
+def test_a_blob_is_deleted_and_one_that_is_not_there_is_no_error(blobs, path):
+    for digest in (DIGEST, Digest.of(b"another", "sha512"), Digest("md5:" + "0" * 32)):
+        blobs.delete_blob(digest)
+    put(blobs)
+    blobs.delete_blob(Digest.of(b"another"))
+    assert list(blobs.iter_blobs()) == [DIGEST]
+    blobs.delete_blob(DIGEST)
+    assert os.listdir(path.parent) == []
+
+
+def test_nothing_is_deleted_where_there_are_no_locks(blobs, path, monkeypatch):
+    put(blobs)
+    monkeypatch.setattr(system, "lock", lambda fd, *, wait, shared=False: None)
+    with pytest.raises(StoreError) as caught:
+        blobs.delete_blob(DIGEST)
+    assert (caught.value.place, caught.value.reason) == (
+        blobs.root.place,
+        "its file system has no locks, so nothing can be deleted safely",
+    )
+    assert os.listdir(path.parent) == [path.name]

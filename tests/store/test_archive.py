@@ -2,6 +2,7 @@
 
 import bz2
 import contextlib
+import errno
 import gzip
 import lzma
 import os
@@ -240,6 +241,23 @@ def test_a_pipe_is_copied_within_limits(compression):
         TarArchive("-", limits=Limits(temporary_bytes=2_000_000))
     assert (raised.value.limit, raised.value.allowed) == ("temporary_bytes", 2_000_000)
     assert raised.value.__notes__[-1] == "-"
+
+
+@pytest.mark.parametrize(("call", "named"), [("read", "-"), ("write_all", None)])
+def test_a_pipe_that_cannot_be_copied_is_an_error_with_the_place_that_fails(tmp_path, monkeypatch, call, named):
+    def fail(*arguments):
+        raise OSError(errno.EIO, "no")
+
+    raw, before = packed(tmp_path, "oci"), len(os.listdir("/proc/self/fd"))
+    module = "oci_layers.system.temporary" if call == "write_all" else "oci_layers.system"
+    monkeypatch.setattr(f"{module}.{call}", fail)
+    with fed(raw):
+        with pytest.raises(OSError, match="no") as raised:
+            TarArchive("-", temporary_directory=str(tmp_path))
+        os.read(0, 1 << 20)
+    assert (raised.value.errno, raised.value.filename) == (errno.EIO, named or str(tmp_path))
+    assert raised.value.__notes__ == ["archive" if named else "temporary directory"]
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize(

@@ -203,13 +203,13 @@ def test_another_algorithm_has_its_own_directory(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("algorithm", "error"), [("md5", StoreError), ("x+y", StoreError), ("sha256+b64", StoreError)])
-def test_a_digest_that_is_not_a_name_of_a_blob_is_refused_and_spoils_nothing(tmp_path, algorithm, error):
+@pytest.mark.parametrize("algorithm", ["md5", "x+y", "sha256+b64"])
+def test_a_digest_that_is_not_a_name_of_a_blob_is_refused_and_spoils_nothing(tmp_path, algorithm):
     with ArchiveWriter(tmp_path / "a.tar") as writer:
         stream = io.BytesIO(b"x")
-        with pytest.raises(error) as raised:
+        with pytest.raises(UnsupportedError) as raised:
             writer.blobs.put_blob(stream, Descriptor(media_type=LAYER, digest=Digest(f"{algorithm}:AB-_"), size=1))
-        assert raised.value.reason == f"no blob can have the digest {algorithm}:AB-_"
+        assert (raised.value.what, raised.value.value) == ("digest algorithm", algorithm)
         assert stream.closed
         writer.tag("t", Source(*LAYERS).put(writer))
     assert check_image(tmp_path / "a.tar").ok

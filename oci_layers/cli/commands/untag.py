@@ -19,9 +19,9 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "deletes those that no other image needs. If one name does not exist, nothing is removed.",
     )
     parser.add_argument(
-        "name", metavar="LAYOUT:REF", nargs="+", help="oci:DIR:REF or oci:DIR@DIGEST; a digest removes all its names"
+        "name", metavar="IMAGE", nargs="+", help="oci:DIR:REF or oci:DIR@DIGEST; a digest removes all its names"
     )
-    parser.add_argument("--ref", help="the reference, for a LAYOUT without one")
+    parser.add_argument("--ref", help="the reference, where IMAGE does not give one")
     limit_argument(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.set_defaults(run=_untag)
