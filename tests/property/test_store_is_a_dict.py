@@ -127,6 +127,18 @@ class Store(RuleBasedStateMachine):
             yield each
             todo += BELOW.get(each.digest, ())
 
+    @rule(client=clients, name=names, entry=entries)
+    def push(self, client, name, entry):
+        self.put(client, entry)
+        self.tag(client, name, entry)
+
+    @rule(client=clients, name=names, signed=st.sampled_from(POOL[-2:]))
+    def push_what_is_signed(self, client, name, signed):
+        """Store an image and its signature, which only the image leads to."""
+        self.put(client, signed)
+        (subject,) = [each for each in POOL if each.digest == SUBJECTS[signed.digest]]
+        self.tag(client, name, subject)
+
     @rule(client=clients, entry=entries)
     def reuse(self, client, entry):
         there = entry.digest in self.there
