@@ -237,12 +237,13 @@ class DirectoryBlobs:
             except FileNotFoundError:
                 pass
 
-    def quarantine(self, digest: Digest, identity: tuple[int, int]) -> str | None:
+    def quarantine(self, digest: Digest, identity: tuple[int, int] | None) -> str | None:
         """Move the file of a damaged blob to `quarantine/`, and return its path there.
 
         Args:
             digest: The blob.
-            identity: The inode and modification time of the file, as `OpenFile.identity`.
+            identity: The inode and modification time of the file, as `OpenFile.identity`; None for what is no regular
+                file.
 
         Returns:
             None if another process has replaced or deleted the file.
@@ -252,11 +253,12 @@ class DirectoryBlobs:
             self.root as root,
             self.root.located(),
             exclusive_lock(root, self.root.place),
-            self.open_algorithm(digest.algorithm, root, change=True) as algorithm,
             contextlib.suppress(FileNotFoundError),
+            self.open_algorithm(digest.algorithm, root, change=True) as algorithm,
         ):
             found = system.lstat(source, algorithm)
-            if identity == (found.st_ino, found.st_mtime_ns):
+            own = (found.st_ino, found.st_mtime_ns) if system.is_regular(found.st_mode) else None
+            if identity == own:
                 return self._move_away(source, algorithm, name, root)
         return None
 
@@ -299,11 +301,12 @@ class DirectoryBlobs:
                 pass
         return found
 
-    def statuses(self) -> Iterator[tuple[str, tuple[int, int]]]:
-        """Yield the digest of each regular file whose name is one, with its size and its modification time in ns."""
+    def statuses(self) -> Iterator[tuple[str, tuple[int, int, int]]]:
+        """Yield the digest of each regular file whose name is one, with its size, modification time in ns and inode."""
         for algorithm, name, status in self._entries():
             if _is_blob(algorithm, name) and status is not None and system.is_regular(status.st_mode):
-                yield f"{algorithm}:{os.fsdecode(name)}", (status.st_size, status.st_mtime_ns)
+                found = status.st_size, status.st_mtime_ns, status.st_ino
+                yield f"{algorithm}:{os.fsdecode(name)}", found
 
     def foreign(self) -> Iterator[str]:
         """Yield the paths of files that are no blobs: other names, and names of blobs that are no regular files."""
