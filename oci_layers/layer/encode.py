@@ -19,7 +19,7 @@ from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Syml
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["change_entries", "refuse_marker", "tree_entries"]
+__all__ = ["change_entries", "node_entries", "refuse_marker", "tree_entries"]
 
 
 @attrs.frozen
@@ -46,8 +46,13 @@ def tree_entries(tree: FileTree) -> Iterator[Entry]:
     Raises:
         WhiteoutError: A name begins with `.wh.`, and would be read as a marker.
     """
+    return node_entries(tree.walk())
+
+
+def node_entries(nodes: Iterable[tuple[bytes, Node]]) -> Iterator[Entry]:
+    """Yield the entries of nodes of one tree, given with their paths, the parents first; as `tree_entries`."""
     first: dict[int, bytes] = {}
-    for path, node in tree.walk():
+    for path, node in nodes:
         refuse_marker(path)
         if isinstance(node, Directory) or (known := first.setdefault(node.inode, path)) == path:
             yield _entry(path, node)
