@@ -26,6 +26,7 @@ What is read, and what is written:
     to a directory                       image.unpack(DEST, paths=...); image.layers[0].unpack(DEST)
     to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
     a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR)
+    a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)
 
     >>> with oci.Layout.open("tests/data/image") as layout:
     ...     layout.resolve("lighthouse").digest == image.descriptor.digest
@@ -95,6 +96,7 @@ The rooms, in the order in which bytes pass through them; each imports only room
     spec                                 the documents as values
     validation, verify, lint             the checks
     image, store                         documents, layers and tree of one image; images by their names
+    build                                new layers, of files, trees, changes and tars, into a store
     testing                              the tests that your own store has to pass
 
 `help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a
@@ -206,6 +208,7 @@ _HOMES = {
 
 _ROOMS = (
     "blob",
+    "build",
     "disk",
     "errors",
     "image",
