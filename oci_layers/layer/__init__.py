@@ -1,11 +1,13 @@
 """Layers: tar entries into changes, and changes into the merged tree.
 
 `whiteout` has the grammar of `.wh.` names, `decode` turns tar entries into the changes of `change`, `apply` merges
-them, `encode` turns a tree into entries, `policy` decides where there is a choice, and `rules` has the rules of layers.
+them, `encode` turns a tree or changes into entries, `policy` decides where there is a choice, and `rules` has the rules
+of layers.
 
 Two layers: the upper one removes a file of the lower one, and gives another of its files a second name:
 
-    >>> from oci_layers.layer import Add, Change, Link, Opaque, Policy, Whiteout, apply, decode, tree_entries
+    >>> from oci_layers.layer import Add, Change, Link, Opaque, Policy, Whiteout, apply
+    >>> from oci_layers.layer import change_entries, decode, tree_entries
     >>> from oci_layers.tar import DIRECTORY, HARDLINK, Entry
     >>> from oci_layers.tree import FileTree
     >>> lower = [Entry(b"etc/", DIRECTORY, mode=0o755), Entry(b"etc/motd"), Entry(b"log/1888"), Entry(b"log/1889")]
@@ -49,12 +51,17 @@ A tree gives the entries of one layer that makes it:
 
     >>> [(entry.name, entry.linkname) for entry in tree_entries(tree)]
     [(b'./', b''), (b'etc/', b''), (b'etc/issue', b''), (b'etc/motd', b'etc/issue'), (b'log/', b''), (b'log/1888', b'')]
+
+So do changes:
+
+    >>> [entry.name for entry in change_entries([Whiteout(b"log/1888"), Opaque(b"etc")])]
+    [b'log/.wh.1888', b'etc/.wh..wh..opq']
 """
 
 from oci_layers.layer.apply import apply
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.decode import decode
-from oci_layers.layer.encode import tree_entries
+from oci_layers.layer.encode import change_entries, tree_entries
 from oci_layers.layer.policy import Policy
 
-__all__ = ["Add", "Change", "Link", "Opaque", "Policy", "Whiteout", "apply", "decode", "tree_entries"]
+__all__ = ["Add", "Change", "Link", "Opaque", "Policy", "Whiteout", "apply", "change_entries", "decode", "tree_entries"]
