@@ -42,6 +42,8 @@ The engine works without an image, too, on any stream of a tar:
     >>> oci.apply(oci.decode(oci.read_tar(io.BytesIO(raw)), policy=oci.Policy.preset("strict")), tree)
     >>> [path for path, node in tree.walk()]
     [b'', b'etc', b'etc/motd']
+    >>> [change.path for change in oci.diff(oci.FileTree(), tree)]  # and back into a layer: oci.layer.encode
+    [b'', b'etc', b'etc/motd']
 
 Checks return all findings, each with a rule, a severity and a location; `schema_errors` returns problems:
 
@@ -118,6 +120,7 @@ if TYPE_CHECKING:
     from oci_layers.image.path import ImagePath
     from oci_layers.layer.apply import apply
     from oci_layers.layer.decode import decode
+    from oci_layers.layer.diff import diff
     from oci_layers.layer.policy import Policy
     from oci_layers.limits import Limits
     from oci_layers.progress import Progress
@@ -159,6 +162,7 @@ __all__ = [
     "apply",
     "check_image",
     "decode",
+    "diff",
     "format_error",
     "list_images",
     "open_image",
@@ -193,6 +197,7 @@ _HOMES = {
     "apply": "layer.apply",
     "check_image": "store.check",
     "decode": "layer.decode",
+    "diff": "layer.diff",
     "format_error": "errors",
     "list_images": "store.listing",
     "open_image": "store.open",

@@ -16,8 +16,7 @@ from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.compare import Aspect, Comparison, ContentMode
 from oci_layers.layer.groups import LinkGroups
 from oci_layers.layer.whiteout import check_name
-from oci_layers.tree.content import stored_pieces
-from oci_layers.tree.node import Directory, File, Node
+from oci_layers.tree.node import Directory, Node
 from oci_layers.tree.path import join
 from oci_layers.tree.tree import FileTree
 
@@ -128,8 +127,7 @@ class _Diff:
                 return Link(_checked(path), leader)
         elif before is not None and not isinstance(before, Directory) and self.same.leaves(before, after):
             return None
-        data = stored_pieces(after.content) if isinstance(after, File) and after.content.size else None
-        return Add(_checked(path), after, data)
+        return Add.of(_checked(path), after)
 
     def parents(self) -> Iterator[Change]:
         """Yield the directories down to the present one that are not emitted yet."""

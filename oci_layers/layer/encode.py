@@ -15,7 +15,7 @@ from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.whiteout import check_name, marker_name
 from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK, Entry
 from oci_layers.tree.content import Content
-from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
+from oci_layers.tree.node import Device, Directory, Fifo, File, Symlink
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["encode", "tree_entries"]

@@ -71,7 +71,7 @@ def from_upper(upper: FileTree, *, namespace: Namespace = "trusted") -> Iterator
             stack.extend((join(path, name), node.children[name], hidden) for name in names)
         else:
             leader = first.setdefault(node.inode, path)
-            yield Add(path, attrs.evolve(node, xattrs=xattrs)) if leader == path else Link(path, leader)
+            yield Add.of(path, attrs.evolve(node, xattrs=xattrs)) if leader == path else Link(path, leader)
 
 
 def _sorted_out(path: bytes, node: Node, prefix: bytes) -> tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]:
@@ -96,8 +96,11 @@ def _is_whiteout(node: Node, above: Mapping[bytes, bytes], prefix: bytes) -> boo
     """Return whether a node in a directory with the marks `above` removes its name."""
     if isinstance(node, Device):
         return node.kind == "char" and node.major == node.minor == 0
-    return above.get(_OPAQUE) == b"x" and isinstance(node, File) and not node.content.size and (
-        prefix + _WHITEOUT in node.xattrs
+    return (
+        above.get(_OPAQUE) == b"x"
+        and isinstance(node, File)
+        and not node.content.size
+        and (prefix + _WHITEOUT in node.xattrs)
     )
 
 
