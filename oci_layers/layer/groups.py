@@ -3,8 +3,8 @@
 A layer cannot name a file of a lower layer as the target of a hard link where layers are mounted as an overlay
 (EDGE-13), and it cannot take one name out of a file. So the names of a file are written all or not at all, the first
 with the content and the others as links to it (GEN-06). They stay as they are if all of them shared one equal file
-before. A file whose names now have several files stays with the first of its old names that can keep it; what a removed
-name leaves behind stays, too.
+before. A file whose names now have several files stays with those of them that are the most, or the first; what a
+removed name leaves behind stays, too.
 
 The names of a file may be in directories that both trees share, where nothing else differs. So they are decided before
 the first change is emitted, by a pass over the directories that the trees do not share.
@@ -91,13 +91,16 @@ class LinkGroups:
     def _keeper(self, path: bytes, before: Leaf) -> int:
         """Return the inode in the new tree of the file that keeps the old file `before`, which had the name `path`."""
         if before.inode not in self._keepers:
+            counts: dict[int, int] = {}
             for name in sorted(self._names_before(path, before), key=_in_order):
                 node = self._new.at(name)
                 if isinstance(node, Directory | None):
                     continue
-                shared = self._shared_before(node, self._names_now(name, node))
+                names = self._names_now(name, node)
+                shared = self._shared_before(node, names)
                 if shared is not None and shared.inode == before.inode:
-                    self._keepers.setdefault(before.inode, node.inode)
+                    counts[node.inode] = len(names)
+            self._keepers[before.inode] = max(counts, key=counts.__getitem__)
         return self._keepers[before.inode]
 
 
