@@ -87,4 +87,7 @@ def _default_time(created: Created | None) -> str | None:
 def _of_family(manifest: JSONObject, family: Format) -> JSONObject:
     """Return a manifest with the media types of a family, those of its layers excepted."""
     manifest_type, config_type = DOCUMENT_TYPES[family]
-    return {**with_field("manifest", manifest, "mediaType", manifest_type), "config": {**manifest["config"], "mediaType": config_type}}
+    return {
+        **with_field("manifest", manifest, "mediaType", manifest_type),
+        "config": {**manifest["config"], "mediaType": config_type},
+    }

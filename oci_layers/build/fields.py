@@ -5,7 +5,7 @@ which nothing changes keeps its bytes. A new field is put where the spec's Go ty
 in place: every function returns a new one.
 """
 
-import datetime
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +18,7 @@ __all__ = ["Created", "JSONObject", "merged", "referring", "time_text", "with_fi
 JSONObject = Mapping[str, Any]
 """A JSON object of which most is not looked into, and which is never changed in place. (Any: a value of JSON.)"""
 
-Created = str | int | datetime.datetime
+Created = str | int | dt.datetime
 """A time: RFC 3339 as it will be written, seconds since 1970, or a `datetime` with a time zone."""
 
 _ORDERS: Mapping[str, tuple[str, ...]] = {
@@ -82,7 +82,7 @@ def time_text(created: Created) -> str:
             raise NameFormatError("time", created, "must be RFC 3339, such as 2024-01-31T12:00:00Z")
         return created
     if isinstance(created, int):
-        created = datetime.datetime.fromtimestamp(created, datetime.UTC)
+        created = dt.datetime.fromtimestamp(created, dt.UTC)
     if created.tzinfo is None:
         raise NameFormatError("time", str(created), "must have a time zone")
-    return created.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
+    return created.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

@@ -256,9 +256,7 @@ class NewImage:
             OSError: The target cannot be written.
         """
         with target.lease():
-            descriptor = self.put(
-                target.blobs, codec=codec, temporary_directory=temporary_directory, progress=progress
-            )
+            descriptor = self.put(target.blobs, codec=codec, temporary_directory=temporary_directory, progress=progress)
             target.tag(ref, descriptor)
         return descriptor
 

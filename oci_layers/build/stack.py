@@ -12,7 +12,7 @@ from typing import Protocol
 import attrs
 
 from oci_layers.blob.compression import Compression, sniff
-from oci_layers.blob.store import BlobStore
+from oci_layers.blob.store import BlobSource, BlobStore
 from oci_layers.blob.stream import ByteStream
 from oci_layers.build.fields import JSONObject, referring
 from oci_layers.build.options import Codec
@@ -27,7 +27,7 @@ from oci_layers.spec.mediatype import lookup
 from oci_layers.store.convert import Conversion, Format, layer_media_type
 from oci_layers.store.graph import may_be_absent
 
-__all__ = ["NO_FILES", "AnyLayer", "Counter", "LayerSource", "Slot", "Target", "Written", "WrittenLayer"]
+__all__ = ["NO_FILES", "AnyLayer", "Counter", "LayerSource", "Slot", "Target", "Written", "WrittenLayer", "open_shared"]
 
 NO_FILES = Digest("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef")
 """The diff_id of a tar without an entry: two blocks of zeros."""
@@ -131,7 +131,7 @@ class Slot:
             node = referring(node, new)
         if target.blobs.reuse_blob(old):
             target.on_bytes(old.size)
-        elif (stream := _open(layer)) is not None:
+        elif (stream := open_shared(layer.reader.blobs, old)) is not None:
             target.blobs.put_blob(_Counted(stream, target.on_bytes), old)
         return Written(node, layer.diff_id)
 
@@ -147,11 +147,14 @@ def _media_type(descriptor: Descriptor, found: Compression | None, format_: Form
     return layer_media_type(descriptor.media_type, found, Conversion(format=format_))
 
 
-def _open(layer: Layer) -> ByteStream | None:
-    """Open the blob of a layer; return None if there is none, and need not be."""
-    descriptor = layer.descriptor
+def open_shared(blobs: BlobSource, descriptor: Descriptor) -> ByteStream | None:
+    """Open a blob that is to be copied; return None if there is none, and need not be.
+
+    Raises:
+        BlobMissingError: There is none.
+    """
     try:
-        return layer.reader.blobs.open_blob(descriptor.digest)
+        return blobs.open_blob(descriptor.digest)
     except BlobMissingError:
         if descriptor.data is not None:
             return io.BytesIO(descriptor.data)
@@ -162,7 +165,7 @@ def _open(layer: Layer) -> ByteStream | None:
 
 def _compression(layer: Layer) -> Compression | None:
     """Return the compression of a layer, by its first bytes; None if they are not there."""
-    stream = _open(layer)
+    stream = open_shared(layer.reader.blobs, layer.descriptor)
     if stream is None:
         return None
     head = b""
