@@ -5,6 +5,7 @@ markers and hard links go where the files go that they name. What machines and u
 of users and groups, and times of access and change.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from oci_layers.build.ignore import selected
@@ -56,16 +57,17 @@ def arranged(entries: Iterable[Entry], options: LayerOptions, skip: OnSkip) -> I
     """Yield the entries of the layer, those of the directories above it first.
 
     Raises:
-        LayerError: An owner or a mode that no file can have.
+        LayerError: An owner or a mode that no file can have; a top directory that is not the first entry.
         NotDirectoryError: `base` has something else than a directory at `prefix`, or above it.
     """
     arranger = _Arranger(options, skip)
-    yield from arranger.above()
-    for entry in entries:
-        if entry.type != GLOBAL:
-            arranger.change(entry)
-            if entry.name:
-                yield entry
+    rest = iter(entries)
+    first = next(rest, None)
+    begins_with_top = first is not None and first.type == DIRECTORY and not clean(first.name)
+    yield from arranger.above(with_prefix=not (begins_with_top and options.keep_root))
+    for number, entry in enumerate(itertools.chain([] if first is None else [first], rest)):
+        if entry.type != GLOBAL and arranger.change(entry, is_first=number == 0):
+            yield entry
 
 
 class _Arranger:
@@ -92,10 +94,10 @@ class _Arranger:
         made.mtime_ns = self.latest or 0
         return [(name, known[at] if at < len(known) else made) for at, name in enumerate(names)]
 
-    def above(self) -> Iterator[Entry]:
-        """Yield the entries of the directories above the prefix, and of the prefix itself if the source's is not."""
+    def above(self, *, with_prefix: bool) -> Iterator[Entry]:
+        """Yield the entries of the directories above the prefix, and that of the prefix unless the source has it."""
         path = b""
-        for name, node in self.directories if not self.options.keep_root else self.directories[:-1]:
+        for name, node in self.directories if with_prefix else self.directories[:-1]:
             path += name + b"/"
             entry = Entry(path, DIRECTORY, node.mode, node.uid, node.gid, mtime_ns=node.mtime_ns, xattrs=node.xattrs)
             if node.implicit and path == self.prefix:
@@ -103,16 +105,20 @@ class _Arranger:
             self.set_time(entry)
             yield entry
 
-    def change(self, entry: Entry) -> None:
-        """Change an entry; give it an empty name if it is not to be written."""
+    def change(self, entry: Entry, *, is_first: bool) -> bool:
+        """Change an entry; return False if it is left out."""
         path = clean(entry.name)
         kind = entry.type
-        if kind == DIRECTORY:
-            entry.name = self.prefix + path + b"/" if path else self.prefix or b"./"
-            if not path and not self.options.keep_root:
-                entry.name = b""
-        else:
+        if kind != DIRECTORY:
             entry.name = self.prefix + path
+        elif path:
+            entry.name = self.prefix + path + b"/"
+        elif not self.options.keep_root:
+            return False
+        elif self.prefix and not is_first:
+            raise LayerError(path, "the top directory comes after what is in it")
+        else:
+            entry.name = self.prefix or b"./"
         if kind == HARDLINK:
             entry.linkname = self.prefix + clean(entry.linkname, clamp=True)
         entry.uname = entry.gname = b""
@@ -124,6 +130,7 @@ class _Arranger:
             self.own(entry)
             self.set_mode(entry)
         self.set_time(entry)
+        return True
 
     def kept(self, xattrs: Mapping[bytes, bytes], path: bytes) -> dict[bytes, bytes]:
         """Return the extended attributes that are kept; report the others."""

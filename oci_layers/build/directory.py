@@ -96,7 +96,7 @@ class _Walk:
                 entry = self.visit(path, name, self.handles.directory(above))
                 if entry is None:
                     continue
-                if entry.type == DIRECTORY and self.selection.enter(path):
+                if entry.type == DIRECTORY:
                     stack.append((path, iter(system.list_names(self.handles.directory(path)))))
                 if self.selection.excludes(path):
                     self.selection.hold(path, entry)
@@ -123,6 +123,8 @@ class _Walk:
         """Return the entry of a name; None if it is left out."""
         found = system.lstat(name, parent)
         if stat.S_ISDIR(found.st_mode):
+            if not self.selection.enter(path):
+                return None
             self.check(path)
             return _entry(path + b"/", DIRECTORY, found, system.get_xattrs(self.handles.directory(path)))
         if self.selection.excludes(path):

@@ -112,7 +112,9 @@ def _regex(pattern: str, text: str) -> str:
         char = pattern[at]
         if pattern.startswith("**", at):
             at += 3 if pattern.startswith("/", at + 2) else 2
-            parts.append("(?:.*/)?" if at < len(pattern) else ".*")
+            part = "(?:.*/)?" if at < len(pattern) else ".*"
+            if parts[-1:] != ["(?:.*/)?"] or part == ".*":  # Twice in a row is as once, but costs more.
+                parts.append(part)
             continue
         if char == "[":
             part, at = _class(pattern, at + 1, text)
