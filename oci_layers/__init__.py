@@ -120,6 +120,9 @@ from oci_layers._lazy import lazy
 
 if TYPE_CHECKING:
     from oci_layers._version import __version__
+    from oci_layers.build.begin import edit, scratch
+    from oci_layers.build.rebase import rebase
+    from oci_layers.build.squash import squash
     from oci_layers.disk.owner import Owner
     from oci_layers.disk.scan import scan
     from oci_layers.errors import OCIError, format_error
@@ -177,15 +180,19 @@ __all__ = [
     "decode",
     "diff",
     "du",
+    "edit",
     "format_error",
     "fsck",
     "gc",
     "list_images",
     "open_image",
     "read_tar",
+    "rebase",
     "scan",
     "schema",
     "schema_errors",
+    "scratch",
+    "squash",
     "validate",
     "verify_image",
 ]
@@ -216,15 +223,19 @@ _HOMES = {
     "decode": "layer.decode",
     "diff": "layer.diff",
     "du": "store.du",
+    "edit": "build.begin",
     "format_error": "errors",
     "fsck": "store.fsck",
     "gc": "store.gc",
     "list_images": "store.listing",
     "open_image": "store.open",
     "read_tar": "tar.reader",
+    "rebase": "build.rebase",
     "scan": "disk.scan",
     "schema": "validation.schema",
     "schema_errors": "validation.schema",
+    "scratch": "build.begin",
+    "squash": "build.squash",
     "validate": "validation.rules",
     "verify_image": "verify.image",
 }

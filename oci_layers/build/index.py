@@ -61,10 +61,7 @@ class _Entry:
 
     def stand_in(self) -> Descriptor:
         """Return a descriptor with the platform and the annotations, for the choice by platform."""
-        if isinstance(self.content, Descriptor):
-            found = self.content
-        else:
-            found = Descriptor.of(b"", media_type="")
+        found = self.content if isinstance(self.content, Descriptor) else Descriptor.of(b"", media_type="")
         return attrs.evolve(
             found,
             platform=self.platform or self.content.platform,

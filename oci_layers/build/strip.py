@@ -10,7 +10,7 @@ names of links to what is left out.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import attrs
 
@@ -59,14 +59,14 @@ def strip_paths(
     if not wanted.paths:
         return found
     slots, history = [], aligned(found.history, len(plans)) if found.history else []
-    positions = layer_positions(history) or [None] * len(plans)
-    for slot, plan, at in zip(found.slots, plans, positions, strict=True):
+    positions = layer_positions(history)
+    for index, (slot, plan) in enumerate(zip(found.slots, plans, strict=True)):
         if not plan.found:
             slots.append(slot)
         elif plan.left or keep_empty:
             slots.append(Slot(layer=NewLayer(plan.pieces)))
-        elif at is not None:
-            history[at] = as_empty(history[at])
+        elif history:
+            history[positions[index]] = as_empty(history[positions[index]])
     return found.restack(slots, history)
 
 
@@ -140,7 +140,7 @@ class _Plan:
         target = clean(entry.linkname, limits=self.layer.limits)
         return None if self.wanted.covering(target) is None else target
 
-    def pieces(self, _: object = None) -> Iterator[bytes | memoryview]:
+    def pieces(self, _: object = None) -> Generator[bytes | memoryview, None, None]:
         """Yield the tar of the entries that stay."""
         with contextlib.closing(self.layer.entries()) as entries:
             yield from write_tar(self._kept(entries))
