@@ -102,6 +102,8 @@ class _Plan:
     """Whether any of its entries stays."""
     heirs: dict[bytes, bytes] = attrs.field(factory=dict)
     """The first link that stays to each target that does not."""
+    aliases: dict[bytes, bytes] = attrs.field(factory=dict)
+    """The target of each link of which neither stays."""
 
     @classmethod
     def of(cls, layer: Layer, wanted: _Paths) -> "_Plan":
@@ -114,6 +116,8 @@ class _Plan:
                 plan.found.add(covering)
                 if not _marks(entry):
                     targets.add(path)
+                if (target := plan.lost_target(entry)) is not None:
+                    plan.aliases[path] = target
                 continue
             plan.left = plan.left or entry.type != GLOBAL
             target = plan.lost_target(entry)
@@ -134,11 +138,11 @@ class _Plan:
         return path if marker is None else marker.path
 
     def lost_target(self, entry: Entry) -> bytes | None:
-        """Return the target of a hard link if that is left out."""
+        """Return the target of a hard link if that is left out; of a link to such a link the last one."""
         if entry.type != HARDLINK:
             return None
         target = clean(entry.linkname, limits=self.layer.limits)
-        return None if self.wanted.covering(target) is None else target
+        return None if self.wanted.covering(target) is None else self.aliases.get(target, target)
 
     def pieces(self, _: object = None) -> Generator[bytes | memoryview, None, None]:
         """Yield the tar of the entries that stay."""
@@ -149,12 +153,14 @@ class _Plan:
         for entry in entries:
             path, target = self.path(entry), self.lost_target(entry)
             covered = self.wanted.covering(path) is not None
-            name = path if not covered else None if _marks(entry) else self.heirs.get(path)
-            if name is None or (target is not None and not covered and name == self.heirs[target]):
+            if covered and (target is not None or _marks(entry)):
+                continue
+            name = self.heirs.get(path) if covered else path
+            if name is None or (target is not None and name == self.heirs[target]):
                 continue  # Left out, or the link that became the file before.
-            changed = entry
+            # In place: the content can only be read through this very entry.
             if covered:
-                changed = attrs.evolve(changed, name=name)
+                entry.name = name
             if target is not None:
-                changed = attrs.evolve(changed, linkname=self.heirs[target])
-            yield changed
+                entry.linkname = self.heirs[target]
+            yield entry
