@@ -246,7 +246,7 @@ def _opened(source: str | os.PathLike[str] | Callable[[], ByteStream]) -> ByteSt
         return source()
     place = os.fspath(source)
     try:
-        file = OpenFile(system.open_path(place), place)
+        file = OpenFile(system.open_regular_file(place, follow=True), place)
     except OSError as error:
         locate(error, place, "tar of the new layer")
         raise

@@ -19,7 +19,7 @@ from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Syml
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["change_entries", "node_entries", "refuse_marker", "tree_entries"]
+__all__ = ["change_entries", "encode", "node_entries", "refuse_marker", "tree_entries"]
 
 
 @attrs.frozen
@@ -119,3 +119,6 @@ def _entry(path: bytes, node: Node) -> Entry:
         case _:
             assert_never(node)
     return entry
+
+
+encode = change_entries
