@@ -27,6 +27,8 @@ What is read, and what is written:
     to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
     from any of these to another         oci.copy(NAME, NAME)
     a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
+    a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)
+    a new image                          oci.edit(IMAGE) or oci.scratch(PLATFORM), .append(LAYER), .write(LAYOUT, REF)
 
     >>> with tempfile.TemporaryDirectory() as work:
     ...     copied = oci.copy("oci:tests/data/image:lighthouse", f"oci:{work}/store:1.0")
@@ -35,6 +37,11 @@ What is read, and what is written:
     ...         print(copied.blobs, oci.fsck(layout).ok, oci.gc(layout).kept, oci.du(layout).total)
     True
     7 True 7 3320
+    >>> memory, new = oci.store.MemoryRepository(), oci.scratch("linux/arm64").append(*oci.squash(image).layers)
+    >>> str(new.write(memory, "lit").platform), oci.edit(image).write(memory, "same").digest == image.descriptor.digest
+    ('linux/arm64', True)
+    >>> oci.rebase(image, image, image).put(memory.blobs).digest == image.descriptor.digest  # no change, the same bytes
+    True
     >>> listed: list[oci.ListedImage] = oci.list_images("tests/data/image")
     >>> listed[0].refs, listed[0].platform == oci.Platform.parse("linux/amd64")
     (('lighthouse',), True)
@@ -46,6 +53,8 @@ The engine works without an image, too, on any stream of a tar:
     >>> tree = oci.FileTree(limits=oci.Limits(entries=1000))
     >>> oci.apply(oci.decode(oci.read_tar(io.BytesIO(raw)), policy=oci.Policy.preset("strict")), tree)
     >>> [path for path, node in tree.walk()]
+    [b'', b'etc', b'etc/motd']
+    >>> [change.path for change in oci.diff(oci.FileTree(), tree)]  # and back into a layer: oci.layer.encode
     [b'', b'etc', b'etc/motd']
 
 Checks return all findings, each with a rule, a severity and a location; `schema_errors` returns problems:
@@ -75,6 +84,7 @@ Checks return all findings, each with a rule, a severity and a location; `schema
 An error about an image is an `OCIError`, of a family that says what to do next; one of the system is an `OSError`:
 
     NameFormatError, ReferenceMissingError  ask for another name: `known` has those that exist
+    BaseMismatchError, LayerMissingError    name the base of the image, or a layer that it has
     PlaceMissingError, StoreError           another place; DestinationError: another DEST
     IntegrityError, CompressionError        fetch the image again; BlobMissingError: a blob of it is missing
     DocumentError                           the image is refused; `validate` has all that is wrong
@@ -100,6 +110,7 @@ The rooms, in the order in which bytes pass through them; each imports only room
     spec                                 the documents as values
     validation, verify, lint             the checks
     image, store                         documents, layers and tree of one image; images by their names
+    build                                new layers of files, trees, changes and tars; new images, squashed and rebased
     testing                              the tests that your own store has to pass
 
 `help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a
@@ -115,6 +126,9 @@ from oci_layers._lazy import lazy
 
 if TYPE_CHECKING:
     from oci_layers._version import __version__
+    from oci_layers.build.begin import edit, scratch
+    from oci_layers.build.rebase import rebase
+    from oci_layers.build.squash import squash
     from oci_layers.disk.owner import Owner
     from oci_layers.disk.scan import scan
     from oci_layers.errors import OCIError, format_error
@@ -123,6 +137,7 @@ if TYPE_CHECKING:
     from oci_layers.image.path import ImagePath
     from oci_layers.layer.apply import apply
     from oci_layers.layer.decode import decode
+    from oci_layers.layer.diff import diff
     from oci_layers.layer.policy import Policy
     from oci_layers.limits import Limits
     from oci_layers.progress import Progress
@@ -169,16 +184,21 @@ __all__ = [
     "check_image",
     "copy",
     "decode",
+    "diff",
     "du",
+    "edit",
     "format_error",
     "fsck",
     "gc",
     "list_images",
     "open_image",
     "read_tar",
+    "rebase",
     "scan",
     "schema",
     "schema_errors",
+    "scratch",
+    "squash",
     "validate",
     "verify_image",
 ]
@@ -207,22 +227,28 @@ _HOMES = {
     "check_image": "store.check",
     "copy": "store.copy",
     "decode": "layer.decode",
+    "diff": "layer.diff",
     "du": "store.du",
+    "edit": "build.begin",
     "format_error": "errors",
     "fsck": "store.fsck",
     "gc": "store.gc",
     "list_images": "store.listing",
     "open_image": "store.open",
     "read_tar": "tar.reader",
+    "rebase": "build.rebase",
     "scan": "disk.scan",
     "schema": "validation.schema",
     "schema_errors": "validation.schema",
+    "scratch": "build.begin",
+    "squash": "build.squash",
     "validate": "validation.rules",
     "verify_image": "verify.image",
 }
 
 _ROOMS = (
     "blob",
+    "build",
     "disk",
     "errors",
     "image",

@@ -11,7 +11,7 @@ once the directory is. A blob's file is synced before it gets its name, so the n
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from oci_layers import system
@@ -84,18 +84,11 @@ class DirectoryBlobs:
         if self._links:
             path = b"/".join(filter(None, (self._below, digest.algorithm.encode(), digest.encoded.encode())))
             return system.open_regular_file(path, root, follow=True)
-        fd = -1
-        try:
-            with (
-                _closing(system.open_directory(self._below or b".", root)) as blobs,
-                _closing(system.open_directory(digest.algorithm.encode(), blobs)) as algorithm,
-            ):
-                fd = system.open_regular_file(digest.encoded.encode(), algorithm)
-        except BaseException:
-            if fd >= 0:
-                system.close(fd)
-            raise
-        return fd
+        algorithm, name = digest.algorithm.encode(), digest.encoded.encode()
+        # One directory is closed before the next is opened: few files may be open.
+        blobs = system.open_directory(self._below or b".", root)
+        directory = _through(blobs, lambda blobs: system.open_directory(algorithm, blobs))
+        return _through(directory, lambda directory: system.open_regular_file(name, directory))
 
     @contextlib.contextmanager
     def open_algorithm(self, algorithm: str, root: int, *, change: bool = False) -> Iterator[int]:
@@ -357,3 +350,16 @@ def _is_blob(algorithm: str, name: bytes) -> bool:
     except NameFormatError:
         return False
     return True
+
+
+def _through(directory: int, opener: Callable[[int], int]) -> int:
+    """Open something in a directory, and close the directory, whatever happens; return the handle of the thing."""
+    fd = -1
+    try:
+        with _closing(directory):
+            fd = opener(directory)
+    except BaseException:
+        if fd >= 0:
+            system.close(fd)
+        raise
+    return fd
