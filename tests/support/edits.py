@@ -60,8 +60,8 @@ def _edit(tree, what, path, value=None):
     editor = TreeEditor(tree, follow=False)
     here = tree.at(path)
     if what == "change":
-        # The kernel allows attributes of users on files and directories alone.
-        kinds = (File, Directory) if "xattrs" in value else object
+        # The kernel allows attributes of users on files and directories alone, and links have no mode.
+        kinds = (File, Directory) if {"xattrs", "mode"} & value.keys() else object
         if isinstance(here, kinds) and all(hasattr(here, key) for key in value):
             editor.change(path, **value)
         return
