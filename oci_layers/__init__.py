@@ -12,8 +12,8 @@ An image is opened by its name, and closed or used in a `with` statement. Everyt
     'The lamp is lit. Keep two miles off.\n'
     >>> with tempfile.TemporaryDirectory() as work:  # the same on disk, every byte verified
     ...     report: oci.Report = image.unpack(os.path.join(work, "rootfs"), owner=oci.Owner(same=False))
-    ...     copy: oci.FileTree = oci.scan(os.path.join(work, "rootfs"))
-    >>> report.files, "etc/motd" in copy
+    ...     on_disk: oci.FileTree = oci.scan(os.path.join(work, "rootfs"))
+    >>> report.files, "etc/motd" in on_disk
     (8, True)
 
 What is read, and what is written:
@@ -25,11 +25,16 @@ What is read, and what is written:
     a registry, a daemon                 not read: skopeo copy docker://alpine:3.20 oci:alpine:3.20
     to a directory                       image.unpack(DEST, paths=...); image.layers[0].unpack(DEST)
     to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
-    a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR)
+    from any of these to another         oci.copy(NAME, NAME)
+    a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
 
-    >>> with oci.Layout.open("tests/data/image") as layout:
-    ...     layout.resolve("lighthouse").digest == image.descriptor.digest
+    >>> with tempfile.TemporaryDirectory() as work:
+    ...     copied = oci.copy("oci:tests/data/image:lighthouse", f"oci:{work}/store:1.0")
+    ...     with oci.Layout.open(f"{work}/store") as layout:
+    ...         print(layout.resolve("1.0").digest == image.descriptor.digest)
+    ...         print(copied.blobs, oci.fsck(layout).ok, oci.gc(layout).kept, oci.du(layout).total)
     True
+    7 True 7 3320
     >>> listed: list[oci.ListedImage] = oci.list_images("tests/data/image")
     >>> listed[0].refs, listed[0].platform == oci.Platform.parse("linux/amd64")
     (('lighthouse',), True)
@@ -40,8 +45,6 @@ The engine works without an image, too, on any stream of a tar:
     >>> raw = b"".join(oci.tar.write_tar(layer.entries()))
     >>> tree = oci.FileTree(limits=oci.Limits(entries=1000))
     >>> oci.apply(oci.decode(oci.read_tar(io.BytesIO(raw)), policy=oci.Policy.preset("strict")), tree)
-    >>> [path for path, node in tree.walk()]
-    [b'', b'etc', b'etc/motd']
     >>> [change.path for change in oci.diff(oci.FileTree(), tree)]  # and back into a layer: oci.layer.encode
     [b'', b'etc', b'etc/motd']
 
@@ -130,6 +133,10 @@ if TYPE_CHECKING:
     from oci_layers.spec.digest import Digest
     from oci_layers.spec.platform import Platform
     from oci_layers.store.check import check_image
+    from oci_layers.store.copy import copy
+    from oci_layers.store.du import du
+    from oci_layers.store.fsck import fsck
+    from oci_layers.store.gc import gc
     from oci_layers.store.layout import Layout
     from oci_layers.store.listing import ListedImage, list_images
     from oci_layers.store.open import open_image
@@ -161,9 +168,13 @@ __all__ = [
     "__version__",
     "apply",
     "check_image",
+    "copy",
     "decode",
     "diff",
+    "du",
     "format_error",
+    "fsck",
+    "gc",
     "list_images",
     "open_image",
     "read_tar",
@@ -196,9 +207,13 @@ _HOMES = {
     "__version__": "_version",
     "apply": "layer.apply",
     "check_image": "store.check",
+    "copy": "store.copy",
     "decode": "layer.decode",
     "diff": "layer.diff",
+    "du": "store.du",
     "format_error": "errors",
+    "fsck": "store.fsck",
+    "gc": "store.gc",
     "list_images": "store.listing",
     "open_image": "store.open",
     "read_tar": "tar.reader",

@@ -31,7 +31,13 @@ EXIT_CODES = (
 )
 """The last lines of every help."""
 
-_VERBS = ("unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint", "explain")
+_VERBS = (
+    *("unpack", "ls", "cat", "tree"),
+    *("images", "refs", "inspect"),
+    *("copy", "tag", "untag"),
+    *("validate", "lint", "explain"),
+    *("fsck", "gc", "du"),
+)
 """The verbs, in the order of the help; each is a module of `commands`."""
 
 _NEW_OBJECTS = 100_000

@@ -1,4 +1,4 @@
-"""The options that select an image, and the image that they select; the same for every verb."""
+"""The options that select an image or a layout, and what they select; the same for every verb."""
 
 import argparse
 import contextlib
@@ -6,17 +6,25 @@ from collections.abc import Iterator
 
 import attrs
 
-from oci_layers.errors import NameFormatError
+from oci_layers.errors import NameFormatError, OCIError
 from oci_layers.image.image import Image
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
-from oci_layers.store.open import open_image
+from oci_layers.store.layout import Layout
+from oci_layers.store.open import name_place, open_image, parse_image_name
+from oci_layers.store.place import open_repository
+from oci_layers.store.repository import Repository
 
 __all__ = [
+    "at_least_one",
     "choice_arguments",
     "image_arguments",
+    "layout_argument",
+    "limit_argument",
     "limits_of",
     "opened",
+    "opened_layout",
+    "opened_place",
     "place_arguments",
     "progress_argument",
     "require_layer",
@@ -29,7 +37,7 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
         "image",
         metavar="IMAGE",
         help="oci:DIR[:REF|@DIGEST], oci-archive:FILE[:REF|@DIGEST], docker-archive:FILE[:NAME:TAG], or the path of "
-        "one of these",
+        "one of these; FILE may be a pipe, - is standard input",
     )
     choice_arguments(parser, "which of several images (default: that for this machine)")
     if policy:
@@ -69,19 +77,43 @@ def choice_arguments(parser: argparse.ArgumentParser, platform: str) -> None:
 
 def place_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--limit` and `--temporary-directory`."""
-    parser.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="NAME=NUMBER",
-        help="change a limit, such as plain_bytes=1000000",
-    )
+    limit_argument(parser)
     parser.add_argument(
         "--temporary-directory",
         metavar="DIR",
         help="where temporary files go: archives that are compressed as a whole, and contents that are read in any "
         "order (default: TMPDIR)",
     )
+
+
+def limit_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--limit`."""
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="change a limit, such as document_bytes=10000000",
+    )
+
+
+def layout_argument(
+    parser: argparse.ArgumentParser, text: str = "oci:DIR, or the path of a layout's directory"
+) -> None:
+    """Add LAYOUT, with its help text, and `--limit`."""
+    parser.add_argument("layout", metavar="LAYOUT", help=text)
+    limit_argument(parser)
+
+
+def at_least_one(text: str) -> int:
+    """Return a number of threads.
+
+    Raises:
+        argparse.ArgumentTypeError: It is no number from 1 to 999.
+    """
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999")
+    return int(text)
 
 
 def _threads(text: str) -> int:
@@ -141,3 +173,50 @@ def opened(options: argparse.Namespace, *, held: int | None = None) -> Iterator[
         blob_links=getattr(options, "policy", "default") == "lenient",
     ) as image:
         yield image, policy
+
+
+@contextlib.contextmanager
+def opened_layout(
+    name: str, limits: Limits, *, ref: str | None = None, whole: bool = False, check: bool = True
+) -> Iterator[tuple[Layout, str | None]]:
+    """Yield the layout of a name and the reference in the name; close the layout when the block ends.
+
+    Args:
+        name: `oci:DIR[:REF]` or the path of a directory.
+        limits: The limits on documents.
+        ref: The reference, if the name has none.
+        whole: Refuse a reference.
+        check: Refuse a directory that is not a layout.
+
+    Raises:
+        NameFormatError: The name is not that of a layout, or has a reference that is refused.
+    """
+    where, ref = parse_image_name(name, ref)
+    if where.transport not in {"", "oci"}:
+        raise NameFormatError("layout", name, "it is an archive; copy it to a directory first")
+    if whole and ref is not None:
+        raise NameFormatError("layout", name, "expected the whole layout, without a reference")
+    with (Layout.open if check else Layout)(where.place, limits=limits) as layout:
+        try:
+            yield layout, ref
+        except OCIError as error:
+            name_place(error, where.place)
+            raise
+
+
+@contextlib.contextmanager
+def opened_place(name: str, options: argparse.Namespace) -> Iterator[tuple[Repository, str | None]]:
+    """Yield the place of a name, of any kind, and the reference in the name; close the place when the block ends."""
+    repository, ref = open_repository(
+        name,
+        limits=limits_of(options),
+        temporary_directory=getattr(options, "temporary_directory", None),
+        blob_links=getattr(options, "policy", "default") == "lenient",
+    )
+    try:
+        yield repository, ref
+    except OCIError as error:
+        name_place(error, repository.place)
+        raise
+    finally:
+        repository.close()

@@ -6,10 +6,11 @@ A path in JSON is text; if it is not UTF-8, the text has `\xNN` escapes and `pat
 import base64
 import json
 import os
+import re
 import stat
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -19,6 +20,7 @@ from oci_layers.report import LayerFinding, Listing, Report, Skipped
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 
 __all__ = [
+    "columns",
     "counted",
     "human_bytes",
     "json_text",
@@ -28,9 +30,11 @@ __all__ = [
     "path_json",
     "print_json",
     "report_json",
+    "short_digests",
 ]
 
 _NANO = 10**9
+_DIGEST = re.compile("(:[0-9a-f]{12})[0-9a-f]{52,}")
 
 
 def print_json(value: object) -> None:
@@ -154,3 +158,19 @@ def long_line(name: str, node: Node, links: int) -> str:
     target = f" -> {escape(node.target)}" if isinstance(node, Symlink) else ""
     mode = stat.filemode(_kind(node)[1] | node.mode)
     return f"{mode} {links:>2} {node.uid:>5} {node.gid:>5} {size:>10} {when} {name}{target}"
+
+
+def short_digests(text: str) -> str:
+    """Return a text in which digests are cut to the twelve digits by which people know them."""
+    return _DIGEST.sub(r"\1", text)
+
+
+def columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Iterator[str]:
+    """Yield the lines of a table; the columns of the numbers in `right` are aligned to the right."""
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            f"{cell:>{width}}" if at in right else f"{cell:<{width}}"
+            for at, (cell, width) in enumerate(zip(row, wide, strict=True))
+        )
+        yield "  ".join(cells).rstrip() + "\n"

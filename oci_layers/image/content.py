@@ -59,10 +59,12 @@ class LayerContents:
         """Pickle the name of the image, which is opened again when the contents are read.
 
         Raises:
-            TypeError: The image was not opened by its name.
+            TypeError: The image was not opened by its name, or it was read from a pipe.
         """
         if self._origin is None:
-            raise TypeError(f"{self.name}: only contents of an image from open_image can be pickled")
+            raise TypeError(
+                f"{self.name}: only contents of an image from open_image can be pickled, and none read from a pipe"
+            )
         return _detached, (self.name, *self._origin)
 
     def read_at(self, offset: int, size: int) -> bytes:

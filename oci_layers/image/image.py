@@ -246,10 +246,12 @@ class Image:
         """Pickle the name and the digest of the image, which is opened again when it is unpickled.
 
         Raises:
-            TypeError: It was not opened by its name.
+            TypeError: It was not opened by its name, or it was read from a pipe.
         """
         if self._origin is None:
-            raise TypeError("only an image from open_image can be pickled; pickle its name and open it again")
+            raise TypeError(
+                f"{self.name}: only an image from open_image can be pickled, and none that was read from a pipe"
+            )
         return self._origin.image, ()
 
     @property
