@@ -18,7 +18,7 @@ from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["tree_entries"]
+__all__ = ["node_entry", "tree_entries"]
 
 
 @attrs.frozen
@@ -47,13 +47,14 @@ def tree_entries(tree: FileTree) -> Iterator[Entry]:
         if known is not None and known != path:
             # Some readers apply the metadata of the link to the file, so it has those of the file.
             yield attrs.evolve(
-                _entry(path, node), type=HARDLINK, size=0, stored_size=0, linkname=known, xattrs=NO_XATTRS
+                node_entry(path, node), type=HARDLINK, size=0, stored_size=0, linkname=known, xattrs=NO_XATTRS
             )
         else:
-            yield _entry(path, node)
+            yield node_entry(path, node)
 
 
-def _entry(path: bytes, node: Node) -> Entry:
+def node_entry(path: bytes, node: Node) -> Entry:
+    """Return the entry of a node, under the first of its names."""
     entry = Entry(path, mode=node.mode, uid=node.uid, gid=node.gid, mtime_ns=node.mtime_ns, xattrs=node.xattrs)
     match node:
         case Directory():
