@@ -39,8 +39,8 @@ _BATCH = 1 << 18
 class Writable(Protocol):
     """A binary file that is open for writing."""
 
-    def write(self, data: bytes, /) -> object:
-        """Write all of `data`."""
+    def write(self, data: memoryview, /) -> object:
+        """Write `data`; return how much of it was written, if not all."""
         ...
 
 
@@ -57,11 +57,19 @@ def write_export(entries: Iterable[Entry], stream: Writable, merged: Report) -> 
         pending.append(piece)
         size += len(piece)
         if size >= _BATCH:
-            stream.write(b"".join(pending))
+            _write(stream, b"".join(pending))
             pending.clear()
             size = 0
-    stream.write(b"".join(pending))
+    _write(stream, b"".join(pending))
     return report
+
+
+def _write(stream: Writable, data: bytes) -> None:
+    """Write all of `data`: an unbuffered stream may take less at once, and returns how much."""
+    rest = memoryview(data)
+    while rest:
+        taken = stream.write(rest)
+        rest = rest[taken if isinstance(taken, int) else len(rest) :]
 
 
 def _counted(entries: Iterable[Entry], report: Report) -> Iterator[Entry]:

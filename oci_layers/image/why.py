@@ -55,6 +55,8 @@ class PathHistory:
     links: tuple[bytes, ...]
     """The links that were followed from one to the other, as resolved paths."""
     touches: tuple[Touch, ...]
+    link_count: int
+    """The number of names that the file there has in the whole image; 0 if nothing is there."""
 
     @property
     def node(self) -> Node | None:
@@ -76,7 +78,19 @@ def history_of(account: Account, path: AnyPath, tracker: ProgressTracker, *, fol
         raise PathMissingError(asked, "no layer has it")
     touches = [touch for each in layers if (touch := _touch(each, found.path, account.policy)) is not None]
     touches = list(_certain(touches, account, found.path, tracker))
-    return PathHistory(asked=asked, path=found.path, links=tuple(found.followed), touches=tuple(touches))
+    return PathHistory(
+        asked=asked,
+        path=found.path,
+        links=tuple(found.followed),
+        touches=tuple(touches),
+        link_count=_links(account, found.path),
+    )
+
+
+def _links(account: Account, path: bytes) -> int:
+    tree = account.layers[-1].upper
+    node = tree.at(path)
+    return 0 if node is None else tree.link_count(node)
 
 
 def _found(trees: list[FileTree], path: bytes, *, follow: bool) -> Resolution | None:
