@@ -34,6 +34,8 @@ Order = Literal["path", "layer"]
 
 _BATCH = 1 << 18
 """The bytes that are collected before they are written."""
+_LARGE = 1 << 16
+"""The bytes of a piece that is written by itself."""
 
 
 class Writable(Protocol):
@@ -54,6 +56,12 @@ def write_export(entries: Iterable[Entry], stream: Writable, merged: Report) -> 
     pending: list[bytes | memoryview] = []
     size = 0
     for piece in write_tar(_counted(entries, report)):
+        if len(piece) >= _LARGE:
+            _write(stream, b"".join(pending))
+            _write(stream, piece)
+            pending.clear()
+            size = 0
+            continue
         pending.append(piece)
         size += len(piece)
         if size >= _BATCH:
@@ -64,7 +72,7 @@ def write_export(entries: Iterable[Entry], stream: Writable, merged: Report) -> 
     return report
 
 
-def _write(stream: Writable, data: bytes) -> None:
+def _write(stream: Writable, data: bytes | memoryview) -> None:
     """Write all of `data`: an unbuffered stream may take less at once, and returns how much."""
     rest = memoryview(data)
     while rest:

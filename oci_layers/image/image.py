@@ -16,10 +16,8 @@ from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError, escape
-from oci_layers.image.account import Account, account_of
 from oci_layers.image.content import LayerContents, copied
 from oci_layers.image.entries import OnEntry
-from oci_layers.image.export import Order, Writable, export_entries, write_export
 from oci_layers.image.files import ContentKeeper, find_files, read_files, stored_files
 from oci_layers.image.layer import Layer, stack_layers
 from oci_layers.image.merge import merge_layers
@@ -28,7 +26,6 @@ from oci_layers.image.path import ImagePath
 from oci_layers.image.reader import LayerReader
 from oci_layers.image.subset import select_paths, write_tree
 from oci_layers.image.unpack import UnpackOptions, unpack_to
-from oci_layers.image.why import PathHistory, history_of
 from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress, ProgressTracker
@@ -43,6 +40,9 @@ from oci_layers.tree.path import AnyPath, clean, to_bytes_each
 from oci_layers.tree.tree import FileTree
 
 if TYPE_CHECKING:
+    from oci_layers.image.account import Account
+    from oci_layers.image.export import Order, Writable
+    from oci_layers.image.why import PathHistory
     from oci_layers.report import LayerFinding
 
 __all__ = ["Image"]
@@ -373,11 +373,13 @@ class Image:
 
         return unpack_to(dest, fill, tracker, options)
 
-    def account(self, *, policy: AnyPolicy = None, progress: Callable[[Progress], None] | None = None) -> Account:
+    def account(self, *, policy: AnyPolicy = None, progress: Callable[[Progress], None] | None = None) -> "Account":
         """Return what each layer added, changed, removed and hid, and which of its bytes the image does not show.
 
         The first call with a policy reads every layer once, without keeping contents; raises as `tree`.
         """
+        from oci_layers.image.account import account_of
+
         policy = Policy.of(policy)
         if policy not in self._accounts:
             contents = [contents for _, contents in self._sources(0, len(self.layers))]
@@ -391,7 +393,7 @@ class Image:
         follow: bool = False,
         policy: AnyPolicy = None,
         progress: Callable[[Progress], None] | None = None,
-    ) -> PathHistory:
+    ) -> "PathHistory":
         """Return which layers touched a path, in order, and what each did to it.
 
         Links in the parents of `path` are followed, in the topmost layer that has it, and with `follow` a link at
@@ -401,14 +403,16 @@ class Image:
             PathMissingError: No layer touched it.
             OCIError: As `tree`.
         """
+        from oci_layers.image.why import history_of
+
         account = self.account(policy=policy, progress=progress)
         return history_of(account, path, self._tracker(), follow=follow)
 
     def export(
         self,
-        stream: Writable,
+        stream: "Writable",
         *,
-        order: Order = "path",
+        order: "Order" = "path",
         policy: AnyPolicy = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Report:
@@ -431,6 +435,8 @@ class Image:
             OCIError: As `tree`.
             OSError: The stream raises it.
         """
+        from oci_layers.image.export import export_entries, write_export
+
         tree, merged = self._merged(len(self.layers), Policy.of(policy), progress, copy=order == "path")
         entries = export_entries(tree, self.layers, self._tracker(progress), order)
         return write_export(entries, stream, merged)

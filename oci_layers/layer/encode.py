@@ -12,7 +12,7 @@ import attrs
 from oci_layers._empty import NO_XATTRS
 from oci_layers.errors import WhiteoutError
 from oci_layers.layer.whiteout import PREFIX
-from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK, Entry
+from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, SYMLINK, Entry
 from oci_layers.tree.content import Content
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.path import parent_and_name
@@ -57,17 +57,20 @@ def node_entry(path: bytes, node: Node) -> Entry:
     """Return the entry of a node, under the first of its names."""
     entry = Entry(path, mode=node.mode, uid=node.uid, gid=node.gid, mtime_ns=node.mtime_ns, xattrs=node.xattrs)
     match node:
-        case Directory():
-            return attrs.evolve(entry, name=path + b"/" if path else b"./", type=DIRECTORY)
         case File():
-            size = node.content.size
-            return attrs.evolve(entry, type=REGULAR, size=size, stored_size=size, content=_Expanded(node.content))
+            entry.size = entry.stored_size = node.content.size
+            entry.content = _Expanded(node.content)
+        case Directory():
+            entry.type = DIRECTORY
+            entry.name = path + b"/" if path else b"./"
         case Symlink():
-            return attrs.evolve(entry, type=SYMLINK, linkname=node.target)
+            entry.type = SYMLINK
+            entry.linkname = node.target
         case Device():
-            kind = CHARACTER if node.kind == "char" else BLOCK
-            return attrs.evolve(entry, type=kind, devmajor=node.major, devminor=node.minor)
+            entry.type = CHARACTER if node.kind == "char" else BLOCK
+            entry.devmajor, entry.devminor = node.major, node.minor
         case Fifo():
-            return attrs.evolve(entry, type=FIFO)
+            entry.type = FIFO
         case _:
             assert_never(node)
+    return entry

@@ -29,8 +29,8 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "layers",
         help="show what each layer did, and what is wasted",
         description="Show the layers of an image, the lowest first: the size as stored and of the plain tar, its share "
-        "of all plain tars, the names that it added, changed and removed, and the bytes of file contents in it that the "
-        "image does not show, since they are replaced or removed.",
+        "of all plain tars, the names that it added, changed and removed, and the bytes of file contents in it that "
+        "the image does not show, since they are replaced or removed.",
     )
     image_arguments(parser, policy=True)
     parser.add_argument("--paths", action="store_true", help="list what each layer added (A), changed (C), removed (D)")

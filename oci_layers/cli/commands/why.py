@@ -26,7 +26,8 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "why",
         help="show which layers touched a path",
         description="Show every layer that added, changed, removed or hid a path, the lowest first. Links in the "
-        "parents of PATH are followed; if PATH is a link, what it leads to is shown as well. Exit code 3 if no layer has it.",
+        "parents of PATH are followed; if PATH is a link, what it leads to is shown as well. Exit code 3 if no "
+        "layer has it.",
     )
     image_arguments(parser, policy=True)
     parser.add_argument("path", metavar="PATH", help="a path inside the image, which may have been removed")
