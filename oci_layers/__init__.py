@@ -24,7 +24,7 @@ What is read, and what is written:
     DIR, FILE                            a bare path: its content decides which of the three it is
     a registry, a daemon                 not read: skopeo copy docker://alpine:3.20 oci:alpine:3.20
     to a directory                       image.unpack(DEST, paths=...); image.layers[0].unpack(DEST)
-    to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
+    to one tar, always the same bytes    image.export(FILE)
     from any of these to another         oci.copy(NAME, NAME)
     a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
     a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)

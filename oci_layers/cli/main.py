@@ -33,6 +33,7 @@ EXIT_CODES = (
 
 _VERBS = (
     *("unpack", "ls", "cat", "tree"),
+    *("layers", "why", "export"),
     *("images", "refs", "inspect"),
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),

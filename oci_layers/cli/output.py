@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from oci_layers.errors import escape
+from oci_layers.image.layer import Layer
 from oci_layers.report import LayerFinding, Listing, Report, Skipped
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 
@@ -25,11 +26,13 @@ __all__ = [
     "human_bytes",
     "json_text",
     "long_line",
+    "made_by",
     "node_json",
     "one_line",
     "path_json",
     "print_json",
     "report_json",
+    "shades",
     "short_digests",
 ]
 
@@ -163,6 +166,23 @@ def long_line(name: str, node: Node, links: int) -> str:
 def short_digests(text: str) -> str:
     """Return a text in which digests are cut to the twelve digits by which people know them."""
     return _DIGEST.sub(r"\1", text)
+
+
+def made_by(layer: Layer, width: int) -> str:
+    """Return the command that made a layer, without what Docker adds to it, cut to a width; empty if none is known."""
+    command = (layer.history and layer.history.created_by) or ""
+    command = command.removeprefix("/bin/sh -c #(nop)").removesuffix("# buildkit")
+    text = one_line(" ".join(command.split()))
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def shades() -> tuple[str, str]:
+    """Return a dark and a light character for bars; ASCII if the output has no others."""
+    try:
+        "\u2588\u2591".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return "#", "-"
+    return "\u2588", "\u2591"
 
 
 def columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Iterator[str]:

@@ -13,12 +13,12 @@ import attrs
 
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.whiteout import check_name, marker_name
-from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK, Entry
+from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, SYMLINK, Entry
 from oci_layers.tree.content import Content
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["encode", "node_entries", "tree_entries"]
+__all__ = ["encode", "node_entries", "node_entry", "tree_entries"]
 
 
 @attrs.frozen
@@ -54,11 +54,11 @@ def encode(changes: Iterable[Change]) -> Iterator[Entry]:
     written: dict[bytes, tuple[int, int, int, int]] = {}
     for change in changes:
         match change:
-            case Add(path, node):
+            case Add(path, node, data):
                 check_name(path)
                 if not isinstance(node, Directory):
                     written[path] = node.mode, node.uid, node.gid, node.mtime_ns
-                yield _entry(change)
+                yield node_entry(path, node, data)
             case Link(path, target):
                 check_name(path)
                 mode, uid, gid, mtime_ns = written[path] = written.get(target, (0o644, 0, 0, 0))
@@ -93,28 +93,31 @@ def _whole(nodes: Iterable[tuple[bytes, Node]]) -> Iterator[Change]:
         yield Add(path, node) if known == path else Link(path, known)
 
 
-def _entry(change: Add) -> Entry:
-    path, node = change.path, change.node
+def node_entry(path: bytes, node: Node, data: Iterator[memoryview] | None = None) -> Entry:
+    """Return the entry of a node, under the first of its names; `data` are a file's stored bytes, as in `Add`."""
     entry = Entry(path, mode=node.mode, uid=node.uid, gid=node.gid, mtime_ns=node.mtime_ns, xattrs=node.xattrs)
     match node:
-        case Directory():
-            return attrs.evolve(entry, name=path + b"/" if path else b"./", type=DIRECTORY)
         case File():
-            return _file(entry, node, change.data)
+            _add_content(entry, node.content, data)
+        case Directory():
+            entry.type, entry.name = DIRECTORY, path + b"/" if path else b"./"
         case Symlink():
-            return attrs.evolve(entry, type=SYMLINK, linkname=node.target)
+            entry.type, entry.linkname = SYMLINK, node.target
         case Device():
-            kind = CHARACTER if node.kind == "char" else BLOCK
-            return attrs.evolve(entry, type=kind, devmajor=node.major, devminor=node.minor)
+            entry.type = CHARACTER if node.kind == "char" else BLOCK
+            entry.devmajor, entry.devminor = node.major, node.minor
         case Fifo():
-            return attrs.evolve(entry, type=FIFO)
+            entry.type = FIFO
         case _:
             assert_never(node)
+    return entry
 
 
-def _file(entry: Entry, node: File, data: Iterator[memoryview] | None) -> Entry:
-    size, extents = node.content.size, node.content.extents
+def _add_content(entry: Entry, content: Content, data: Iterator[memoryview] | None) -> None:
+    entry.size = entry.stored_size = content.size
     if data is None:
-        return attrs.evolve(entry, type=REGULAR, size=size, stored_size=size, content=_Expanded(node.content))
-    stored = size if extents is None else sum(length for _, length in extents)
-    return attrs.evolve(entry, type=REGULAR, size=size, stored_size=stored, extents=extents, content=_Stored(data))
+        entry.content = _Expanded(content)
+        return
+    entry.content, entry.extents = _Stored(data), content.extents
+    if content.extents is not None:
+        entry.stored_size = sum(length for _, length in content.extents)
