@@ -232,7 +232,7 @@ class DirectoryBlobs:
             if not excludes:
                 raise StoreError(self.root.place, "its file system has no locks, so nothing can be deleted safely")
             try:
-                with self.open_algorithm(digest.algorithm, root) as algorithm:
+                with self.open_algorithm(digest.algorithm, root, change=True) as algorithm:
                     system.unlink(digest.encoded.encode(), algorithm)
             except FileNotFoundError:
                 pass
