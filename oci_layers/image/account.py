@@ -1,8 +1,9 @@
 """What each layer of an image did: names added, changed and removed, lower data hidden, and bytes wasted.
 
-The layers are merged once, without contents, and the tree below and above each layer is kept. Trees share what a layer
-leaves alone (`tree.tree`), so all of them take little more memory than the last, and the difference of two neighbours
-costs what the layer touched. All numbers come from these differences, so they do not depend on the order in a layer.
+The layers are merged once, without contents. After each one its tree is compared with the tree below it, which shares
+whatever the layer leaves alone (`tree.tree`), so this costs what the layer touched. All numbers come from these
+differences, so they do not depend on the order in a layer. Kept are the last tree, and for each layer the nodes before
+and after under the names that it touched: no more than the entries of the image and the names that they made.
 
 Bytes are those of file contents as they are in the tar, without headers and holes. What a layer stores is either
 visible in the whole image or wasted: hidden by an upper layer, or by a later entry of the layer itself.
@@ -11,11 +12,12 @@ visible in the whole image or wasted: hidden by an upper layer, or by a later en
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
+from oci_layers.errors import LinkError
+from oci_layers.image.differences import Kind, differences, kind_of
 from oci_layers.image.layer import Layer
 from oci_layers.image.prefetch import LayerPrefetcher
 from oci_layers.image.reader import OpenLayer
@@ -27,14 +29,15 @@ from oci_layers.limits import Limits
 from oci_layers.progress import OnRead, ProgressTracker
 from oci_layers.tar.entry import Entry
 from oci_layers.tree.content import RangeReader
-from oci_layers.tree.node import Device, Directory, File, Node, Symlink
-from oci_layers.tree.path import join
+from oci_layers.tree.node import Directory, File, Node
+from oci_layers.tree.path import parent_and_name
+from oci_layers.tree.resolve import resolve
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["Account", "Kind", "LayerAccount", "Tally", "account_of", "compare", "differences", "kind_of"]
+__all__ = ["Account", "LayerAccount", "Tally", "Touched", "account_of"]
 
-Kind = Literal["added", "changed", "removed"]
-"""What a layer can do to a name."""
+Touched = tuple[Node | None, Node | None]
+"""The nodes under a name below a layer and with it, None for nothing; directories without what is in them."""
 
 
 @attrs.frozen
@@ -51,12 +54,10 @@ class LayerAccount:
 
     layer: Layer
     """The layer, with descriptor, diff_id and history entry."""
-    lower: FileTree = attrs.field(repr=False)
-    """The merged tree below the layer. Do not change it; `fork()` gives one to change."""
-    upper: FileTree = attrs.field(repr=False)
-    """The merged tree with the layer."""
-    markers: tuple[Whiteout | Opaque, ...] = attrs.field(repr=False)
-    """Its whiteouts and opaque markers, in their order."""
+    touched: Mapping[bytes, Touched] = attrs.field(repr=False)
+    """The resolved paths that it added, changed, removed or has again, in the order of a walk."""
+    places: tuple[tuple[bytes, bool], ...] = attrs.field(repr=False)
+    """What its markers remove: the resolved path, and whether only what is in it, as an opaque marker does."""
     entries: int
     """The number of entries in its tar."""
     plain_size: int
@@ -90,19 +91,18 @@ class LayerAccount:
         return self.content_bytes - self.added.bytes - self.changed.bytes
 
     def paths(self, kind: Kind) -> Iterator[bytes]:
-        """Yield the resolved paths that the layer added, changed or removed, in the order of their bytes."""
-        for path, old, new in differences(self.lower, self.upper):
-            if kind_of(path, old, new) == kind:
-                yield path
+        """Yield the resolved paths that the layer added, changed or removed; a directory before what is in it."""
+        return (path for path, (old, new) in self.touched.items() if kind_of(path, old, new) == kind)
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Account:
-    """What the layers of an image did, the base first. Memory held: the merged tree after each layer, all shared."""
+    """What the layers of an image did."""
 
     layers: tuple[LayerAccount, ...]
-    policy: Policy
-    """How the layers were merged."""
+    """One for each layer, the base first."""
+    tree: FileTree = attrs.field(repr=False)
+    """The merged tree. Do not change it; `fork()` gives one to change."""
 
     @property
     def size(self) -> int:
@@ -150,12 +150,12 @@ def account_of(
     openers: list[Callable[[], OpenLayer]] = [functools.partial(layer.reader.open_headers) for layer in layers]
     with contextlib.closing(LayerPrefetcher(openers, threads=threads)) as prefetcher:
         for layer, source in zip(layers, sources, strict=True):
-            each = _Merged(layer=layer, lower=tree.fork())
+            each = _Merged(layer=layer)
             each.merge(tree, source, tracker, policy, prefetcher.open)
             merged.append(each)
     visible = _visible(tree, len(layers))
     accounts = tuple(each.account(shown) for each, shown in zip(merged, visible, strict=True))
-    return Account(layers=accounts, policy=policy)
+    return Account(layers=accounts, tree=tree)
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -163,9 +163,10 @@ class _Merged:
     """One layer while it is merged and after."""
 
     layer: Layer
-    lower: FileTree
-    upper: FileTree = attrs.field(factory=FileTree)
+    touched: dict[bytes, Touched] = attrs.field(factory=dict)
+    tallies: dict[str, Tally] = attrs.field(factory=dict)
     markers: list[Whiteout | Opaque] = attrs.field(factory=list)
+    places: tuple[tuple[bytes, bool], ...] = ()
     entries: int = 0
     plain_size: int = 0
     content_bytes: int = 0
@@ -178,8 +179,8 @@ class _Merged:
         policy: Policy,
         opener: Callable[[], OpenLayer],
     ) -> None:
-        """Merge the layer into `tree`, count, and keep a fork."""
-        reader = self.layer.reader
+        """Merge the layer into `tree`, and compare."""
+        reader, lower = self.layer.reader, tree.fork()
         on_read = self._counted(tracker.on_read(reader.index))
         with reader.open_entries(on_read, opener=opener) as entries:
             changes = decode(
@@ -190,7 +191,9 @@ class _Merged:
                 source=source,
             )
             apply(self._noted(changes), tree, layer=reader.index, policy=policy)
-        self.upper = tree.fork()
+        self.tallies = self._compared(lower, tree)
+        self.places = tuple(_places(self.markers, lower, follow=policy.parents == "follow"))
+        self.markers.clear()
 
     def _counted(self, on_read: OnRead) -> OnRead:
         def counted(plain: int, blob: int) -> None:
@@ -211,21 +214,42 @@ class _Merged:
                 self.markers.append(change)
             yield change
 
+    def _compared(self, lower: FileTree, upper: FileTree) -> dict[str, Tally]:
+        """Record the names that the layer touched, and return the tallies."""
+        counts = dict.fromkeys(("added", "changed", "removed", "hidden"), 0)
+        sizes = dict(counts)
+        stored: set[int] = set()
+        lost: set[int] = set()
+        for path, old, new in differences(lower, upper):
+            kind = kind_of(path, old, new)
+            if kind is None and _is_same_description(old, new):
+                continue  # Only what is in the directory differs.
+            self.touched[path] = _bare(old), _bare(new)
+            if isinstance(old, File) and not upper.link_names(old.inode) and _is_first(old, lower, lost):
+                counts["hidden"] += 1
+                sizes["hidden"] += _stored(old)
+                if new is None:
+                    sizes["removed"] += _stored(old)
+            if kind is None:
+                continue
+            counts[kind] += 1
+            if isinstance(new, File) and new.layer == self.layer.index and _is_first(new, upper, stored):
+                sizes[kind] += _stored(new)
+        return {name: Tally(count, sizes[name]) for name, count in counts.items()}
+
     def account(self, visible_bytes: int) -> LayerAccount:
         """Return the account of the layer."""
-        tallies = _tallies(self.lower, self.upper, self.layer.index)
         return LayerAccount(
             layer=self.layer,
-            lower=self.lower,
-            upper=self.upper,
-            markers=tuple(self.markers),
+            touched=self.touched,
+            places=self.places,
             entries=self.entries,
             plain_size=self.plain_size,
             content_bytes=self.content_bytes,
-            added=tallies["added"],
-            changed=tallies["changed"],
-            removed=tallies["removed"],
-            hidden=tallies["hidden"],
+            added=self.tallies["added"],
+            changed=self.tallies["changed"],
+            removed=self.tallies["removed"],
+            hidden=self.tallies["hidden"],
             visible_bytes=visible_bytes,
         )
 
@@ -249,23 +273,15 @@ def _is_first(node: File, tree: FileTree, seen: set[int]) -> bool:
     return True
 
 
-def _tallies(lower: FileTree, upper: FileTree, layer: int) -> dict[str, Tally]:
-    counts = dict.fromkeys(("added", "changed", "removed", "hidden"), 0)
-    sizes = dict(counts)
-    stored: set[int] = set()
-    lost: set[int] = set()
-    for path, old, new in differences(lower, upper):
-        kind = kind_of(path, old, new)
-        if kind is not None:
-            counts[kind] += 1
-        if kind is not None and isinstance(new, File) and new.layer == layer and _is_first(new, upper, stored):
-            sizes[kind] += _stored(new)
-        if isinstance(old, File) and not upper.link_names(old.inode) and _is_first(old, lower, lost):
-            counts["hidden"] += 1
-            sizes["hidden"] += _stored(old)
-            if new is None:
-                sizes["removed"] += _stored(old)
-    return {name: Tally(count, sizes[name]) for name, count in counts.items()}
+def _places(markers: Iterable[Whiteout | Opaque], lower: FileTree, *, follow: bool) -> Iterator[tuple[bytes, bool]]:
+    """Yield the resolved path that each marker names, and whether it is opaque; none for one that leads nowhere."""
+    root, limit = lower.root, lower.limits.links
+    for marker in markers:
+        parent, name = parent_and_name(marker.path) if isinstance(marker, Whiteout) else (marker.path, b"")
+        with contextlib.suppress(LinkError):
+            found = resolve(root, parent, follow=follow, follow_last=follow, limit=limit, lexical_dotdot=True)
+            if not found.rest:
+                yield b"/".join([*found.names, name] if name else found.names), not name
 
 
 def _stored(node: File) -> int:
@@ -274,70 +290,13 @@ def _stored(node: File) -> int:
     return content.size if content.extents is None else sum(length for _, length in content.extents)
 
 
-def differences(lower: FileTree, upper: FileTree) -> Iterator[tuple[bytes, Node | None, Node | None]]:
-    """Yield the path and the nodes in both trees, or None, where these are not the same object; sorted by path.
-
-    A directory comes before what is in it. Directories that the trees share are skipped at once; one that differs only
-    below is yielded, too.
-    """
-    stack: list[tuple[bytes, Node | None, Node | None]] = [(b"", lower.root, upper.root)]
-    while stack:
-        path, old, new = stack.pop()
-        if old is new:
-            continue
-        yield path, old, new
-        olds = old.children if isinstance(old, Directory) else {}
-        news = new.children if isinstance(new, Directory) else {}
-        names = [name for name, node in olds.items() if news.get(name) is not node]
-        names += [name for name in news if name not in olds]
-        names.sort(reverse=True)
-        stack.extend((join(path, name), olds.get(name), news.get(name)) for name in names)
+def _is_same_description(old: Node | None, new: Node | None) -> bool:
+    """Return whether both are a directory as the same entry describes it, or as it is implied."""
+    if not (isinstance(old, Directory) and isinstance(new, Directory)):
+        return False
+    return (old.layer, old.implicit) == (new.layer, new.implicit)
 
 
-def kind_of(path: bytes, old: Node | None, new: Node | None) -> Kind | None:
-    """Return what happened to a name; None if it shows the same as before.
-
-    A layer adds the root if it is the first to describe it.
-    """
-    if old is None or (not path and _is_implicit(old) and not _is_implicit(new)):
-        return "added"
-    if new is None:
-        return "removed"
-    aspects, doubtful = compare(old, new)
-    return "changed" if aspects or doubtful else None
-
-
-def _is_implicit(node: Node | None) -> bool:
-    return isinstance(node, Directory) and node.implicit
-
-
-def compare(old: Node, new: Node) -> tuple[tuple[str, ...], bool]:
-    """Return what of a node differs, and whether contents of the same size may differ, which this does not read.
-
-    The names: `type`, `content`, `target` of a link, `device`, `mode`, `owner`, `times`, `xattrs`.
-    """
-    aspects: list[str] = []
-    doubtful = False
-    match old, new:
-        case File(), File():
-            if old.content.size != new.content.size:
-                aspects.append("content")
-            else:
-                doubtful = old.content is not new.content and new.content.size > 0
-        case Symlink(), Symlink():
-            if old.target != new.target:
-                aspects.append("target")
-        case Device(), Device():
-            if (old.kind, old.major, old.minor) != (new.kind, new.major, new.minor):
-                aspects.append("device")
-        case _:
-            if type(old) is not type(new):
-                aspects.append("type")
-    pairs = {
-        "mode": (old.mode, new.mode),
-        "owner": ((old.uid, old.gid), (new.uid, new.gid)),
-        "times": (old.mtime_ns, new.mtime_ns),
-        "xattrs": (old.xattrs, new.xattrs),
-    }
-    aspects += [name for name, (one, other) in pairs.items() if one != other]
-    return tuple(aspects), doubtful
+def _bare(node: Node | None) -> Node | None:
+    """Return a node without what is in it, which would keep the whole tree of a layer."""
+    return attrs.evolve(node, children={}, token=None) if isinstance(node, Directory) else node

@@ -1,28 +1,26 @@
 """Why a path is what it is: every layer that touched it, in order.
 
-A path is followed through the links in its parents, in the topmost tree that has it; from there on the history is that
-of the resolved path, in the trees below and above each layer (`account`). Where a layer stores a file of the same size
-again, the contents of both are read and compared, in one pass over the layers that hold them.
+A path is followed through the links in its parents, in the most layers, from the base up, that have it; from there on
+the history is that of the resolved path. The trees of fewer layers are not kept: `account` has what each layer touched,
+and the last one that touched a path says what is there. Where a layer stores a file of the same size again, the
+contents of both are read and compared, in one pass over the layers that hold them.
 """
 
-import contextlib
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Literal
 
 import attrs
 
-from oci_layers.errors import LinkError, PathMissingError
-from oci_layers.image.account import Account, LayerAccount, compare, kind_of
+from oci_layers.errors import PathMissingError
+from oci_layers.image.account import Account, LayerAccount
+from oci_layers.image.differences import compare, kind_of
 from oci_layers.image.files import stored_files
 from oci_layers.image.layer import Layer
-from oci_layers.layer.change import Whiteout
-from oci_layers.layer.policy import Policy
 from oci_layers.progress import ProgressTracker
 from oci_layers.spec.digest import Digest
-from oci_layers.tree.node import Directory, File, Node
+from oci_layers.tree.node import Directory, File, Node, Symlink
 from oci_layers.tree.path import AnyPath, clean, parent_and_name, to_bytes
-from oci_layers.tree.resolve import Resolution, resolve
-from oci_layers.tree.tree import FileTree
 
 __all__ = ["PathHistory", "Touch", "history_of"]
 
@@ -71,98 +69,113 @@ def history_of(account: Account, path: AnyPath, tracker: ProgressTracker, *, fol
         PathMissingError: No layer touched it.
         OCIError: A layer that is read for its contents is missing or damaged.
     """
-    layers = account.layers
-    asked = clean(to_bytes(path), clamp=True)
-    found = _found([each.upper for each in reversed(layers)], asked, follow=follow)
-    if found is None:
+    tree = account.tree
+    asked = clean(to_bytes(path), clamp=True, limits=tree.limits)
+    states = _States(account)
+    for count in range(len(account.layers), 0, -1):
+        found = states.resolve(asked, count, follow=follow, limit=tree.limits.links)
+        if found is not None:
+            break
+    else:
         raise PathMissingError(asked, "no layer has it")
-    touches = [touch for each in layers if (touch := _touch(each, found.path, account.policy)) is not None]
-    touches = list(_certain(touches, account, found.path, tracker))
+    resolved, links = found
+    touches = [_touch(states, account.layers[index], resolved) for index in states.touching(resolved)]
+    certain = _certain(touches, account, resolved, tracker)
+    node = tree.at(resolved)
     return PathHistory(
         asked=asked,
-        path=found.path,
-        links=tuple(found.followed),
-        touches=tuple(touches),
-        link_count=_links(account, found.path),
+        path=resolved,
+        links=links,
+        touches=tuple(certain),
+        link_count=0 if node is None else tree.link_count(node),
     )
 
 
-def _links(account: Account, path: bytes) -> int:
-    tree = account.layers[-1].upper
-    node = tree.at(path)
-    return 0 if node is None else tree.link_count(node)
+class _States:
+    """What is at single paths after each layer, made from what the layers touched."""
+
+    def __init__(self, account: Account) -> None:
+        self._layers = account.layers
+        self._known: dict[bytes, list[int]] = {}
+
+    def touching(self, path: bytes) -> list[int]:
+        """Return the numbers of the layers that touched a resolved path."""
+        known = self._known.get(path)
+        if known is None:
+            known = self._known[path] = [each.layer.index for each in self._layers if path in each.touched]
+        return known
+
+    def at(self, path: bytes, count: int) -> Node | None:
+        """Return what the lowest `count` layers have at a resolved path other than the root."""
+        touching = self.touching(path)
+        before = bisect_left(touching, count)
+        return self._layers[touching[before - 1]].touched[path][1] if before else None
+
+    def resolve(self, path: bytes, count: int, *, follow: bool, limit: int) -> tuple[bytes, tuple[bytes, ...]] | None:
+        """Return the resolved path in the lowest `count` layers, and the links followed; None if nothing is there."""
+        names: list[bytes] = []
+        links: list[bytes] = []
+        rest = path.split(b"/")[::-1]
+        while rest:
+            part = rest.pop()
+            if part in {b"", b"."}:
+                continue
+            if part == b"..":
+                del names[-1:]
+                continue
+            here = b"/".join([*names, part])
+            node = self.at(here, count)
+            if isinstance(node, Symlink) and (rest or follow):
+                links.append(here)
+                if len(links) > limit:
+                    return None
+                if node.target.startswith(b"/"):
+                    names.clear()
+                rest.extend(node.target.split(b"/")[::-1])
+                continue
+            if node is None or (rest and not isinstance(node, Directory)):
+                return None
+            names.append(part)
+        return b"/".join(names), tuple(links)
 
 
-def _found(trees: list[FileTree], path: bytes, *, follow: bool) -> Resolution | None:
-    """Return how the first tree that has a path resolves it."""
-    for tree in trees:
-        with contextlib.suppress(LinkError):
-            found = tree.resolve(path, follow=follow)
-            if found.node is not None and len(found.rest) <= 1:
-                return found
-    return None
-
-
-def _touch(account: LayerAccount, path: bytes, policy: Policy) -> Touch | None:
+def _touch(states: _States, account: LayerAccount, path: bytes) -> Touch:
     """Return what a layer did to a resolved path; contents of the same size are taken for equal."""
-    old, new = account.lower.at(path), account.upper.at(path)
+    old, new = account.touched[path]
     layer = account.layer
-    if old is new:
-        return None
     if new is None:
-        return _removal(account, path, policy)
+        return _removal(states, account, path)
     if old is None or kind_of(path, old, new) == "added":
         return Touch(layer=layer, what="added", node=new)
     aspects, _ = compare(old, new)
-    if aspects:
-        return Touch(layer=layer, what="changed", aspects=aspects, node=new)
-    if isinstance(new, Directory) and isinstance(old, Directory) and _described(old) == _described(new):
-        return None  # Only what is in it has changed.
-    return Touch(layer=layer, what="repeated", node=new)
+    return Touch(layer=layer, what="changed" if aspects else "repeated", aspects=aspects, node=new)
 
 
-def _described(node: Directory) -> tuple[int, bool]:
-    """Return the layer that describes a directory, and whether a path only implies it."""
-    return node.layer, node.implicit
-
-
-def _removal(account: LayerAccount, path: bytes, policy: Policy) -> Touch:
-    layer = account.layer
+def _removal(states: _States, account: LayerAccount, path: bytes) -> Touch:
+    layer, count = account.layer, account.layer.index + 1
     above, _ = parent_and_name(path)
-    while account.upper.at(above) is None:
+    while above and states.at(above, count) is None:
         above, _ = parent_and_name(above)
-    if not isinstance(account.upper.at(above), Directory):
+    if above and not isinstance(states.at(above, count), Directory):
         return Touch(layer=layer, what="hidden", by=above)
-    best: tuple[int, Touch] | None = None
-    for is_whiteout, place in _places(account, policy):
-        if place == path or not place or path.startswith(place + b"/"):
-            kind: Literal["whiteout", "opaque"] = "whiteout" if is_whiteout else "opaque"
-            if (is_whiteout or place != path) and (best is None or len(place) > best[0]):
-                best = len(place), Touch(layer=layer, what="removed", marker=kind, by=place)
-    # Without a marker, the directory was something else for a while within the layer.
-    return best[1] if best is not None else Touch(layer=layer, what="hidden", by=above)
-
-
-def _places(account: LayerAccount, policy: Policy) -> Iterator[tuple[bool, bytes]]:
-    """Yield whether each marker is a whiteout, and the resolved path that it removes or empties."""
-    root, limit, follow = account.lower.root, account.lower.limits.links, policy.parents == "follow"
-    for marker in account.markers:
-        is_whiteout = isinstance(marker, Whiteout)
-        parent, name = parent_and_name(marker.path) if is_whiteout else (marker.path, b"")
-        with contextlib.suppress(LinkError):
-            found = resolve(root, parent, follow=follow, follow_last=follow, limit=limit, lexical_dotdot=True)
-            if not found.rest:
-                yield is_whiteout, b"/".join([*found.names, name] if name else found.names)
+    best: tuple[bytes, bool] | None = None
+    for place, is_opaque in account.places:
+        covers = (place == path and not is_opaque) or not place or path.startswith(place + b"/")
+        if covers and (best is None or len(place) > len(best[0])):
+            best = place, is_opaque
+    if best is None:  # The directory was something else for a while within the layer.
+        return Touch(layer=layer, what="hidden", by=above)
+    return Touch(layer=layer, what="removed", marker="opaque" if best[1] else "whiteout", by=best[0])
 
 
 def _certain(touches: list[Touch], account: Account, path: bytes, tracker: ProgressTracker) -> Iterator[Touch]:
     """Yield the touches, after comparing contents that may differ."""
     doubtful: dict[int, tuple[File, File]] = {}
     for touch in touches:
-        old = account.layers[touch.layer.index].lower.at(path)
-        if isinstance(old, File) and isinstance(touch.node, File) and compare(old, touch.node)[1]:
-            doubtful[touch.layer.index] = old, touch.node
-    digests = _digests([account_layer.layer for account_layer in account.layers], path, doubtful, tracker)
+        old, new = account.layers[touch.layer.index].touched[path]
+        if isinstance(old, File) and isinstance(new, File) and compare(old, new)[1]:
+            doubtful[touch.layer.index] = old, new
+    digests = _digests([each.layer for each in account.layers], path, doubtful, tracker)
     for touch in touches:
         pair = doubtful.get(touch.layer.index)
         if pair is not None and digests[pair[0].inode] != digests[pair[1].inode]:

@@ -33,6 +33,9 @@ CASES = [
     ("oci-layers fsck oci:layout --repair arch", "archive.tar"),
     ("oci-layers du lay", "layout/"),
     ("oci-layers cat archive.tar arch", "arch"),
+    ("oci-layers layers oci-archive:arch", "oci-archive:archive.tar"),
+    ("oci-layers why arch", "archive.tar"),
+    ("oci-layers export archive.tar -o roof", "roof.txt"),
     ("oci-layers explain missing", "missing-parent"),
     ("oci-layers explain DSC-23 missing", "missing-parent"),
 ]
@@ -160,6 +163,7 @@ def test_fish_shows_the_short_help_of_verbs(here, script):
         timeout=60,
     )
     assert done.stdout.splitlines() == [
+        "layers\tshow what each layer did, and what is wasted",
         "lint\tcheck layers for errors and doubtful entries",
         "ls\tlist a directory of the merged file system",
     ]

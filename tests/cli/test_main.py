@@ -14,6 +14,7 @@ from tests.support.layers import image as make_image
 
 VERBS = (
     *("unpack", "ls", "cat", "tree"),
+    *("layers", "why", "export"),
     *("images", "refs", "inspect"),
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),

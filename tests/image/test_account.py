@@ -8,7 +8,6 @@ from hypothesis import given
 from oci_layers import Limits, Policy, open_image
 from oci_layers.errors import DigestMismatchError, LimitError
 from oci_layers.image import Tally
-from oci_layers.image.account import compare, differences
 from oci_layers.layer import apply, decode
 from oci_layers.tree import File, FileTree
 from tests.property.test_merge_model import facts
@@ -141,28 +140,6 @@ def test_damage_and_limits_raise_as_for_the_tree(tmp_path):
     with open_image(name) as opened, pytest.raises(DigestMismatchError) as damaged:
         opened.account()
     assert damaged.value.expected == digest
-
-
-def test_compare_names_what_differs():
-    tree, other = FileTree(), FileTree()
-    one = [f("f", "12"), sym("l", "a"), char("c", 1, 3), d("d/"), f("t", "")]
-    two = [
-        f("f", "123", mode=0o600, uid=1, mtime_ns=5, xattrs={b"user.k": b"v"}),
-        sym("l", "b"),
-        char("c", 1, 4),
-        d("d/", gid=1),
-        d("t/", mode=0o644),
-    ]
-    apply(decode(one), tree)
-    apply(decode(two), other)
-    found = {path: compare(old, new)[0] for path, old, new in differences(tree, other) if path}
-    assert found == {
-        b"c": ("device",),
-        b"d": ("owner",),
-        b"f": ("content", "mode", "owner", "times", "xattrs"),
-        b"l": ("target",),
-        b"t": ("type",),
-    }
 
 
 # --- The model: one tree, walked as a whole after each layer ----------------------------------------------------------

@@ -10,7 +10,8 @@ from oci_layers.cli.options import image_arguments, opened
 from oci_layers.cli.output import columns, counted, human_bytes, made_by, path_json, print_json, shades
 from oci_layers.cli.progress import progress
 from oci_layers.errors import escape
-from oci_layers.image.account import Account, Kind, LayerAccount, Tally
+from oci_layers.image.account import Account, LayerAccount, Tally
+from oci_layers.image.differences import Kind
 
 __all__ = ["add"]
 
