@@ -34,6 +34,7 @@ EXIT_CODES = (
 _VERBS = (
     *("unpack", "ls", "cat", "tree"),
     *("images", "refs", "inspect"),
+    *("diff",),
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),

@@ -26,6 +26,8 @@ __all__ = [
     "opened_layout",
     "opened_place",
     "place_arguments",
+    "policy_arguments",
+    "policy_of",
     "progress_argument",
     "require_layer",
 ]
@@ -42,25 +44,37 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) ->
     choice_arguments(parser, "which of several images (default: that for this machine)")
     if policy:
         progress_argument(parser)
-        parser.add_argument(
-            "--threads",
-            type=_threads,
-            metavar="N",
-            help="threads per layer, 1 to 4 (default: two for each CPU, at most 4)",
-        )
-        parser.add_argument(
-            "--policy",
-            choices=("default", "strict", "lenient"),
-            default="default",
-            help="how to treat layer entries that the spec leaves undefined or forbids; lenient also follows links to "
-            "blobs",
-        )
-        parser.add_argument(
-            "--parents",
-            choices=("follow", "replace"),
-            help="symbolic links in the parents of an entry: follow them inside the root, or replace them by "
-            "directories, as overlayfs does",
-        )
+        policy_arguments(parser)
+
+
+def policy_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--threads`, and how layers are merged: `--policy` and `--parents`."""
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        metavar="N",
+        help="threads per layer, 1 to 4 (default: two for each CPU, at most 4)",
+    )
+    parser.add_argument(
+        "--policy",
+        choices=("default", "strict", "lenient"),
+        default="default",
+        help="how to treat layer entries that the spec leaves undefined or forbids; lenient also follows links to blobs",
+    )
+    parser.add_argument(
+        "--parents",
+        choices=("follow", "replace"),
+        help="symbolic links in the parents of an entry: follow them inside the root, or replace them by directories, "
+        "as overlayfs does",
+    )
+
+
+def policy_of(options: argparse.Namespace) -> Policy:
+    """Return the policy of `policy_arguments`; the default without them."""
+    policy = Policy.preset(getattr(options, "policy", "default"))
+    if getattr(options, "parents", None):
+        policy = attrs.evolve(policy, parents=options.parents)
+    return policy
 
 
 def progress_argument(parser: argparse.ArgumentParser) -> None:
@@ -160,9 +174,7 @@ def opened(options: argparse.Namespace, *, held: int | None = None) -> Iterator[
     limits = limits_of(options)
     if held is not None:
         limits = attrs.evolve(limits, content_bytes=min(held, limits.content_bytes))
-    policy = Policy.preset(getattr(options, "policy", "default"))
-    if getattr(options, "parents", None):
-        policy = attrs.evolve(policy, parents=options.parents)
+    policy = policy_of(options)
     with open_image(
         options.image,
         ref=options.ref,

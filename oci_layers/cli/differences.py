@@ -1,0 +1,229 @@
+"""Differences between two trees as lines for a person and as JSON, with the lines that differ in text files.
+
+The size of a difference is what it adds to the bytes of all files, of which each counts once, whatever its names.
+"""
+
+import difflib
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from oci_layers.cli.output import human_bytes, node_json, one_line, path_json
+from oci_layers.errors import escape
+from oci_layers.layer.difference import Difference
+from oci_layers.tree.node import Device, Directory, File, Node, Symlink
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["Totals", "difference_json", "difference_lines", "is_below", "signed_bytes"]
+
+_LETTERS = {"added": "A", "changed": "C", "removed": "D"}
+_TEXT_BYTES = 1 << 17
+"""The size of the largest file of which lines are shown."""
+_CONTEXT = 3
+_NANO = 10**9
+
+
+def is_below(path: bytes, tops: Sequence[bytes]) -> bool:
+    """Tell whether a path is at or below one of some paths; any is if there are none."""
+    return not tops or any(not top or path == top or path.startswith(top + b"/") for top in tops)
+
+
+def signed_bytes(count: int) -> str:
+    """Return a number of bytes that were gained or lost, such as `+1.5 MB`; `-` for none."""
+    return f"{'-' if count < 0 else '+'}{human_bytes(abs(count))}" if count else "-"
+
+
+@attrs.define
+class Totals:
+    """Counts differences."""
+
+    kinds: Counter[str] = attrs.field(factory=Counter)
+    bytes: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.kinds.total()
+
+    def counted(self, found: Iterable[Difference], old: FileTree, new: FileTree) -> Iterator[tuple[Difference, int]]:
+        """Yield differences, each with its size, and count them."""
+        for each in found:
+            size = _bytes(each.path, each.new, new) - _bytes(each.path, each.old, old)
+            self.kinds[each.kind] += 1
+            self.bytes += size
+            yield each, size
+
+    def json(self) -> dict[str, int]:
+        """Return them as a JSON object."""
+        return {**{kind: self.kinds[kind] for kind in _LETTERS}, "bytes": self.bytes}
+
+    def __str__(self) -> str:
+        if not self.count:
+            return "no differences"
+        numbers = ", ".join(f"{self.kinds[kind]} {kind}" for kind in _LETTERS if self.kinds[kind])
+        return f"{numbers}: {signed_bytes(self.bytes)}" if self.bytes else numbers
+
+
+def _bytes(path: bytes, node: Node | None, tree: FileTree) -> int:
+    """Return the size of a file; 0 for anything else, and for all names of a file but the first."""
+    if not isinstance(node, File):
+        return 0
+    return node.content.size if path == min(tree.link_names(node.inode), default=path) else 0
+
+
+def difference_lines(each: Difference, size: int, old: FileTree, new: FileTree, *, content: bool) -> Iterator[str]:
+    """Yield the line of a difference and, with `content`, the lines that differ."""
+    node = each.old if each.new is None else each.new
+    assert node is not None
+    name = escape(b"/" + each.path) + ("/" if isinstance(node, Directory) and each.path else "")
+    if isinstance(node, Symlink):
+        name += f" -> {escape(node.target)}"
+    notes = ", ".join(_notes(each, old, new))
+    yield f"{_LETTERS[each.kind]} {signed_bytes(size):>9}  {name}{f'  ({notes})' if notes else ''}\n"
+    if content:
+        for line in _text_diff(each):
+            yield f"    {one_line(line)}\n"
+
+
+def _notes(each: Difference, old: FileTree, new: FileTree) -> Iterator[str]:
+    """Yield what there is to say about a difference."""
+    before, after = each.old, each.new
+    if before is None or after is None:
+        node = before if after is None else after
+        assert node is not None
+        if not isinstance(node, File | Directory | Symlink):
+            yield _kind(node)
+        if after is not None and (joined := _joined(each.path, after, new, old)) is not None:
+            yield f"hard link to {joined}"
+        return
+    for what in each.what:
+        yield _note(what, each, before, after, old, new)
+
+
+def _note(what: str, each: Difference, before: Node, after: Node, old: FileTree, new: FileTree) -> str:
+    match what:
+        case "type":
+            return f"{_kind(before)} -> {_kind(after)}"
+        case "content" if isinstance(before, File) and isinstance(after, File):
+            sizes = human_bytes(before.content.size), human_bytes(after.content.size)
+            return f"content {sizes[0]} -> {sizes[1]}" if sizes[0] != sizes[1] else "content"
+        case "target" if isinstance(before, Symlink):
+            return f"was -> {escape(before.target)}"
+        case "device":
+            return f"{_kind(before)} -> {_kind(after)}"
+        case "links":
+            joined, was = _joined(each.path, after, new, old), _joined(each.path, before, old, new)
+            return f"no hard link to {was} any more" if joined is None else f"hard link to {joined}"
+        case "mode":
+            return f"mode {before.mode:04o} -> {after.mode:04o}"
+        case "owner":
+            return f"owner {before.uid}:{before.gid} -> {after.uid}:{after.gid}"
+        case "mtime":
+            if each.what != ("mtime",):
+                return "mtime"
+            times = _time(before.mtime_ns), _time(after.mtime_ns)
+            return f"mtime {times[0]} -> {times[1]}"
+        case _:
+            return f"xattrs {', '.join(_xattrs(before, after))}"
+
+
+def _kind(node: Node) -> str:
+    if isinstance(node, Device):
+        return f"{node.kind} device {node.major},{node.minor}"
+    return type(node).__name__.lower()
+
+
+def _joined(path: bytes, node: Node, tree: FileTree, other: FileTree) -> str | None:
+    """Return another name of a file, one that the other tree has, too, or the first; None for the first itself."""
+    if isinstance(node, Directory):
+        return None
+    names = sorted(tree.link_names(node.inode))
+    known = [name for name in names if name != path and other.at(name) is not None]
+    found = (known or names or [path])[0]
+    return None if found == path else escape(b"/" + found)
+
+
+def _xattrs(before: Node, after: Node) -> Iterator[str]:
+    for name in sorted(before.xattrs.keys() | after.xattrs.keys()):
+        if name not in before.xattrs:
+            yield f"+{escape(name)}"
+        elif name not in after.xattrs:
+            yield f"-{escape(name)}"
+        elif before.xattrs[name] != after.xattrs[name]:
+            yield escape(name)
+
+
+def _time(mtime_ns: int) -> str:
+    seconds, rest = divmod(mtime_ns, _NANO)
+    try:
+        text = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        text = str(seconds)
+    return f"{text}.{rest:09}" if rest else text
+
+
+def difference_json(
+    each: Difference, size: int, old: FileTree, new: FileTree, *, content: bool
+) -> dict[str, Any]:  # Any: JSON
+    """Return a difference as a JSON object."""
+    value = {
+        **path_json(b"/" + each.path),
+        "change": each.kind,
+        "what": list(each.what),
+        "bytes": size,
+        "old": _node_json(each.path, each.old, old),
+        "new": _node_json(each.path, each.new, new),
+    }
+    if content:
+        value["diff"] = list(_text_diff(each))
+    return value
+
+
+def _node_json(path: bytes, node: Node | None, tree: FileTree) -> dict[str, Any] | None:  # Any: JSON
+    if node is None:
+        return None
+    value = node_json(path, node)
+    value.pop("path")
+    value.pop("path_base64", None)
+    if not isinstance(node, Directory):
+        value["nlink"] = tree.link_count(node)
+    return value
+
+
+def _text_diff(each: Difference) -> Iterator[str]:
+    """Yield the unified diff of a file, without the lines that name it; nothing unless both sides are short texts."""
+    if each.old is not None and each.new is not None and "content" not in each.what:
+        return
+    texts = [_text(node) for node in (each.old, each.new)]
+    if texts[0] is None or texts[1] is None:
+        return
+    lines = difflib.unified_diff(*(_lines(text) for text in texts if text is not None), n=_CONTEXT)
+    next(lines, None)
+    next(lines, None)
+    for line in lines:
+        yield line.removesuffix("\n")
+        if not line.endswith("\n"):
+            yield "\\ No newline at end of file"
+
+
+def _lines(text: str) -> list[str]:
+    """Return lines with their ends; only a newline ends one."""
+    lines = [f"{line}\n" for line in text.split("\n")]
+    last = lines.pop().removesuffix("\n")
+    return [*lines, last] if last else lines
+
+
+def _text(node: Node | None) -> str | None:
+    """Return the content of a short text file, nothing for a missing one, and None for anything else."""
+    if node is None:
+        return ""
+    if not isinstance(node, File) or node.content.size > _TEXT_BYTES:
+        return None
+    try:
+        text = b"".join(node.content.chunks()).decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
