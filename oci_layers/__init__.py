@@ -27,6 +27,8 @@ What is read, and what is written:
     to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
     from any of these to another         oci.copy(NAME, NAME)
     a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
+    a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR)
+    a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)
 
     >>> with tempfile.TemporaryDirectory() as work:
     ...     copied = oci.copy("oci:tests/data/image:lighthouse", f"oci:{work}/store:1.0")
@@ -102,6 +104,7 @@ The rooms, in the order in which bytes pass through them; each imports only room
     spec                                 the documents as values
     validation, verify, lint             the checks
     image, store                         documents, layers and tree of one image; images by their names
+    build                                new layers, of files, trees, changes and tars, into a store
     testing                              the tests that your own store has to pass
 
 `help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a
@@ -117,6 +120,9 @@ from oci_layers._lazy import lazy
 
 if TYPE_CHECKING:
     from oci_layers._version import __version__
+    from oci_layers.build.begin import edit, scratch
+    from oci_layers.build.rebase import rebase
+    from oci_layers.build.squash import squash
     from oci_layers.disk.owner import Owner
     from oci_layers.disk.scan import scan
     from oci_layers.errors import OCIError, format_error
@@ -174,15 +180,19 @@ __all__ = [
     "decode",
     "diff",
     "du",
+    "edit",
     "format_error",
     "fsck",
     "gc",
     "list_images",
     "open_image",
     "read_tar",
+    "rebase",
     "scan",
     "schema",
     "schema_errors",
+    "scratch",
+    "squash",
     "validate",
     "verify_image",
 ]
@@ -213,21 +223,26 @@ _HOMES = {
     "decode": "layer.decode",
     "diff": "layer.diff",
     "du": "store.du",
+    "edit": "build.begin",
     "format_error": "errors",
     "fsck": "store.fsck",
     "gc": "store.gc",
     "list_images": "store.listing",
     "open_image": "store.open",
     "read_tar": "tar.reader",
+    "rebase": "build.rebase",
     "scan": "disk.scan",
     "schema": "validation.schema",
     "schema_errors": "validation.schema",
+    "scratch": "build.begin",
+    "squash": "build.squash",
     "validate": "validation.rules",
     "verify_image": "verify.image",
 }
 
 _ROOMS = (
     "blob",
+    "build",
     "disk",
     "errors",
     "image",

@@ -14,10 +14,10 @@ import attrs
 from oci_layers.cli.output import human_bytes, node_json, one_line, path_json
 from oci_layers.errors import escape
 from oci_layers.layer.difference import Difference
-from oci_layers.tree.node import Device, Directory, File, Node, Symlink
+from oci_layers.tree.node import Device, Directory, File, Leaf, Node, Symlink
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["Totals", "difference_json", "difference_lines", "is_below", "signed_bytes"]
+__all__ = ["Pair", "Totals", "difference_json", "difference_lines", "is_below", "signed_bytes"]
 
 _LETTERS = {"added": "A", "changed": "C", "removed": "D"}
 _TEXT_BYTES = 1 << 17
@@ -36,6 +36,57 @@ def signed_bytes(count: int) -> str:
     return f"{'-' if count < 0 else '+'}{human_bytes(abs(count))}" if count else "-"
 
 
+class _Names:
+    """The names of the files of a tree that have several, seen from another tree."""
+
+    def __init__(self, tree: FileTree, other: FileTree) -> None:
+        self._tree = tree
+        self._other = other
+        self._known: dict[int, tuple[bytes | None, bytes | None, bytes]] = {}
+
+    def size(self, path: bytes, node: Node | None) -> int:
+        """Return the size of a file at one of its names; 0 at the others, and for anything else.
+
+        That name is one that both trees have, if there is one.
+        """
+        if not isinstance(node, File):
+            return 0
+        found = self._first(path, node)
+        return node.content.size if path == (found[0] or found[2]) else 0
+
+    def joined(self, path: bytes, node: Node) -> str | None:
+        """Return the name to which a name is a hard link: one that both trees have, or the first; None for that."""
+        if isinstance(node, Directory):
+            return None
+        first, second, new = self._first(path, node)
+        found = first or new if (first or new) != path else second
+        return None if found is None else escape(b"/" + found)
+
+    def _first(self, path: bytes, node: Leaf) -> tuple[bytes | None, bytes | None, bytes]:
+        """Return the first two names of a file that the other tree has, too, and the first that is there."""
+        if node.inode not in self._known:
+            names = sorted(self._tree.link_names(node.inode))
+            if not names:
+                return None, None, path
+            both = [*(name for name in names if self._other.at(name) is not None), None, None]
+            self._known[node.inode] = both[0], both[1], names[0]
+        return self._known[node.inode]
+
+
+class Pair:
+    """Two trees, and how their differences are shown."""
+
+    def __init__(self, old: FileTree, new: FileTree, *, content: bool) -> None:
+        """Take both trees; with `content`, the lines that differ in text files are shown."""
+        self.content = content
+        self.old_tree, self.new_tree = old, new
+        self.old, self.new = _Names(old, new), _Names(new, old)
+
+    def size(self, each: Difference) -> int:
+        """Return what a difference adds to the bytes of all files."""
+        return self.new.size(each.path, each.new) - self.old.size(each.path, each.old)
+
+
 @attrs.define
 class Totals:
     """Counts differences."""
@@ -48,10 +99,10 @@ class Totals:
         """How many there are."""
         return self.kinds.total()
 
-    def counted(self, found: Iterable[Difference], old: FileTree, new: FileTree) -> Iterator[tuple[Difference, int]]:
+    def counted(self, found: Iterable[Difference], pair: Pair) -> Iterator[tuple[Difference, int]]:
         """Yield differences, each with its size, and count them."""
         for each in found:
-            size = _bytes(each.path, each.new, new) - _bytes(each.path, each.old, old)
+            size = pair.size(each)
             self.kinds[each.kind] += 1
             self.bytes += size
             yield each, size
@@ -67,28 +118,21 @@ class Totals:
         return f"{numbers}: {signed_bytes(self.bytes)}" if self.bytes else numbers
 
 
-def _bytes(path: bytes, node: Node | None, tree: FileTree) -> int:
-    """Return the size of a file; 0 for anything else, and for all names of a file but the first."""
-    if not isinstance(node, File):
-        return 0
-    return node.content.size if path == min(tree.link_names(node.inode), default=path) else 0
-
-
-def difference_lines(each: Difference, size: int, old: FileTree, new: FileTree, *, content: bool) -> Iterator[str]:
+def difference_lines(each: Difference, size: int, pair: Pair) -> Iterator[str]:
     """Yield the line of a difference and, with `content`, the lines that differ."""
     node = each.old if each.new is None else each.new
     assert node is not None
     name = escape(b"/" + each.path) + ("/" if isinstance(node, Directory) and each.path else "")
     if isinstance(node, Symlink):
         name += f" -> {escape(node.target)}"
-    notes = ", ".join(_notes(each, old, new))
+    notes = ", ".join(_notes(each, pair))
     yield f"{_LETTERS[each.kind]} {signed_bytes(size):>9}  {name}{f'  ({notes})' if notes else ''}\n"
-    if content:
+    if pair.content:
         for line in _text_diff(each):
             yield f"    {one_line(line)}\n"
 
 
-def _notes(each: Difference, old: FileTree, new: FileTree) -> Iterator[str]:
+def _notes(each: Difference, pair: Pair) -> Iterator[str]:
     """Yield what there is to say about a difference."""
     before, after = each.old, each.new
     if before is None or after is None:
@@ -96,14 +140,14 @@ def _notes(each: Difference, old: FileTree, new: FileTree) -> Iterator[str]:
         assert node is not None
         if not isinstance(node, File | Directory | Symlink):
             yield _kind(node)
-        if after is not None and (joined := _joined(each.path, after, new, old)) is not None:
+        if after is not None and (joined := pair.new.joined(each.path, after)) is not None:
             yield f"hard link to {joined}"
         return
     for what in each.what:
-        yield _note(what, each, before, after, old, new)
+        yield _note(what, each, before, after, pair)
 
 
-def _note(what: str, each: Difference, before: Node, after: Node, old: FileTree, new: FileTree) -> str:
+def _note(what: str, each: Difference, before: Node, after: Node, pair: Pair) -> str:
     match what:
         case "type":
             return f"{_kind(before)} -> {_kind(after)}"
@@ -115,7 +159,7 @@ def _note(what: str, each: Difference, before: Node, after: Node, old: FileTree,
         case "device":
             return f"{_kind(before)} -> {_kind(after)}"
         case "links":
-            joined, was = _joined(each.path, after, new, old), _joined(each.path, before, old, new)
+            joined, was = pair.new.joined(each.path, after), pair.old.joined(each.path, before)
             return f"no hard link to {was} any more" if joined is None else f"hard link to {joined}"
         case "mode":
             return f"mode {before.mode:04o} -> {after.mode:04o}"
@@ -134,16 +178,6 @@ def _kind(node: Node) -> str:
     if isinstance(node, Device):
         return f"{node.kind} device {node.major},{node.minor}"
     return type(node).__name__.lower()
-
-
-def _joined(path: bytes, node: Node, tree: FileTree, other: FileTree) -> str | None:
-    """Return another name of a file, one that the other tree has, too, or the first; None for the first itself."""
-    if isinstance(node, Directory):
-        return None
-    names = sorted(tree.link_names(node.inode))
-    known = [name for name in names if name != path and other.at(name) is not None]
-    found = (known or names or [path])[0]
-    return None if found == path else escape(b"/" + found)
 
 
 def _xattrs(before: Node, after: Node) -> Iterator[str]:
@@ -165,19 +199,17 @@ def _time(mtime_ns: int) -> str:
     return f"{text}.{rest:09}" if rest else text
 
 
-def difference_json(
-    each: Difference, size: int, old: FileTree, new: FileTree, *, content: bool
-) -> dict[str, Any]:  # Any: JSON
+def difference_json(each: Difference, size: int, pair: Pair) -> dict[str, Any]:  # Any: JSON
     """Return a difference as a JSON object."""
     value = {
         **path_json(b"/" + each.path),
         "change": each.kind,
         "what": list(each.what),
         "bytes": size,
-        "old": _node_json(each.path, each.old, old),
-        "new": _node_json(each.path, each.new, new),
+        "old": _node_json(each.path, each.old, pair.old_tree),
+        "new": _node_json(each.path, each.new, pair.new_tree),
     }
-    if content:
+    if pair.content:
         value["diff"] = list(_text_diff(each))
     return value
 
@@ -197,10 +229,11 @@ def _text_diff(each: Difference) -> Iterator[str]:
     """Yield the unified diff of a file, without the lines that name it; nothing unless both sides are short texts."""
     if each.old is not None and each.new is not None and "content" not in each.what:
         return
-    texts = [_text(node) for node in (each.old, each.new)]
-    if texts[0] is None or texts[1] is None:
+    old = _text(each.old)
+    new = None if old is None else _text(each.new)
+    if old is None or new is None:
         return
-    lines = difflib.unified_diff(*(_lines(text) for text in texts if text is not None), n=_CONTEXT)
+    lines = difflib.unified_diff(_lines(old), _lines(new), n=_CONTEXT)
     next(lines, None)
     next(lines, None)
     for line in lines:

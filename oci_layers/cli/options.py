@@ -59,7 +59,8 @@ def policy_arguments(parser: argparse.ArgumentParser) -> None:
         "--policy",
         choices=("default", "strict", "lenient"),
         default="default",
-        help="how to treat layer entries that the spec leaves undefined or forbids; lenient also follows links to blobs",
+        help="how to treat layer entries that the spec leaves undefined or forbids; lenient also follows links to "
+        "blobs",
     )
     parser.add_argument(
         "--parents",

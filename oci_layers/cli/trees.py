@@ -11,7 +11,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, Literal
+from typing import IO, Literal
 
 import attrs
 
@@ -123,7 +123,7 @@ def opened_layer_file(name: str, limits: Limits, temporary_directory: str | None
         OSError: The file cannot be read.
     """
     with contextlib.ExitStack() as opened:
-        stream: BinaryIO = sys.stdin.buffer
+        stream: IO[bytes] = sys.stdin.buffer
         if name != "-":
             stream = opened.enter_context(open(ImageName.parse(name).place, "rb", buffering=0))
         try:
@@ -179,7 +179,7 @@ def opened_source(name: str, options: argparse.Namespace) -> Iterator[Source]:
 class _Bytes:
     """A stream that closing leaves open."""
 
-    stream: BinaryIO
+    stream: IO[bytes]
 
     def read(self, size: int, /) -> bytes:
         return self.stream.read(size)

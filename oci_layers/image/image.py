@@ -220,7 +220,7 @@ class Image:
             if mine.diff_id != its.diff_id:
                 break
             count += 1
-        tree, report = other._merged(count, chosen)
+        tree, report = other._merged(count, chosen)  # noqa: SLF001  # a method of this class
         with self._merging:
             self._trees.setdefault((count, chosen), (tree, report))
         return count

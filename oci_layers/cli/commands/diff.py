@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import assert_never, get_args
 
-from oci_layers.cli.differences import Totals, difference_json, difference_lines, is_below
+from oci_layers.cli.differences import Pair, Totals, difference_json, difference_lines, is_below
 from oci_layers.cli.options import place_arguments, policy_arguments, policy_of, progress_argument
 from oci_layers.cli.output import counted, json_text, print_json
 from oci_layers.cli.progress import progress
@@ -76,20 +76,20 @@ def _diff(options: argparse.Namespace) -> int:
     totals = Totals()
     with _opened(options) as (old, new):
         found = differences(old, new, content=options.compare, ignore=ignore)
-        chosen = totals.counted((each for each in found if is_below(each.path, below)), old, new)
-        _print(chosen, old, new, totals, options)
+        pair = Pair(old, new, content=options.content)
+        _print(totals.counted((each for each in found if is_below(each.path, below)), pair), pair, totals, options)
     return 1 if totals.count else 0
 
 
 def _print(
-    found: Iterator[tuple[Difference, int]], old: FileTree, new: FileTree, totals: Totals, options: argparse.Namespace
+    found: Iterator[tuple[Difference, int]], pair: Pair, totals: Totals, options: argparse.Namespace
 ) -> None:
     if options.format == "text":
         for each, size in found:
-            sys.stdout.writelines(difference_lines(each, size, old, new, content=options.content))
+            sys.stdout.writelines(difference_lines(each, size, pair))
         print(totals)
         return
-    rows = (difference_json(each, size, old, new, content=options.content) for each, size in found)
+    rows = (difference_json(each, size, pair) for each, size in found)
     if options.format == "jsonl":
         sys.stdout.writelines(json_text(row) + "\n" for row in rows)
         return
