@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from oci_layers.cli.output import human_bytes, node_json, one_line, path_json
+from oci_layers.cli.trees import OPAQUE
 from oci_layers.errors import escape
 from oci_layers.layer.difference import Difference
 from oci_layers.tree.node import Device, Directory, File, Leaf, Node, Symlink
@@ -76,10 +77,22 @@ class _Names:
 class Pair:
     """Two trees, and how their differences are shown."""
 
-    def __init__(self, old: FileTree, new: FileTree, *, content: bool) -> None:
-        """Take both trees; with `content`, the lines that differ in text files are shown."""
+    def __init__(
+        self, old: FileTree, new: FileTree, *, content: bool, markers: bool, layered: tuple[bool, bool]
+    ) -> None:
+        """Take both trees.
+
+        Args:
+            old: The first tree.
+            new: The second tree.
+            content: Whether the lines that differ in text files are shown.
+            markers: Whether the trees are upper directories of mounts, which have markers.
+            layered: Whether the nodes of each tree have the number of a layer.
+        """
         self.content = content
-        self.old_tree, self.new_tree = old, new
+        self.markers = markers
+        self.layered = layered
+        self.trees = old, new
         self.old, self.new = _Names(old, new), _Names(new, old)
 
     def size(self, each: Difference) -> int:
@@ -139,7 +152,7 @@ def _notes(each: Difference, pair: Pair) -> Iterator[str]:
         node = before if after is None else after
         assert node is not None
         if not isinstance(node, File | Directory | Symlink):
-            yield _kind(node)
+            yield _kind(node, pair)
         if after is not None and (joined := pair.new.joined(each.path, after)) is not None:
             yield f"hard link to {joined}"
         return
@@ -150,14 +163,14 @@ def _notes(each: Difference, pair: Pair) -> Iterator[str]:
 def _note(what: str, each: Difference, before: Node, after: Node, pair: Pair) -> str:
     match what:
         case "type":
-            return f"{_kind(before)} -> {_kind(after)}"
+            return f"{_kind(before, pair)} -> {_kind(after, pair)}"
         case "content" if isinstance(before, File) and isinstance(after, File):
             sizes = human_bytes(before.content.size), human_bytes(after.content.size)
             return f"content {sizes[0]} -> {sizes[1]}" if sizes[0] != sizes[1] else "content"
         case "target" if isinstance(before, Symlink):
             return f"was -> {escape(before.target)}"
         case "device":
-            return f"{_kind(before)} -> {_kind(after)}"
+            return f"{_kind(before, pair)} -> {_kind(after, pair)}"
         case "links":
             joined, was = pair.new.joined(each.path, after), pair.old.joined(each.path, before)
             return f"no hard link to {was} any more" if joined is None else f"hard link to {joined}"
@@ -171,13 +184,20 @@ def _note(what: str, each: Difference, before: Node, after: Node, pair: Pair) ->
             times = _time(before.mtime_ns), _time(after.mtime_ns)
             return f"mtime {times[0]} -> {times[1]}"
         case _:
-            return f"xattrs {', '.join(_xattrs(before, after))}"
+            names = ", ".join(_xattrs(before, after))
+            return names.replace(OPAQUE.decode(), "opaque") if pair.markers else f"xattrs {names}"
 
 
-def _kind(node: Node) -> str:
+def _kind(node: Node, pair: Pair) -> str:
+    if pair.markers and _is_whiteout(node):
+        return "whiteout"
     if isinstance(node, Device):
         return f"{node.kind} device {node.major},{node.minor}"
     return type(node).__name__.lower()
+
+
+def _is_whiteout(node: Node) -> bool:
+    return isinstance(node, Device) and (node.kind, node.major, node.minor) == ("char", 0, 0)
 
 
 def _xattrs(before: Node, after: Node) -> Iterator[str]:
@@ -201,28 +221,33 @@ def _time(mtime_ns: int) -> str:
 
 def difference_json(each: Difference, size: int, pair: Pair) -> dict[str, Any]:  # Any: JSON
     """Return a difference as a JSON object."""
-    value = {
+    value: dict[str, Any] = {  # Any: JSON
         **path_json(b"/" + each.path),
         "change": each.kind,
         "what": list(each.what),
         "bytes": size,
-        "old": _node_json(each.path, each.old, pair.old_tree),
-        "new": _node_json(each.path, each.new, pair.new_tree),
+        "old": _node_json(each.path, each.old, pair, 0),
+        "new": _node_json(each.path, each.new, pair, 1),
     }
     if pair.content:
         value["diff"] = list(_text_diff(each))
     return value
 
 
-def _node_json(path: bytes, node: Node | None, tree: FileTree) -> dict[str, Any] | None:  # Any: JSON
+def _node_json(path: bytes, node: Node | None, pair: Pair, which: int) -> dict[str, Any] | None:  # Any: JSON
+    """Return a node of one of the trees, without its path."""
     if node is None:
         return None
     value = node_json(path, node)
-    value.pop("path")
-    value.pop("path_base64", None)
+    gone = {"path", "path_base64"} if pair.layered[which] else {"path", "path_base64", "layer"}
     if not isinstance(node, Directory):
-        value["nlink"] = tree.link_count(node)
-    return value
+        value["nlink"] = pair.trees[which].link_count(node)
+    if pair.markers and _is_whiteout(node):
+        return {"type": "whiteout"}
+    if pair.markers and OPAQUE in node.xattrs:
+        value["opaque"] = True
+        value["xattrs"].pop(OPAQUE.decode())
+    return {key: item for key, item in value.items() if key not in gone and item != {}}
 
 
 def _text_diff(each: Difference) -> Iterator[str]:

@@ -23,19 +23,23 @@ from oci_layers.cli.options import limits_of
 from oci_layers.errors import OCIError, PlaceMissingError, TarFormatError, escape
 from oci_layers.image.image import Image
 from oci_layers.layer.apply import apply
-from oci_layers.layer.change import Change
+from oci_layers.layer.change import Change, Opaque, Whiteout
 from oci_layers.layer.decode import decode
-from oci_layers.layer.overlay import to_upper
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.store.name import ImageName
 from oci_layers.store.open import open_image
 from oci_layers.tar.entry import Entry
 from oci_layers.tar.reader import read_tar
+from oci_layers.tree.editor import TreeEditor
+from oci_layers.tree.node import Device
+from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["LayerFile", "Source", "kind_of", "opened_layer_file", "opened_source"]
+__all__ = ["OPAQUE", "LayerFile", "Source", "kind_of", "opened_layer_file", "opened_source"]
 
+OPAQUE = b"trusted.overlay.opaque"
+"""The attribute of an opaque directory in a tree with markers."""
 _MARKS = frozenset({b"oci-layout", b"index.json", b"manifest.json"})
 """The files that make an archive one that holds images."""
 
@@ -90,16 +94,20 @@ class LayerFile:
         """
         return decode(self.entries(), policy=policy, limits=self.limits, source=self._section())
 
-    def tree(self, policy: Policy, *, as_upper: bool = False) -> FileTree:
-        """Return its tree alone; with `as_upper` as the upper directory of a mount, so that what it removes counts.
+    def tree(self, policy: Policy, *, with_markers: bool = False) -> FileTree:
+        """Return its tree alone; with `with_markers`, also what it removes from the layers below, if they have it.
+
+        A whiteout is a device 0:0, and an opaque directory has the attribute `OPAQUE`, as in an overlay mount.
 
         Raises:
             LayerError: As `changes`.
         """
         tree = FileTree(limits=self.limits)
-        changes = self.changes(policy)
+        markers: list[Whiteout | Opaque] = []
         try:
-            apply(to_upper(changes) if as_upper else changes, tree, policy=policy)
+            apply(_without(self.changes(policy), markers), tree, policy=policy)
+            if with_markers:
+                _mark(tree, markers)
         except OCIError as error:
             error.add_note(escape(self.name))
             raise
@@ -107,10 +115,34 @@ class LayerFile:
 
     def is_image(self) -> bool:
         """Tell whether it is an archive that holds images."""
-        return any(entry.name.removeprefix(b"./") in _MARKS for entry in self.entries())
+        try:
+            return any(entry.name.removeprefix(b"./") in _MARKS for entry in self.entries())
+        except OCIError as error:
+            error.add_note(escape(self.name))
+            raise
 
     def _section(self) -> SectionReader:
         return SectionReader(self.file, 0, self.file.size, own=False)
+
+
+def _without(changes: Iterator[Change], markers: list[Whiteout | Opaque]) -> Iterator[Change]:
+    """Yield changes without the markers, which are kept in a list."""
+    for change in changes:
+        if isinstance(change, Whiteout | Opaque):
+            markers.append(change)
+        else:
+            yield change
+
+
+def _mark(tree: FileTree, markers: list[Whiteout | Opaque]) -> None:
+    editor = TreeEditor(tree)
+    for marker in markers:
+        if isinstance(marker, Opaque):
+            here = editor.open_parent(marker.path)
+            editor.change(here.path, xattrs={**here.directory.xattrs, OPAQUE: b"y"})
+        elif tree.at(marker.path) is None:
+            parent, name = parent_and_name(marker.path)
+            editor.put(editor.open_parent(parent), name, Device(0, 0, 0, 0, kind="char"))
 
 
 @contextlib.contextmanager

@@ -74,16 +74,13 @@ def _diff(options: argparse.Namespace) -> int:
     ignore = [each for text in options.ignore for each in text.split(",")]
     below = [clean(to_bytes(path), clamp=True) for path in options.path]
     totals = Totals()
-    with _opened(options) as (old, new):
-        found = differences(old, new, content=options.compare, ignore=ignore)
-        pair = Pair(old, new, content=options.content)
+    with _opened(options) as pair:
+        found = differences(*pair.trees, content=options.compare, ignore=ignore)
         _print(totals.counted((each for each in found if is_below(each.path, below)), pair), pair, totals, options)
     return 1 if totals.count else 0
 
 
-def _print(
-    found: Iterator[tuple[Difference, int]], pair: Pair, totals: Totals, options: argparse.Namespace
-) -> None:
+def _print(found: Iterator[tuple[Difference, int]], pair: Pair, totals: Totals, options: argparse.Namespace) -> None:
     if options.format == "text":
         for each, size in found:
             sys.stdout.writelines(difference_lines(each, size, pair))
@@ -101,7 +98,7 @@ def _print(
 
 
 @contextlib.contextmanager
-def _opened(options: argparse.Namespace) -> Iterator[tuple[FileTree, FileTree]]:
+def _opened(options: argparse.Namespace) -> Iterator[Pair]:
     """Yield both trees, of which the contents can be read until the block ends."""
     counts = _counts(options)
     if options.a == options.b == "-":
@@ -112,13 +109,14 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[FileTree, FileTree]]:
         if counts != (None, None) and not (isinstance(a, Image) or isinstance(b, Image)):
             options.refuse("--layer and --layers are for images")
         policy = policy_of(options)
-        as_upper = isinstance(a, LayerFile) and isinstance(b, LayerFile)
+        markers = isinstance(a, LayerFile) and isinstance(b, LayerFile)
         with progress(options.progress) as show:
-            old = _tree(a, counts[0], policy, show, as_upper=as_upper)
+            old = _tree(a, counts[0], policy, show, with_markers=markers)
             if a is not b and isinstance(a, Image) and isinstance(b, Image):
                 b.share_tree(a, policy=policy)
-            new = _tree(b, counts[1], policy, show, as_upper=as_upper)
-        yield old, new
+            new = _tree(b, counts[1], policy, show, with_markers=markers)
+        layered = isinstance(a, Image), isinstance(b, Image)
+        yield Pair(old, new, content=options.content, markers=markers, layered=layered)
 
 
 def _counts(options: argparse.Namespace) -> tuple[int | None, int | None]:
@@ -141,7 +139,7 @@ def _counts(options: argparse.Namespace) -> tuple[int | None, int | None]:
 
 
 def _tree(
-    source: Source, layers: int | None, policy: Policy, show: Callable[[Progress], None] | None, *, as_upper: bool
+    source: Source, layers: int | None, policy: Policy, show: Callable[[Progress], None] | None, *, with_markers: bool
 ) -> FileTree:
     match source:
         case Image():
@@ -150,7 +148,7 @@ def _tree(
                 raise NameFormatError("number of layers", str(layers), f"{source.name} has {counted(count, 'layer')}")
             return source.tree(layers, policy=policy, progress=show)
         case LayerFile():
-            return source.tree(policy, as_upper=as_upper)
+            return source.tree(policy, with_markers=with_markers)
         case Path():
             return scan(source)
         case _:
