@@ -27,8 +27,8 @@ What is read, and what is written:
     to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
     from any of these to another         oci.copy(NAME, NAME)
     a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
-    a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR)
     a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)
+    a new image                          oci.edit(IMAGE) or oci.scratch(PLATFORM), .append(LAYER), .write(LAYOUT, REF)
 
     >>> with tempfile.TemporaryDirectory() as work:
     ...     copied = oci.copy("oci:tests/data/image:lighthouse", f"oci:{work}/store:1.0")
@@ -37,6 +37,11 @@ What is read, and what is written:
     ...         print(copied.blobs, oci.fsck(layout).ok, oci.gc(layout).kept, oci.du(layout).total)
     True
     7 True 7 3320
+    >>> memory, new = oci.store.MemoryRepository(), oci.scratch("linux/arm64").append(*oci.squash(image).layers)
+    >>> str(new.write(memory, "lit").platform), oci.edit(image).write(memory, "same").digest == image.descriptor.digest
+    ('linux/arm64', True)
+    >>> oci.rebase(image, image, image).put(memory.blobs).digest == image.descriptor.digest  # no change, the same bytes
+    True
     >>> listed: list[oci.ListedImage] = oci.list_images("tests/data/image")
     >>> listed[0].refs, listed[0].platform == oci.Platform.parse("linux/amd64")
     (('lighthouse',), True)
@@ -79,6 +84,7 @@ Checks return all findings, each with a rule, a severity and a location; `schema
 An error about an image is an `OCIError`, of a family that says what to do next; one of the system is an `OSError`:
 
     NameFormatError, ReferenceMissingError  ask for another name: `known` has those that exist
+    BaseMismatchError, LayerMissingError    name the base of the image, or a layer that it has
     PlaceMissingError, StoreError           another place; DestinationError: another DEST
     IntegrityError, CompressionError        fetch the image again; BlobMissingError: a blob of it is missing
     DocumentError                           the image is refused; `validate` has all that is wrong
@@ -104,7 +110,7 @@ The rooms, in the order in which bytes pass through them; each imports only room
     spec                                 the documents as values
     validation, verify, lint             the checks
     image, store                         documents, layers and tree of one image; images by their names
-    build                                new layers, of files, trees, changes and tars, into a store
+    build                                new layers of files, trees, changes and tars; new images, squashed and rebased
     testing                              the tests that your own store has to pass
 
 `help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a

@@ -90,17 +90,6 @@ Paths in an image raise what paths on disk raise, and are a `PathError`, too:
     the image has no name for user 0
     tests: the directory is not empty
 
-What an image is to be built of may not be there, or not be its base:
-
-    >>> with oci.open_image("tests/data/image") as image:
-    ...     for change in (lambda: oci.squash(image, top=6), lambda: oci.squash(image, base=["sha256:0"])):
-    ...         try:
-    ...             change()
-    ...         except (errors.LayerMissingError, errors.BaseMismatchError) as error:
-    ...             print(error)
-    6 is not possible: the image has 5 layers
-    tests/data/image: layer 0 is sha256:..., that of the base sha256:0
-
 A limit can be raised, and metadata that could not be set is counted. `format_error` makes the line that the command
 prints; `locate` completes an error of the system; `escape` and `shortened` make text safe to show:
 
@@ -108,6 +97,8 @@ prints; `locate` completes an error of the system; `escape` and `shortened` make
     >>> error.add_note("my-image")
     >>> print(errors.format_error(error))
     my-image: limit layers is 4096, the input has 4097 or more (to raise it: --limit layers=NUMBER)
+    >>> print(errors.LayerMissingError(6, count=5), errors.BaseMismatchError("image", ("a",), ("b",)), sep="; ")
+    6 is not possible: the image has 5 layers; image: layer 0 is b, that of the base is a
     >>> print(errors.MetadataError({"owner": 8}))
     not permitted to set all metadata: 8 owner
     >>> full = OSError(28, "No space left on device")
@@ -122,6 +113,8 @@ import errno
 from typing import Any
 
 import attrs
+
+from oci_layers._text import escape, one_line, shortened
 
 __all__ = [
     "BaseMismatchError",
@@ -159,39 +152,8 @@ __all__ = [
     "shortened",
 ]
 
-_SHOWN = 480
-"""Characters of a name or other text that a message shows; `shortened` leaves out the middle of a longer one."""
 _LISTED = 5
 """Problems of a document that a message lists."""
-
-
-def escape(text: bytes | str) -> str:
-    r"""Return `text` as one line that a terminal cannot act on.
-
-    Bytes that are not UTF-8, control and formatting characters and the backslash become `\xNN`, one for each byte.
-    """
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "surrogateescape")
-    if text.isprintable() and "\\" not in text:
-        return text
-    return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in text)
-
-
-def shortened(text: bytes | str) -> str:
-    """Return `text` as `escape` does, without its middle if it is too long for a message."""
-    if len(text) <= _SHOWN:
-        return escape(text)
-    return f"{escape(text[: _SHOWN - 63])}...{escape(text[-60:])}"
-
-
-def _one_line(text: str) -> str:
-    """Return a message as one line; text that `escape` returned is unchanged."""
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    escaped = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
-    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", escaped))
 
 
 class OCIError(Exception):
@@ -201,7 +163,7 @@ class OCIError(Exception):
         return super().__str__()
 
     def __str__(self) -> str:
-        return _one_line(self._sentence())
+        return one_line(self._sentence())
 
 
 def format_error(error: BaseException) -> str:
@@ -216,12 +178,12 @@ def format_error(error: BaseException) -> str:
             text += f" (to raise it: --limit {error.limit}=NUMBER)"
     elif isinstance(error, OSError):
         names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-        text = ": ".join([*map(shortened, names), _one_line(error.strerror or str(error) or type(error).__name__)])
+        text = ": ".join([*map(shortened, names), one_line(error.strerror or str(error) or type(error).__name__)])
         if error.errno == errno.EMFILE:
             text += " (to allow more: ulimit -n NUMBER)"
     else:
-        text = ": ".join(filter(None, (type(error).__name__, _one_line(str(error)))))
-    notes = [_one_line(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
+        text = ": ".join(filter(None, (type(error).__name__, one_line(str(error)))))
+    notes = [one_line(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
     return ": ".join([*dict.fromkeys(notes), text])
 
 
@@ -377,11 +339,10 @@ class BlobMissingError(MissingError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class LayerMissingError(MissingError, IndexError):
-    """A layer, or a number of layers, that an image does not have."""
+    """A layer, or a number of layers, that an image does not have; it has `count` layers."""
 
     number: int
     count: int
-    """The number of layers that it has."""
 
     def _sentence(self) -> str:
         return f"{self.number} is not possible: the image has {self.count} layers"
@@ -495,11 +456,9 @@ class BaseMismatchError(OCIError, ValueError):
     actual: tuple[str, ...]
 
     def _sentence(self) -> str:
-        if len(self.actual) < len(self.expected):
-            return f"{escape(self.image)}: has {len(self.actual)} layers, the base {len(self.expected)}"
-        pairs = enumerate(zip(self.expected, self.actual, strict=False))
-        index, (expected, actual) = next((at, pair) for at, pair in pairs if pair[0] != pair[1])
-        return f"{escape(self.image)}: layer {index} is {actual}, that of the base {expected}"
+        actual = (*self.actual, *("missing" for _ in self.expected))
+        at = next(at for at, expected in enumerate(self.expected) if expected != actual[at])
+        return f"{escape(self.image)}: layer {at} is {actual[at]}, that of the base is {self.expected[at]}"
 
 
 @attrs.define(eq=False, slots=False, str=False)
