@@ -35,6 +35,7 @@ _VERBS = (
     *("unpack", "ls", "cat", "tree"),
     *("images", "refs", "inspect"),
     *("diff",),
+    *("pack", "append", "config", "squash", "rebase"),
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),

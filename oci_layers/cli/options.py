@@ -11,6 +11,7 @@ from oci_layers.image.image import Image
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.store.layout import Layout
+from oci_layers.store.name import ImageName
 from oci_layers.store.open import name_place, open_image, parse_image_name
 from oci_layers.store.place import open_repository
 from oci_layers.store.repository import Repository
@@ -22,6 +23,7 @@ __all__ = [
     "layout_argument",
     "limit_argument",
     "limits_of",
+    "names_stdout",
     "opened",
     "opened_layout",
     "opened_place",
@@ -33,15 +35,15 @@ __all__ = [
 ]
 
 
-def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) -> None:
-    """Add IMAGE and the options that select and limit it; with `policy`, also those of merging."""
+def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False, places: bool = True) -> None:
+    """Add IMAGE and what selects it; with `policy` also how layers are merged, with `places` limits and the like."""
     parser.add_argument(
         "image",
         metavar="IMAGE",
         help="oci:DIR[:REF|@DIGEST], oci-archive:FILE[:REF|@DIGEST], docker-archive:FILE[:NAME:TAG], or the path of "
         "one of these; FILE may be a pipe, - is standard input",
     )
-    choice_arguments(parser, "which of several images (default: that for this machine)")
+    choice_arguments(parser, "which of several images (default: that for this machine)", places=places)
     if policy:
         progress_argument(parser)
         policy_arguments(parser)
@@ -83,11 +85,12 @@ def progress_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--progress", choices=("auto", "plain", "none"), default="auto", help="on stderr")
 
 
-def choice_arguments(parser: argparse.ArgumentParser, platform: str) -> None:
-    """Add `--ref`, `--platform` and what `place_arguments` adds; `platform` is the help text of `--platform`."""
+def choice_arguments(parser: argparse.ArgumentParser, platform: str, *, places: bool = True) -> None:
+    """Add `--ref`, `--platform`, with this help text, and, with `places`, what `place_arguments` adds."""
     parser.add_argument("--ref", help="the reference, where IMAGE does not give one")
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help=platform)
-    place_arguments(parser)
+    if places:
+        place_arguments(parser)
 
 
 def place_arguments(parser: argparse.ArgumentParser) -> None:
@@ -164,6 +167,12 @@ def require_layer(number: int, count: int) -> None:
     if not 0 <= number < count:
         known = f"the layers are 0 to {count - 1}" if count > 1 else "the only layer is 0" if count else "there is none"
         raise NameFormatError("layer", str(number), known)
+
+
+def names_stdout(target: str) -> bool:
+    """Tell whether the archive goes to stdout, so that the report cannot."""
+    name = ImageName.parse(target)
+    return name.transport != "oci" and name.place in {"-", "/dev/stdout"}
 
 
 @contextlib.contextmanager
