@@ -28,7 +28,7 @@ from oci_layers.limits import Limits
 from oci_layers.report import Listing, Skipped
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.platform import Platform
-from oci_layers.store.open import name_place, open_image
+from oci_layers.store.open import name_place, open_image, parse_image_name
 from oci_layers.store.place import create_repository
 
 __all__ = ["codec_of", "created_of", "opened_other", "output_arguments", "print_skipped", "write_image"]
@@ -169,12 +169,11 @@ def opened_other(name: str, image: Image, options: argparse.Namespace) -> Iterat
 
 @contextlib.contextmanager
 def _target(options: argparse.Namespace) -> Iterator[tuple[Any, str | None]]:
-    target, ref = create_repository(options.output, fsync=options.fsync, limits=limits_of(options))
+    _, ref = parse_image_name(options.output, options.target_ref)
+    target, _ = create_repository(options.output, fsync=options.fsync, limits=limits_of(options))
     with target:
-        if options.target_ref is not None and ref not in {None, options.target_ref}:
-            raise NameFormatError("reference", options.target_ref, f"DST has another one, {ref}")
         try:
-            yield target, ref or options.target_ref
+            yield target, ref
         except OCIError as error:
             name_place(error, target.place)
             raise

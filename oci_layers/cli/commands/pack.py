@@ -13,6 +13,7 @@ from oci_layers.cli.layerfile import is_layer_file, write_layer_file
 from oci_layers.cli.layers import file_arguments, layer_options
 from oci_layers.cli.options import limits_of, policy_arguments, policy_of
 from oci_layers.cli.settings import configured, settings_arguments
+from oci_layers.errors import PlaceMissingError
 from oci_layers.spec.annotations import BASE_DIGEST
 from oci_layers.store.open import open_image
 from oci_layers.store.select import host_platform
@@ -46,6 +47,8 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def _pack(options: argparse.Namespace) -> int:
+    if not os.path.lexists(options.directory):
+        raise PlaceMissingError(options.directory, "no such directory")
     with _base(options) as (image, tree):
         files = layer_options(options, base=tree, keep_root=options.base is None)
         layer = NewLayer.from_directory(options.directory, options=files, limits=limits_of(options))
