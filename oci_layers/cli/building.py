@@ -185,7 +185,11 @@ def _recorded(slot: Slot) -> Slot:
 
 def _rows(image: NewImage) -> Iterator[_Row]:
     """Yield the layers that were written."""
-    made = [str(entry.get("created_by") or entry.get("comment") or "") for entry in image.history if not entry.get("empty_layer")]
+    made = [
+        str(entry.get("created_by") or entry.get("comment") or "")
+        for entry in image.history
+        if not entry.get("empty_layer")
+    ]
     said = made if len(made) == len(image.slots) else [""] * len(image.slots)
     for slot, created_by in zip(image.slots, said, strict=True):
         layer = slot.layer

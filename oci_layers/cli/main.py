@@ -90,7 +90,7 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of the command line, with all verbs or only `verb`, which imports fewer modules."""
     command = argparse.ArgumentParser(
         prog="oci-layers",
-        description="Open OCI images: look inside, verify, and unpack them exactly as the spec says.",
+        description="Open OCI images: look inside, verify, unpack and build them, exactly as the spec says.",
         epilog=EXIT_CODES,
     )
     command.add_argument("--version", action="version", version=f"oci-layers {__version__}")

@@ -37,7 +37,7 @@ def settings_arguments(parser: argparse.ArgumentParser) -> None:
         again = f"{text}; may be repeated"
         group.add_argument(f"--{name}", action="append", default=[], metavar=form, help=again)
         key = form.partition("=")[0].partition("[")[0]
-        group.add_argument(f"--no-{name}", action="append", default=[], metavar=key, help=f"without {text}")
+        group.add_argument(f"--no-{name}", action="append", default=[], metavar=key, help="remove one; may be repeated")
 
 
 def configured(image: NewImage, options: argparse.Namespace, *, created: Created | None = None) -> NewImage:

@@ -30,7 +30,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb to the command."""
     parser = verbs.add_parser(
         "diff",
-        help="show what differs between images, layers and directories",
+        help="show what differs between images or directories",
         description="Show what is added (A), changed (C) and removed (D) from A to B, with the sizes of files. Exit "
         "code 1 if anything is. Two layers are compared as layers: what they remove from the layers below counts.",
     )
