@@ -25,6 +25,7 @@ __all__ = [
     "counted",
     "human_bytes",
     "json_text",
+    "listing_json",
     "long_line",
     "made_by",
     "node_json",
@@ -85,13 +86,14 @@ def report_json(report: Report) -> dict[str, Any]:  # Any: JSON
         "files": report.files,
         "bytes": report.bytes,
         "layers": [attrs.asdict(layer) | {"seconds": round(layer.seconds, 6)} for layer in report.layers],
-        "skipped": _listing(report.skipped),
-        "findings": _listing(report.findings),
+        "skipped": listing_json(report.skipped),
+        "findings": listing_json(report.findings),
         "leftovers": [path_json(os.fsencode(path)) for path in report.leftovers],
     }
 
 
-def _listing(listing: Listing[Skipped] | Listing[LayerFinding]) -> dict[str, Any]:  # Any: JSON
+def listing_json(listing: Listing[Skipped] | Listing[LayerFinding]) -> dict[str, Any]:  # Any: JSON
+    """Return what was skipped or found as a JSON object."""
     items: Iterable[Skipped | LayerFinding] = listing.items
     return {"totals": dict(sorted(listing.totals.items())), "items": [_item(item) for item in items]}
 

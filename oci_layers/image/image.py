@@ -195,6 +195,25 @@ class Image:
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
         return self._merged(count, Policy.of(policy), progress)[0]
 
+    def share_tree(self, other: "Image", *, policy: AnyPolicy = None) -> int:
+        """Take the merged tree of the lowest layers that both images have from `other`; return how many there are.
+
+        Neither reads these layers a second time, and the trees of both share the directories that are the same in both.
+        The contents of these layers are read from `other`, which must stay open.
+
+        Raises:
+            OCIError: As `tree` of `other`.
+        """
+        chosen, count = Policy.of(policy), 0
+        for mine, its in zip(self.layers, other.layers, strict=False):
+            if mine.diff_id != its.diff_id:
+                break
+            count += 1
+        tree, report = other._merged(count, chosen)  # noqa: SLF001  # a method of this class
+        with self._merging:
+            self._trees.setdefault((count, chosen), (tree, report))
+        return count
+
     def _merged(
         self,
         count: int,

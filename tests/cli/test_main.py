@@ -16,6 +16,8 @@ VERBS = (
     *("unpack", "ls", "cat", "tree"),
     *("layers", "why", "export"),
     *("images", "refs", "inspect"),
+    *("diff",),
+    *("pack", "append", "config", "squash", "rebase"),
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
@@ -24,6 +26,8 @@ WHAT = {
     **dict.fromkeys(("images", "refs"), "PLACE"),
     **dict.fromkeys(("tag", "fsck", "gc", "du"), "LAYOUT"),
     "copy": "SRC",
+    "diff": "A",
+    "pack": "DIR",
     "explain": "RULE",
 }
 MODULE = [sys.executable, "-m", "oci_layers"]
