@@ -20,7 +20,7 @@ from oci_layers.build.history import aligned, as_empty, layer_positions
 from oci_layers.build.image import NewImage
 from oci_layers.build.layer import NewLayer
 from oci_layers.build.stack import Slot
-from oci_layers.errors import LinkError, PathError, PathMissingError
+from oci_layers.errors import LinkError, PathError, PathMissingError, escape
 from oci_layers.image.image import Image
 from oci_layers.image.layer import Layer
 from oci_layers.layer.whiteout import aufs_artifact, is_marker, parse_whiteout
@@ -54,7 +54,9 @@ def strip_paths(
     plans = [_Plan.of(layer, wanted) for layer in image.layers]
     missing = sorted(wanted.paths.difference(*(plan.found for plan in plans)))
     if missing:
-        raise PathMissingError(missing[0], "in no layer" + "".join(f"; {each!r}, too" for each in missing[1:]))
+        raise PathMissingError(
+            missing[0], "; ".join(["in no layer", *(f"{escape(each)}: in no layer" for each in missing[1:])])
+        )
     found = edit(image, created=created)
     if not wanted.paths:
         return found
