@@ -18,6 +18,7 @@ from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.blob.verified_section import VerifiedSection
 from oci_layers.errors import StoreError
 from oci_layers.image.origin import Origin
+from oci_layers.tar.entry import Entry
 
 __all__ = ["LayerContents"]
 
@@ -52,6 +53,8 @@ class LayerContents:
         self._origin = origin
         self._lock = threading.Lock()
         self._file: IO[bytes] | None = None
+        self._keeping: IO[bytes] | None = None
+        self._kept = 0
         self._size = 0
         self._closed = False
 
@@ -92,6 +95,31 @@ class LayerContents:
                 offset, size = offset + len(part), size - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def keep(self, entry: Entry) -> None:
+        """Copy the content of an entry into the temporary file, while the layer is merged.
+
+        The file has contents where the tar has them, and holes elsewhere. Nothing of it is read before `kept`.
+        """
+        with self._lock:
+            if self._file is None and not self._closed:
+                if self._keeping is None:
+                    self._keeping = self._spool.open()
+                self._keeping.seek(entry.data_offset)
+                for data in entry.pieces():
+                    self._kept += len(data)
+                    self._spool.write(self._keeping, data)
+                self._size = max(self._size, self._keeping.tell())
+
+    def kept(self, *, verified: bool) -> None:
+        """Read contents from what was kept from now on, if the layer was verified; discard it otherwise."""
+        with self._lock:
+            file, self._keeping = self._keeping, None
+            if verified and self._file is None and not self._closed:
+                self._file = file
+            elif file is not None:
+                file.close()
+                self._spool.give_back(self._kept)
+
     def _open(self) -> tuple[IO[bytes], int]:
         file = self._spool.open()
         size = 0
@@ -110,6 +138,9 @@ class LayerContents:
         """Close the temporary file; later reads raise an error."""
         with self._lock:
             self._closed = True
+            if self._keeping is not None:
+                self._keeping.close()
+                self._keeping = None
             if self._file is not None:
                 self._file.close()
                 self._file = None

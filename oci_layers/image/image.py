@@ -35,6 +35,7 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import Document, parse_config
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import lookup
+from oci_layers.tar.entry import FILE_TYPES, Entry
 from oci_layers.tree.node import File
 from oci_layers.tree.path import AnyPath, clean, to_bytes_each
 from oci_layers.tree.tree import FileTree
@@ -191,11 +192,15 @@ class Image:
         *,
         policy: AnyPolicy = None,
         progress: Callable[[Progress], None] | None = None,
+        keep_contents: bool = False,
     ) -> FileTree:
         """Return the merged file system of the lowest `layers` layers, all of them by default.
 
         The first call reads and verifies these layers; later calls with the same policy reuse the result. Contents are
         not held in memory. The caller may change the returned tree. `progress` is called as by `unpack`.
+
+        Contents are read when they are asked for, from the layers again. With `keep_contents`, those of layers that
+        this call reads are copied to temporary files while it does: faster for a caller that reads most of them.
 
         Raises:
             ValueError: `layers` is negative.
@@ -204,7 +209,7 @@ class Image:
         if layers is not None and layers < 0:
             raise ValueError(f"layers must not be negative: {layers}")
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
-        return self._merged(count, Policy.of(policy), progress)[0]
+        return self._merged(count, Policy.of(policy), progress, self._keep if keep_contents else None)[0]
 
     def _merged(
         self,
@@ -223,10 +228,27 @@ class Image:
                 tracker = self._tracker(on_progress)
                 tracker.report.findings.extend(report.findings)
                 tracker.report.layers += report.layers
-                merge_layers(self._sources(known, count), tree, tracker, policy, on_entry=on_entry)
+                verified = False
+                try:
+                    merge_layers(self._sources(known, count), tree, tracker, policy, on_entry=on_entry)
+                    verified = True
+                finally:
+                    for layer in self.layers[known:count]:
+                        self._contents[layer.index].kept(verified=verified)
                 report = tracker.report
                 self._trees[count, policy] = tree.fork(), report
         return tree, report
+
+    def _keep(self, index: int) -> OnEntry:
+        """Return the callback that keeps the contents of a layer, if it is compressed."""
+        contents, row = self._contents[index], lookup(self.layers[index].descriptor.media_type)
+        compressed = row is None or row.compression != ""
+
+        def keep(entry: Entry) -> None:
+            if compressed and entry.size and entry.type in FILE_TYPES:
+                contents.keep(entry)
+
+        return keep
 
     def _tracker(self, on_progress: Callable[[Progress], None] | None = None) -> ProgressTracker:
         return ProgressTracker(self.limits, {each.index: each.descriptor.size for each in self.layers}, on_progress)
