@@ -24,7 +24,7 @@ What is read, and what is written:
     DIR, FILE                            a bare path: its content decides which of the three it is
     a registry, a daemon                 not read: skopeo copy docker://alpine:3.20 oci:alpine:3.20
     to a directory                       image.unpack(DEST, paths=...); image.layers[0].unpack(DEST)
-    to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
+    to one tar, always the same bytes    image.export(FILE)
     from any of these to another         oci.copy(NAME, NAME)
     a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
     a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)
@@ -52,8 +52,6 @@ The engine works without an image, too, on any stream of a tar:
     >>> raw = b"".join(oci.tar.write_tar(layer.entries()))
     >>> tree = oci.FileTree(limits=oci.Limits(entries=1000))
     >>> oci.apply(oci.decode(oci.read_tar(io.BytesIO(raw)), policy=oci.Policy.preset("strict")), tree)
-    >>> [path for path, node in tree.walk()]
-    [b'', b'etc', b'etc/motd']
     >>> [change.path for change in oci.diff(oci.FileTree(), tree)]  # and back into a layer: oci.layer.encode
     [b'', b'etc', b'etc/motd']
 

@@ -10,17 +10,34 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from types import TracebackType
 
 from oci_layers import system
 from oci_layers.blob.section import OpenFile, SectionReader
 from oci_layers.errors import PlaceMissingError, StoreError, escape, locate
 
-__all__ = ["OpenDirectory", "is_odd", "odd_file"]
+__all__ = ["Located", "OpenDirectory", "is_odd", "odd_file"]
 
 _LINK = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR})
 """The errors of systems for a link that is not followed; the last is for a link in place of a directory."""
 _ODD = _LINK | {errno.EINVAL, errno.EISDIR, errno.ENXIO}
+
+
+class Located:
+    """A context that names a store in an OSError of its body; entered any number of times, by several threads."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            locate(error, self._place, "store")
 
 
 class OpenDirectory:
@@ -39,6 +56,7 @@ class OpenDirectory:
             PlaceMissingError: There is no such directory.
         """
         self.place = directory
+        self._located = Located(directory)
         self._lock = threading.Lock()
         self._opened: weakref.WeakSet[OpenFile] = weakref.WeakSet()
         self._below: dict[tuple[bytes, ...], int] = {}
@@ -89,14 +107,9 @@ class OpenDirectory:
             if self._closed and not self._users:
                 self._close_handles()
 
-    @contextlib.contextmanager
-    def located(self) -> Iterator[None]:
-        """Name the store in an OSError of the body."""
-        try:
-            yield
-        except OSError as error:
-            locate(error, self.place, "store")
-            raise
+    def located(self) -> "Located":
+        """Return a context that names the store in an OSError of its body."""
+        return self._located
 
     def directory(self, *names: bytes) -> int:
         """Return a handle on a directory below, which is made if it does not exist; kept open while this is used."""

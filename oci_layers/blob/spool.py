@@ -26,7 +26,7 @@ class Spool:
         """Open an unnamed file; the caller closes it."""
         return system.temporary_file(self._directory)
 
-    def write(self, file: IO[bytes], data: bytes | memoryview) -> None:
+    def write(self, file: IO[bytes], data: bytes) -> None:
         """Write to a file of this spool, and count the bytes even if the write fails.
 
         Raises:

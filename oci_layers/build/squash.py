@@ -3,9 +3,9 @@
 The new layer is the difference between two trees, the one below and the one of the whole image. So it holds what can be
 seen, each file once, and whiteouts only for what the layers below have. Layers below are shared.
 
-Passes over the layers: one, when `squash` is called, which also copies the contents of the squashed layers into
-temporary files, unless they are not compressed; when the image was merged before, another one for the contents. What is
-copied is counted by `Limits.temporary_bytes`. Memory: the tree, and one piece of a file.
+Passes over the layers: one, when `squash` is called, which also copies the squashed layers to temporary files, unless
+they are not compressed; another one for the contents if the image was merged before. `Limits.temporary_bytes` limits
+what is copied. Memory: the tree, and one piece of a file.
 """
 
 from collections.abc import Generator, Iterator, Sequence

@@ -6,9 +6,10 @@ within `Limits.temporary_bytes` for all layers of an image together; an uncompre
 (`blob.verified_section`), each piece verified again.
 """
 
+import contextlib
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import IO
 
@@ -18,9 +19,8 @@ from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.blob.verified_section import VerifiedSection
 from oci_layers.errors import StoreError
 from oci_layers.image.origin import Origin
-from oci_layers.tar.entry import Entry
 
-__all__ = ["LayerContents"]
+__all__ = ["LayerContents", "copied"]
 
 OpenLayerBytes = Callable[[], AbstractContextManager[ByteStream]]
 
@@ -53,8 +53,6 @@ class LayerContents:
         self._origin = origin
         self._lock = threading.Lock()
         self._file: IO[bytes] | None = None
-        self._keeping: IO[bytes] | None = None
-        self._kept = 0
         self._size = 0
         self._closed = False
 
@@ -95,31 +93,6 @@ class LayerContents:
                 offset, size = offset + len(part), size - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def keep(self, entry: Entry) -> None:
-        """Copy the content of an entry into the temporary file, while the layer is merged.
-
-        The file has contents where the tar has them, and holes elsewhere. Nothing of it is read before `kept`.
-        """
-        with self._lock:
-            if self._file is None and not self._closed:
-                if self._keeping is None:
-                    self._keeping = self._spool.open()
-                self._keeping.seek(entry.data_offset)
-                for data in entry.pieces():
-                    self._kept += len(data)
-                    self._spool.write(self._keeping, data)
-                self._size = max(self._size, self._keeping.tell())
-
-    def kept(self, *, verified: bool) -> None:
-        """Read contents from what was kept from now on, if the layer was verified; discard it otherwise."""
-        with self._lock:
-            file, self._keeping = self._keeping, None
-            if verified and self._file is None and not self._closed:
-                self._file = file
-            elif file is not None:
-                file.close()
-                self._spool.give_back(self._kept)
-
     def _open(self) -> tuple[IO[bytes], int]:
         file = self._spool.open()
         size = 0
@@ -134,19 +107,75 @@ class LayerContents:
             raise
         return file, size
 
+    def copy(self) -> "_Copy":
+        """Return what takes the uncompressed bytes, instead of another reading of the layer."""
+        return _Copy(self, self._spool)
+
+    def adopt(self, file: IO[bytes], size: int) -> None:
+        """Take a temporary file of the spool that has all bytes, which the caller has verified."""
+        with self._lock:
+            if not self._closed and self._file is None and self._in_place is None:
+                self._file, self._size = file, size
+                return
+        file.close()
+        self._spool.give_back(size)
+
     def close(self) -> None:
         """Close the temporary file; later reads raise an error."""
         with self._lock:
             self._closed = True
-            if self._keeping is not None:
-                self._keeping.close()
-                self._keeping = None
             if self._file is not None:
                 self._file.close()
                 self._file = None
             if self._in_place is not None:
                 self._in_place.close()
                 self._in_place = None
+
+
+class _Copy:
+    """The uncompressed bytes of a layer, copied to a temporary file while the layer is read for something else."""
+
+    def __init__(self, contents: LayerContents, spool: Spool) -> None:
+        self._contents = contents
+        self._spool = spool
+        self._file: IO[bytes] | None = None
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append bytes; raises as `Spool.write`."""
+        if self._file is None:
+            self._file = self._spool.open()
+        self._size += len(data)
+        self._spool.write(self._file, data)
+
+    def keep(self) -> None:
+        """Give the file to the contents, if anything was written."""
+        if self._file is not None:
+            self._contents.adopt(self._file, self._size)
+
+    def discard(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._spool.give_back(self._size)
+
+
+@contextlib.contextmanager
+def copied(contents: Mapping[int, LayerContents]) -> Iterator[Callable[[int], Callable[[bytes], None] | None]]:
+    """Yield a function that returns what takes the bytes of the layer with a number; None if it is not in `contents`.
+
+    The block reads and verifies these layers to their end. When it ends, their contents need not be read again; when it
+    raises, the copies are discarded.
+    """
+    copies = {index: each.copy() for index, each in contents.items()}
+    try:
+        yield lambda index: copies[index].write if index in copies else None
+    except BaseException:
+        for each in copies.values():
+            each.discard()
+        raise
+    for each in copies.values():
+        each.keep()
 
 
 def _detached(name: str, origin: Origin, index: int) -> LayerContents:

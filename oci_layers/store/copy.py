@@ -28,7 +28,7 @@ from oci_layers.store.convert import Conversion
 from oci_layers.store.graph import is_document, read_node
 from oci_layers.store.open import name_place, parse_image_name
 from oci_layers.store.place import create_repository, open_repository
-from oci_layers.store.plan import Plan, Planned
+from oci_layers.store.plan import Plan
 from oci_layers.store.repository import Repository, WritableRepository, named
 from oci_layers.store.select import one_image
 from oci_layers.store.transfer import Copied, Transfer
@@ -123,8 +123,8 @@ def _copy(
 ) -> Copied:
     entries: list[Descriptor] = []
     with work.target.lease():
-        for name, plans in images.plans():
-            written = work.write(plans, progress)
+        for name, plan in images.plans():
+            written = work.write(plan, progress)
             new_name = name if target_ref is None else target_ref
             work.target.tag(new_name, *written)
             entries += (named(each, new_name) for each in written)
@@ -152,10 +152,10 @@ class _Images:
         self._platforms = platforms
         self._limits = limits
         self._groups = _groups(source, ref, everything=everything)
-        self._first = [self._plan(each) for _, group in self._groups[:1] for each in group]
+        self._first = self._plan(self._groups[0][1]) if self._groups else None
 
-    def _plan(self, entry: Descriptor) -> tuple[Planned, list[Descriptor]]:
-        return Plan(self._source.blobs, self._limits, self._platforms).of(entry)
+    def _plan(self, entries: Sequence[Descriptor]) -> Plan:
+        return Plan(self._source.blobs, self._limits, entries, self._platforms)
 
     def check_name(self, target_ref: str | None) -> None:
         """Check that not several images would get one name."""
@@ -164,10 +164,11 @@ class _Images:
                 self._source.place, f"all of its {len(self._groups)} images would be named {escape(target_ref)}"
             )
 
-    def plans(self) -> Iterator[tuple[str | None, list[tuple[Planned, list[Descriptor]]]]]:
-        """Yield the name of each image, and the plans of its entries."""
-        for at, (name, group) in enumerate(self._groups):
-            yield name, self._first if at == 0 else [self._plan(each) for each in group]
+    def plans(self) -> Iterator[tuple[str | None, Plan]]:
+        """Yield the name of each image, and its plan."""
+        for name, group in self._groups:
+            plan, self._first = self._first or self._plan(group), None
+            yield name, plan
 
 
 def _groups(source: Repository, ref: str | None, *, everything: bool) -> list[tuple[str | None, list[Descriptor]]]:
@@ -195,11 +196,16 @@ def _referrers(work: Transfer, progress: Callable[[Progress], None] | None) -> I
             left.append((entry, None if subject is None else subject.digest))
     while True:
         names = {str(each).replace(":", "-") + end for each in work.documents for end in _FALLBACK}
-        found = [each for each, subject in left if subject in work.documents or own_name(each) in names]
+        found, others = list[Descriptor](), list[tuple[Descriptor, Digest | None]]()
+        for entry, refers_to in left:
+            if refers_to in work.documents or own_name(entry) in names:
+                found.append(entry)
+            else:
+                others.append((entry, refers_to))
         if not found:
             return
-        left = [(each, subject) for each, subject in left if each not in found]
+        left = others
         for entry in found:
-            (written,) = work.write([Plan(blobs, limits, ()).of(entry)], progress)
+            (written,) = work.write(Plan(blobs, limits, [entry]), progress)
             work.target.tag(own_name(entry), written)
             yield named(written, own_name(entry))

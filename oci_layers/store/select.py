@@ -40,6 +40,7 @@ __all__ = [
     "one_image",
     "require_platform",
     "stand_in",
+    "with_platform",
 ]
 
 _DIGEST = re.compile("[a-z0-9+._-]+:.+")
@@ -104,7 +105,7 @@ def find(
         return images[0], images
     unsaid = {each.digest for each in images if each.platform is None}
     if len(unsaid) > 1:
-        images = [each if each.platform else _with_platform(each, blobs, limits) for each in images]
+        images = [each if each.platform else with_platform(each, blobs, limits) for each in images]
     try:
         chosen = select(images, platform or host_platform())
     except ReferenceMissingError as error:
@@ -118,7 +119,7 @@ def find(
     return chosen, images
 
 
-def _with_platform(descriptor: Descriptor, blobs: BlobSource, limits: Limits) -> Descriptor:
+def with_platform(descriptor: Descriptor, blobs: BlobSource, limits: Limits) -> Descriptor:
     """Return an entry with the platform in its config; unchanged if there is no image config."""
     try:
         raw = read_verified(blobs, descriptor, limit="document_bytes", allowed=limits.document_bytes)

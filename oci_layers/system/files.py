@@ -67,7 +67,7 @@ __all__ = [
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
 _READ = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
@@ -114,7 +114,7 @@ def open_directory(name: bytes, parent: int, *, follow: bool = False) -> int:
 
 
 def open_new_file(name: bytes, parent: int, mode: int = 0o600) -> int:
-    """Create a file for writing; `name` must not exist. The umask applies to `mode`: only the owner may use it."""
+    """Create a file, to read and write; `name` must not exist. The umask applies to `mode`, the owner's by default."""
     return os.open(name, _NEW_FILE, mode, dir_fd=parent)
 
 

@@ -18,7 +18,7 @@ def temporary_file(directory: str | None = None) -> IO[bytes]:
         raise
 
 
-def write_temporary(file: IO[bytes], data: bytes | memoryview, directory: str | None = None) -> None:
+def write_temporary(file: IO[bytes], data: bytes, directory: str | None = None) -> None:
     """Write all of `data` to a `temporary_file`, which is in `directory`; an error names the directory."""
     try:
         write_all(file.fileno(), memoryview(data))

@@ -12,8 +12,8 @@ import pytest
 from oci_layers import Descriptor
 from oci_layers.spec.annotations import REF_NAME
 from oci_layers.store.layout import Layout
+from tests.support.operations import LAYER, OLD, assert_blobs_are_whole, content, filled, leftovers
 from tests.support.process import ended, start
-from tests.support.stores import LAYER, OLD, assert_blobs_are_whole, content, filled, leftovers
 
 DATA = [f"blob {number} ".encode() * 50 for number in range(32)]
 BLOBS = [Descriptor.of(data, media_type=LAYER) for data in DATA]

@@ -22,11 +22,21 @@ def attempt(operation, number, error):
     return None
 
 
-@pytest.mark.parametrize(
-    ("name", "error"),
-    # The calls of an image in the other modes are among those of the first.
-    [(name, error) for name in OPERATIONS for error in ERRORS if "synced" not in name or error == errno.EIO],
-)
+LONG = frozenset({"copy", "gc", "image", "image, not synced", "image, synced at once"})
+"""Operations of which the errors but one are left to the long run."""
+ROWS = [
+    pytest.param(
+        name,
+        error,
+        id=f"{name}-{errno.errorcode[error]}",
+        marks=[pytest.mark.slow] if name in LONG and error != errno.EIO else [],
+    )
+    for name in OPERATIONS
+    for error in ERRORS
+]
+
+
+@pytest.mark.parametrize(("name", "error"), ROWS)
 def test_every_system_call_may_fail(tmp_path, name, error):
     operation = OPERATIONS[name]
     operation.prepare(tmp_path / "prepared")

@@ -12,8 +12,8 @@ import pytest
 from oci_layers import Descriptor
 from oci_layers.store.copy import copy
 from oci_layers.store.layout import Layout
+from tests.support.operations import LAYER, NEW, OLD, OTHER, Source, content, filled, leftovers, put_image
 from tests.support.process import as_user, mounted
-from tests.support.stores import LAYER, NEW, OLD, OTHER, Source, content, filled, leftovers, put_image
 
 LARGE = os.urandom(1 << 20)
 BLOB = Descriptor.of(LARGE, media_type=LAYER)

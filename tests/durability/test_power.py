@@ -12,12 +12,23 @@ import pytest
 from oci_layers.errors import IntegrityError
 from oci_layers.store.gc import gc
 from oci_layers.store.layout import Layout
+from tests.support.operations import (
+    BLOB,
+    DATA,
+    NEW,
+    OLD,
+    OTHER,
+    PIECES,
+    Source,
+    assert_blobs_are_whole,
+    content,
+    filled,
+)
 from tests.support.power import Journal, PowerCutError, states, survey
-from tests.support.stores import BLOB, DATA, NEW, OLD, OTHER, PIECES, Source, assert_blobs_are_whole, content, filled
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
-SAMPLES = 2000 if DEEP else 100
-EXHAUSTIVE = 12 if DEEP else 8
+SAMPLES = 2000 if DEEP else 300
+EXHAUSTIVE = 12 if DEEP else 10
 
 
 def index_of(directory):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stores import OPERATIONS, assert_between, assert_opens, content
+from tests.support.operations import OPERATIONS, assert_between, assert_opens, content
 
 WHEN = 50
 POINTS = {"fsync": (0, 1, 4, 8), "renameat": (0, 2, 4), "pwrite64": (0, 3), "flock": (2, 5), "unlinkat": (0,)}
@@ -16,7 +16,7 @@ POINTS = {"fsync": (0, 1, 4, 8), "renameat": (0, 2, 4), "pwrite64": (0, 3), "flo
 CHILDREN = f"""
 import contextlib, os, pathlib, sys
 from tests.support.process import ended, start
-from tests.support.stores import OPERATIONS
+from tests.support.operations import OPERATIONS
 
 def once(kind):
     match kind:

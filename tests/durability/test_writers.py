@@ -265,3 +265,23 @@ def test_a_digest_with_another_size_stores_nothing(layout, tmp_path, size):
     assert (raised.value.expected, raised.value.actual) == (size, len(DATA))
     assert content(tmp_path) == old
     assert leftovers(tmp_path) == set()
+
+
+def test_a_file_that_another_writes_to_before_it_is_locked_is_continued(tmp_path, monkeypatch):
+    filled(tmp_path)
+    real = system.lock
+
+    def late(fd, **options):
+        monkeypatch.setattr(system, "lock", real)
+        with layout.blobs.ingest(BLOB, resume=True) as other:
+            other.write(DATA[:30])
+        return real(fd, **options)
+
+    with Layout.open(tmp_path) as layout:
+        monkeypatch.setattr(system, "lock", late)
+        with layout.blobs.ingest(BLOB, resume=True) as writer:
+            assert writer.offset == 30
+            writer.write(DATA[30:])
+            writer.commit()
+    assert leftovers(tmp_path) == set()
+    assert_blobs_are_whole(content(tmp_path))

@@ -224,7 +224,7 @@ def test_a_layer_in_its_descriptor_is_read_from_there(tmp_path):
         assert text(opened.tree(), "b") == b"bb"
 
 
-@pytest.mark.parametrize("compression", ["", "gzip", "zstd"])
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
 @pytest.mark.parametrize("threads", [1, 4])
 def test_contents_that_are_kept_are_not_read_again(tmp_path, compression, threads):
     layers = (*LAYERS, tar(f("a", "new"), f("big", "x" * 3_000_000), f("holes", "data" + chr(0) * 1000)))
@@ -236,8 +236,7 @@ def test_contents_that_are_kept_are_not_read_again(tmp_path, compression, thread
             blobs.opened.clear()
             assert (text(tree, "a"), text(tree, "c"), text(tree, "big")) == (b"new", b"cc", b"x" * 3_000_000)
             assert tree == merged(*layers)
-            again = [str(layer.descriptor.digest) for layer in opened.layers[: 1 if compression else 3]]
-            assert sorted(blobs.opened) == sorted(again)  # The first layer was merged before.
+            assert blobs.opened == [str(opened.layers[0].descriptor.digest)]  # It was merged before.
             assert text(lower, "a") == b"aa" * 1000
 
 

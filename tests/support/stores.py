@@ -1,7 +1,7 @@
 """Blobs, manifests and indexes put into any store by a line each, and what a store on disk looks like.
 
 `manifest(blobs, b"layer", ...)` puts an image and returns its descriptor; `index_of`, `blob` and `document` do so for
-other content. `Place` is a repository in memory, `Recorded` one that records the calls on another.
+other content. `Recorded` is a repository that records the calls on another.
 """
 
 import contextlib
@@ -12,18 +12,12 @@ from pathlib import Path
 
 import attrs
 
-from oci_layers.blob.store import MemoryBlobs
-from oci_layers.errors import BlobMissingError
-from oci_layers.limits import Limits
 from oci_layers.spec.codec import dumps, unstructure
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from oci_layers.spec.platform import Platform
-from oci_layers.store.files import parse_index_file
-from oci_layers.store.index_file import EMPTY_INDEX, tagged, untagged
 from oci_layers.store.layout import Layout
-from oci_layers.store.select import entries_of
 
 HOUR = 3600.0
 UNKNOWN = "application/vnd.example.thing+json"
@@ -97,34 +91,6 @@ def signature(blobs, subject, text=b"signed", **fields):
     return manifest(blobs, text, subject=subject, artifactType="application/vnd.example.signature", **fields)
 
 
-class Place:
-    """A `WritableRepository` in memory."""
-
-    def __init__(self, name="memory"):
-        self.place = name
-        self.blobs = MemoryBlobs()
-        self.raw = EMPTY_INDEX
-
-    def entries(self, ref=None):
-        return entries_of(parse_index_file(self.raw, Limits()), self.blobs, ref, Limits())
-
-    def tag(self, ref, descriptor, *others):
-        for each in (descriptor, *others):
-            if each.data is None and not self.blobs.has_blob(each.digest):
-                raise BlobMissingError(str(each.digest))
-        self.raw = tagged(self.raw, ref, (descriptor, *others), Limits())
-
-    def untag(self, ref):
-        self.raw = untagged(self.raw, ref, Limits())
-
-    @contextlib.contextmanager
-    def lease(self):
-        yield
-
-    def close(self):
-        pass
-
-
 class Recorded:
     """A `WritableRepository` that records the calls on another: ("put", digest), ("tag", name) and so on."""
 
@@ -174,9 +140,9 @@ class Recorded:
     def iter_blobs(self):
         return self.inner.blobs.iter_blobs()
 
-    def all(self, what):
-        """What was done in calls of one kind, in their order."""
-        return [subject for kind, subject in self.calls if kind == what]
+    def iter_calls(self, *kinds):
+        """Yield what was done in the calls of some kinds, in their order."""
+        return (subject for kind, subject in self.calls if kind in kinds)
 
 
 def layout(directory, **options):
