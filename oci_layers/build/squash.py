@@ -3,9 +3,9 @@
 The new layer is the difference between two trees, the one below and the one of the whole image. So it holds what can be
 seen, each file once, and whiteouts only for what the layers below have. Layers below are shared.
 
-Passes over the layers: one to merge them, when `squash` is called, and one that copies the uncompressed layers that
-hold contents into temporary files, when the new layer is written; an uncompressed layer in a layout is read in place
-instead. Memory: the tree, and one piece of a file.
+Passes over the layers: one, when `squash` is called, which also copies the squashed layers to temporary files, unless
+they are not compressed; another one for the contents if the image was merged before. `Limits.temporary_bytes` limits
+what is copied. Memory: the tree, and one piece of a file.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -89,7 +89,7 @@ def layers_below(image: Image, base: Image | Sequence[Digest | str]) -> int:
 def _changes(image: Image, below: int) -> Iterator[Change]:
     # A file of the layers below has the same content in both trees, which costs nothing to see. One that the layers
     # above have again, with the same time and size, may have another one.
-    return diff(image.tree(below), image.tree(), content="always")
+    return diff(image.tree(below), image.tree(keep_contents=True), content="always")
 
 
 def _tar(image: Image, below: int) -> Generator[bytes | memoryview, None, None]:

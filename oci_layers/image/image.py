@@ -180,11 +180,15 @@ class Image:
         *,
         policy: AnyPolicy = None,
         progress: Callable[[Progress], None] | None = None,
+        keep_contents: bool = False,
     ) -> FileTree:
         """Return the merged file system of the lowest `layers` layers, all of them by default.
 
         The first call reads and verifies these layers; later calls with the same policy reuse the result. Contents are
         not held in memory. The caller may change the returned tree. `progress` is called as by `unpack`.
+
+        Contents are read when they are asked for, from the layers again. With `keep_contents`, the compressed layers
+        that this call reads are copied to temporary files on the way: faster for a caller that reads most contents.
 
         Raises:
             ValueError: `layers` is negative.
@@ -193,7 +197,7 @@ class Image:
         if layers is not None and layers < 0:
             raise ValueError(f"layers must not be negative: {layers}")
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
-        return self._merged(count, Policy.of(policy), progress)[0]
+        return self._merged(count, Policy.of(policy), progress, copy=keep_contents)[0]
 
     def share_tree(self, other: "Image", *, policy: AnyPolicy = None) -> int:
         """Take the merged tree of the lowest layers that both images have from `other`; return how many there are.

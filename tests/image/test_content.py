@@ -13,6 +13,7 @@ from oci_layers import Image, Limits, open_image, system
 from oci_layers.errors import DigestMismatchError, LimitError, StoreError
 from tests.support import docker
 from tests.support.layers import Built, f, image, tar
+from tests.support.trees import merged
 
 LAYERS = tar(f("a", "aa" * 1000), f("b", "bb")), tar(f("c", "cc"))
 
@@ -221,3 +222,41 @@ def test_a_layer_in_its_descriptor_is_read_from_there(tmp_path):
     (tmp_path / "blobs" / built.layers[0]["descriptor"]["digest"].replace(":", "/")).unlink()
     with open_image(directory) as opened:
         assert text(opened.tree(), "b") == b"bb"
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+@pytest.mark.parametrize("threads", [1, 4])
+def test_contents_that_are_kept_are_not_read_again(tmp_path, compression, threads):
+    layers = (*LAYERS, tar(f("a", "new"), f("big", "x" * 3_000_000), f("holes", "data" + chr(0) * 1000)))
+    with open_image(image(tmp_path, *layers, compression=compression)) as opened:
+        blobs = CountedBlobs(opened.blobs)
+        with Image(opened.manifest_document, blobs, threads=threads) as counted:
+            lower = counted.tree(1)
+            tree = counted.tree(keep_contents=True)
+            blobs.opened.clear()
+            assert (text(tree, "a"), text(tree, "c"), text(tree, "big")) == (b"new", b"cc", b"x" * 3_000_000)
+            assert tree == merged(*layers)
+            assert blobs.opened == [str(opened.layers[0].descriptor.digest)]  # It was merged before.
+            assert text(lower, "a") == b"aa" * 1000
+
+
+def test_what_is_kept_of_a_damaged_layer_is_not_used(tmp_path):
+    built = Built.of(tmp_path, tar(f("a", "a" * 1000)), tar(f("b", os.urandom(300_000))))
+    with open_image(built.write()) as opened:
+        blob = tmp_path / "blobs" / built.layers[1]["descriptor"]["digest"].replace(":", "/")
+        whole = blob.read_bytes()
+        blob.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(DigestMismatchError):
+            opened.tree(keep_contents=True)
+        blob.write_bytes(whole)
+        assert text(opened.tree(), "a") == b"a" * 1000
+        assert len(text(opened.tree(), "b")) == 300_000
+
+
+def test_what_is_kept_counts_as_temporary_bytes(tmp_path):
+    layers, limits = (tar(f("a", "a" * 5000)), tar(f("b", "b"))), Limits(temporary_bytes=4000)
+    with open_image(image(tmp_path, *layers), limits=limits) as opened:
+        with pytest.raises(LimitError) as caught:
+            opened.tree(keep_contents=True)
+        assert (caught.value.limit, caught.value.allowed) == ("temporary_bytes", 4000)
+        assert text(opened.tree(), "b") == b"b"
