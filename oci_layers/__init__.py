@@ -114,7 +114,7 @@ The rooms, in the order in which bytes pass through them; each imports only room
     testing                              the tests that your own store has to pass
 
 `help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a
-few files), one_tar.py, layer_listing.py, added_to_base.py (what an image adds to its base), secret_scan.py.
+few files), one_tar.py, layer_listing.py, added_to_base.py (what an image adds), secret_scan.py, new_image.py.
 
     >>> print(f"oci_layers {oci.__version__}")
     oci_layers ...

@@ -221,7 +221,7 @@ class NewIndex:
 def _copy(entry: Descriptor, source: BlobSource, blobs: BlobStore, limits: Limits) -> None:
     """Copy what an entry leads to, children first; an entry that is not in the source need not be."""
     try:
-        planned, _ = Plan(source, limits, ()).of(entry)
+        (planned,) = Plan(source, limits, [entry]).roots
     except BlobMissingError as error:
         if error.digest != str(entry.digest):
             raise

@@ -7,6 +7,7 @@ and opens it; `tree_of` is the tree of an image.
 import io
 import json
 
+from oci_layers.build import LayerOptions
 from oci_layers.spec import Descriptor
 from oci_layers.spec.mediatype import (
     DOCKER_CONFIG,
@@ -22,6 +23,8 @@ from oci_layers.store import MemoryRepository, open_image
 from tests.support.layers import COMPRESS, digest
 from tests.support.trees import merged
 
+EXACT = LayerOptions(nanoseconds=True, clamp_mtime=None, keep_xattr=lambda name: True)
+"""Options that leave every entry as it is."""
 TYPES = {"": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
 
 
