@@ -7,7 +7,8 @@ import pytest
 
 from oci_layers import FileTree, lint, read_tar
 from oci_layers.errors import WhiteoutError
-from oci_layers.layer import Add, Link, Opaque, Whiteout, change_entries, tree_entries
+from oci_layers.layer import Add, Link, Opaque, Whiteout, tree_entries
+from oci_layers.layer.encode import change_entries
 from oci_layers.tar import HARDLINK, write_tar
 from oci_layers.tree import NOWHERE, Fifo, File, Inline, RangeContent
 from oci_layers.tree.editor import TreeEditor
