@@ -47,6 +47,8 @@ The engine works without an image, too, on any stream of a tar:
     >>> oci.apply(oci.decode(oci.read_tar(io.BytesIO(raw)), policy=oci.Policy.preset("strict")), tree)
     >>> [path for path, node in tree.walk()]
     [b'', b'etc', b'etc/motd']
+    >>> [change.path for change in oci.diff(oci.FileTree(), tree)]  # and back into a layer: oci.layer.encode
+    [b'', b'etc', b'etc/motd']
 
 Checks return all findings, each with a rule, a severity and a location; `schema_errors` returns problems:
 
@@ -123,6 +125,7 @@ if TYPE_CHECKING:
     from oci_layers.image.path import ImagePath
     from oci_layers.layer.apply import apply
     from oci_layers.layer.decode import decode
+    from oci_layers.layer.diff import diff
     from oci_layers.layer.policy import Policy
     from oci_layers.limits import Limits
     from oci_layers.progress import Progress
@@ -169,6 +172,7 @@ __all__ = [
     "check_image",
     "copy",
     "decode",
+    "diff",
     "du",
     "format_error",
     "fsck",
@@ -207,6 +211,7 @@ _HOMES = {
     "check_image": "store.check",
     "copy": "store.copy",
     "decode": "layer.decode",
+    "diff": "layer.diff",
     "du": "store.du",
     "format_error": "errors",
     "fsck": "store.fsck",

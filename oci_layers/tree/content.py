@@ -23,6 +23,7 @@ __all__ = [
     "RangeReader",
     "same_content",
     "sha256",
+    "stored_pieces",
 ]
 
 _PIECE = 1 << 18
@@ -178,6 +179,29 @@ def same_content(one: Content, other: Content) -> bool:
         if _run(a, size) != _run(b, size):
             return False
         a, b = _rest(a, size), _rest(b, size)
+
+
+def stored_pieces(content: Content) -> Iterator[memoryview]:
+    """Yield the bytes that are not in holes, in bounded pieces, read on demand."""
+    if isinstance(content, RangeContent):
+        yield from (memoryview(run) for run in content.runs() if not isinstance(run, int))
+    elif content.extents is None:
+        yield from (memoryview(chunk) for chunk in content.chunks())
+    else:
+        yield from _without_holes(content.chunks(), content.extents)
+
+
+def _without_holes(chunks: Iterator[bytes], extents: Extents) -> Iterator[memoryview]:
+    at, waiting = 0, list(extents[::-1])
+    for chunk in chunks:
+        view, end = memoryview(chunk), at + len(chunk)
+        while waiting and waiting[-1][0] < end:
+            start, length = waiting.pop()
+            stop = min(start + length, end)
+            if stop < start + length:
+                waiting.append((stop, start + length - stop))
+            yield view[start - at : stop - at]
+        at = end
 
 
 def _runs(content: Content) -> Iterator[bytes | int]:
