@@ -127,9 +127,11 @@ __all__ = [
     "MissingError",
     "NameFormatError",
     "NotDirectoryError",
+    "NotPermittedError",
     "OCIError",
     "OwnerMissingError",
     "PathError",
+    "PathExistsError",
     "PathMissingError",
     "PlaceMissingError",
     "Problem",
@@ -425,6 +427,22 @@ class IsDirectoryError(PathError, IsADirectoryError):
 
     reason: str = "is a directory"
     errno: int = errno.EISDIR
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class PathExistsError(PathError, FileExistsError):
+    """A path that exists where a new one is to be made."""
+
+    reason: str = "file exists"
+    errno: int = errno.EEXIST
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class NotPermittedError(PathError, PermissionError):
+    """An operation that no process may do at a path, such as a hard link to a directory."""
+
+    reason: str = "operation not permitted"
+    errno: int = errno.EPERM
 
 
 @attrs.define(eq=False, slots=False, str=False)

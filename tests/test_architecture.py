@@ -30,6 +30,7 @@ RANKS = {
     "rules": 3,
     "image": 4,
     "store": 5,
+    "build": 5.5,
     "testing": 6,
     "cli": 7,
     "__init__": 8,

@@ -1,8 +1,14 @@
 """What this process is and may have: its user, its processors, its open files."""
 
 import os
+import time
 
-__all__ = ["cpu_count", "effective_ids", "open_file_limit"]
+__all__ = ["clock_ns", "cpu_count", "effective_ids", "open_file_limit"]
+
+
+def clock_ns() -> int:
+    """Return the present time, in nanoseconds since 1970."""
+    return time.time_ns()
 
 
 def effective_ids() -> tuple[int, int]:
