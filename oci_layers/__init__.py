@@ -27,6 +27,8 @@ What is read, and what is written:
     to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
     from any of these to another         oci.copy(NAME, NAME)
     a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
+    a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR)
+    a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)
 
     >>> with tempfile.TemporaryDirectory() as work:
     ...     copied = oci.copy("oci:tests/data/image:lighthouse", f"oci:{work}/store:1.0")
@@ -102,6 +104,7 @@ The rooms, in the order in which bytes pass through them; each imports only room
     spec                                 the documents as values
     validation, verify, lint             the checks
     image, store                         documents, layers and tree of one image; images by their names
+    build                                new layers, of files, trees, changes and tars, into a store
     testing                              the tests that your own store has to pass
 
 `help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a
@@ -228,6 +231,7 @@ _HOMES = {
 
 _ROOMS = (
     "blob",
+    "build",
     "disk",
     "errors",
     "image",

@@ -90,6 +90,17 @@ Paths in an image raise what paths on disk raise, and are a `PathError`, too:
     the image has no name for user 0
     tests: the directory is not empty
 
+What an image is to be built of may not be there, or not be its base:
+
+    >>> with oci.open_image("tests/data/image") as image:
+    ...     for change in (lambda: oci.squash(image, top=6), lambda: oci.squash(image, base=["sha256:0"])):
+    ...         try:
+    ...             change()
+    ...         except (errors.LayerMissingError, errors.BaseMismatchError) as error:
+    ...             print(error)
+    6 is not possible: the image has 5 layers
+    tests/data/image: layer 0 is sha256:..., that of the base sha256:0
+
 A limit can be raised, and metadata that could not be set is counted. `format_error` makes the line that the command
 prints; `locate` completes an error of the system; `escape` and `shortened` make text safe to show:
 
@@ -113,6 +124,7 @@ from typing import Any
 import attrs
 
 __all__ = [
+    "BaseMismatchError",
     "BlobMissingError",
     "CompressionError",
     "DestinationError",
@@ -121,6 +133,7 @@ __all__ = [
     "IntegrityError",
     "IsDirectoryError",
     "LayerError",
+    "LayerMissingError",
     "LimitError",
     "LinkError",
     "MetadataError",
@@ -365,6 +378,18 @@ class BlobMissingError(MissingError):
 
 
 @attrs.define(eq=False, slots=False, str=False)
+class LayerMissingError(MissingError, IndexError):
+    """A layer, or a number of layers, that an image does not have."""
+
+    number: int
+    count: int
+    """The number of layers that it has."""
+
+    def _sentence(self) -> str:
+        return f"{self.number} is not possible: the image has {self.count} layers"
+
+
+@attrs.define(eq=False, slots=False, str=False)
 class ReferenceMissingError(MissingError):
     """An image name that does not exist, or that is needed to choose an image. `known` lists the existing names."""
 
@@ -477,6 +502,22 @@ class UnsupportedError(OCIError):
 
     def _sentence(self) -> str:
         return f"unsupported {self.what}: {shortened(self.value)}" + (f" ({self.hint})" if self.hint else "")
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class BaseMismatchError(OCIError, ValueError):
+    """An image that is not built on a base: its lowest diff_ids, `actual`, do not begin with those of the base."""
+
+    image: str
+    expected: tuple[str, ...]
+    actual: tuple[str, ...]
+
+    def _sentence(self) -> str:
+        if len(self.actual) < len(self.expected):
+            return f"{escape(self.image)}: has {len(self.actual)} layers, the base {len(self.expected)}"
+        pairs = enumerate(zip(self.expected, self.actual, strict=False))
+        index, (expected, actual) = next((at, pair) for at, pair in pairs if pair[0] != pair[1])
+        return f"{escape(self.image)}: layer {index} is {actual}, that of the base {expected}"
 
 
 @attrs.define(eq=False, slots=False, str=False)

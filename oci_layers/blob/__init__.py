@@ -78,14 +78,16 @@ read where the first one has no such blob; what is put goes to the first:
     >>> with tempfile.TemporaryDirectory() as work:
     ...     root = blob.OpenDirectory(work)
     ...     mine = blob.DirectoryBlobs(root, fsync=durable)
-    ...     writer: blob.Ingest = mine.ingest()
+    ...     writer: blob.BlobWriter | blob.Ingest = mine.ingest()
     ...     with writer:
     ...         writer.write(b"The lamp "), writer.write(b"is lit.")
     ...         written = writer.commit()
+    ...     isinstance(mine, blob.BlobIngester), isinstance(memory, blob.BlobIngester)
     ...     both = blob.UnionBlobs(mine, memory)
     ...     written.digest == Digest.of(b"The lamp is lit."), both.has_blob(descriptor.digest)
     ...     root.close()
     (9, 7)
+    (True, False)
     (True, True)
 """
 
@@ -94,14 +96,24 @@ from oci_layers.blob.compressor import compressed
 from oci_layers.blob.directory import DirectoryBlobs, Fsync
 from oci_layers.blob.ingest import Ingest
 from oci_layers.blob.root import OpenDirectory
-from oci_layers.blob.store import BlobSource, BlobStore, MemoryBlobs, open_verified, read_verified
+from oci_layers.blob.store import (
+    BlobIngester,
+    BlobSource,
+    BlobStore,
+    BlobWriter,
+    MemoryBlobs,
+    open_verified,
+    read_verified,
+)
 from oci_layers.blob.stream import ByteStream, VerifiedReader
 from oci_layers.blob.union import UnionBlobs
 from oci_layers.blob.verified_section import RangeReader, open_range
 
 __all__ = [
+    "BlobIngester",
     "BlobSource",
     "BlobStore",
+    "BlobWriter",
     "ByteStream",
     "DirectoryBlobs",
     "Fsync",

@@ -5,7 +5,11 @@ its dictionary and ended at a byte boundary, as pigz does; so several threads co
 depend on their number. The header has no name, no time and 255 for the system; the checksum is computed here. zstd data
 is one frame with a checksum, as zstd(1) and other builders of images write it, compressed in the caller's thread. The
 bytes depend on the input, the level and the version of zlib or libzstd; on nothing else, such as how the input is cut
-into pieces. `compression` has the way back.
+into pieces.
+
+The encoder `isal` makes gzip data about ten times as fast as zlib, a tenth larger. Its bytes may also depend on the
+kind of processor, so it is used only by request: those of zlib are the same wherever its version is. `compression` has
+the way back.
 """
 
 import collections
@@ -13,21 +17,31 @@ import contextlib
 import sys
 import threading
 import zlib
-from typing import Literal
+from typing import Any, Literal
 
 from oci_layers import system
 from oci_layers.blob.stream import PIECE, ByteStream
+from oci_layers.errors import UnsupportedError
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-__all__ = ["compressed"]
+isal_zlib: Any  # a module without types, or None if isal is not installed
+try:
+    from isal import isal_zlib
+except ImportError:
+    isal_zlib = None
+
+__all__ = ["Encoder", "compressed"]
+
+Encoder = Literal["zlib", "isal"]
+"""What makes gzip data."""
 
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-_GZIP_LEVELS = (0, 9)
-_GZIP_LEVEL = 6
+_GZIP_LEVELS = {"zlib": (0, 9), "isal": (0, 3)}
+_GZIP_LEVEL = {"zlib": 6, "isal": 1}
 _DICTIONARY = 32 << 10
 """The farthest that deflate refers back to, in bytes."""
 _ZSTD_LEVEL = 3
@@ -39,6 +53,7 @@ def compressed(
     *,
     level: int | None = None,
     threads: int | None = None,
+    encoder: Encoder = "zlib",
 ) -> ByteStream:
     """Return a stream of the compressed bytes of `stream`, which begins to be read when the result is.
 
@@ -48,25 +63,35 @@ def compressed(
         stream: Plain bytes; closed with the result. An error of it is raised by `read`, so that no compressed stream
             ends properly whose input did not.
         compression: What to compress with; with "", `stream` itself is returned.
-        level: 0 to 9 for gzip, 6 by default; for zstd what libzstd knows, 3 by default.
+        level: 0 to 9 for gzip, 6 by default; with isal 0 to 3, 1 by default; for zstd what libzstd knows, 3 by default.
         threads: How many threads compress gzip; by default as many as there are processors. With 1, or where the system
             cannot start a thread, the caller's does. The bytes are the same.
+        encoder: What makes gzip data.
 
     Raises:
-        ValueError: There is no such level or compression.
+        ValueError: There is no such level, compression or encoder.
+        UnsupportedError: isal is not installed.
     """
     match compression:
         case "":
             return stream
         case "gzip":
-            _check_level(compression, level, _GZIP_LEVELS)
-            count = system.cpu_count() if threads is None else threads
-            return _GzipCompressor(stream, _GZIP_LEVEL if level is None else level, count)
+            return _gzip(stream, level, system.cpu_count() if threads is None else threads, encoder)
         case "zstd":
             _check_level(compression, level, zstd.CompressionParameter.compression_level.bounds())
             return _ZstdCompressor(stream, _ZSTD_LEVEL if level is None else level)
         case _:
             raise ValueError(f"compression: expected gzip, zstd or an empty string, not {compression!r}")
+
+
+def _gzip(stream: ByteStream, level: int | None, threads: int, encoder: Encoder) -> ByteStream:
+    if encoder not in _GZIP_LEVELS:
+        raise ValueError(f"encoder of gzip: expected zlib or isal, not {encoder!r}")
+    _check_level("gzip", level, _GZIP_LEVELS[encoder])
+    library: Any = isal_zlib if encoder == "isal" else zlib  # two modules with the same functions
+    if library is None:
+        raise UnsupportedError("encoder of gzip", encoder, "the package isal is not installed")
+    return _GzipCompressor(stream, _GZIP_LEVEL[encoder] if level is None else level, threads, library)
 
 
 def _check_level(compression: str, level: int | None, bounds: tuple[int, int]) -> None:
@@ -135,8 +160,9 @@ class _ZstdCompressor(_Compressor):
 
 
 class _GzipCompressor(_Compressor):
-    def __init__(self, stream: ByteStream, level: int, threads: int) -> None:
+    def __init__(self, stream: ByteStream, level: int, threads: int, library: Any) -> None:  # zlib or isal_zlib
         super().__init__(stream)
+        self._library = library
         self._level = level
         self._threads = threads
         self._jobs: collections.deque[_Job] = collections.deque()
@@ -158,9 +184,9 @@ class _GzipCompressor(_Compressor):
 
     def _start(self, block: bytes) -> None:
         """Compress a block, in another thread if there may be some."""
-        self._crc = zlib.crc32(block, self._crc)
+        self._crc = self._library.crc32(block, self._crc)
         self._size += len(block)
-        job = _Job(block, self._before, self._level, last=self._input_ended)
+        job = _Job(block, self._before, self._level, self._library, last=self._input_ended)
         self._before = block[-_DICTIONARY:]
         self._jobs.append(job)
         if self._threads > 1:
@@ -178,7 +204,8 @@ class _GzipCompressor(_Compressor):
 class _Job:
     """One block of gzip data: compressed by a thread of its own if started, otherwise by the caller of `result`."""
 
-    def __init__(self, block: bytes, before: bytes, level: int, *, last: bool) -> None:
+    def __init__(self, block: bytes, before: bytes, level: int, library: Any, *, last: bool) -> None:  # as above
+        self._library = library
         self._block = block
         self._before = before
         self._level = level
@@ -213,6 +240,7 @@ class _Job:
             self._run()
 
     def _run(self) -> None:
-        deflate = zlib.compressobj(self._level, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, self._before)
+        library = self._library
+        deflate = library.compressobj(self._level, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, self._before)
         data = deflate.compress(self._block)
         self._result = data + deflate.flush(zlib.Z_FINISH if self._last else zlib.Z_SYNC_FLUSH)

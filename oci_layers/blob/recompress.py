@@ -6,52 +6,19 @@ new media types, are in `store/convert`.
 """
 
 import contextlib
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from oci_layers import system
 from oci_layers.blob.compression import Compression, decompressed
 from oci_layers.blob.compressor import compressed
 from oci_layers.blob.pipeline import BackgroundReader
-from oci_layers.blob.section import OpenFile, SectionReader
-from oci_layers.blob.spool import Spool
-from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader, drain
+from oci_layers.blob.spool import Spool, Spooled, spooled
+from oci_layers.blob.stream import ByteStream, VerifiedReader, drain
 from oci_layers.errors import CompressionError
 from oci_layers.limits import Limits
 from oci_layers.spec.digest import Digest
 
-__all__ = ["Recompressed", "recompressed"]
-
-
-class Recompressed:
-    """A compressed layer in a temporary file of a spool. The caller closes it, or leaves it as a context manager."""
-
-    def __init__(self, file: OpenFile, digest: Digest, size: int, spool: Spool) -> None:
-        self.digest = digest
-        """The digest of the new blob, always sha256."""
-        self.size = size
-        """The size of the new blob."""
-        self._file = file
-        self._spool: Spool | None = spool
-
-    def open(self) -> ByteStream:
-        """Open the bytes from their beginning, as often as needed; several threads may read them at once."""
-        return SectionReader(self._file, 0, self.size, own=False)
-
-    def close(self) -> None:
-        """Remove the temporary file; idempotent. Streams that are open raise StoreError."""
-        self._file.close()
-        spool, self._spool = self._spool, None
-        if spool is not None:
-            spool.give_back(self.size)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+__all__ = ["recompressed"]
 
 
 def recompressed(
@@ -65,7 +32,7 @@ def recompressed(
     diff_id: Digest | None = None,
     level: int | None = None,
     threads: int | None = None,
-) -> Recompressed:
+) -> Spooled:
     """Decompress a blob, and compress it again into a temporary file.
 
     The same layer gives the same bytes, see `compressed`.
@@ -98,7 +65,7 @@ def recompressed(
                     with contextlib.suppress(RuntimeError):  # No thread can be started.
                         plain = opened.enter_context(contextlib.closing(BackgroundReader(plain)))
                 out = compressed(plain, new, level=level, threads=threads)
-                return _spooled(opened.enter_context(contextlib.closing(out)), spool, what)
+                return spooled(opened.enter_context(contextlib.closing(out)), spool, what)
         except CompressionError:
             drain(stream)  # Damage is reported as a wrong digest.
             raise
@@ -115,20 +82,3 @@ class _Borrowed:
 
     def close(self) -> None:
         pass
-
-
-def _spooled(stream: ByteStream, spool: Spool, what: str) -> Recompressed:
-    """Write a stream to a temporary file."""
-    hasher, size = Digest.of(b"").hasher(), 0
-    with spool.open() as file:
-        try:
-            while data := stream.read(PIECE):
-                hasher.update(data)
-                size += len(data)
-                spool.write(file, data)
-            return Recompressed(
-                OpenFile(system.duplicate(file.fileno()), what), Digest(f"sha256:{hasher.hexdigest()}"), size, spool
-            )
-        except BaseException:
-            spool.give_back(size)
-            raise

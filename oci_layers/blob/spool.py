@@ -1,12 +1,16 @@
-"""Unnamed temporary files, and the limit on their total size."""
+"""Unnamed temporary files, the limit on their total size, and blobs in them: their digests are known at their ends."""
 
 import threading
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 from oci_layers import system
+from oci_layers.blob.section import OpenFile, SectionReader
+from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.errors import LimitError, escape
+from oci_layers.spec.digest import Digest
 
-__all__ = ["Spool"]
+__all__ = ["Spool", "Spooled", "spooled"]
 
 
 class Spool:
@@ -59,3 +63,56 @@ class Spool:
         """Subtract the bytes of a closed file from the count."""
         with self._lock:
             self._used -= size
+
+
+class Spooled:
+    """A blob in a temporary file of a spool. The caller closes it, or leaves it as a context manager."""
+
+    def __init__(self, file: OpenFile, digest: Digest, size: int, spool: Spool) -> None:
+        self.digest = digest
+        """The digest of the blob, always sha256."""
+        self.size = size
+        """The size of the blob."""
+        self._file = file
+        self._spool: Spool | None = spool
+
+    def open(self) -> ByteStream:
+        """Open the bytes from their beginning, as often as needed; several threads may read them at once."""
+        return SectionReader(self._file, 0, self.size, own=False)
+
+    def close(self) -> None:
+        """Remove the temporary file; idempotent. Streams that are open raise StoreError."""
+        self._file.close()
+        spool, self._spool = self._spool, None
+        if spool is not None:
+            spool.give_back(self.size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def spooled(stream: ByteStream, spool: Spool, what: str) -> Spooled:
+    """Write a stream to a temporary file, and hash it; `what` is its name in errors. The stream is not closed.
+
+    Raises:
+        LimitError: `temporary_bytes` of the spool is exceeded.
+        OSError: The temporary file cannot be written; the error names its directory.
+    """
+    hasher, size = Digest.of(b"").hasher(), 0
+    with spool.open() as file:
+        try:
+            while data := stream.read(PIECE):
+                hasher.update(data)
+                size += len(data)
+                spool.write(file, data)
+            return Spooled(
+                OpenFile(system.duplicate(file.fileno()), what), Digest(f"sha256:{hasher.hexdigest()}"), size, spool
+            )
+        except BaseException:
+            spool.give_back(size)
+            raise

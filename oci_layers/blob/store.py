@@ -7,14 +7,15 @@ digest. They read `data` embedded in the descriptor, if any, instead of the blob
 import contextlib
 import io
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
 
 from oci_layers.blob.stream import ByteStream, VerifiedReader
 from oci_layers.errors import BlobMissingError, LimitError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest, Hasher
 
-__all__ = ["BlobSource", "BlobStore", "MemoryBlobs", "open_verified", "read_verified"]
+__all__ = ["BlobIngester", "BlobSource", "BlobStore", "BlobWriter", "MemoryBlobs", "open_verified", "read_verified"]
 
 
 class BlobSource(Protocol):
@@ -56,6 +57,37 @@ class BlobStore(BlobSource, Protocol):
 
     def iter_blobs(self) -> Iterator[Digest]:
         """Yield the digests of all blobs, sorted."""
+        ...
+
+
+class BlobWriter(Protocol):
+    """A blob that is written piece by piece. Leaving it as a context manager without `commit` discards the bytes."""
+
+    def write(self, data: bytes, /) -> int:
+        """Append bytes; return how many."""
+        ...
+
+    def commit(self) -> Descriptor:
+        """Make the bytes a blob, and return a descriptor with their digest and size.
+
+        Raises:
+            OSError: They cannot be stored; they are discarded.
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+
+@runtime_checkable
+class BlobIngester(Protocol):
+    """What a store may have besides: blobs are stored whose digest is known only when all of their bytes are."""
+
+    def ingest(self) -> BlobWriter:
+        """Return a writer of one blob."""
         ...
 
 

@@ -16,6 +16,8 @@ from oci_layers.build.box_path import BoxPath
 from oci_layers.build.contents import Contents
 from oci_layers.build.file_data import BlockStore
 from oci_layers.build.file_system import Creator, FileSystem
+from oci_layers.build.layer import NewLayer
+from oci_layers.build.options import LayerOptions
 from oci_layers.image.image import Image
 from oci_layers.layer.change import Change
 from oci_layers.layer.diff import diff
@@ -91,6 +93,20 @@ class WritableLayer:
     def changes(self) -> Iterator[Change]:
         """Yield what is different from the image now, as `diff` does. Later changes make no difference."""
         return diff(self._lower, self.tree)
+
+    def commit(self, *, options: LayerOptions | None = None) -> NewLayer:
+        """Return the changes up to now as a layer, which can be written at any time while the image is open.
+
+        Nothing is read or compared before it is written. The layer goes on to be changed, and may be committed again:
+        each commit has all changes to the image. The contents live as long as the layers that need them.
+
+        Args:
+            options: How files become entries. By default times have whole seconds; the other attributes of the layer,
+                applied to the image, are those that the files have here.
+        """
+        tree, lower = self.tree, self._lower
+        self._is_committed = True
+        return NewLayer.from_changes(lambda: diff(lower, tree), options=options)
 
     def close(self) -> None:
         """Leave the layer: what was not committed is gone. Idempotent."""

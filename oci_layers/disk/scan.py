@@ -23,7 +23,7 @@ from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Syml
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["OnDisk", "scan"]
+__all__ = ["OnDisk", "scan", "special_xattrs"]
 
 _PIECE = 1 << 18
 
@@ -141,14 +141,14 @@ class _Scan:
                 content = OnDisk(self.directory, path, found.st_size, extents) if found.st_size else EMPTY
                 return File(mode, uid, gid, mtime, xattrs, content=content)
             case stat.S_IFLNK:
-                xattrs = _special_xattrs(fd, name)
+                xattrs = special_xattrs(fd, name)
                 return Symlink(uid, gid, mtime, xattrs, target=system.read_link(name, fd))
             case stat.S_IFIFO:
-                return Fifo(mode, uid, gid, mtime, _special_xattrs(fd, name))
+                return Fifo(mode, uid, gid, mtime, special_xattrs(fd, name))
             case stat.S_IFCHR | stat.S_IFBLK:
                 kind = "char" if stat.S_ISCHR(found.st_mode) else "block"
                 major, minor = os.major(found.st_rdev), os.minor(found.st_rdev)
-                xattrs = _special_xattrs(fd, name)
+                xattrs = special_xattrs(fd, name)
                 return Device(mode, uid, gid, mtime, xattrs, kind=kind, major=major, minor=minor)
             case _:
                 return None
@@ -166,7 +166,8 @@ def _directory(found: os.stat_result, xattrs: dict[bytes, bytes]) -> Directory:
     return Directory(found.st_mode & 0o7777, found.st_uid, found.st_gid, found.st_mtime_ns, xattrs)
 
 
-def _special_xattrs(parent: int, name: bytes) -> dict[bytes, bytes]:
+def special_xattrs(parent: int, name: bytes) -> dict[bytes, bytes]:
+    """Return the extended attributes of a link, device or pipe itself, in an open directory."""
     if not system.HAS_PROC:
         return {}
     return system.get_xattrs(os.fsencode(system.proc_path(parent)) + b"/" + name, follow=False)

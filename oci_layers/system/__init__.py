@@ -90,8 +90,10 @@ Paths that a user names, temporary files, and the process:
     ...     system.write_temporary(file, b"kept until closed", work.name)
     >>> system.temporary_directory(work.name) == work.name, b"nothing" in system.mount_points()
     (True, False)
-    >>> system.cpu_count() > 0, system.open_file_limit() > 3, system.clock_ns() > 10**18
+    >>> system.cpu_count() > 0, system.open_file_limit() > 3, (system.source_date_epoch() or 0) >= 0
     (True, True, True)
+    >>> system.clock_ns() > 10**18
+    True
     >>> work.cleanup()
 """
 
@@ -152,7 +154,7 @@ from oci_layers.system.files import (
     write_at,
 )
 from oci_layers.system.mounts import mount_points
-from oci_layers.system.process import clock_ns, cpu_count, effective_ids, open_file_limit
+from oci_layers.system.process import clock_ns, cpu_count, effective_ids, open_file_limit, source_date_epoch
 from oci_layers.system.temporary import temporary_directory, temporary_file, write_temporary
 
 __all__ = [
@@ -209,6 +211,7 @@ __all__ = [
     "rename",
     "resolve",
     "rmdir",
+    "source_date_epoch",
     "temporary_directory",
     "temporary_file",
     "touch",

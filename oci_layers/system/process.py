@@ -3,7 +3,9 @@
 import os
 import time
 
-__all__ = ["clock_ns", "cpu_count", "effective_ids", "open_file_limit"]
+from oci_layers.errors import NameFormatError
+
+__all__ = ["clock_ns", "cpu_count", "effective_ids", "open_file_limit", "source_date_epoch"]
 
 
 def clock_ns() -> int:
@@ -29,3 +31,17 @@ def open_file_limit() -> int:
         return 512
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 1 << 20 if soft == resource.RLIM_INFINITY else soft
+
+
+def source_date_epoch() -> int | None:
+    """Return the seconds since 1970 in `SOURCE_DATE_EPOCH`, the latest time in what is built; None if it is not set.
+
+    Raises:
+        NameFormatError: It is no number.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 11):
+        raise NameFormatError("SOURCE_DATE_EPOCH", text, "expected seconds since 1970")
+    return int(text)

@@ -7,6 +7,7 @@ spec advises against sparse files in layers). The caller decides on the entries 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from oci_layers.errors import LayerError, SizeMismatchError, escape
 from oci_layers.tar.buffer import BLOCK_BYTES
@@ -70,10 +71,11 @@ def _sized(entry: Entry) -> Iterator[bytes | memoryview]:
 def _headers(entry: Entry) -> bytes:
     """Return all header blocks of one entry."""
     _check(entry)
+    name = _split(entry.name)
     if entry.type == GLOBAL:
-        return _extension(GLOBAL, _split(entry.name) or (b"", b"pax_global_header"), entry.pax)
-    records = _records(entry)
-    header = _header(entry, records)
+        return _extension(GLOBAL, name or (b"", b"pax_global_header"), entry.pax)
+    records = _records(entry, fits=name is not None)
+    header = _header(entry, name or (b"", entry.name[:100]), records)
     return _extension(_LOCAL, (b"", b"pax_header"), records) + header if records else header
 
 
@@ -82,35 +84,44 @@ def _check(entry: Entry) -> None:
     reason = ""
     if len(entry.type) != 1 or entry.type in _UNWRITABLE:
         reason = f"an entry of type {entry.type!r} cannot be written"
-    elif any(
-        b"\0" in text for text in (entry.name, entry.linkname, entry.uname, entry.gname, *entry.xattrs, *entry.pax)
-    ):
+    elif b"\0" in b"".join((entry.name, entry.linkname, entry.uname, entry.gname, *entry.xattrs, *entry.pax)):
         reason = "a name with a NUL cannot be written"
-    elif any(not keyword or b"=" in keyword for keyword in entry.pax):
+    elif entry.pax and any(not keyword or b"=" in keyword for keyword in entry.pax):
         reason = "a PAX keyword is empty or has a ="
-    elif not all(0 <= value <= _MOST_7 for value in (entry.mode, entry.devmajor, entry.devminor)):
+    elif not (0 <= entry.mode <= _MOST_7 and 0 <= entry.devmajor <= _MOST_7 and 0 <= entry.devminor <= _MOST_7):
         reason = "the mode or device number cannot be written"
-    elif not all(0 <= value <= _MOST_64 for value in (entry.uid, entry.gid, entry.size)):
+    elif not (0 <= entry.uid <= _MOST_64 and 0 <= entry.gid <= _MOST_64 and 0 <= entry.size <= _MOST_64):
         reason = "the owner or size cannot be written"
-    elif entry.size != stored_bytes(entry.type, entry.size) or (entry.size and entry.type == GLOBAL):
+    elif entry.size and (stored_bytes(entry.type, entry.size) == 0 or entry.type == GLOBAL):
         reason = f"an entry of type {entry.type!r} has no content"
     if reason:
         raise LayerError(path=entry.name, reason=reason)
 
 
-def _records(entry: Entry) -> dict[bytes, bytes]:
-    """Return the PAX records for the values that the ustar header of an entry cannot hold."""
-    records = {key: entry.pax[key] for key in entry.pax if key not in _OWNED and not key.startswith(_OWNED_PREFIXES)}
-    records.update(xattr_record(name, value) for name, value in entry.xattrs.items())
-    numbers = (b"uid", entry.uid, _MOST_7), (b"gid", entry.gid, _MOST_7), (b"size", entry.size, _MOST_11)
-    records.update((keyword, b"%d" % number) for keyword, number, most in numbers if number > most)
-    if entry.mtime_ns % 1_000_000_000 or not 0 <= entry.mtime_ns // 1_000_000_000 <= _MOST_11:
+def _records(entry: Entry, *, fits: bool) -> dict[bytes, bytes]:
+    """Return the PAX records for the values that the ustar header of an entry cannot hold.
+
+    `fits` tells whether it can hold the name.
+    """
+    records: dict[bytes, bytes] = {}
+    if entry.pax:
+        records = {k: v for k, v in entry.pax.items() if k not in _OWNED and not k.startswith(_OWNED_PREFIXES)}
+    if entry.xattrs:
+        records.update(xattr_record(name, value) for name, value in entry.xattrs.items())
+    if entry.uid > _MOST_7:
+        records[b"uid"] = b"%d" % entry.uid
+    if entry.gid > _MOST_7:
+        records[b"gid"] = b"%d" % entry.gid
+    if entry.size > _MOST_11:
+        records[b"size"] = b"%d" % entry.size
+    seconds, fraction = divmod(entry.mtime_ns, 1_000_000_000)
+    if fraction or not 0 <= seconds <= _MOST_11:
         records[b"mtime"] = format_time(entry.mtime_ns)
     texts = (b"linkpath", entry.linkname, 100), (b"uname", entry.uname, 31), (b"gname", entry.gname, 31)
     names = {keyword: text for keyword, text, most in texts if len(text) > most or not text.isascii()}
-    if _split(entry.name) is None:
+    if not fits:
         names[b"path"] = entry.name
-    if not all(map(_is_utf8, names.values())):
+    if names and not all(map(_is_utf8, names.values())):
         records[b"hdrcharset"] = b"BINARY"
     return records | names
 
@@ -144,7 +155,7 @@ def _extension(type_flag: bytes, name: tuple[bytes, bytes], records: Mapping[byt
     return header + payload + bytes(-len(payload) % BLOCK_BYTES)
 
 
-def _header(entry: Entry, records: Mapping[bytes, bytes]) -> bytes:
+def _header(entry: Entry, name: tuple[bytes, bytes], records: Mapping[bytes, bytes]) -> bytes:
     """Return the ustar header of an entry; values that have a record are cut short, or 0."""
     numbers = (
         entry.mode,
@@ -158,7 +169,6 @@ def _header(entry: Entry, records: Mapping[bytes, bytes]) -> bytes:
         b"" if b"uname" in records else entry.uname,
         b"" if b"gname" in records else entry.gname,
     )
-    name = _split(entry.name) or (b"", entry.name[:100])
     return _block(name, numbers, entry.type, texts, (entry.devmajor, entry.devminor))
 
 
@@ -172,18 +182,13 @@ def _block(
     """Return one ustar header block: prefix and name; mode to mtime; type; link, user and group; device numbers."""
     prefix, base = name
     linkname, uname, gname = texts
-    block = b"".join(
-        (
-            base.ljust(100, b"\0"),
-            b"%07o\0%07o\0%07o\0%011o\0%011o\0" % numbers,
-            b"        ",
-            type_flag,
-            linkname.ljust(100, b"\0"),
-            b"ustar\x0000",
-            uname.ljust(32, b"\0"),
-            gname.ljust(32, b"\0"),
-            b"%07o\0%07o\0" % device,
-            prefix.ljust(167, b"\0"),
-        )
-    )
-    return block[:148] + b"%06o\0 " % checksum(block) + block[156:]
+    first = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (base.ljust(100, b"\0"), *numbers)
+    second = type_flag + linkname.ljust(100, b"\0") + _tail(uname, gname, device, prefix)
+    return b"%b%06o\0 %b" % (first, checksum(first + b"        " + second), second)
+
+
+@lru_cache(maxsize=256)
+def _tail(uname: bytes, gname: bytes, device: tuple[int, int], prefix: bytes) -> bytes:
+    """Return the end of a block, which many entries share."""
+    owner = b"ustar\x0000" + uname.ljust(32, b"\0") + gname.ljust(32, b"\0")
+    return owner + b"%07o\0%07o\0" % device + prefix.ljust(167, b"\0")

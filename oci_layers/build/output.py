@@ -1,0 +1,103 @@
+"""The pieces of an uncompressed tar into a blob store, in one pass: hashed, compressed, hashed again, stored.
+
+Theory of operation. A background thread makes the pieces, joins them to blocks and hashes these: that is the diff_id.
+The caller's thread has the blocks compressed, by threads of their own for gzip, and gives the result to the store,
+which hashes it: that is the digest. A store that cannot take a blob before its digest is known (`BlobIngester`) gets it
+from a temporary file. Memory: some blocks of 1 MiB for each thread.
+"""
+
+import contextlib
+from collections.abc import Generator
+
+import attrs
+
+from oci_layers import system
+from oci_layers.blob.compressor import compressed
+from oci_layers.blob.pipeline import BackgroundReader
+from oci_layers.blob.spool import Spool, spooled
+from oci_layers.blob.store import BlobIngester, BlobStore
+from oci_layers.blob.stream import PIECE, ByteStream
+from oci_layers.build.options import Codec
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+
+__all__ = ["Pieces", "Written", "write_blob"]
+
+Pieces = Generator[bytes | memoryview, None, None]
+
+
+@attrs.frozen
+class Written:
+    """A blob that was stored."""
+
+    descriptor: Descriptor
+    diff_id: Digest
+    plain_size: int
+
+
+class _Plain:
+    """Pieces as a stream of blocks, counted and hashed."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        self.size = 0
+        self.hasher = Digest.of(b"").hasher()
+        self._pieces = pieces
+        self._rest: bytes | memoryview = b""
+
+    def read(self, size: int, /) -> bytes:
+        """Return `size` bytes; fewer only at the end."""
+        parts, missing = [self._rest[:size]], size - len(self._rest)
+        self._rest = self._rest[size:]
+        while missing > 0:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            parts.append(piece)
+            missing -= len(piece)
+        if missing < 0:
+            last = memoryview(parts.pop())
+            parts.append(last[:missing])
+            self._rest = last[missing:]
+        data = b"".join(parts)
+        self.hasher.update(data)
+        self.size += len(data)
+        return data
+
+    def close(self) -> None:
+        self._pieces.close()
+
+
+def write_blob(pieces: Pieces, blobs: BlobStore, codec: Codec, spool: Spool) -> Written:
+    """Write the pieces of a tar as a blob; they are closed.
+
+    Raises:
+        LimitError: `temporary_bytes` of the spool is exceeded.
+        OSError: The blob, or the temporary file, cannot be written; nothing was stored.
+    """
+    plain = _Plain(pieces)
+    threads = system.cpu_count() if codec.threads is None else codec.threads
+    with contextlib.ExitStack() as opened:
+        stream: ByteStream = plain
+        opened.callback(plain.close)
+        if threads > 1:
+            with contextlib.suppress(RuntimeError):  # No thread can be started.
+                stream = BackgroundReader(plain)
+                opened.callback(stream.stop)
+        out = compressed(stream, codec.compression, level=codec.level, threads=threads, encoder=codec.encoder)
+        if out is not stream:
+            opened.callback(out.close)
+        descriptor = _stored(out, blobs, codec.media_type, spool)
+    return Written(descriptor, Digest(f"sha256:{plain.hasher.hexdigest()}"), plain.size)
+
+
+def _stored(stream: ByteStream, blobs: BlobStore, media_type: str, spool: Spool) -> Descriptor:
+    if isinstance(blobs, BlobIngester):
+        with blobs.ingest() as writer:
+            while data := stream.read(PIECE):
+                writer.write(data)
+            return attrs.evolve(writer.commit(), media_type=media_type)
+    with spooled(stream, spool, "layer") as blob:
+        descriptor = Descriptor(media_type=media_type, digest=blob.digest, size=blob.size)
+        if not blobs.reuse_blob(descriptor):
+            blobs.put_blob(blob.open(), descriptor)
+        return descriptor
