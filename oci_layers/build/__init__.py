@@ -1,4 +1,4 @@
-"""New layers: files on disk, trees, changes and tars into blobs, the same bytes every time.
+r"""New layers: files on disk, trees, changes and tars into blobs, the same bytes every time.
 
 `layer` has layers as values, `options` what they are made to be, `ignore` the patterns of `.dockerignore`; `directory`
 walks a directory, `arrange` changes entries as the options ask, and `output` hashes, compresses and stores them in one
@@ -83,7 +83,7 @@ other; what is not committed is gone at the end, and the image never changes:
     >>> with build.WritableLayer(image, clock=lambda: 1_700_000_000 * 10**9) as box:
     ...     motd: build.BoxPath = box.root / "etc/motd"
     ...     with motd.open("a") as file:
-    ...         file.write("Mind the rocks.\\n")
+    ...         file.write("Mind the rocks.\n")
     ...     (box.root / "etc/issue").hardlink_to(motd)
     ...     (box.root / "var/cache").rmtree()
     ...     (box.root / "srv/www").mkdir(parents=True)

@@ -1,9 +1,8 @@
 """The files of a writable layer as paths, with all of `pathlib.Path`: an `ImagePath` that also writes.
 
-Methods have the names and behavior of `pathlib.Path`, and do what Linux does for root: see `file_system`. What `pathlib`
-leaves to the `os` module are methods, too: `chown`, `utime`, `truncate`, `mkfifo`, `mknod`, extended attributes, and
-`rmtree` of `shutil`. A path that a method takes besides this one is from the root of the image, if it is not a path of
-this layer.
+Methods have the names and behavior of `pathlib.Path`, and do what Linux does for root: see `file_system`. What `os` has
+for paths are methods, too: `chown`, `utime`, `truncate`, `mkfifo`, `mknod` and extended attributes; and so is `rmtree`
+of `shutil`. Text that a method takes as another path is a path from the root of the image.
 """
 
 import errno

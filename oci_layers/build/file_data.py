@@ -29,7 +29,7 @@ _LEAST_PLACE = 1 << 12
 
 
 class _Block:
-    """The bytes of a block from its beginning on; zeros follow them. Only the file data that is its owner changes it."""
+    """The bytes of a block from the first on; zeros follow them. Only its owner, the token of a file, changes it."""
 
     __slots__ = ("_freed", "memory", "offset", "owner", "place", "size")
 
@@ -50,7 +50,7 @@ class BlockStore:
     """Holds blocks. One thread writes; what nothing writes to can be read by several threads."""
 
     def __init__(self, memory_bytes: int, spool: Spool) -> None:
-        """Hold up to `memory_bytes` in memory, and the others in a file of `spool`, which is opened when it is needed."""
+        """Hold up to `memory_bytes` in memory, and the rest in a file of `spool`, which is opened at need."""
         self._left = memory_bytes
         self._spool = spool
         self._file: IO[bytes] | None = None

@@ -70,6 +70,7 @@ class Place:
 
     @property
     def path(self) -> bytes:
+        """The resolved path."""
         return b"/".join([*self.above, self.name]) if self.name else b""
 
 
@@ -173,6 +174,7 @@ class FileSystem:
         self.add(self._vacant(path), node, masked=masked)
 
     def add(self, place: Place, node: Leaf, *, masked: bool = True) -> Leaf:
+        """Put a new node at a place that is free, and return it; as `make_node`."""
         parent = self._changed(place.above)
         node.uid, node.gid = self.creator.uid, parent.gid if parent.mode & stat.S_ISGID else self.creator.gid
         node.mtime_ns, node.layer, node.inode = parent.mtime_ns, self.layer, self.tree.new_inode()
