@@ -27,8 +27,8 @@ What is read, and what is written:
     to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
     from any of these to another         oci.copy(NAME, NAME)
     a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
-    a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR)
     a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)
+    what was changed in an image         oci.WritableLayer(image): write below `root`, then `commit`
 
     >>> with tempfile.TemporaryDirectory() as work:
     ...     copied = oci.copy("oci:tests/data/image:lighthouse", f"oci:{work}/store:1.0")
@@ -51,6 +51,11 @@ The engine works without an image, too, on any stream of a tar:
     [b'', b'etc', b'etc/motd']
     >>> [change.path for change in oci.diff(oci.FileTree(), tree)]  # and back into a layer: oci.layer.encode
     [b'', b'etc', b'etc/motd']
+    >>> with oci.WritableLayer(tree) as box:
+    ...     (box.root / "etc/motd").rename("etc/issue")
+    ...     print([(type(change).__name__, change.path) for change in box.changes()][2:])
+    BoxPath('/etc/issue')
+    [('Whiteout', b'etc/motd'), ('Add', b'etc/issue')]
 
 Checks return all findings, each with a rule, a severity and a location; `schema_errors` returns problems:
 
@@ -120,6 +125,7 @@ from oci_layers._lazy import lazy
 
 if TYPE_CHECKING:
     from oci_layers._version import __version__
+    from oci_layers.build.container import WritableLayer
     from oci_layers.disk.owner import Owner
     from oci_layers.disk.scan import scan
     from oci_layers.errors import OCIError, format_error
@@ -170,6 +176,7 @@ __all__ = [
     "Progress",
     "Report",
     "Rule",
+    "WritableLayer",
     "__version__",
     "apply",
     "check_image",
@@ -209,6 +216,7 @@ _HOMES = {
     "RULES": "rules",
     "Report": "report",
     "Rule": "report",
+    "WritableLayer": "build.container",
     "__version__": "_version",
     "apply": "layer.apply",
     "check_image": "store.check",

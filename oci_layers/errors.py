@@ -89,6 +89,15 @@ Paths in an image raise what paths on disk raise, and are a `PathError`, too:
     IsDirectoryError /etc True
     the image has no name for user 0
     tests: the directory is not empty
+    >>> with oci.WritableLayer(oci.FileTree()) as box:
+    ...     (box.root / "etc").mkdir()
+    ...     for work in ((box.root / "etc").mkdir, lambda: (box.root / "run").hardlink_to("etc")):
+    ...         try:
+    ...             work()
+    ...         except (errors.PathExistsError, errors.NotPermittedError) as error:
+    ...             print(type(error).__name__, error)
+    PathExistsError /etc: file exists
+    NotPermittedError /etc: hard link to a directory
 
 What an image is to be built of may not be there, or not be its base:
 

@@ -91,6 +91,14 @@ other; what is not committed is gone at the end, and the image never changes:
     16
     >>> for entry in oci.read_tar(io.BytesIO(b"".join(changed.iter_tar()))):
     ...     print(entry.name.decode(), entry.size)
+    ./ 0
+    etc/ 0
+    etc/issue 53
+    etc/motd 0
+    srv/ 0
+    srv/www/ 0
+    var/ 0
+    var/.wh.cache 0
     >>> image.close()
 """
 

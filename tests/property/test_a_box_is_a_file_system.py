@@ -199,7 +199,7 @@ class BoxMachine(RuleBasedStateMachine):
 
     @rule(path=paths)
     def rmtree(self, path):
-        if not os.path.islink(self.real / path):
+        if not os.path.islink(self.real / path) and not self.blocks(path):
             self.both(lambda: shutil.rmtree(self.real / path), lambda: (self.root / path).rmtree())
 
     @rule(path=paths, mode=st.sampled_from([0o755, 0o700, 0o1750, 0o2755, 0o6755, 0o4711, 0o2704]))
