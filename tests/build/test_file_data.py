@@ -14,7 +14,9 @@ from oci_layers.tree.content import Inline, RangeContent
 
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("write"), st.integers(0, 3 * BLOCK), st.sampled_from([0, 1, 100, BLOCK - 1, BLOCK, 2 * BLOCK])),
+        st.tuples(
+            st.just("write"), st.integers(0, 3 * BLOCK), st.sampled_from([0, 1, 100, BLOCK - 1, BLOCK, 2 * BLOCK])
+        ),
         st.tuples(st.just("truncate"), st.integers(0, 3 * BLOCK), st.just(0)),
         st.tuples(st.just("copy"), st.just(0), st.just(0)),
     ),

@@ -217,9 +217,7 @@ class BoxMachine(RuleBasedStateMachine):
 
     @rule(path=paths, name=st.sampled_from(["user.a", "user.b"]), value=st.sampled_from([b"", b"1"]))
     def set_xattr(self, path, name, value):
-        self.both(
-            lambda: os.setxattr(self.real / path, name, value), lambda: (self.root / path).set_xattr(name, value)
-        )
+        self.both(lambda: os.setxattr(self.real / path, name, value), lambda: (self.root / path).set_xattr(name, value))
 
     @rule(path=paths, name=st.sampled_from(["user.a", "user.b"]))
     def remove_xattr(self, path, name):
