@@ -24,11 +24,12 @@ What is read, and what is written:
     DIR, FILE                            a bare path: its content decides which of the three it is
     a registry, a daemon                 not read: skopeo copy docker://alpine:3.20 oci:alpine:3.20
     to a directory                       image.unpack(DEST, paths=...); image.layers[0].unpack(DEST)
-    to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
+    to one tar, always the same bytes    image.export(FILE)
     from any of these to another         oci.copy(NAME, NAME)
     a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
     a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)
     what was changed in an image         oci.WritableLayer(image): write below `root`, then `commit`
+    a new image                          oci.edit(IMAGE) or oci.scratch(PLATFORM), .append(LAYER), .write(LAYOUT, REF)
 
     >>> with tempfile.TemporaryDirectory() as work:
     ...     copied = oci.copy("oci:tests/data/image:lighthouse", f"oci:{work}/store:1.0")
@@ -37,6 +38,11 @@ What is read, and what is written:
     ...         print(copied.blobs, oci.fsck(layout).ok, oci.gc(layout).kept, oci.du(layout).total)
     True
     7 True 7 3320
+    >>> memory, new = oci.store.MemoryRepository(), oci.scratch("linux/arm64").append(*oci.squash(image).layers)
+    >>> str(new.write(memory, "lit").platform), oci.edit(image).write(memory, "same").digest == image.descriptor.digest
+    ('linux/arm64', True)
+    >>> oci.rebase(image, image, image).put(memory.blobs).digest == image.descriptor.digest  # no change, the same bytes
+    True
     >>> listed: list[oci.ListedImage] = oci.list_images("tests/data/image")
     >>> listed[0].refs, listed[0].platform == oci.Platform.parse("linux/amd64")
     (('lighthouse',), True)
@@ -47,15 +53,10 @@ The engine works without an image, too, on any stream of a tar:
     >>> raw = b"".join(oci.tar.write_tar(layer.entries()))
     >>> tree = oci.FileTree(limits=oci.Limits(entries=1000))
     >>> oci.apply(oci.decode(oci.read_tar(io.BytesIO(raw)), policy=oci.Policy.preset("strict")), tree)
-    >>> [path for path, node in tree.walk()]
-    [b'', b'etc', b'etc/motd']
     >>> [change.path for change in oci.diff(oci.FileTree(), tree)]  # and back into a layer: oci.layer.encode
     [b'', b'etc', b'etc/motd']
-    >>> with oci.WritableLayer(tree) as box:
-    ...     (box.root / "etc/motd").rename("etc/issue")
-    ...     print([(type(change).__name__, change.path) for change in box.changes()][2:])
-    BoxPath('/etc/issue')
-    [('Whiteout', b'etc/motd'), ('Add', b'etc/issue')]
+    >>> (oci.WritableLayer(tree).root / "etc/motd").write_text("a copy, in memory")
+    17
 
 Checks return all findings, each with a rule, a severity and a location; `schema_errors` returns problems:
 
@@ -84,6 +85,7 @@ Checks return all findings, each with a rule, a severity and a location; `schema
 An error about an image is an `OCIError`, of a family that says what to do next; one of the system is an `OSError`:
 
     NameFormatError, ReferenceMissingError  ask for another name: `known` has those that exist
+    BaseMismatchError, LayerMissingError    name the base of the image, or a layer that it has
     PlaceMissingError, StoreError           another place; DestinationError: another DEST
     IntegrityError, CompressionError        fetch the image again; BlobMissingError: a blob of it is missing
     DocumentError                           the image is refused; `validate` has all that is wrong
@@ -109,11 +111,11 @@ The rooms, in the order in which bytes pass through them; each imports only room
     spec                                 the documents as values
     validation, verify, lint             the checks
     image, store                         documents, layers and tree of one image; images by their names
-    build                                new layers, of files, trees, changes and tars, into a store
+    build                                new layers of files, trees, changes and tars; new images, squashed and rebased
     testing                              the tests that your own store has to pass
 
 `help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a
-few files), one_tar.py, layer_listing.py, added_to_base.py (what an image adds to its base), secret_scan.py.
+few files), one_tar.py, layer_listing.py, added_to_base.py (what an image adds), secret_scan.py, new_image.py.
 
     >>> print(f"oci_layers {oci.__version__}")
     oci_layers ...
@@ -125,7 +127,10 @@ from oci_layers._lazy import lazy
 
 if TYPE_CHECKING:
     from oci_layers._version import __version__
+    from oci_layers.build.begin import edit, scratch
     from oci_layers.build.container import WritableLayer
+    from oci_layers.build.rebase import rebase
+    from oci_layers.build.squash import squash
     from oci_layers.disk.owner import Owner
     from oci_layers.disk.scan import scan
     from oci_layers.errors import OCIError, format_error
@@ -184,15 +189,19 @@ __all__ = [
     "decode",
     "diff",
     "du",
+    "edit",
     "format_error",
     "fsck",
     "gc",
     "list_images",
     "open_image",
     "read_tar",
+    "rebase",
     "scan",
     "schema",
     "schema_errors",
+    "scratch",
+    "squash",
     "validate",
     "verify_image",
 ]
@@ -224,15 +233,19 @@ _HOMES = {
     "decode": "layer.decode",
     "diff": "layer.diff",
     "du": "store.du",
+    "edit": "build.begin",
     "format_error": "errors",
     "fsck": "store.fsck",
     "gc": "store.gc",
     "list_images": "store.listing",
     "open_image": "store.open",
     "read_tar": "tar.reader",
+    "rebase": "build.rebase",
     "scan": "disk.scan",
     "schema": "validation.schema",
     "schema_errors": "validation.schema",
+    "scratch": "build.begin",
+    "squash": "build.squash",
     "validate": "validation.rules",
     "verify_image": "verify.image",
 }

@@ -89,26 +89,11 @@ Paths in an image raise what paths on disk raise, and are a `PathError`, too:
     IsDirectoryError /etc True
     the image has no name for user 0
     tests: the directory is not empty
-    >>> with oci.WritableLayer(oci.FileTree()) as box:
-    ...     (box.root / "etc").mkdir()
-    ...     for work in ((box.root / "etc").mkdir, lambda: (box.root / "run").hardlink_to("etc")):
-    ...         try:
-    ...             work()
-    ...         except (errors.PathExistsError, errors.NotPermittedError) as error:
-    ...             print(type(error).__name__, error)
-    PathExistsError /etc: file exists
-    NotPermittedError /etc: hard link to a directory
-
-What an image is to be built of may not be there, or not be its base:
-
-    >>> with oci.open_image("tests/data/image") as image:
-    ...     for change in (lambda: oci.squash(image, top=6), lambda: oci.squash(image, base=["sha256:0"])):
-    ...         try:
-    ...             change()
-    ...         except (errors.LayerMissingError, errors.BaseMismatchError) as error:
-    ...             print(error)
-    6 is not possible: the image has 5 layers
-    tests/data/image: layer 0 is sha256:..., that of the base sha256:0
+    >>> try:
+    ...     oci.WritableLayer(oci.FileTree()).root.mkdir()
+    ... except (errors.PathExistsError, errors.NotPermittedError) as error:
+    ...     print(type(error).__name__, error)
+    PathExistsError /: file exists
 
 A limit can be raised, and metadata that could not be set is counted. `format_error` makes the line that the command
 prints; `locate` completes an error of the system; `escape` and `shortened` make text safe to show:
@@ -117,6 +102,8 @@ prints; `locate` completes an error of the system; `escape` and `shortened` make
     >>> error.add_note("my-image")
     >>> print(errors.format_error(error))
     my-image: limit layers is 4096, the input has 4097 or more (to raise it: --limit layers=NUMBER)
+    >>> print(errors.LayerMissingError(6, count=5), errors.BaseMismatchError("image", ("a",), ("b",)), sep="; ")
+    6 is not possible: the image has 5 layers; image: layer 0 is b, that of the base is a
     >>> print(errors.MetadataError({"owner": 8}))
     not permitted to set all metadata: 8 owner
     >>> full = OSError(28, "No space left on device")
@@ -131,6 +118,9 @@ import errno
 from typing import Any
 
 import attrs
+
+from oci_layers._error import OCIError, locate
+from oci_layers._text import escape, one_line, shortened
 
 __all__ = [
     "BaseMismatchError",
@@ -170,49 +160,8 @@ __all__ = [
     "shortened",
 ]
 
-_SHOWN = 480
-"""Characters of a name or other text that a message shows; `shortened` leaves out the middle of a longer one."""
 _LISTED = 5
 """Problems of a document that a message lists."""
-
-
-def escape(text: bytes | str) -> str:
-    r"""Return `text` as one line that a terminal cannot act on.
-
-    Bytes that are not UTF-8, control and formatting characters and the backslash become `\xNN`, one for each byte.
-    """
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "surrogateescape")
-    if text.isprintable() and "\\" not in text:
-        return text
-    return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in text)
-
-
-def shortened(text: bytes | str) -> str:
-    """Return `text` as `escape` does, without its middle if it is too long for a message."""
-    if len(text) <= _SHOWN:
-        return escape(text)
-    return f"{escape(text[: _SHOWN - 63])}...{escape(text[-60:])}"
-
-
-def _one_line(text: str) -> str:
-    """Return a message as one line; text that `escape` returned is unchanged."""
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    escaped = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
-    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", escaped))
-
-
-class OCIError(Exception):
-    """The base class of all errors of this library."""
-
-    def _sentence(self) -> str:
-        return super().__str__()
-
-    def __str__(self) -> str:
-        return _one_line(self._sentence())
 
 
 def format_error(error: BaseException) -> str:
@@ -227,28 +176,13 @@ def format_error(error: BaseException) -> str:
             text += f" (to raise it: --limit {error.limit}=NUMBER)"
     elif isinstance(error, OSError):
         names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-        text = ": ".join([*map(shortened, names), _one_line(error.strerror or str(error) or type(error).__name__)])
+        text = ": ".join([*map(shortened, names), one_line(error.strerror or str(error) or type(error).__name__)])
         if error.errno == errno.EMFILE:
             text += " (to allow more: ulimit -n NUMBER)"
     else:
-        text = ": ".join(filter(None, (type(error).__name__, _one_line(str(error)))))
-    notes = [_one_line(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
+        text = ": ".join(filter(None, (type(error).__name__, one_line(str(error)))))
+    notes = [one_line(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
     return ": ".join([*dict.fromkeys(notes), text])
-
-
-def locate(error: OSError, path: str | None, role: str) -> None:
-    """Complete an `OSError` with the full path of the file and, as a note, the role of the file.
-
-    An error of this library is left unchanged. Without `path`, the error keeps the path that it has.
-    """
-    if isinstance(error, OCIError):
-        return
-    if path is not None:
-        error.filename = path
-        if error.filename2 is not None:
-            del error.filename2
-    if escape(role) not in getattr(error, "__notes__", ()):
-        error.add_note(escape(role))
 
 
 @attrs.frozen
@@ -388,11 +322,10 @@ class BlobMissingError(MissingError):
 
 @attrs.define(eq=False, slots=False, str=False)
 class LayerMissingError(MissingError, IndexError):
-    """A layer, or a number of layers, that an image does not have."""
+    """A layer, or a number of layers, that an image does not have; it has `count` layers."""
 
     number: int
     count: int
-    """The number of layers that it has."""
 
     def _sentence(self) -> str:
         return f"{self.number} is not possible: the image has {self.count} layers"
@@ -522,11 +455,9 @@ class BaseMismatchError(OCIError, ValueError):
     actual: tuple[str, ...]
 
     def _sentence(self) -> str:
-        if len(self.actual) < len(self.expected):
-            return f"{escape(self.image)}: has {len(self.actual)} layers, the base {len(self.expected)}"
-        pairs = enumerate(zip(self.expected, self.actual, strict=False))
-        index, (expected, actual) = next((at, pair) for at, pair in pairs if pair[0] != pair[1])
-        return f"{escape(self.image)}: layer {index} is {actual}, that of the base {expected}"
+        actual = (*self.actual, *("missing" for _ in self.expected))
+        at = next(at for at, expected in enumerate(self.expected) if expected != actual[at])
+        return f"{escape(self.image)}: layer {at} is {actual[at]}, that of the base is {self.expected[at]}"
 
 
 @attrs.define(eq=False, slots=False, str=False)

@@ -13,6 +13,8 @@ RANKS = {
     "_empty": 0,
     "_lazy": 0,
     "_version": 0,
+    "_text": -2,
+    "_error": -1.5,
     "errors": -1,
     "limits": 0,
     "report": 1.5,

@@ -24,6 +24,7 @@ PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", README, re.DOTALL
 MADE = {
     "lighthouse/etc/motd": b"The lamp is lit. Keep two miles off.\n",
     "images/oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+    "made/oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
 }
 
 

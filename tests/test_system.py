@@ -10,6 +10,7 @@ import tempfile
 import pytest
 
 from oci_layers import system
+from oci_layers.errors import NameFormatError
 from tests.support.process import IS_ROOT, USER, in_child, mounted, outcome, shared_directory
 
 
@@ -471,3 +472,16 @@ def test_what_a_platform_does_not_have_is_refused_as_unsupported(tmp_path, here,
     assert failure(system.make_device, b"d", here, block=False, major=1, minor=3) == errno.ENOTSUP
     assert failure(system.fsetxattr, here, b"user.a", b"") == errno.ENOTSUP
     assert failure(system.lsetxattr, "/", b"a", b"user.a", b"") == errno.ENOTSUP
+
+
+def test_the_latest_time_of_a_build_comes_from_the_environment(monkeypatch):
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    assert system.source_date_epoch() is None
+    for text, seconds in (("", None), ("0", 0), ("1700000000", 1_700_000_000)):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", text)
+        assert system.source_date_epoch() == seconds
+    for text in ("-1", "1.5", " 1", "\u0661", "1" * 12):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", text)
+        with pytest.raises(NameFormatError) as caught:
+            system.source_date_epoch()
+        assert (caught.value.what, caught.value.text) == ("SOURCE_DATE_EPOCH", text)

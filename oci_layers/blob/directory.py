@@ -11,7 +11,7 @@ once the directory is. A blob's file is synced before it gets its name, so the n
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from oci_layers import system
@@ -84,18 +84,11 @@ class DirectoryBlobs:
         if self._links:
             path = b"/".join(filter(None, (self._below, digest.algorithm.encode(), digest.encoded.encode())))
             return system.open_regular_file(path, root, follow=True)
-        fd = -1
-        try:
-            with (
-                _closing(system.open_directory(self._below or b".", root)) as blobs,
-                _closing(system.open_directory(digest.algorithm.encode(), blobs)) as algorithm,
-            ):
-                fd = system.open_regular_file(digest.encoded.encode(), algorithm)
-        except BaseException:
-            if fd >= 0:
-                system.close(fd)
-            raise
-        return fd
+        algorithm, name = digest.algorithm.encode(), digest.encoded.encode()
+        # One directory is closed before the next is opened: few files may be open.
+        blobs = system.open_directory(self._below or b".", root)
+        directory = _through(blobs, lambda blobs: system.open_directory(algorithm, blobs))
+        return _through(directory, lambda directory: system.open_regular_file(name, directory))
 
     @contextlib.contextmanager
     def open_algorithm(self, algorithm: str, root: int, *, change: bool = False) -> Iterator[int]:
@@ -239,17 +232,18 @@ class DirectoryBlobs:
             if not excludes:
                 raise StoreError(self.root.place, "its file system has no locks, so nothing can be deleted safely")
             try:
-                with self.open_algorithm(digest.algorithm, root) as algorithm:
+                with self.open_algorithm(digest.algorithm, root, change=True) as algorithm:
                     system.unlink(digest.encoded.encode(), algorithm)
             except FileNotFoundError:
                 pass
 
-    def quarantine(self, digest: Digest, identity: tuple[int, int]) -> str | None:
+    def quarantine(self, digest: Digest, identity: tuple[int, int] | None) -> str | None:
         """Move the file of a damaged blob to `quarantine/`, and return its path there.
 
         Args:
             digest: The blob.
-            identity: The inode and modification time of the file, as `OpenFile.identity`.
+            identity: The inode and modification time of the file, as `OpenFile.identity`; None for what is no regular
+                file.
 
         Returns:
             None if another process has replaced or deleted the file.
@@ -259,11 +253,12 @@ class DirectoryBlobs:
             self.root as root,
             self.root.located(),
             exclusive_lock(root, self.root.place),
-            self.open_algorithm(digest.algorithm, root, change=True) as algorithm,
             contextlib.suppress(FileNotFoundError),
+            self.open_algorithm(digest.algorithm, root, change=True) as algorithm,
         ):
             found = system.lstat(source, algorithm)
-            if identity == (found.st_ino, found.st_mtime_ns):
+            own = (found.st_ino, found.st_mtime_ns) if system.is_regular(found.st_mode) else None
+            if identity == own:
                 return self._move_away(source, algorithm, name, root)
         return None
 
@@ -306,11 +301,12 @@ class DirectoryBlobs:
                 pass
         return found
 
-    def statuses(self) -> Iterator[tuple[str, tuple[int, int]]]:
-        """Yield the digest of each regular file whose name is one, with its size and its modification time in ns."""
+    def statuses(self) -> Iterator[tuple[str, tuple[int, int, int]]]:
+        """Yield the digest of each regular file whose name is one, with its size, modification time in ns and inode."""
         for algorithm, name, status in self._entries():
             if _is_blob(algorithm, name) and status is not None and system.is_regular(status.st_mode):
-                yield f"{algorithm}:{os.fsdecode(name)}", (status.st_size, status.st_mtime_ns)
+                found = status.st_size, status.st_mtime_ns, status.st_ino
+                yield f"{algorithm}:{os.fsdecode(name)}", found
 
     def foreign(self) -> Iterator[str]:
         """Yield the paths of files that are no blobs: other names, and names of blobs that are no regular files."""
@@ -354,3 +350,16 @@ def _is_blob(algorithm: str, name: bytes) -> bool:
     except NameFormatError:
         return False
     return True
+
+
+def _through(directory: int, opener: Callable[[int], int]) -> int:
+    """Open something in a directory, and close the directory, whatever happens; return the handle of the thing."""
+    fd = -1
+    try:
+        with _closing(directory):
+            fd = opener(directory)
+    except BaseException:
+        if fd >= 0:
+            system.close(fd)
+        raise
+    return fd

@@ -1,4 +1,4 @@
-"""The base of an image, found by the digest in its annotation `org.opencontainers.image.base.digest` (annotations.md)."""
+"""The base of an image, by the digest in its annotation `org.opencontainers.image.base.digest` (annotations.md)."""
 
 import contextlib
 from collections.abc import Iterable

@@ -107,7 +107,8 @@ def _rule(text: str) -> _Rule:
 def _regex(pattern: str, text: str) -> str:
     if pattern.startswith("**") and pattern[2:3] != "/" and _MAGIC.search(pattern, 2) is None:
         return ".*" + re.escape(pattern[2:])  # `**.o` is any path that ends in `.o`.
-    parts, at = [], 0
+    parts: list[str] = []
+    at = 0
     while at < len(pattern):
         char = pattern[at]
         if pattern.startswith("**", at):

@@ -61,10 +61,7 @@ class _Entry:
 
     def stand_in(self) -> Descriptor:
         """Return a descriptor with the platform and the annotations, for the choice by platform."""
-        if isinstance(self.content, Descriptor):
-            found = self.content
-        else:
-            found = Descriptor.of(b"", media_type="")
+        found = self.content if isinstance(self.content, Descriptor) else Descriptor.of(b"", media_type="")
         return attrs.evolve(
             found,
             platform=self.platform or self.content.platform,
@@ -224,7 +221,7 @@ class NewIndex:
 def _copy(entry: Descriptor, source: BlobSource, blobs: BlobStore, limits: Limits) -> None:
     """Copy what an entry leads to, children first; an entry that is not in the source need not be."""
     try:
-        planned, _ = Plan(source, limits, ()).of(entry)
+        (planned,) = Plan(source, limits, [entry]).roots
     except BlobMissingError as error:
         if error.digest != str(entry.digest):
             raise

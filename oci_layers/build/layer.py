@@ -25,12 +25,13 @@ from oci_layers.build.output import Pieces, write_blob
 from oci_layers.errors import locate
 from oci_layers.layer.change import Change
 from oci_layers.layer.decode import Decoder
-from oci_layers.layer.encode import change_entries, node_entries
+from oci_layers.layer.encode import encode, node_entries
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.report import Listing, Skipped
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
+from oci_layers.tar.buffer import Stream
 from oci_layers.tar.entry import Entry
 from oci_layers.tar.reader import read_tar
 from oci_layers.tar.writer import write_tar
@@ -134,7 +135,7 @@ class NewLayer:
         again = changes if callable(changes) else _Once(changes)
 
         def entries() -> Iterator[Entry]:
-            return without_ignored(change_entries(again()), chosen)
+            return without_ignored(encode(again()), chosen)
 
         return cls(lambda skip: _tar(entries(), chosen, skip))
 
@@ -169,7 +170,7 @@ class NewLayer:
                 if options is None:
                     yield from _checked(plain, allowed)
                 else:
-                    entries = without_ignored(read_tar(plain, limits=allowed), options)
+                    entries = without_ignored(_valid(plain, allowed), options)
                     yield from _tar(entries, options, skip)
 
         return cls(pieces)
@@ -245,7 +246,7 @@ def _opened(source: str | os.PathLike[str] | Callable[[], ByteStream]) -> ByteSt
         return source()
     place = os.fspath(source)
     try:
-        file = OpenFile(system.open_path(place), place)
+        file = OpenFile(system.open_regular_file(place, follow=True), place)
     except OSError as error:
         locate(error, place, "tar of the new layer")
         raise
@@ -256,6 +257,14 @@ def _name(source: object) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else "tar of the new layer"
 
 
+def _valid(plain: Stream, limits: Limits) -> Iterator[Entry]:
+    """Yield the entries of a tar, each after checking that it can be applied."""
+    decoder = Decoder(0, Policy(), limits, NOWHERE, None)
+    for entry in read_tar(plain, limits=limits):
+        decoder.change(entry)
+        yield entry
+
+
 def _checked(plain: ByteStream, limits: Limits) -> Pieces:
     """Yield the bytes of a tar, while another thread checks that its entries can be applied.
 
@@ -263,9 +272,8 @@ def _checked(plain: ByteStream, limits: Limits) -> Pieces:
     """
 
     def check(put: Put[bytes]) -> None:
-        decoder = Decoder(0, Policy(), limits, NOWHERE, None)
-        for entry in read_tar(_Copied(plain, put), limits=limits):
-            decoder.change(entry)
+        for _ in _valid(_Copied(plain, put), limits):
+            pass
 
     checker = BackgroundProducer(check, _AHEAD)
     try:

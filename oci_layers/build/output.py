@@ -46,18 +46,15 @@ class _Plain:
 
     def read(self, size: int, /) -> bytes:
         """Return `size` bytes; fewer only at the end."""
-        parts, missing = [self._rest[:size]], size - len(self._rest)
-        self._rest = self._rest[size:]
-        while missing > 0:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
+        parts, found = [self._rest], len(self._rest)
+        self._rest = b""
+        while found < size and (piece := next(self._pieces, None)) is not None:
             parts.append(piece)
-            missing -= len(piece)
-        if missing < 0:
+            found += len(piece)
+        if found > size:
             last = memoryview(parts.pop())
-            parts.append(last[:missing])
-            self._rest = last[missing:]
+            parts.append(last[: size - found])
+            self._rest = last[size - found :]
         data = b"".join(parts)
         self.hasher.update(data)
         self.size += len(data)

@@ -97,8 +97,7 @@ def _ports(new: Settings, config: JSONObject) -> _Done:
 def _port(port: str | int) -> str:
     """Return a port as Docker writes it, with its protocol."""
     number, _, protocol = str(port).partition("/")
-    first, _, last = number.partition("-")
-    for each in (first, last or first):
+    for each in number.split("-", 1):
         if not (each.isascii() and each.isdigit() and 0 < int(each) < 1 << 16):
             raise NameFormatError("port", str(port), "must be PORT, PORT/PROTOCOL or FIRST-LAST/PROTOCOL")
     return f"{number}/{protocol.lower() or 'tcp'}"

@@ -1,5 +1,4 @@
-"""Several layers of an image into one that makes the same of what is below: all of them, the top ones, or those above a
-base.
+"""Several layers of an image into one: all of them, the top ones, or those above a base.
 
 The new layer is the difference between two trees, the one below and the one of the whole image. So it holds what can be
 seen, each file once, and whiteouts only for what the layers below have. Layers below are shared.
@@ -9,7 +8,7 @@ hold contents into temporary files, when the new layer is written; an uncompress
 instead. Memory: the tree, and one piece of a file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from oci_layers.build.begin import edit
 from oci_layers.build.fields import Created, JSONObject
@@ -32,7 +31,7 @@ def squash(
     image: Image,
     *,
     top: int | None = None,
-    base: Image | Sequence[Digest] | None = None,
+    base: Image | Sequence[Digest | str] | None = None,
     keep_empty: bool = False,
     created: Created | None = None,
 ) -> NewImage:
@@ -67,28 +66,34 @@ def squash(
     changed = next(_changes(image, below), None) is not None
     slots = list(found.slots[:below])
     if changed or keep_empty:
-        slots.append(Slot(layer=NewLayer(lambda _: write_tar(encode(_changes(image, below))))))
+        slots.append(Slot(layer=NewLayer(lambda _: _tar(image, below))))
     if history:
         history = _squashed(aligned(history, count), below, found.created, empty=len(slots) == below)
     return found.restack(slots, history)
 
 
-def layers_below(image: Image, base: Image | Sequence[Digest]) -> int:
+def layers_below(image: Image, base: Image | Sequence[Digest | str]) -> int:
     """Return how many layers a base has, whose layers are the lowest ones of an image.
 
     Raises:
         BaseMismatchError: They are not.
     """
-    expected = base.config.rootfs.diff_ids if isinstance(base, Image) else tuple(base)
-    actual = tuple(layer.diff_id for layer in image.layers)
+    diff_ids: Sequence[Digest | str] = base.config.rootfs.diff_ids if isinstance(base, Image) else base
+    expected = tuple(map(str, diff_ids))
+    actual = tuple(str(layer.diff_id) for layer in image.layers)
     if actual[: len(expected)] != expected:
-        raise BaseMismatchError(image.name, tuple(map(str, expected)), tuple(map(str, actual)))
+        raise BaseMismatchError(image.name, expected, actual)
     return len(expected)
 
 
 def _changes(image: Image, below: int) -> Iterator[Change]:
-    # Contents are not compared: where metadata cannot decide, the file is of one of the layers that are squashed.
-    return diff(image.tree(below), image.tree(), content="never")
+    # A file of the layers below has the same content in both trees, which costs nothing to see. One that the layers
+    # above have again, with the same time and size, may have another one.
+    return diff(image.tree(below), image.tree(), content="always")
+
+
+def _tar(image: Image, below: int) -> Generator[bytes | memoryview, None, None]:
+    yield from write_tar(encode(_changes(image, below)))
 
 
 def _squashed(history: Sequence[JSONObject], below: int, created: str | None, *, empty: bool) -> list[JSONObject]:

@@ -10,7 +10,7 @@ names of links to what is left out.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import attrs
 
@@ -20,7 +20,7 @@ from oci_layers.build.history import aligned, as_empty, layer_positions
 from oci_layers.build.image import NewImage
 from oci_layers.build.layer import NewLayer
 from oci_layers.build.stack import Slot
-from oci_layers.errors import LinkError, PathError, PathMissingError
+from oci_layers.errors import LinkError, PathError, PathMissingError, escape
 from oci_layers.image.image import Image
 from oci_layers.image.layer import Layer
 from oci_layers.layer.whiteout import aufs_artifact, is_marker, parse_whiteout
@@ -54,19 +54,21 @@ def strip_paths(
     plans = [_Plan.of(layer, wanted) for layer in image.layers]
     missing = sorted(wanted.paths.difference(*(plan.found for plan in plans)))
     if missing:
-        raise PathMissingError(missing[0], "in no layer" + "".join(f"; {each!r}, too" for each in missing[1:]))
+        raise PathMissingError(
+            missing[0], "; ".join(["in no layer", *(f"{escape(each)}: in no layer" for each in missing[1:])])
+        )
     found = edit(image, created=created)
     if not wanted.paths:
         return found
     slots, history = [], aligned(found.history, len(plans)) if found.history else []
-    positions = layer_positions(history) or [None] * len(plans)
-    for slot, plan, at in zip(found.slots, plans, positions, strict=True):
+    positions = layer_positions(history)
+    for index, (slot, plan) in enumerate(zip(found.slots, plans, strict=True)):
         if not plan.found:
             slots.append(slot)
         elif plan.left or keep_empty:
             slots.append(Slot(layer=NewLayer(plan.pieces)))
-        elif at is not None:
-            history[at] = as_empty(history[at])
+        elif history:
+            history[positions[index]] = as_empty(history[positions[index]])
     return found.restack(slots, history)
 
 
@@ -102,6 +104,8 @@ class _Plan:
     """Whether any of its entries stays."""
     heirs: dict[bytes, bytes] = attrs.field(factory=dict)
     """The first link that stays to each target that does not."""
+    aliases: dict[bytes, bytes] = attrs.field(factory=dict)
+    """The target of each link of which neither stays."""
 
     @classmethod
     def of(cls, layer: Layer, wanted: _Paths) -> "_Plan":
@@ -114,6 +118,8 @@ class _Plan:
                 plan.found.add(covering)
                 if not _marks(entry):
                     targets.add(path)
+                if (target := plan.lost_target(entry)) is not None:
+                    plan.aliases[path] = target
                 continue
             plan.left = plan.left or entry.type != GLOBAL
             target = plan.lost_target(entry)
@@ -134,13 +140,13 @@ class _Plan:
         return path if marker is None else marker.path
 
     def lost_target(self, entry: Entry) -> bytes | None:
-        """Return the target of a hard link if that is left out."""
+        """Return the target of a hard link if that is left out; of a link to such a link the last one."""
         if entry.type != HARDLINK:
             return None
         target = clean(entry.linkname, limits=self.layer.limits)
-        return None if self.wanted.covering(target) is None else target
+        return None if self.wanted.covering(target) is None else self.aliases.get(target, target)
 
-    def pieces(self, _: object = None) -> Iterator[bytes | memoryview]:
+    def pieces(self, _: object = None) -> Generator[bytes | memoryview, None, None]:
         """Yield the tar of the entries that stay."""
         with contextlib.closing(self.layer.entries()) as entries:
             yield from write_tar(self._kept(entries))
@@ -149,12 +155,14 @@ class _Plan:
         for entry in entries:
             path, target = self.path(entry), self.lost_target(entry)
             covered = self.wanted.covering(path) is not None
-            name = path if not covered else None if _marks(entry) else self.heirs.get(path)
-            if name is None or (target is not None and not covered and name == self.heirs[target]):
+            if covered and (target is not None or _marks(entry)):
+                continue
+            name = self.heirs.get(path) if covered else path
+            if name is None or (target is not None and name == self.heirs[target]):
                 continue  # Left out, or the link that became the file before.
-            changed = entry
+            # In place: the content can only be read through this very entry.
             if covered:
-                changed = attrs.evolve(changed, name=name)
+                entry.name = name
             if target is not None:
-                changed = attrs.evolve(changed, linkname=self.heirs[target])
-            yield changed
+                entry.linkname = self.heirs[target]
+            yield entry

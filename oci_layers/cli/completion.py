@@ -58,7 +58,8 @@ complete -o bashdefault -F _oci_layers oci-layers
 
 _IMAGE = {**shtab.FILE, "zsh": "_oci_layers_image", "fish": "(__oci_layers_image)"}
 _PLACES = {
-    **dict.fromkeys(("IMAGE", "WHAT", "PLACE", "LAYOUT", "SRC", "DST", "FROM"), _IMAGE),
+    **dict.fromkeys(("IMAGE", "WHAT", "PLACE", "LAYOUT", "SRC", "DST", "FROM", "A", "B", "OLD", "NEW"), _IMAGE),
+    "FILE": shtab.FILE,
     "DEST": shtab.DIRECTORY,
     "DIR": shtab.DIRECTORY,
 }

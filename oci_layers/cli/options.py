@@ -11,6 +11,7 @@ from oci_layers.image.image import Image
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.store.layout import Layout
+from oci_layers.store.name import ImageName
 from oci_layers.store.open import name_place, open_image, parse_image_name
 from oci_layers.store.place import open_repository
 from oci_layers.store.repository import Repository
@@ -22,45 +23,61 @@ __all__ = [
     "layout_argument",
     "limit_argument",
     "limits_of",
+    "names_stdout",
     "opened",
     "opened_layout",
     "opened_place",
     "place_arguments",
+    "policy_arguments",
+    "policy_of",
     "progress_argument",
     "require_layer",
 ]
 
 
-def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) -> None:
-    """Add IMAGE and the options that select and limit it; with `policy`, also those of merging."""
+def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False, places: bool = True) -> None:
+    """Add IMAGE and what selects it; with `policy` also how layers are merged, with `places` limits and the like."""
     parser.add_argument(
         "image",
         metavar="IMAGE",
         help="oci:DIR[:REF|@DIGEST], oci-archive:FILE[:REF|@DIGEST], docker-archive:FILE[:NAME:TAG], or the path of "
         "one of these; FILE may be a pipe, - is standard input",
     )
-    choice_arguments(parser, "which of several images (default: that for this machine)")
+    choice_arguments(parser, "which of several images (default: that for this machine)", places=places)
     if policy:
         progress_argument(parser)
-        parser.add_argument(
-            "--threads",
-            type=_threads,
-            metavar="N",
-            help="threads per layer, 1 to 4 (default: two for each CPU, at most 4)",
-        )
-        parser.add_argument(
-            "--policy",
-            choices=("default", "strict", "lenient"),
-            default="default",
-            help="how to treat layer entries that the spec leaves undefined or forbids; lenient also follows links to "
-            "blobs",
-        )
-        parser.add_argument(
-            "--parents",
-            choices=("follow", "replace"),
-            help="symbolic links in the parents of an entry: follow them inside the root, or replace them by "
-            "directories, as overlayfs does",
-        )
+        policy_arguments(parser)
+
+
+def policy_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--threads`, and how layers are merged: `--policy` and `--parents`."""
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        metavar="N",
+        help="threads per layer, 1 to 4 (default: two for each CPU, at most 4)",
+    )
+    parser.add_argument(
+        "--policy",
+        choices=("default", "strict", "lenient"),
+        default="default",
+        help="how to treat layer entries that the spec leaves undefined or forbids; lenient also follows links to "
+        "blobs",
+    )
+    parser.add_argument(
+        "--parents",
+        choices=("follow", "replace"),
+        help="symbolic links in the parents of an entry: follow them inside the root, or replace them by directories, "
+        "as overlayfs does",
+    )
+
+
+def policy_of(options: argparse.Namespace) -> Policy:
+    """Return the policy of `policy_arguments`; the default without them."""
+    policy = Policy.preset(getattr(options, "policy", "default"))
+    if getattr(options, "parents", None):
+        policy = attrs.evolve(policy, parents=options.parents)
+    return policy
 
 
 def progress_argument(parser: argparse.ArgumentParser) -> None:
@@ -68,11 +85,12 @@ def progress_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--progress", choices=("auto", "plain", "none"), default="auto", help="on stderr")
 
 
-def choice_arguments(parser: argparse.ArgumentParser, platform: str) -> None:
-    """Add `--ref`, `--platform` and what `place_arguments` adds; `platform` is the help text of `--platform`."""
+def choice_arguments(parser: argparse.ArgumentParser, platform: str, *, places: bool = True) -> None:
+    """Add `--ref`, `--platform`, with this help text, and, with `places`, what `place_arguments` adds."""
     parser.add_argument("--ref", help="the reference, where IMAGE does not give one")
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help=platform)
-    place_arguments(parser)
+    if places:
+        place_arguments(parser)
 
 
 def place_arguments(parser: argparse.ArgumentParser) -> None:
@@ -151,6 +169,12 @@ def require_layer(number: int, count: int) -> None:
         raise NameFormatError("layer", str(number), known)
 
 
+def names_stdout(target: str) -> bool:
+    """Tell whether the archive goes to stdout, so that the report cannot."""
+    name = ImageName.parse(target)
+    return name.transport != "oci" and name.place in {"-", "/dev/stdout"}
+
+
 @contextlib.contextmanager
 def opened(options: argparse.Namespace, *, held: int | None = None) -> Iterator[tuple[Image, Policy]]:
     """Yield the image that the options select, and the policy; close the image when the block ends.
@@ -160,9 +184,7 @@ def opened(options: argparse.Namespace, *, held: int | None = None) -> Iterator[
     limits = limits_of(options)
     if held is not None:
         limits = attrs.evolve(limits, content_bytes=min(held, limits.content_bytes))
-    policy = Policy.preset(getattr(options, "policy", "default"))
-    if getattr(options, "parents", None):
-        policy = attrs.evolve(policy, parents=options.parents)
+    policy = policy_of(options)
     with open_image(
         options.image,
         ref=options.ref,

@@ -59,13 +59,27 @@ class Comparison:
             return False
         match one, two:
             case File(), File():
-                return self._files(one, two)
+                return self.contents(one, two)
             case Symlink(), Symlink():
                 return one.target == two.target
             case Device(), Device():
                 return (one.kind, one.major, one.minor) == (two.kind, two.major, two.minor)
             case _:  # Fifos, which have nothing else.
                 return True
+
+    def aspects(self, one: Node, two: Node) -> tuple[Literal["mode", "owner", "mtime", "xattrs"], ...]:
+        """Return the attributes in which two nodes of one type differ, of those that count."""
+        found: list[Literal["mode", "owner", "mtime", "xattrs"]] = []
+        if self._mode and one.mode != two.mode:
+            found.append("mode")
+        if self._owner and (one.uid, one.gid) != (two.uid, two.gid):
+            found.append("owner")
+        counts = self._directory_mtime if isinstance(one, Directory) else self._mtime
+        if counts and one.mtime_ns != two.mtime_ns and not self._same_second(one, two):
+            found.append("mtime")
+        if self._xattrs and one.xattrs != two.xattrs:
+            found.append("xattrs")
+        return tuple(found)
 
     def _attributes(self, one: Node, two: Node) -> bool:
         return (
@@ -80,7 +94,8 @@ class Comparison:
             return False
         return not one.mtime_ns % _SECOND or not two.mtime_ns % _SECOND
 
-    def _files(self, one: File, two: File) -> bool:
+    def contents(self, one: File, two: File) -> bool:
+        """Return whether two files have the same bytes, as far as they are compared."""
         mine, other = one.content, two.content
         if mine is other:
             return True

@@ -63,8 +63,10 @@ class LinkGroups:
         if shared is not None and self._keeper(path, shared) == node.inode:
             self.leaders.update(dict.fromkeys(names))
             return
-        first = min(names, key=_in_order)
-        self.leaders.update(dict.fromkeys(names, first))
+        self._write(names)
+
+    def _write(self, names: tuple[bytes, ...]) -> None:
+        self.leaders.update(dict.fromkeys(names, min(names, key=_in_order)))
         for name in names:
             self.written.add(name)
 
@@ -89,18 +91,23 @@ class LinkGroups:
         return self._shared[node.inode]
 
     def _keeper(self, path: bytes, before: Leaf) -> int:
-        """Return the inode in the new tree of the file that keeps the old file `before`, which had the name `path`."""
+        """Return the inode in the new tree of the file that keeps the old file `before`, which had the name `path`.
+
+        The other files that could keep it are written, even if the trees share their nodes.
+        """
         if before.inode not in self._keepers:
-            counts: dict[int, int] = {}
+            files: dict[int, tuple[bytes, ...]] = {}
             for name in sorted(self._names_before(path, before), key=_in_order):
                 node = self._new.at(name)
-                if isinstance(node, Directory | None):
+                if isinstance(node, Directory | None) or node.inode in files:
                     continue
                 names = self._names_now(name, node)
-                shared = self._shared_before(node, names)
-                if shared is not None and shared.inode == before.inode:
-                    counts[node.inode] = len(names)
-            self._keepers[before.inode] = max(counts, key=counts.__getitem__)
+                if self._shared_before(node, names) is not None:  # Then it is `before`, which has `name`.
+                    files[node.inode] = names
+            keeper = self._keepers[before.inode] = max(files, key=lambda inode: len(files[inode]))
+            for inode, names in files.items():
+                if inode != keeper:
+                    self._write(names)
         return self._keepers[before.inode]
 
 

@@ -85,7 +85,7 @@ def du(layout: Layout, *, limits: Limits | None = None) -> Usage:
         OCIError: The index is missing, damaged or malformed.
     """
     graph = Graph(layout.blobs, limits or Limits())
-    sizes = {Digest(text): size for text, (size, _) in layout.own_blobs.statuses()}
+    sizes = {Digest(text): size for text, (size, _, _) in layout.own_blobs.statuses()}
     refs: dict[Digest, dict[str, None]] = {}
     found: dict[Digest, dict[Digest, int]] = {}
     missing: Counter[Digest] = Counter()

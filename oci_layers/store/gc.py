@@ -116,6 +116,7 @@ class _Collection:
         self._index = b""
         self._keep_from = 0
         self._present: dict[str, tuple[int, int]] = {}
+        """The size and modification time in ns of each blob."""
         self._below: dict[str, list[str]] = {}
         """What each document refers to, among the blobs that nothing was found to refer to."""
         self._subjects: dict[str, str] = {}
@@ -126,7 +127,7 @@ class _Collection:
         with self._clock(dry_run=dry_run) as now:
             self._keep_from = min(now - self._grace_ns, *self._leases())
             self._index = read_index_bytes(self._layout, self._limits)
-            self._present = dict(self._layout.own_blobs.statuses())
+            self._present = {each: (size, mtime_ns) for each, (size, mtime_ns, _) in self._layout.own_blobs.statuses()}
             self._report(0)
             self._mark()
             unused = [each for each in self._present if each not in self._marks.reasons]

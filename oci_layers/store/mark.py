@@ -160,7 +160,8 @@ class Marks:
         name = Digest.parse(digest)
         allowed = self._limits.document_bytes
         parts, size = list[bytes](), 0
-        with contextlib.closing(VerifiedReader(self._blobs.open_blob(name), name, what=f"blob {digest}")) as verified:
+        with contextlib.closing(self._blobs.open_blob(name)) as stream:
+            verified = VerifiedReader(stream, name, what=f"blob {digest}")
             while part := verified.read(1 << 16):
                 if guess and not required and not parts and part.lstrip()[:1] != b"{":
                     return None

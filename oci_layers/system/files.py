@@ -114,7 +114,7 @@ def open_directory(name: bytes, parent: int, *, follow: bool = False) -> int:
 
 
 def open_new_file(name: bytes, parent: int, mode: int = 0o600) -> int:
-    """Create a file, to read and write; `name` must not exist. The umask applies to `mode`: only the owner may use it."""
+    """Create a file, to read and write; `name` must not exist. The umask applies to `mode`, the owner's by default."""
     return os.open(name, _NEW_FILE, mode, dir_fd=parent)
 
 

@@ -308,13 +308,17 @@ class BlobStoreSuite:
 
     def test_threads_list_and_read_while_others_put(self, blobs: BlobStore) -> None:
         _put(blobs, _DATA)
+        at_work = [True, True]
 
         def put() -> None:
-            for number in range(20):
-                _put(blobs, b"%d" % number)
+            try:
+                for number in range(20):
+                    _put(blobs, b"%d" % number)
+            finally:
+                at_work.pop()
 
         def look() -> None:
-            for _ in range(20):
+            while at_work:
                 listed = list(blobs.iter_blobs())
                 assert _BLOB.digest in listed
                 assert listed == sorted(listed)

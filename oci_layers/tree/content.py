@@ -121,6 +121,12 @@ class RangeContent:
     size: int
     extents: Extents | None = None
 
+    def is_range_of(self, other: "RangeContent") -> bool:
+        """Tell whether this is the same range of the same source, and so the same bytes."""
+        mine = self.offset, self.size, self.extents
+        theirs = other.offset, other.size, other.extents
+        return self.source is other.source and self.source is not NOWHERE and mine == theirs
+
     def chunks(self) -> Iterator[bytes]:
         """Yield the expanded bytes, read from the source on demand."""
         for run in self.runs():
@@ -168,6 +174,8 @@ def same_content(one: Content, other: Content) -> bool:
         return sha256(one) == sha256(other)
     if isinstance(one, Inline) and isinstance(other, Inline):
         return one.data == other.data
+    if isinstance(one, RangeContent) and isinstance(other, RangeContent) and one.is_range_of(other):
+        return True
     left, right = _runs(one), _runs(other)
     a: bytes | int = b""
     b: bytes | int = b""

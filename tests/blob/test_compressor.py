@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from oci_layers.blob.compression import decompressed, sniff
 from oci_layers.blob.compressor import compressed
-from oci_layers.errors import DigestMismatchError
+from oci_layers.errors import DigestMismatchError, UnsupportedError
 from oci_layers.limits import Limits
 from tests.support.blocks import Drip
 
@@ -99,6 +99,27 @@ def test_each_level_has_its_bytes(kind):
 
 def test_gzip_can_store():
     assert len(packed(TEXT, "gzip", level=0)) > len(TEXT)
+
+
+@pytest.mark.parametrize("level", [None, 0, 1, 2, 3])
+@pytest.mark.parametrize("size", [0, 1, MIB, len(TEXT)])
+def test_isal_makes_gzip_that_does_not_depend_on_the_number_of_threads(level, size):
+    one, other = (packed(TEXT[:size], "gzip", encoder="isal", level=level, threads=threads) for threads in (1, 3))
+    assert one == other
+    assert gzip.decompress(one) == TEXT[:size]
+    if level is None:
+        assert one == packed(TEXT[:size], "gzip", encoder="isal", level=1, step=4097)
+
+
+def test_an_encoder_that_does_not_exist_or_is_not_installed_is_refused(monkeypatch):
+    with pytest.raises(ValueError, match="expected zlib or isal, not 'other'"):
+        compressed(Closing(b""), "gzip", encoder="other")
+    with pytest.raises(ValueError, match="level of gzip: expected 0 to 3, not 4"):
+        compressed(Closing(b""), "gzip", encoder="isal", level=4)
+    monkeypatch.setattr("oci_layers.blob.compressor.isal_zlib", None)
+    with pytest.raises(UnsupportedError) as caught:
+        compressed(Closing(b""), "gzip", encoder="isal")
+    assert (caught.value.what, caught.value.value) == ("encoder of gzip", "isal")
 
 
 @pytest.mark.parametrize(("kind", "level"), [("gzip", -1), ("gzip", 10), ("zstd", 23), ("zstd", -(1 << 20))])

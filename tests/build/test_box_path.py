@@ -80,7 +80,7 @@ def test_directories_are_made_with_their_parents(root):
     (root / "a/b/c").mkdir(0o777, parents=True, exist_ok=True)
     assert [oct((root / name).stat().st_mode) for name in ("a", "a/b", "a/b/c")] == ["0o40755", "0o40755", "0o40700"]
     (root / "f").touch()
-    for work in (lambda: (root / "f").mkdir(exist_ok=True), lambda: (root / "a").mkdir()):
+    for work in (lambda: (root / "f").mkdir(exist_ok=True), (root / "a").mkdir):
         with pytest.raises(PathExistsError):
             work()
     with pytest.raises(NotDirectoryError):

@@ -14,7 +14,10 @@ from tests.support.layers import image as make_image
 
 VERBS = (
     *("unpack", "ls", "cat", "tree"),
+    *("layers", "why", "export"),
     *("images", "refs", "inspect"),
+    *("diff",),
+    *("pack", "append", "config", "squash", "rebase"),
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
@@ -23,6 +26,8 @@ WHAT = {
     **dict.fromkeys(("images", "refs"), "PLACE"),
     **dict.fromkeys(("tag", "fsck", "gc", "du"), "LAYOUT"),
     "copy": "SRC",
+    "diff": "A",
+    "pack": "DIR",
     "explain": "RULE",
 }
 MODULE = [sys.executable, "-m", "oci_layers"]

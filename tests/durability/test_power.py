@@ -27,8 +27,8 @@ from tests.support.operations import (
 from tests.support.power import Journal, PowerCutError, states, survey
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
-SAMPLES = 2000 if DEEP else 100
-EXHAUSTIVE = 12 if DEEP else 8
+SAMPLES = 2000 if DEEP else 300
+EXHAUSTIVE = 12 if DEEP else 10
 
 
 def index_of(directory):

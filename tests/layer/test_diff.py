@@ -8,7 +8,7 @@ import pytest
 from oci_layers import scan
 from oci_layers.disk import DirectoryMirror
 from oci_layers.errors import NameFormatError, SizeMismatchError, WhiteoutError
-from oci_layers.layer import Add, Link, Opaque, Whiteout, apply, diff
+from oci_layers.layer import Add, Link, Opaque, Whiteout, apply, decode, diff
 from oci_layers.tree import NOWHERE, Directory, File, FileTree, Inline, RangeContent, TreeEditor
 from tests.support.edits import apart
 from tests.support.layers import block, char, d, f, fifo, ln, opq, sym, tar, wh
@@ -28,10 +28,12 @@ def described(changes):
     return " ".join(words)
 
 
-def trees(lower, upper, **options):
-    """Two trees: what one layer makes, and what a second one makes of it."""
-    old = merged(tar(*lower), **options)
-    return old, merged(tar(*lower), tar(*upper), **options)
+def trees(lower, upper):
+    """Two trees: what one layer makes, and a fork of it with a second one."""
+    old = merged(tar(*lower))
+    new = old.fork()
+    apply(decode(upper), new, layer=1)
+    return old, new
 
 
 BASE = [d("d/"), d("d/e/"), f("d/e/x", "x"), f("d/y", "y"), f("z", "z"), sym("s", "d")]
@@ -92,6 +94,11 @@ ROWS = {
         [f("a", "1"), ln("b", "a"), ln("c", "a"), ln("e", "a")],
         [f("a", "1"), ln("c", "a")],
         "+/ +b =e->b",
+    ),
+    "a name becomes a copy in a directory of its own": (
+        [d("a/"), f("a/x", "1"), d("b/"), ln("b/x", "a/x")],
+        [f("a/x", "1")],
+        "+/ +b/ +b/x",
     ),
     "one file becomes two": (LINKED, [f("d/b", "1"), ln("e", "d/b")], "+/ +d/ +d/a"),
     "two files become one": ([f("a", "1"), f("b", "1")], [ln("b", "a")], "+/ +a =b->a"),

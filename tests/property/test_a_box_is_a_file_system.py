@@ -80,7 +80,7 @@ class BoxMachine(RuleBasedStateMachine):
         self.lower_place = tempfile.TemporaryDirectory(prefix="oci-layers-test-")
         self.lower = scan(shutil.copytree(self.real, Path(self.lower_place.name, "x"), symlinks=True))
         # `copytree` knows no hard links: the tree of the directory itself, with the contents of the copy.
-        for path, node in self.lower.walk():
+        for _, node in self.lower.walk():
             node.uid, node.gid = self.uid, self.gid
         first = self.lower.at(b"a/a")
         self.lower.writable_child(self.lower.writable_root(), b"c").children[b"a"] = first
@@ -152,7 +152,7 @@ class BoxMachine(RuleBasedStateMachine):
     @rule(path=paths)
     def read_bytes(self, path):
         if not self.blocks(path):
-            self.both(lambda: (self.real / path).read_bytes(), lambda: (self.root / path).read_bytes())
+            self.both((self.real / path).read_bytes, (self.root / path).read_bytes)
 
     @rule(path=paths, size=offsets)
     def truncate(self, path, size):
@@ -180,7 +180,7 @@ class BoxMachine(RuleBasedStateMachine):
 
     @rule(path=paths)
     def mkfifo(self, path):
-        self.both(lambda: os.mkfifo(self.real / path), lambda: (self.root / path).mkfifo())
+        self.both(lambda: os.mkfifo(self.real / path), (self.root / path).mkfifo)
 
     @rule(source=paths, other=paths)
     def rename(self, source, other):
@@ -195,12 +195,12 @@ class BoxMachine(RuleBasedStateMachine):
 
     @rule(path=paths)
     def rmdir(self, path):
-        self.both(lambda: (self.real / path).rmdir(), lambda: (self.root / path).rmdir())
+        self.both((self.real / path).rmdir, (self.root / path).rmdir)
 
     @rule(path=paths)
     def rmtree(self, path):
         if not os.path.islink(self.real / path) and not self.blocks(path):
-            self.both(lambda: shutil.rmtree(self.real / path), lambda: (self.root / path).rmtree())
+            self.both(lambda: shutil.rmtree(self.real / path), (self.root / path).rmtree)
 
     @rule(path=paths, mode=st.sampled_from([0o755, 0o700, 0o1750, 0o2755, 0o6755, 0o4711, 0o2704]))
     def chmod(self, path, mode):

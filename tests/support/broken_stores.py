@@ -148,7 +148,7 @@ class Partial(MemoryBlobs):
 
     def put_blob(self, stream, descriptor):
         self._blobs.setdefault(descriptor.digest, b"")
-        time.sleep(0.0001)
+        time.sleep(0.003)
         try:
             super().put_blob(stream, descriptor)
         except BaseException:
@@ -167,7 +167,7 @@ class OneBuffer(MemoryBlobs):
     def put_blob(self, stream, descriptor):
         super().put_blob(stream, descriptor)
         self.last = descriptor
-        time.sleep(0.0001)
+        time.sleep(0.003)
         if self.last != descriptor:
             self._blobs[descriptor.digest] = self._blobs[self.last.digest]
 
@@ -246,7 +246,7 @@ class Racing(MemoryRepository):
     def tag(self, ref, descriptor, *others):
         index = tagged(self._index, ref, (descriptor, *others), self._limits)
         super().tag(None, descriptor, *others)  # Refuses missing blobs.
-        time.sleep(0.0001)
+        time.sleep(0.003)
         self._index = index
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from oci_layers.cli.options import at_least_one, limits_of, place_arguments, progress_argument
+from oci_layers.cli.options import at_least_one, limits_of, names_stdout, place_arguments, progress_argument
 from oci_layers.cli.output import columns, counted, human_bytes, json_text, short_digests
 from oci_layers.cli.progress import progress
 from oci_layers.errors import escape
@@ -14,7 +14,6 @@ from oci_layers.spec.digest import Digest
 from oci_layers.spec.platform_selection import own_name
 from oci_layers.store.convert import Conversion
 from oci_layers.store.copy import Copied, copy
-from oci_layers.store.name import ImageName
 
 __all__ = ["add"]
 
@@ -80,7 +79,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def _copy(options: argparse.Namespace) -> int:
-    is_stdout = _is_stdout(options.target)
+    is_stdout = names_stdout(options.target)
     if is_stdout and sys.stdout.isatty():
         options.refuse("stdout is a terminal; redirect it to a file or a pipe")
     conversion = None
@@ -109,12 +108,6 @@ def _copy(options: argparse.Namespace) -> int:
     else:
         _print(copied, out)
     return 0
-
-
-def _is_stdout(target: str) -> bool:
-    """Tell whether the archive goes to stdout, so that the report cannot."""
-    name = ImageName.parse(target)
-    return name.transport != "oci" and name.place in {"-", "/dev/stdout"}
 
 
 def _print(copied: Copied, out: TextIO) -> None:

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from oci_layers.cli.options import layout_argument, limits_of, opened_layout
-from oci_layers.cli.output import columns, counted, human_bytes, one_line, print_json, short_digests
+from oci_layers.cli.output import columns, counted, human_bytes, one_line, print_json, shades, short_digests
 from oci_layers.errors import ReferenceMissingError, escape
 from oci_layers.store.du import ImageUsage, Usage, du
 
@@ -90,7 +90,7 @@ def _bars(images: list[ImageUsage], rows: list[tuple[str, ...]], options: argpar
         return [""] * len(rows)
     taken = sum(max(map(len, column)) for column in zip(*(row[:4] for row in rows), strict=True)) + 8
     width = min(_WIDEST, max(_NARROWEST, shutil.get_terminal_size().columns - taken - 1))
-    alone, shared = _shades()
+    alone, shared = shades()
     longest = max((each.size for each in images), default=0) or 1
     bars = [f"{alone} alone {shared} shared"]
     for each in images:
@@ -98,15 +98,6 @@ def _bars(images: list[ImageUsage], rows: list[tuple[str, ...]], options: argpar
         dark = round(each.exclusive * whole / each.size) if each.size else 0
         bars.append(alone * dark + shared * (whole - dark))
     return bars
-
-
-def _shades() -> tuple[str, str]:
-    """Return the characters of what is alone and of what is shared; ASCII if the output has no others."""
-    try:
-        "\u2588\u2591".encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return "#", "-"
-    return "\u2588", "\u2591"
 
 
 def _print_shares(usage: Usage, image: ImageUsage) -> None:
