@@ -55,8 +55,7 @@ The engine works without an image, too, on any stream of a tar:
     >>> oci.apply(oci.decode(oci.read_tar(io.BytesIO(raw)), policy=oci.Policy.preset("strict")), tree)
     >>> [change.path for change in oci.diff(oci.FileTree(), tree)]  # and back into a layer: oci.layer.encode
     [b'', b'etc', b'etc/motd']
-    >>> (oci.WritableLayer(tree).root / "etc/motd").write_text("a copy, in memory")
-    17
+    >>> (oci.WritableLayer(tree).root / "etc/motd").touch()  # a file of its own: `tree` stays as it is
 
 Checks return all findings, each with a rule, a severity and a location; `schema_errors` returns problems:
 
