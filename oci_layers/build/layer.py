@@ -61,7 +61,7 @@ class BuiltLayer:
 
 @attrs.frozen(eq=False)
 class NewLayer:
-    """A layer that can be written. Nothing is read before, so errors of the source are raised by `write` and `iter_tar`.
+    """A layer that can be written. Nothing is read before: errors of the source are raised by `write` and `iter_tar`.
 
     The same files and options give the same uncompressed tar, and so the same `diff_id`, on every machine: nothing else
     has an effect, neither the order in which a directory lists its names nor umask, time zone or locale. The digest of
