@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 
 from benchmarks import debian
-from benchmarks.layout import FAST, USUAL, Gzip, kept, write_layout
+from benchmarks.layout import FAST, STORED, USUAL, Gzip, kept, write_layout
 from oci_layers.tar import DIRECTORY, HARDLINK, REGULAR, Entry, Pieces
 
 _RECIPE = 1
@@ -182,12 +182,17 @@ def rewrites(layers: int, mib: int) -> Input:
 
 def zeros(mib: int) -> Input:
     """Return one file of zeros, which compress to almost nothing."""
+    return _input(f"zeros-{mib}", f"a layer of {mib:,} MiB", lambda: [_zeros(mib)], FAST)
 
-    def layer() -> Iterator[Entry]:
-        piece = bytes(_MIB)
-        yield attrs.evolve(_file("zeros", b""), size=mib * _MIB, content=Pieces(itertools.repeat(piece, mib)))
 
-    return _input(f"zeros-{mib}", f"a layer of {mib:,} MiB", lambda: [layer()], FAST)
+def big_blob(mib: int) -> Input:
+    """Return a layer that is not compressed, so that its blob is as large as it is."""
+    return _input(f"big-blob-{mib}", f"a blob of {mib:,} MiB", lambda: [_zeros(mib)], STORED)
+
+
+def _zeros(mib: int) -> Iterator[Entry]:
+    piece = bytes(_MIB)
+    yield attrs.evolve(_file("zeros", b""), size=mib * _MIB, content=Pieces(itertools.repeat(piece, mib)))
 
 
 _EMPTY = Pieces()

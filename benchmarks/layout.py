@@ -54,6 +54,7 @@ def _fast() -> Gzip:
 
 USUAL = Gzip("zlib, level 6", lambda: zlib.compressobj(6, wbits=_GZIP))
 FAST = _fast()
+STORED = Gzip("zlib, level 0", lambda: zlib.compressobj(0, wbits=_GZIP))
 
 
 def kept(name: str, make: Callable[[Path], None]) -> Path:

@@ -176,13 +176,32 @@ def compile_package() -> None:
 MEMORY = Path("/dev/shm")  # noqa: S108  # the point of it
 
 
-def place_of(mib: int) -> Path:
-    """Return where files are made: a directory in memory, where the system has one with room to spare, else a disk."""
-    if os.access(MEMORY, os.W_OK) and min(_free_mib(MEMORY), _available_mib()) >= 2 * mib:
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+def place_of(mib: int, *, on_disk: bool = False) -> Path | None:
+    """Return where files are made: a directory in memory, where the system has one with room to spare, else a disk.
+
+    Args:
+        mib: About how much is written.
+        on_disk: Only on the disk of the checkout; None if the checkout is in memory.
+    """
+    if not on_disk and os.access(MEMORY, os.W_OK) and min(_free_mib(MEMORY), _available_mib()) >= 2 * mib:
         return MEMORY
     disk = ROOT / "build"
     disk.mkdir(exist_ok=True)
-    return disk
+    return None if on_disk and file_system(disk) in {"tmpfs", "ramfs"} else disk
+
+
+def file_system(directory: Path) -> str:
+    """Return the type of the file system that a directory is in; empty if the system does not say."""
+    number = directory.stat().st_dev
+    device = f"{os.major(number)}:{os.minor(number)}"
+    for line in _MOUNTS.read_text().splitlines() if _MOUNTS.exists() else ():
+        mount, _, kind = line.partition(" - ")
+        if mount.split()[2] == device:
+            return kind.split()[0]
+    return ""
 
 
 def _free_mib(directory: Path) -> int:

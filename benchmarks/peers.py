@@ -88,6 +88,37 @@ _TARFILE = (
     "        archive.extractall(sys.argv[1], filter='fully_trusted', numeric_owner=True)\n"
 )
 
+_COPY = (
+    "import sys\n"
+    "from oci_layers.store.copy import copy\n"
+    "from oci_layers.store.layout import Layout\n"
+    "with Layout.open(sys.argv[1]) as source, Layout.create(sys.argv[2]) as target:\n"
+    "    copy(source, target)\n"
+)
+_FSCK = (
+    "import sys\n"
+    "from oci_layers.store.fsck import fsck\n"
+    "from oci_layers.store.layout import Layout\n"
+    "with Layout.open(sys.argv[1]) as layout:\n"
+    "    sys.exit(not fsck(layout, threads=2).ok)\n"
+)
+_HASHLIB = (
+    "import hashlib, os, sys\n"
+    "from concurrent.futures import ThreadPoolExecutor\n"
+    "def right(name):\n"
+    "    with open(f'{sys.argv[1]}/{name}', 'rb') as file:\n"
+    "        return hashlib.file_digest(file, 'sha256').hexdigest() == name\n"
+    "with ThreadPoolExecutor(2) as pool:\n"
+    "    sys.exit(not all(pool.map(right, os.listdir(sys.argv[1]))))\n"
+)
+_JUDGE = "awk '$1 != $2 {{wrong = 1}} END {{exit wrong}}'"
+"""Compares what sha256sum prints with the names of the files, which are digests."""
+
+
+def _python(script: str) -> str:
+    return "{python} -c " + shlex.quote(script).replace("{", "{{").replace("}", "}}")
+
+
 OURS = Program("oci-layers unpack", "{python} -m oci_layers unpack --progress none oci:{layout}:b {dest}", BOTH)
 IGZIP_TAR = Program(
     "igzip -dc | tar -x",
@@ -109,7 +140,7 @@ GNU_TAR = Program(
 )
 TARFILE = Program(
     "Python's tarfile",
-    "mkdir {dest}; {python} -c " + shlex.quote(_TARFILE).replace("{", "{{").replace("}", "}}") + " {dest} {layers}",
+    "mkdir {dest}; " + _python(_TARFILE) + " {dest} {layers}",
     whiteouts=_LEFT,
 )
 UMOCI = Program("umoci raw unpack", "umoci raw unpack --image {layout}:b {dest}", BOTH, commands=("umoci",))
@@ -135,15 +166,53 @@ BUILDAH = Program(
 
 UNPACKERS = (OURS, IGZIP_TAR, BSDTAR, UMOCI, GNU_TAR, TARFILE, SKOPEO, BUILDAH)
 
+COPY = Program("oci_layers copy", _python(_COPY) + " {layout} {dest}", ("blob digests",))
+_CP = "cp -r {layout} {dest}; for l in {layout} {dest}; do (cd $l/blobs/sha256; "
+CP_SHA256SUM = Program(
+    "cp -r, sha256sum of both",
+    _CP + "sha256sum * | " + _JUDGE + "); done",
+    ("blob digests",),
+    commands=("cp", "sha256sum", "awk"),
+)
+# Debian's sha256sum does not use what the processor has for it; OpenSSL does, as Python and Go do.
+CP_OPENSSL = Program(
+    "cp -r, openssl sha256 of both",
+    _CP + "openssl sha256 -r * | tr -d '*' | " + _JUDGE + "); done",
+    ("blob digests",),
+    commands=("cp", "openssl", "awk"),
+)
+SKOPEO_COPY = Program(
+    "skopeo copy",
+    "skopeo --insecure-policy copy -q oci:{layout}:b oci:{dest}:b",
+    ("blob digests",),
+    commands=("skopeo",),
+)
+COPIERS = (COPY, CP_SHA256SUM, CP_OPENSSL, SKOPEO_COPY)
+
+FSCK = Program("oci_layers fsck", _python(_FSCK) + " {layout}", ("blob digests",))
+XARGS_SHA256SUM = Program(
+    "xargs -n1 -P2 sha256sum",
+    "cd {layout}/blobs/sha256; ls | xargs -n1 -P2 sha256sum | " + _JUDGE,
+    ("blob digests",),
+    commands=("xargs", "sha256sum", "awk"),
+)
+HASHLIB = Program("hashlib in two threads", _python(_HASHLIB) + " {layout}/blobs/sha256", ("blob digests",))
+CHECKERS = (FSCK, XARGS_SHA256SUM, HASHLIB)
+
 OUR_LIST = Program("oci-layers ls -R", "{python} -m oci_layers ls -R oci:{layout}:b", BOTH)
 IGZIP = Program("igzip -dc, to nowhere", "for l in {layers}; do igzip -dc < $l > /dev/null; done", commands=("igzip",))
 
 
 def versions() -> dict[str, str]:
-    """Return what the installed programs say of their versions."""
-    found = {}
-    for name in sorted({name for program in (*UNPACKERS, IGZIP) for name in program.commands}):
-        if shutil.which(name):
-            said = subprocess.run([name, "--version"], capture_output=True, text=True, check=False).stdout
-            found[name] = said.partition("\n")[0]
-    return found
+    """Return what the installed programs say of their versions; some say nothing."""
+    programs = (*UNPACKERS, *COPIERS, *CHECKERS, IGZIP)
+    names = sorted({name for program in programs for name in program.commands})
+    return {name: said for name in names if shutil.which(name) and (said := _version(name))}
+
+
+def _version(name: str) -> str:
+    for argument in ("--version", "version"):
+        said = subprocess.run([name, argument], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if said.stdout:
+            return said.stdout.partition("\n")[0]
+    return ""

@@ -9,13 +9,13 @@ import gc
 import io
 import json
 import sys
-import time
 import tracemalloc
 from collections.abc import Callable, Iterable
 
+from benchmarks import store_probe
+from benchmarks.clock import passes, timed
 from oci_layers.tar import REGULAR, Entry, Pieces, read_tar, write_tar
 
-_PASSES = 5
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
@@ -24,19 +24,6 @@ def main(arguments: list[str]) -> int:
     name, *rest = arguments
     print(json.dumps(PROBES[name](*rest)))
     return 0
-
-
-def _timed(work: Callable[[], int]) -> dict[str, float]:
-    """Do it once, and tell how long it took and how many things it was done to."""
-    cpu, start = time.process_time(), time.perf_counter()
-    items = work()
-    return {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu, "items": items}
-
-
-def _passes(work: Callable[[], int]) -> dict[str, float]:
-    """Do it once unmeasured, then several times, and return the median pass."""
-    work()
-    return sorted((_timed(work) for _ in range(_PASSES)), key=lambda run: run["seconds"])[_PASSES // 2]
 
 
 def _archive(count: str) -> bytes:
@@ -52,7 +39,7 @@ def _archive(count: str) -> bytes:
 def headers(count: str) -> dict[str, float]:
     """Read small members from memory with `read_tar`, contents passed over."""
     archive = _archive(count)
-    return _passes(lambda: _count(read_tar(io.BytesIO(archive))))
+    return passes(lambda: _count(read_tar(io.BytesIO(archive))))
 
 
 def headers_tarfile(count: str) -> dict[str, float]:
@@ -65,7 +52,7 @@ def headers_tarfile(count: str) -> dict[str, float]:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
             return _count(opened)
 
-    return _passes(work)
+    return passes(work)
 
 
 def tree(layout: str) -> dict[str, float]:
@@ -73,7 +60,7 @@ def tree(layout: str) -> dict[str, float]:
     import oci_layers as oci
 
     with oci.open_image(f"oci:{layout}:b") as image:
-        result = _timed(lambda: bool(image.tree().get(b"")))
+        result = timed(lambda: bool(image.tree().get(b"")))
         # Asked again, the image has it already.
         return {**result, "items": len(image.tree())}
 
@@ -98,7 +85,7 @@ def read(layout: str) -> dict[str, float]:
     import oci_layers as oci
 
     with oci.open_image(f"oci:{layout}:b") as image:
-        return _timed(lambda: sum(_count(layer.entries()) for layer in image.layers))
+        return timed(lambda: sum(_count(layer.entries()) for layer in image.layers))
 
 
 def lint(layout: str) -> dict[str, float]:
@@ -120,7 +107,7 @@ def lint(layout: str) -> dict[str, float]:
                 _count(lint_layer(counted(layer.entries()), layer=layer.index))
             return read_entries
 
-        return _timed(work)
+        return timed(work)
 
 
 def rules(count: str) -> dict[str, float]:
@@ -161,7 +148,7 @@ def _judged(count: str, judge: Callable[[bytes], object]) -> dict[str, float]:
         return len(documents)
 
     judge(documents[0])
-    return _timed(work)
+    return timed(work)
 
 
 def manifest(number: int) -> bytes:
@@ -203,6 +190,7 @@ PROBES: dict[str, Callable[..., dict[str, float]]] = {
     "rules": rules,
     "rules-jsonschema": rules_jsonschema,
     "rules-jsonschema-rs": rules_jsonschema_rs,
+    **store_probe.PROBES,
 }
 
 

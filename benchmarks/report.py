@@ -7,10 +7,10 @@ from pathlib import Path
 
 import attrs
 
+from benchmarks.benchmark import Benchmark
 from benchmarks.layout import layer_files
 from benchmarks.measure import Result
 from benchmarks.peers import versions
-from benchmarks.suite import Benchmark
 from benchmarks.svg import Bar, Panel
 
 _WIDTHS = (34, 32, 9, 8, 9, 10, 13, 8)

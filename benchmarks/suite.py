@@ -6,46 +6,9 @@ long or much room is run when it is asked for by name.
 
 import attrs
 
-from benchmarks import inputs, peers
-from benchmarks.measure import Measure, Result, Row
+from benchmarks import inputs, peers, store_suite
+from benchmarks.benchmark import Benchmark, on_each, probe, rows
 from benchmarks.peers import OURS, Program
-
-
-@attrs.frozen
-class Benchmark:
-    """Programs that are compared, and how."""
-
-    name: str
-    about: str
-    rows: tuple[Row, ...]
-    measure: Measure = "seconds"
-    """What the ratios are ratios of."""
-    gzip: str = ""
-    """How the layers of its images are compressed."""
-    mib: int = 1024
-    """About what it writes, at most."""
-    unit: str = ""
-    """What one item is called."""
-    asked: bool = False
-    """Whether it is run only when it is asked for by name."""
-    chart: bool = False
-    """Whether it is in the picture."""
-
-    def says(self, results: list[Result]) -> str:
-        """Return in one line what no column says; empty where the columns say all."""
-        first, *others = results
-        if self.name == "import" and others:
-            more = 1e3 * (others[0].each("seconds") - first.each("seconds"))
-            return f"importing takes {more:.1f} ms more than the bare interpreter"
-        if self.name == "lint" and others:
-            seconds, cpu = (100 * (others[0].times(first, each) - 1) for each in ("seconds", "cpu_seconds"))
-            return f"linting adds {seconds:.0f} % to the time of reading, {cpu:.0f} % to its CPU time"
-        if self.name.startswith("growth") and others:
-            return f"an entry costs {others[-1].times(first, 'seconds'):.2f} times as much in the largest image"
-        if self.name.startswith("memory") and others:
-            more = others[-1].median("peak_kib") - first.median("peak_kib")
-            return f"the peak is {more / 1024:+.1f} MiB in the larger layer"
-        return ""
 
 
 @attrs.frozen
@@ -81,7 +44,8 @@ def suite(*, small: bool = False) -> tuple[Benchmark, ...]:
     """Return every benchmark; small ones take a second each."""
     size = _SMALL if small else _FULL
     real = inputs.mixed(*size.mixed) if small else inputs.real_or_mixed(*size.mixed)
-    return (*_unpack(size, real), *_read(size, real), *_growth(size, real), *_memory(size))
+    stores = store_suite.stores(real, small=small)
+    return (*_unpack(size, real), *_read(size, real), *_growth(size, real), *_memory(size), *stores)
 
 
 def _unpack(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:
@@ -101,7 +65,7 @@ def _unpack(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:
 def _unpacked(
     name: str, image: inputs.Input, programs: tuple[Program, ...], *, mib: int = 1024, chart: bool = False
 ) -> Benchmark:
-    return Benchmark(name, f"unpack {image.about}", _rows(image, *programs), gzip=image.gzip, mib=mib, chart=chart)
+    return Benchmark(name, f"unpack {image.about}", rows(image, *programs), gzip=image.gzip, mib=mib, chart=chart)
 
 
 def _read(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:
@@ -112,17 +76,17 @@ def _read(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:
         Benchmark(
             "ls",
             f"list all that is in {real.about}, merged and verified, beside inflating its layers alone",
-            _rows(real, peers.OUR_LIST, peers.IGZIP),
+            rows(real, peers.OUR_LIST, peers.IGZIP),
             gzip=real.gzip,
             chart=True,
         ),
         Benchmark(
             "headers",
             f"read the headers of {size.headers:,} small members of a tar archive in memory",
-            _rows(
+            rows(
                 any_image,
-                _probe("oci_layers.read_tar", f"headers {size.headers}"),
-                _probe("Python's tarfile", f"headers-tarfile {size.headers}"),
+                probe("oci_layers.read_tar", f"headers {size.headers}"),
+                probe("Python's tarfile", f"headers-tarfile {size.headers}"),
             ),
             unit="entry",
             chart=True,
@@ -130,8 +94,8 @@ def _read(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:
         Benchmark(
             "lint",
             f"read the entries of {real.about}, verified, without and with linting them",
-            _rows(
-                real, _probe("reading", "read {layout}", peers.BOTH), _probe("and linting", "lint {layout}", peers.BOTH)
+            rows(
+                real, probe("reading", "read {layout}", peers.BOTH), probe("and linting", "lint {layout}", peers.BOTH)
             ),
             gzip=real.gzip,
             unit="entry",
@@ -139,11 +103,11 @@ def _read(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:
         Benchmark(
             "rules",
             f"judge {size.manifests} typical manifests",
-            _rows(
+            rows(
                 any_image,
-                _probe("oci_layers.validate, every rule", f"rules {size.manifests}"),
-                _probe("jsonschema, our schema alone", f"rules-jsonschema {size.manifests}"),
-                _probe(
+                probe("oci_layers.validate, every rule", f"rules {size.manifests}"),
+                probe("jsonschema, our schema alone", f"rules-jsonschema {size.manifests}"),
+                probe(
                     "jsonschema-rs, our schema alone", f"rules-jsonschema-rs {size.manifests}", module="jsonschema_rs"
                 ),
             ),
@@ -153,7 +117,7 @@ def _read(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:
         Benchmark(
             "import",
             f"start Python, {once} times",
-            _rows(
+            rows(
                 any_image,
                 Program("python -c pass", bare.replace("{code}", "pass"), loops=once),
                 Program("python -c 'import oci_layers'", bare.replace("{code}", "'import oci_layers'"), loops=once),
@@ -165,25 +129,25 @@ def _read(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:
 
 def _growth(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:
     small, large, huge = (inputs.names(count) for count in size.growth)
-    merging, weighing = _probe("tree", "tree {layout}", peers.BOTH), _probe("tree", "tree-bytes {layout}", peers.BOTH)
+    merging, weighing = probe("tree", "tree {layout}", peers.BOTH), probe("tree", "tree-bytes {layout}", peers.BOTH)
     return (
         Benchmark(
             "growth",
             "merge images in memory, the larger beside the smaller",
-            _each(merging, small, large),
+            on_each(merging, small, large),
             unit="entry",
         ),
         Benchmark(
             "growth-1m",
             "the same, with a million entries",
-            _each(merging, small, large, huge),
+            on_each(merging, small, large, huge),
             unit="entry",
             asked=True,
         ),
         Benchmark(
             "tree",
             "what the merged tree of an image occupies in memory",
-            _each(weighing, large, real),
+            on_each(weighing, large, real),
             "bytes",
             unit="entry",
         ),
@@ -196,7 +160,7 @@ def _memory(size: _Sizes) -> tuple[Benchmark, ...]:
         Benchmark(
             name,
             f"the peak of memory while a layer is unpacked, of {more:,} MiB beside one of {little:,} MiB",
-            _each(OURS, inputs.zeros(little), inputs.zeros(more)),
+            on_each(OURS, inputs.zeros(little), inputs.zeros(more)),
             "peak_kib",
             gzip=inputs.zeros(more).gzip,
             mib=more,
@@ -204,18 +168,6 @@ def _memory(size: _Sizes) -> tuple[Benchmark, ...]:
         )
         for name, more in (("memory", large), ("memory-10g", huge))
     )
-
-
-def _rows(image: inputs.Input, *programs: Program) -> tuple[Row, ...]:
-    return tuple(Row(program, image.layout, program.name) for program in programs)
-
-
-def _each(program: Program, *images: inputs.Input) -> tuple[Row, ...]:
-    return tuple(Row(program, image.layout, image.about) for image in images)
-
-
-def _probe(name: str, arguments: str, verifies: tuple[peers.Check, ...] = (), module: str = "") -> Program:
-    return Program(name, f"{{probe}} {arguments}", verifies, modules=(module,) if module else ())
 
 
 def choose(benchmarks: tuple[Benchmark, ...], names: list[str]) -> tuple[Benchmark, ...]:

@@ -12,8 +12,8 @@ An image is opened by its name, and closed or used in a `with` statement. Everyt
     'The lamp is lit. Keep two miles off.\n'
     >>> with tempfile.TemporaryDirectory() as work:  # the same on disk, every byte verified
     ...     report: oci.Report = image.unpack(os.path.join(work, "rootfs"), owner=oci.Owner(same=False))
-    ...     copy: oci.FileTree = oci.scan(os.path.join(work, "rootfs"))
-    >>> report.files, "etc/motd" in copy
+    ...     on_disk: oci.FileTree = oci.scan(os.path.join(work, "rootfs"))
+    >>> report.files, "etc/motd" in on_disk
     (8, True)
 
 What is read, and what is written:
@@ -24,12 +24,23 @@ What is read, and what is written:
     DIR, FILE                            a bare path: its content decides which of the three it is
     a registry, a daemon                 not read: skopeo copy docker://alpine:3.20 oci:alpine:3.20
     to a directory                       image.unpack(DEST, paths=...); image.layers[0].unpack(DEST)
-    to one tar, always the same bytes    oci.tar.write_tar(oci.layer.tree_entries(image.tree()))
-    a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR)
+    to one tar, always the same bytes    image.export(FILE)
+    from any of these to another         oci.copy(NAME, NAME)
+    a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
     a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)
+    a new image                          oci.edit(IMAGE) or oci.scratch(PLATFORM), .append(LAYER), .write(LAYOUT, REF)
 
-    >>> with oci.Layout.open("tests/data/image") as layout:
-    ...     layout.resolve("lighthouse").digest == image.descriptor.digest
+    >>> with tempfile.TemporaryDirectory() as work:
+    ...     copied = oci.copy("oci:tests/data/image:lighthouse", f"oci:{work}/store:1.0")
+    ...     with oci.Layout.open(f"{work}/store") as layout:
+    ...         print(layout.resolve("1.0").digest == image.descriptor.digest)
+    ...         print(copied.blobs, oci.fsck(layout).ok, oci.gc(layout).kept, oci.du(layout).total)
+    True
+    7 True 7 3320
+    >>> memory, new = oci.store.MemoryRepository(), oci.scratch("linux/arm64").append(*oci.squash(image).layers)
+    >>> str(new.write(memory, "lit").platform), oci.edit(image).write(memory, "same").digest == image.descriptor.digest
+    ('linux/arm64', True)
+    >>> oci.rebase(image, image, image).put(memory.blobs).digest == image.descriptor.digest  # no change, the same bytes
     True
     >>> listed: list[oci.ListedImage] = oci.list_images("tests/data/image")
     >>> listed[0].refs, listed[0].platform == oci.Platform.parse("linux/amd64")
@@ -41,7 +52,7 @@ The engine works without an image, too, on any stream of a tar:
     >>> raw = b"".join(oci.tar.write_tar(layer.entries()))
     >>> tree = oci.FileTree(limits=oci.Limits(entries=1000))
     >>> oci.apply(oci.decode(oci.read_tar(io.BytesIO(raw)), policy=oci.Policy.preset("strict")), tree)
-    >>> [path for path, node in tree.walk()]
+    >>> [change.path for change in oci.diff(oci.FileTree(), tree)]  # and back into a layer: oci.layer.encode
     [b'', b'etc', b'etc/motd']
 
 Checks return all findings, each with a rule, a severity and a location; `schema_errors` returns problems:
@@ -71,6 +82,7 @@ Checks return all findings, each with a rule, a severity and a location; `schema
 An error about an image is an `OCIError`, of a family that says what to do next; one of the system is an `OSError`:
 
     NameFormatError, ReferenceMissingError  ask for another name: `known` has those that exist
+    BaseMismatchError, LayerMissingError    name the base of the image, or a layer that it has
     PlaceMissingError, StoreError           another place; DestinationError: another DEST
     IntegrityError, CompressionError        fetch the image again; BlobMissingError: a blob of it is missing
     DocumentError                           the image is refused; `validate` has all that is wrong
@@ -96,11 +108,11 @@ The rooms, in the order in which bytes pass through them; each imports only room
     spec                                 the documents as values
     validation, verify, lint             the checks
     image, store                         documents, layers and tree of one image; images by their names
-    build                                new layers, of files, trees, changes and tars, into a store
+    build                                new layers of files, trees, changes and tars; new images, squashed and rebased
     testing                              the tests that your own store has to pass
 
 `help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a
-few files), one_tar.py, layer_listing.py, added_to_base.py (what an image adds to its base), secret_scan.py.
+few files), one_tar.py, layer_listing.py, added_to_base.py (what an image adds), secret_scan.py, new_image.py.
 
     >>> print(f"oci_layers {oci.__version__}")
     oci_layers ...
@@ -112,6 +124,9 @@ from oci_layers._lazy import lazy
 
 if TYPE_CHECKING:
     from oci_layers._version import __version__
+    from oci_layers.build.begin import edit, scratch
+    from oci_layers.build.rebase import rebase
+    from oci_layers.build.squash import squash
     from oci_layers.disk.owner import Owner
     from oci_layers.disk.scan import scan
     from oci_layers.errors import OCIError, format_error
@@ -120,6 +135,7 @@ if TYPE_CHECKING:
     from oci_layers.image.path import ImagePath
     from oci_layers.layer.apply import apply
     from oci_layers.layer.decode import decode
+    from oci_layers.layer.diff import diff
     from oci_layers.layer.policy import Policy
     from oci_layers.limits import Limits
     from oci_layers.progress import Progress
@@ -129,6 +145,10 @@ if TYPE_CHECKING:
     from oci_layers.spec.digest import Digest
     from oci_layers.spec.platform import Platform
     from oci_layers.store.check import check_image
+    from oci_layers.store.copy import copy
+    from oci_layers.store.du import du
+    from oci_layers.store.fsck import fsck
+    from oci_layers.store.gc import gc
     from oci_layers.store.layout import Layout
     from oci_layers.store.listing import ListedImage, list_images
     from oci_layers.store.open import open_image
@@ -160,14 +180,23 @@ __all__ = [
     "__version__",
     "apply",
     "check_image",
+    "copy",
     "decode",
+    "diff",
+    "du",
+    "edit",
     "format_error",
+    "fsck",
+    "gc",
     "list_images",
     "open_image",
     "read_tar",
+    "rebase",
     "scan",
     "schema",
     "schema_errors",
+    "scratch",
+    "squash",
     "validate",
     "verify_image",
 ]
@@ -194,14 +223,23 @@ _HOMES = {
     "__version__": "_version",
     "apply": "layer.apply",
     "check_image": "store.check",
+    "copy": "store.copy",
     "decode": "layer.decode",
+    "diff": "layer.diff",
+    "du": "store.du",
+    "edit": "build.begin",
     "format_error": "errors",
+    "fsck": "store.fsck",
+    "gc": "store.gc",
     "list_images": "store.listing",
     "open_image": "store.open",
     "read_tar": "tar.reader",
+    "rebase": "build.rebase",
     "scan": "disk.scan",
     "schema": "validation.schema",
     "schema_errors": "validation.schema",
+    "scratch": "build.begin",
+    "squash": "build.squash",
     "validate": "validation.rules",
     "verify_image": "verify.image",
 }

@@ -97,6 +97,8 @@ prints; `locate` completes an error of the system; `escape` and `shortened` make
     >>> error.add_note("my-image")
     >>> print(errors.format_error(error))
     my-image: limit layers is 4096, the input has 4097 or more (to raise it: --limit layers=NUMBER)
+    >>> print(errors.LayerMissingError(6, count=5), errors.BaseMismatchError("image", ("a",), ("b",)), sep="; ")
+    6 is not possible: the image has 5 layers; image: layer 0 is b, that of the base is a
     >>> print(errors.MetadataError({"owner": 8}))
     not permitted to set all metadata: 8 owner
     >>> full = OSError(28, "No space left on device")
@@ -112,7 +114,10 @@ from typing import Any
 
 import attrs
 
+from oci_layers._text import escape, one_line, shortened
+
 __all__ = [
+    "BaseMismatchError",
     "BlobMissingError",
     "CompressionError",
     "DestinationError",
@@ -121,6 +126,7 @@ __all__ = [
     "IntegrityError",
     "IsDirectoryError",
     "LayerError",
+    "LayerMissingError",
     "LimitError",
     "LinkError",
     "MetadataError",
@@ -146,39 +152,8 @@ __all__ = [
     "shortened",
 ]
 
-_SHOWN = 480
-"""Characters of a name or other text that a message shows; `shortened` leaves out the middle of a longer one."""
 _LISTED = 5
 """Problems of a document that a message lists."""
-
-
-def escape(text: bytes | str) -> str:
-    r"""Return `text` as one line that a terminal cannot act on.
-
-    Bytes that are not UTF-8, control and formatting characters and the backslash become `\xNN`, one for each byte.
-    """
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "surrogateescape")
-    if text.isprintable() and "\\" not in text:
-        return text
-    return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in text)
-
-
-def shortened(text: bytes | str) -> str:
-    """Return `text` as `escape` does, without its middle if it is too long for a message."""
-    if len(text) <= _SHOWN:
-        return escape(text)
-    return f"{escape(text[: _SHOWN - 63])}...{escape(text[-60:])}"
-
-
-def _one_line(text: str) -> str:
-    """Return a message as one line; text that `escape` returned is unchanged."""
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    escaped = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
-    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", escaped))
 
 
 class OCIError(Exception):
@@ -188,7 +163,7 @@ class OCIError(Exception):
         return super().__str__()
 
     def __str__(self) -> str:
-        return _one_line(self._sentence())
+        return one_line(self._sentence())
 
 
 def format_error(error: BaseException) -> str:
@@ -203,12 +178,12 @@ def format_error(error: BaseException) -> str:
             text += f" (to raise it: --limit {error.limit}=NUMBER)"
     elif isinstance(error, OSError):
         names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-        text = ": ".join([*map(shortened, names), _one_line(error.strerror or str(error) or type(error).__name__)])
+        text = ": ".join([*map(shortened, names), one_line(error.strerror or str(error) or type(error).__name__)])
         if error.errno == errno.EMFILE:
             text += " (to allow more: ulimit -n NUMBER)"
     else:
-        text = ": ".join(filter(None, (type(error).__name__, _one_line(str(error)))))
-    notes = [_one_line(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
+        text = ": ".join(filter(None, (type(error).__name__, one_line(str(error)))))
+    notes = [one_line(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
     return ": ".join([*dict.fromkeys(notes), text])
 
 
@@ -363,6 +338,17 @@ class BlobMissingError(MissingError):
 
 
 @attrs.define(eq=False, slots=False, str=False)
+class LayerMissingError(MissingError, IndexError):
+    """A layer, or a number of layers, that an image does not have; it has `count` layers."""
+
+    number: int
+    count: int
+
+    def _sentence(self) -> str:
+        return f"{self.number} is not possible: the image has {self.count} layers"
+
+
+@attrs.define(eq=False, slots=False, str=False)
 class ReferenceMissingError(MissingError):
     """An image name that does not exist, or that is needed to choose an image. `known` lists the existing names."""
 
@@ -459,6 +445,20 @@ class UnsupportedError(OCIError):
 
     def _sentence(self) -> str:
         return f"unsupported {self.what}: {shortened(self.value)}" + (f" ({self.hint})" if self.hint else "")
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class BaseMismatchError(OCIError, ValueError):
+    """An image that is not built on a base: its lowest diff_ids, `actual`, do not begin with those of the base."""
+
+    image: str
+    expected: tuple[str, ...]
+    actual: tuple[str, ...]
+
+    def _sentence(self) -> str:
+        actual = (*self.actual, *("missing" for _ in self.expected))
+        at = next(at for at, expected in enumerate(self.expected) if expected != actual[at])
+        return f"{escape(self.image)}: layer {at} is {actual[at]}, that of the base is {self.expected[at]}"
 
 
 @attrs.define(eq=False, slots=False, str=False)

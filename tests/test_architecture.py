@@ -13,6 +13,7 @@ RANKS = {
     "_empty": 0,
     "_lazy": 0,
     "_version": 0,
+    "_text": -2,
     "errors": -1,
     "limits": 0,
     "report": 1.5,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from xml.etree import ElementTree as ET
@@ -11,12 +12,16 @@ import pytest
 
 import oci_layers as oci
 from benchmarks import __main__ as command
-from benchmarks import inputs, layout, peers
+from benchmarks import inputs, layout, measure, peers
+from benchmarks.benchmark import Benchmark
 from benchmarks.measure import FailedError, Result, Row, Sample, compare, run
 from benchmarks.peers import Program
+from benchmarks.probe import PROBES
 from benchmarks.report import Outcome, duration, panels, record, section
-from benchmarks.suite import Benchmark, choose, suite
+from benchmarks.suite import choose, suite
 from benchmarks.svg import Bar, Panel, chart
+from oci_layers.store.fsck import fsck
+from oci_layers.store.layout import Layout
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -78,6 +83,8 @@ def test_a_time_is_told_in_the_unit_that_suits_it(seconds, text):
         ("lint", [result("a", 1.0, 2.0, 1.0), result("b", 1.25, 2.5, 1.5)], "linting adds 25 % to the time"),
         ("growth", [result("a", 1.0, items=10), result("b", 20.0, items=100)], "costs 2.00 times as much"),
         ("memory", [result("a", 1.0), result("b", 1.0)], "the peak is +0.0 MiB"),
+        ("archive-blob", [result("a", 1.0, bytes=2e6), result("b", 1.0, bytes=3e6)], "a reads 2.0 MB; b reads 3.0 MB"),
+        ("archive-blob", [result("a", 1.0)], ""),
         ("unpack", [result("a", 1.0), result("b", 1.0)], ""),
         ("lint", [result("a", 1.0)], ""),
     ],
@@ -113,6 +120,7 @@ def test_the_list_names_every_benchmark_and_makes_nothing(small, capsys, cache):
     before = set(cache.iterdir()) if cache.exists() else set()
     assert command.main(["--list", *(["--small"] if small else [])]) == 0
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == names
+    assert {"copy", "copy-again", "blobs-commit", "blobs-commit-disk", "fsck", "gc", "archive-blob"} <= names
     assert {"unpack", "ls", "headers", "tiny-files", "rewrites", "growth", "memory-10g", "tree", "import"} <= names
     assert (set(cache.iterdir()) if cache.exists() else set()) == before
 
@@ -157,10 +165,42 @@ def test_a_failure_of_our_own_is_no_result(tiny, tmp_path):
 def test_a_left_out_program_is_named_once(tiny, tmp_path, monkeypatch, capsys):
     absent = Program("theirs", "nonesuch-program", commands=("nonesuch-program",))
     benchmark = Benchmark("a", "something", rows(tiny, Program("ours", "true"), absent))
-    monkeypatch.setattr(command, "place_of", lambda mib: tmp_path)
+    monkeypatch.setattr(command, "place_of", lambda mib, *, on_disk: tmp_path)
     outcomes = command.measured((benchmark, attrs.evolve(benchmark, name="b")), 1)
     assert [each.left_out for each in outcomes] == [["theirs: nonesuch-program not installed"]] * 2
     assert capsys.readouterr().out.count("left out: theirs: nonesuch-program not installed") == 1
+
+
+def test_files_are_made_in_memory_or_where_the_checkout_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "ROOT", tmp_path)
+    monkeypatch.setattr(measure, "MEMORY", tmp_path / "memory")
+    assert measure.place_of(1) == tmp_path / "build"
+    (tmp_path / "memory").mkdir()
+    assert measure.place_of(1) == tmp_path / "memory"
+    assert measure.place_of(1 << 40) == tmp_path / "build"
+    monkeypatch.setattr(measure, "file_system", lambda directory: "ext4")
+    assert measure.place_of(1, on_disk=True) == tmp_path / "build"
+    monkeypatch.setattr(measure, "file_system", lambda directory: "tmpfs")
+    assert measure.place_of(1, on_disk=True) is None
+
+
+def test_the_type_of_a_file_system_is_found_by_its_device(tmp_path, monkeypatch):
+    number = tmp_path.stat().st_dev
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "21 1 0:999999 / /x rw - proc proc rw\n"
+        f"22 1 {os.major(number)}:{os.minor(number)} / /tmp rw shared:1 - ext4 /dev/vda rw\n"
+    )
+    monkeypatch.setattr(measure, "_MOUNTS", mounts)
+    assert measure.file_system(tmp_path) == "ext4"
+    mounts.write_text("")
+    assert measure.file_system(tmp_path) == ""
+
+
+def test_a_benchmark_for_a_disk_is_left_out_where_there_is_none(tiny, monkeypatch, capsys):
+    monkeypatch.setattr(command, "place_of", lambda mib, *, on_disk: None)
+    assert command.measured((Benchmark("a", "something", rows(tiny, Program("ours", "true")), on_disk=True),), 1) == []
+    assert capsys.readouterr().out.splitlines()[-1] == "a: left out: the checkout is on a RAM disk"
 
 
 def test_time_cpu_and_memory_are_those_of_the_command_and_its_children(tiny, tmp_path):
@@ -223,7 +263,7 @@ PROGRAMS = [
         id=program.name,
         marks=[pytest.mark.peer(name) for name in program.commands] + [pytest.mark.root] * program.root,
     )
-    for program in (*peers.UNPACKERS, peers.OUR_LIST, peers.IGZIP)
+    for program in (*peers.UNPACKERS, *peers.COPIERS, *peers.CHECKERS, peers.OUR_LIST, peers.IGZIP)
 ]
 
 
@@ -250,6 +290,51 @@ def test_what_a_program_does_is_told_in_a_few_words():
     assert Program("a", "").remark == ""
 
 
+# Probes
+
+
+def files_below(directory):
+    return {str(each.relative_to(directory)): each.read_bytes() for each in directory.rglob("*") if each.is_file()}
+
+
+@pytest.mark.parametrize("fsync", ["always", "commit", "never"])
+def test_the_loop_beside_small_blobs_writes_the_same_files(fsync, tmp_path):
+    for probe in ("blobs", "blobs-loop"):
+        found = PROBES[probe](fsync, "20", str(tmp_path / probe))
+        assert found["items"] == 20
+        assert found["seconds"] > 0
+    assert len(files_below(tmp_path / "blobs-loop")) == 20
+    assert files_below(tmp_path / "blobs/blobs/sha256") == files_below(tmp_path / "blobs-loop")
+
+
+def test_the_loop_beside_garbage_collection_leaves_the_same_files(tmp_path):
+    for probe in ("gc", "gc-loop"):
+        store = tmp_path / probe
+        assert PROBES["make-store"]("4", str(store)) == {"items": 40}
+        assert len(files_below(store / "blobs")) == 40
+        assert PROBES[probe]("4", str(store))["items"] == 40
+    assert len(files_below(tmp_path / "gc/blobs")) == 13
+    assert files_below(tmp_path / "gc/blobs") == files_below(tmp_path / "gc-loop/blobs")
+    with Layout.open(tmp_path / "gc") as store:
+        assert fsck(store).findings == ()
+
+
+def test_the_archive_of_which_one_blob_is_read_is_sparse(tmp_path):
+    for probe in ("archive-blob", "archive-blob-tarfile"):
+        file = tmp_path / probe
+        found = PROBES[probe]("64", str(file))
+        assert found["items"] == 1
+        assert found["bytes"] > 1 << 20
+        assert file.stat().st_size > 64 << 20
+        assert file.stat().st_blocks * 512 < 4 << 20
+
+
+@pytest.mark.parametrize("probe", ["copy-again", pytest.param("copy-again-skopeo", marks=pytest.mark.peer("skopeo"))])
+def test_what_is_timed_of_a_second_copy_leaves_a_whole_image(probe, tiny, tmp_path):
+    assert PROBES[probe](str(tiny.layout()), str(tmp_path / "copy"))["items"] == 1
+    assert files_below(tmp_path / "copy/blobs") == files_below(tiny.layout() / "blobs")
+
+
 # Inputs
 
 
@@ -262,6 +347,7 @@ SMALL = [
     inputs.hard_links(4, 5),
     inputs.rewrites(3, 1),
     inputs.zeros(2),
+    inputs.big_blob(2),
 ]
 
 
@@ -282,6 +368,8 @@ def test_inputs_have_what_their_names_say():
         first, *_, last = ([entry.name for entry in layer.entries()] for layer in opened.layers)
         assert first == last
         assert {node.layer for _, node in opened.tree().walk() if hasattr(node, "content")} == {2}
+    (blob,) = layout.layer_files(SMALL[8].layout())
+    assert 2 << 20 < blob.stat().st_size < 3 << 20
 
 
 def test_an_input_that_was_not_finished_is_not_kept(cache):
@@ -344,11 +432,12 @@ def test_a_picture_of_nothing_and_of_odd_letters_is_well_formed():
 
 def test_the_whole_command_works(tmp_path, capsys):
     files = ["--json", str(tmp_path / "a/b.json"), "--svg", str(tmp_path / "a/b.svg")]
-    assert command.main(["--small", "--rounds", "2", *files, "headers", "growth"]) == 0
+    assert command.main(["--small", "--rounds", "2", *files, "headers", "growth", "gc"]) == 0
     printed = capsys.readouterr().out
     assert "oci_layers.read_tar" in printed
     assert [each["name"] for each in json.loads((tmp_path / "a/b.json").read_text())["benchmarks"]] == [
         "headers",
         "growth",
+        "gc",
     ]
     ET.parse(tmp_path / "a/b.svg")

@@ -6,6 +6,7 @@ import pytest
 
 from oci_layers import errors
 from oci_layers.errors import (
+    BaseMismatchError,
     BlobMissingError,
     CompressionError,
     DestinationError,
@@ -14,6 +15,7 @@ from oci_layers.errors import (
     IntegrityError,
     IsDirectoryError,
     LayerError,
+    LayerMissingError,
     LimitError,
     LinkError,
     MetadataError,
@@ -85,6 +87,9 @@ SENTENCES = [
     (TarFormatError(b"a", "cut", 512), "a: not a valid tar archive at byte 512: cut"),
     (TarFormatError(b"", "cut", 0), "not a valid tar archive at byte 0: cut"),
     (BlobMissingError("sha256:aa"), "blob sha256:aa is missing"),
+    (LayerMissingError(6, 5), "6 is not possible: the image has 5 layers"),
+    (BaseMismatchError("i", ("a", "b"), ("a", "c", "d")), "i: layer 1 is c, that of the base is b"),
+    (BaseMismatchError("i", ("a", "b", "c"), ("a",)), "i: layer 1 is missing, that of the base is b"),
     (ReferenceMissingError("x", ("a", "b")), "no image 'x'; there are: a, b"),
     (ReferenceMissingError("x", ()), "no image 'x'; there are: none"),
     (ReferenceMissingError("", ("a", "b"), "platform"), "there are several platforms, name one; there are: a, b"),
@@ -138,6 +143,7 @@ HOSTILE = "\x1b[2J\n\u202e"
         PlaceMissingError(HOSTILE, HOSTILE),
         UnsupportedError(HOSTILE, HOSTILE, HOSTILE),
         StoreError(HOSTILE, HOSTILE),
+        BaseMismatchError(HOSTILE, ("a",), ()),
         MetadataError({HOSTILE: 1}),
         OCIError(HOSTILE),
     ],
@@ -150,17 +156,21 @@ def test_no_sentence_acts_on_a_terminal_whatever_is_in_it(error):
 
 def test_errors_are_of_the_families_that_callers_catch():
     families = {
-        ValueError: {DocumentError, NameFormatError, CompressionError, LayerError},
+        ValueError: {BaseMismatchError, DocumentError, NameFormatError, CompressionError, LayerError},
         LookupError: {MissingError},
         IntegrityError: {DigestMismatchError, SizeMismatchError},
         LayerError: {TarFormatError, UnsafePathError, WhiteoutError, LinkError},
-        MissingError: {BlobMissingError, ReferenceMissingError, PathError, PlaceMissingError, OwnerMissingError},
+        MissingError: {
+            *(BlobMissingError, ReferenceMissingError, PathError, PlaceMissingError, OwnerMissingError),
+            LayerMissingError,
+        },
         PathError: {PathMissingError, NotDirectoryError, IsDirectoryError},
         OSError: {PathError},
         FileNotFoundError: {PathMissingError},
         NotADirectoryError: {NotDirectoryError},
         IsADirectoryError: {IsDirectoryError},
         KeyError: {OwnerMissingError},
+        IndexError: {LayerMissingError},
         StoreError: {DestinationError},
     }
     for family, members in families.items():

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import oci_layers
 
 SNAPSHOT = Path(__file__).parent / "data" / "public_api.txt"
+_ADDRESS = re.compile(" at 0x[0-9a-f]+")
 ROOMS = ["oci_layers"] + [
     f"oci_layers.{module.name}"
     for module in pkgutil.iter_modules(oci_layers.__path__)
@@ -27,7 +29,7 @@ def describe():
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
             try:
-                signature = str(inspect.signature(value)) if callable(value) else ""
+                signature = _ADDRESS.sub("", str(inspect.signature(value))) if callable(value) else ""
             except (TypeError, ValueError):
                 signature = ""
             lines.append(f"{room}.{name}{signature}")

@@ -20,13 +20,22 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_first_program_prints_what_readme_shows(tmp_path, monkeypatch, capsys):
-    program, shown = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", README, re.DOTALL).groups()
+PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", README, re.DOTALL)
+MADE = {
+    "lighthouse/etc/motd": b"The lamp is lit. Keep two miles off.\n",
+    "images/oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+    "made/oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+}
+
+
+@pytest.mark.parametrize(("program", "made"), list(zip(PROGRAMS, MADE, strict=True)), ids=list(MADE))
+def test_a_program_prints_what_readme_shows(program, made, tmp_path, monkeypatch, capsys):
+    code, shown = program
     shutil.copytree(ROOT / "tests" / "data" / "image", tmp_path / "tests" / "data" / "image")
     monkeypatch.chdir(tmp_path)
-    exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
+    exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out == shown
-    assert (tmp_path / "lighthouse" / "etc" / "motd").read_text() == "The lamp is lit. Keep two miles off.\n"
+    assert (tmp_path / made).read_bytes() == MADE[made]
 
 
 def test_every_recipe_is_in_the_table_and_every_link_leads_somewhere():

@@ -1,7 +1,10 @@
 import errno
+import fcntl
 import os
 import resource
 import stat
+import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -62,6 +65,75 @@ def test_new_things_are_private_and_never_over_old_ones(tmp_path, here):
     assert not (tmp_path / "absent").exists()
 
 
+def test_new_files_and_directories_have_the_mode_asked_for_less_the_umask(tmp_path, here):
+    for umask in (0, 0o027):
+        old = os.umask(umask)
+        try:
+            os.close(system.open_new_file(b"file", here, 0o644))
+            system.make_directory(b"directory", here, 0o755)
+        finally:
+            os.umask(old)
+        assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644 & ~umask
+        assert stat.S_IMODE((tmp_path / "directory").stat().st_mode) == 0o755 & ~umask
+        (tmp_path / "file").unlink()
+        (tmp_path / "directory").rmdir()
+
+
+def test_a_file_that_exists_is_opened_to_be_read_and_written(tmp_path, here):
+    (tmp_path / "file").write_bytes(b"The lamp is lit.")
+    fd = system.open_existing_file(b"file", here)
+    system.write_at(fd, memoryview(b"out."), 12)
+    system.fdatasync(fd)
+    assert system.pread(fd, 100, 0) == b"The lamp is out."
+    os.close(fd)
+    assert (tmp_path / "file").read_bytes() == b"The lamp is out."
+
+
+def test_only_a_regular_file_is_opened_to_be_written_and_none_is_made(tmp_path, here):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "directory").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    before = len(os.listdir("/proc/self/fd"))
+    assert failure(system.open_existing_file, b"absent", here) == errno.ENOENT
+    assert failure(system.open_existing_file, b"link", here) == errno.ELOOP
+    assert failure(system.open_existing_file, b"directory", here) == errno.EISDIR
+    assert failure(system.open_existing_file, b"fifo", here) == errno.EINVAL
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.root
+def test_a_device_is_not_opened_to_be_written(tmp_path, here):
+    os.mknod(tmp_path / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    assert failure(system.open_existing_file, b"null", here) == errno.EINVAL
+
+
+def test_a_file_is_touched_by_whoever_may_write_it(tmp_path, here):
+    os.close(system.open_new_file(b"now", here))
+    (tmp_path / "file").touch()
+    os.utime(tmp_path / "file", (0, 0))
+    fd = system.open_regular_file(b"file", here)  # The owner needs no handle for writing.
+    system.touch(fd)
+    os.close(fd)
+    found = (tmp_path / "file").stat()
+    assert found.st_mtime_ns >= (tmp_path / "now").stat().st_mtime_ns
+    assert found.st_atime_ns == found.st_mtime_ns
+
+
+@pytest.mark.root
+def test_a_file_of_another_user_is_not_touched():
+    with shared_directory() as place:
+        (place / "file").touch(0o644)
+        os.chown(place / "file", 0, 0)
+
+        def touch():
+            fd = os.open(place / "file", os.O_RDONLY)
+            return failure(system.touch, fd)
+
+        assert in_child(touch, user=USER) in {errno.EPERM, errno.EACCES}
+
+
 def test_links_are_not_opened(tmp_path, here):
     (tmp_path / "directory").mkdir()
     (tmp_path / "file").touch()
@@ -71,7 +143,7 @@ def test_links_are_not_opened(tmp_path, here):
     assert failure(system.open_regular_file, b"to-file", here) == errno.ELOOP
     assert failure(system.open_root, str(tmp_path / "to-directory")) in {errno.ELOOP, errno.ENOTDIR}
     assert failure(system.open_parent, str(tmp_path / "to-directory")) in {errno.ELOOP, errno.ENOTDIR}
-    os.close(system.open_path(str(tmp_path / "to-file")))
+    os.close(system.open_stream_path(str(tmp_path / "to-file")))
     os.close(system.open_directory(b"to-directory", here, follow=True))
     os.close(system.open_regular_file(b"to-file", here, follow=True))
     assert failure(system.open_regular_file, b"to-directory", here, follow=True) == errno.EINVAL
@@ -83,9 +155,51 @@ def test_only_regular_files_are_opened_and_nothing_waits(tmp_path, here):
     before = len(os.listdir("/proc/self/fd"))
     for name in ("fifo", "directory"):
         assert failure(system.open_regular_file, name.encode(), here) == errno.EINVAL
-        assert failure(system.open_path, str(tmp_path / name)) == errno.EINVAL
-    assert failure(system.open_path, "/dev/null") == errno.EINVAL
+    assert failure(system.open_stream_path, str(tmp_path / "directory")) == errno.EINVAL
+    assert failure(system.open_stream_path, "/dev/null") == errno.EINVAL
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_is_read_or_written_in_order_is_opened_by_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    fifo, file = str(tmp_path / "fifo"), str(tmp_path / "file")
+    (tmp_path / "file").write_bytes(b"text")
+    assert [system.is_pipe(each) for each in (fifo, file, "-", "/dev/null", "/dev/stdout", "nothing")] == [
+        *(True, False, True, False, False, False)
+    ]
+    assert [system.is_pipe(each, write=True) for each in (fifo, file, "-", "/dev/null", "/dev/stdout")] == [
+        *(True, False, True, True, True)
+    ]
+    keeper = os.open(fifo, os.O_RDWR)
+    reader, writer = system.open_stream_path(fifo), system.open_output_path(fifo)
+    system.write_all(writer, memoryview(b"one"))
+    assert (system.read(reader, 9), system.is_regular(system.fstat(reader).st_mode)) == (b"one", False)
+    for fd in (keeper, reader, writer):
+        os.close(fd)
+    fd = system.open_stream_path(file)
+    assert (system.read(fd, 9), system.read(fd, 9), system.is_regular(system.fstat(fd).st_mode)) == (b"text", b"", True)
+    os.close(fd)
+
+
+def test_standard_input_and_output_are_opened_by_a_dash_unless_they_are_a_terminal():
+    ours, theirs = os.openpty()
+    code = (
+        "from oci_layers import system\n"
+        "for opens, fd in ((system.open_stream_path, 0), (system.open_output_path, 1)):\n"
+        "    try:\n"
+        "        assert system.fstat(opens('-')) == system.fstat(fd)\n"
+        "    except OSError as error:\n"
+        "        sys.stderr.write(f'{error.errno} ')\n"
+    )
+    for options, expected in (({"stdin": theirs, "stdout": theirs}, b"22 22 "), ({"input": b""}, b"")):
+        if "input" in options:
+            options["stdout"] = subprocess.PIPE
+        ran = subprocess.run(
+            [sys.executable, "-c", "import sys\n" + code], **options, stderr=subprocess.PIPE, check=True
+        )
+        assert ran.stderr == expected
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_a_hard_link_to_a_link_is_one_to_the_link(tmp_path, here):
@@ -296,6 +410,35 @@ def test_a_lock_is_one_process_s_until_its_last_handle_is_closed(tmp_path, here)
     os.close(last)
     assert system.lock(other, wait=False)
     os.close(other)
+
+
+def test_a_lock_is_shared_by_those_who_share_it(tmp_path):
+    first, second, third = (os.open(tmp_path, os.O_RDONLY) for _ in range(3))
+    assert system.lock(first, wait=False, shared=True) is True
+    assert system.lock(second, wait=True, shared=True) is True
+    assert system.lock(third, wait=False) is False
+    os.close(first)
+    assert system.lock(third, wait=False) is False
+    assert in_child(lambda: system.lock(os.open(tmp_path, os.O_RDONLY), wait=False)) is False
+    os.close(second)
+    assert system.lock(third, wait=False) is True
+    fourth = os.open(tmp_path, os.O_RDONLY)
+    assert system.lock(fourth, wait=False, shared=True) is False
+    os.close(third)
+    assert system.lock(fourth, wait=False, shared=True) is True
+    os.close(fourth)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL])
+def test_a_file_system_without_locks_is_told_from_one_that_fails(tmp_path, here, monkeypatch, number):
+    def flock(fd, kind):
+        raise OSError(number, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert system.lock(here, wait=True) is None
+    assert system.lock(here, wait=False, shared=True) is None
+    number = errno.EIO
+    assert failure(system.lock, here, wait=True) == errno.EIO
 
 
 def test_what_has_no_locks_cannot_be_locked(tmp_path):

@@ -11,7 +11,7 @@ once the directory is. A blob's file is synced before it gets its name, so the n
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from oci_layers import system
@@ -84,33 +84,27 @@ class DirectoryBlobs:
         if self._links:
             path = b"/".join(filter(None, (self._below, digest.algorithm.encode(), digest.encoded.encode())))
             return system.open_regular_file(path, root, follow=True)
-        fd = -1
-        try:
-            with self.open_algorithm(digest.algorithm, root) as algorithm:
-                fd = system.open_regular_file(digest.encoded.encode(), algorithm)
-        except BaseException:
-            if fd >= 0:
-                system.close(fd)
-            raise
-        return fd
+        algorithm, name = digest.algorithm.encode(), digest.encoded.encode()
+        # One directory is closed before the next is opened: few files may be open.
+        blobs = system.open_directory(self._below or b".", root)
+        directory = _through(blobs, lambda blobs: system.open_directory(algorithm, blobs))
+        return _through(directory, lambda directory: system.open_regular_file(name, directory))
 
     @contextlib.contextmanager
-    def open_algorithm(self, algorithm: str, root: int) -> Iterator[int]:
-        """Yield a handle on the directory of an algorithm, which exists; `root` is a handle on the directory."""
-        with self._open_below(root) as blobs:
-            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-            try:
-                yield fd
-            finally:
-                system.close(fd)
+    def open_algorithm(self, algorithm: str, root: int, *, change: bool = False) -> Iterator[int]:
+        """Yield a handle on the directory of an algorithm, which exists; `root` is a handle on the directory.
 
-    @contextlib.contextmanager
-    def _open_below(self, root: int) -> Iterator[int]:
-        fd = system.open_directory(self._below or b".", root, follow=self._links)
-        try:
+        With `change`, a link is refused even if links are followed for reading: what it leads to is not this store's.
+        """
+        follow = self._links and not change
+        with (
+            _closing(self.root.open_own(self._below or b".", root, follow=follow)) as blobs,
+            _closing(self.root.open_own(algorithm.encode(), blobs, follow=follow)) as fd,
+        ):
             yield fd
-        finally:
-            system.close(fd)
+
+    def _open_below(self, root: int) -> contextlib.AbstractContextManager[int]:
+        return _closing(self.root.open_own(self._below or b".", root, follow=self._links))
 
     def has_blob(self, digest: Digest) -> bool:
         """Tell whether the blob exists; raises StoreError as `open_blob` does."""
@@ -137,7 +131,9 @@ class DirectoryBlobs:
                         return False
                     system.touch(fd)
                 if self._fsync != "never":
-                    system.fdatasync(fd)  # Its writer may not have synced it.
+                    system.fdatasync(fd)  # Its writer may not have synced it, nor its name.
+                if self._fsync == "always":
+                    self._sync_name(digest)
             except (FileNotFoundError, PermissionError):
                 return False
             except OSError as error:
@@ -186,15 +182,25 @@ class DirectoryBlobs:
         return Ingest(self.root, self._publish, sync=self._fsync != "never", expected=expected, resume=resume)
 
     def _publish(self, name: bytes, directory: int, digest: Digest) -> None:
-        fd = self.root.directory(*filter(None, (self._below, digest.algorithm.encode())))
+        fd = self._directory(digest)
         with self.root as root, shared_lock(root):
             system.rename(name, directory, digest.encoded.encode(), fd)
         if self._fsync == "always":
+            self._sync_name(digest)
+
+    def _directory(self, digest: Digest) -> int:
+        return self.root.directory(*filter(None, (self._below, digest.algorithm.encode())))
+
+    def _sync_name(self, digest: Digest) -> None:
+        """Sync the name of a blob."""
+        fd = -1 if self._links else self._directory(digest)
+        if fd in self._synced:
             system.fsync(fd)
-            if fd not in self._synced:
-                # The first time, because another process may have made the directories and not synced them yet.
-                self.sync()
-                self._synced.add(fd)
+            return
+        # The first time, because another process may have made the directories and not synced them yet.
+        self.sync()
+        if fd >= 0:
+            self._synced.add(fd)
 
     def sync(self) -> None:
         """Sync the names of all blobs, so that those put before survive a power cut; nothing with `never`."""
@@ -204,36 +210,40 @@ class DirectoryBlobs:
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
-                        try:
-                            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-                        except NotADirectoryError:
-                            continue
-                        try:
+                        with (
+                            contextlib.suppress(StoreError),  # It holds no blobs of this store.
+                            _closing(self.root.open_own(algorithm.encode(), blobs, follow=self._links)) as fd,
+                        ):
                             system.fsync(fd)
-                        finally:
-                            system.close(fd)
                     system.fsync(blobs)
             except FileNotFoundError:
                 pass
             system.fsync(root)
 
     def delete_blob(self, digest: Digest) -> None:
-        """Delete a blob; do nothing if there is none. Whether anything refers to it is the caller's matter."""
+        """Delete a blob; do nothing if there is none. Whether anything refers to it is the caller's matter.
+
+        Raises:
+            StoreError: The file system has no locks, so a writer may be about to refer to the blob.
+        """
         if digest.algorithm not in ALGORITHMS:
             return
-        with self.root as root, self.root.located(), exclusive_lock(root, self.root.place):
+        with self.root as root, self.root.located(), exclusive_lock(root, self.root.place) as excludes:
+            if not excludes:
+                raise StoreError(self.root.place, "its file system has no locks, so nothing can be deleted safely")
             try:
-                with self.open_algorithm(digest.algorithm, root) as algorithm:
+                with self.open_algorithm(digest.algorithm, root, change=True) as algorithm:
                     system.unlink(digest.encoded.encode(), algorithm)
             except FileNotFoundError:
                 pass
 
-    def quarantine(self, digest: Digest, identity: tuple[int, int]) -> str | None:
+    def quarantine(self, digest: Digest, identity: tuple[int, int] | None) -> str | None:
         """Move the file of a damaged blob to `quarantine/`, and return its path there.
 
         Args:
             digest: The blob.
-            identity: The inode and modification time of the file, as `OpenFile.identity`.
+            identity: The inode and modification time of the file, as `OpenFile.identity`; None for what is no regular
+                file.
 
         Returns:
             None if another process has replaced or deleted the file.
@@ -243,11 +253,12 @@ class DirectoryBlobs:
             self.root as root,
             self.root.located(),
             exclusive_lock(root, self.root.place),
-            self.open_algorithm(digest.algorithm, root) as algorithm,
             contextlib.suppress(FileNotFoundError),
+            self.open_algorithm(digest.algorithm, root, change=True) as algorithm,
         ):
             found = system.lstat(source, algorithm)
-            if identity == (found.st_ino, found.st_mtime_ns):
+            own = (found.st_ino, found.st_mtime_ns) if system.is_regular(found.st_mode) else None
+            if identity == own:
                 return self._move_away(source, algorithm, name, root)
         return None
 
@@ -281,23 +292,21 @@ class DirectoryBlobs:
             try:
                 with self._open_below(root) as blobs:
                     for algorithm in self._algorithms(blobs):
-                        try:
-                            fd = system.open_directory(algorithm.encode(), blobs, follow=self._links)
-                        except NotADirectoryError:
-                            continue
-                        try:
+                        with (
+                            contextlib.suppress(StoreError),  # Not a directory: `foreign` lists it.
+                            _closing(self.root.open_own(algorithm.encode(), blobs, follow=self._links)) as fd,
+                        ):
                             found[algorithm] = system.list_names(fd)
-                        finally:
-                            system.close(fd)
             except FileNotFoundError:
                 pass
         return found
 
-    def statuses(self) -> Iterator[tuple[str, tuple[int, int]]]:
-        """Yield the digest of each regular file whose name is one, with its size and its modification time in ns."""
+    def statuses(self) -> Iterator[tuple[str, tuple[int, int, int]]]:
+        """Yield the digest of each regular file whose name is one, with its size, modification time in ns and inode."""
         for algorithm, name, status in self._entries():
             if _is_blob(algorithm, name) and status is not None and system.is_regular(status.st_mode):
-                yield f"{algorithm}:{os.fsdecode(name)}", (status.st_size, status.st_mtime_ns)
+                found = status.st_size, status.st_mtime_ns, status.st_ino
+                yield f"{algorithm}:{os.fsdecode(name)}", found
 
     def foreign(self) -> Iterator[str]:
         """Yield the paths of files that are no blobs: other names, and names of blobs that are no regular files."""
@@ -305,9 +314,10 @@ class DirectoryBlobs:
         for algorithm, name, status in self._entries():
             if not _is_blob(algorithm, name) or (status is not None and not system.is_regular(status.st_mode)):
                 yield "/".join(filter(None, (below, algorithm, os.fsdecode(name))))
+        known = self.names()
         with self.root as root, contextlib.suppress(FileNotFoundError), self._open_below(root) as blobs:
             for name in system.list_names(blobs) if self._below else ():
-                if os.fsdecode(name) not in self.names():
+                if os.fsdecode(name) not in known:
                     yield f"{below}/{os.fsdecode(name)}"
 
     def _entries(self) -> Iterator[tuple[str, bytes, os.stat_result | None]]:
@@ -326,9 +336,30 @@ class DirectoryBlobs:
         return sorted(ALGORITHMS & {os.fsdecode(name) for name in system.list_names(blobs)})
 
 
+@contextlib.contextmanager
+def _closing(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        system.close(fd)
+
+
 def _is_blob(algorithm: str, name: bytes) -> bool:
     try:
         Digest.parse(f"{algorithm}:{os.fsdecode(name)}")
     except NameFormatError:
         return False
     return True
+
+
+def _through(directory: int, opener: Callable[[int], int]) -> int:
+    """Open something in a directory, and close the directory, whatever happens; return the handle of the thing."""
+    fd = -1
+    try:
+        with _closing(directory):
+            fd = opener(directory)
+    except BaseException:
+        if fd >= 0:
+            system.close(fd)
+        raise
+    return fd

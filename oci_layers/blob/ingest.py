@@ -15,16 +15,19 @@ After an error in writing or syncing the file is removed, never tried again: the
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import ParamSpec, Self, TypeVar
 
 from oci_layers import system
 from oci_layers.blob.root import OpenDirectory
 from oci_layers.blob.stream import PIECE
-from oci_layers.errors import DigestMismatchError, SizeMismatchError, StoreError
+from oci_layers.errors import DigestMismatchError, SizeMismatchError, StoreError, locate
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 __all__ = ["INGEST", "Ingest", "partial_name"]
 
@@ -89,8 +92,7 @@ class Ingest:
         root.__enter__()
         self._is_open = True
         try:
-            with self._writing():
-                self._directory = root.directory(INGEST)
+            self._directory = self._try(root.directory, INGEST)
             if not (resume and expected is not None and self._resume(expected)):
                 self._name = secrets.token_hex(8).encode()
                 with root.located():
@@ -115,23 +117,22 @@ class Ingest:
             return False  # A link or a device, which no writer made.
         try:
             with self._root.located():
-                mine = system.lock(fd, wait=False) is True and _is_named(fd, name, self._directory, links=1)
+                mine = system.lock(fd, wait=False) is True
         except BaseException:
             system.close(fd)
             raise
-        if not mine:
-            system.close(fd)
-            return False
-        self._fd, self._name, self._partial = fd, name, name
-        with self._root.located():
-            self._hash_existing(expected)
-        return True
+        if mine:
+            self._fd, self._name, self._partial = fd, name, name
+            if self._try(_is_named, fd, name, self._directory, links=1):
+                self._try(self._hash_existing, expected)
+                return True
+            self._fd, self._name, self._partial = -1, b"", b""
+        system.close(fd)
+        return False
 
     def _hash_existing(self, expected: Descriptor) -> None:
-        size = system.fstat(self._fd).st_size
-        if size == 0:
-            return  # Perhaps opened for writing only.
-        if size > expected.size:
+        # Also of a file that was created here: another writer may have had it before it was locked.
+        if system.fstat(self._fd).st_size > expected.size:
             self.restart()
             return
         while data := system.pread(self._fd, PIECE, self.offset):
@@ -146,8 +147,7 @@ class Ingest:
             OSError: The bytes cannot be discarded; the writer is of no more use.
         """
         self._check_open()
-        with self._writing():
-            system.ftruncate(self._fd, 0)
+        self._try(system.ftruncate, self._fd, 0)
         self._hasher = self._like.hasher()
         self.offset = 0
 
@@ -165,8 +165,7 @@ class Ingest:
             self._failed = True
             raise SizeMismatchError(f"blob {expected.digest}", expected.size, self.offset + len(data))
         self._hasher.update(data)
-        with self._writing():
-            system.write_at(self._fd, memoryview(data), self.offset)
+        self._try(system.write_at, self._fd, memoryview(data), self.offset)
         self.offset += len(data)
         return len(data)
 
@@ -193,7 +192,7 @@ class Ingest:
         try:
             found = self._committed or self._described(expected)
             if self._committed is None:
-                self._store(found.digest)
+                self._try(self._store, found.digest)
                 self._committed = found
             elif expected is not None:
                 _compare(expected, str(found.digest), found.size)
@@ -215,22 +214,20 @@ class Ingest:
         return Descriptor(media_type="application/octet-stream", digest=Digest(digest), size=self.offset)
 
     def _store(self, digest: Digest) -> None:
-        with self._writing():
-            if self._sync:
-                system.fsync(self._fd)
-            # The age of a blob counts from here; that of one written just now does already.
-            if self._partial or time.monotonic() - self._began > _RECENT:
-                system.touch(self._fd)
-            self._publish(self._name, self._directory, digest)
+        if self._sync:
+            system.fsync(self._fd)
+        # The age of a blob counts from here; that of one written just now does already.
+        if self._partial or time.monotonic() - self._began > _RECENT:
+            system.touch(self._fd)
+        self._publish(self._name, self._directory, digest)
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Name the store in an OSError, and remember that the bytes on disk are not to be trusted."""
+    def _try(self, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Call a function; name the store in its OSError, after which the bytes on disk are not to be trusted."""
         try:
-            with self._root.located():
-                yield
-        except OSError:
+            return call(*arguments, **options)
+        except OSError as error:
             self._failed = True
+            locate(error, self._root.place, "store")
             raise
 
     def close(self) -> None:

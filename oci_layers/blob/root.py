@@ -6,20 +6,38 @@ that its owner has closed; a range that is read meanwhile ends with `StoreError`
 
 import contextlib
 import errno
+import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from types import TracebackType
 
 from oci_layers import system
 from oci_layers.blob.section import OpenFile, SectionReader
 from oci_layers.errors import PlaceMissingError, StoreError, escape, locate
 
-__all__ = ["OpenDirectory", "is_odd", "odd_file"]
+__all__ = ["Located", "OpenDirectory", "is_odd", "odd_file"]
 
 _LINK = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR})
 """The errors of systems for a link that is not followed; the last is for a link in place of a directory."""
 _ODD = _LINK | {errno.EINVAL, errno.EISDIR, errno.ENXIO}
+
+
+class Located:
+    """A context that names a store in an OSError of its body; entered any number of times, by several threads."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            locate(error, self._place, "store")
 
 
 class OpenDirectory:
@@ -38,6 +56,7 @@ class OpenDirectory:
             PlaceMissingError: There is no such directory.
         """
         self.place = directory
+        self._located = Located(directory)
         self._lock = threading.Lock()
         self._opened: weakref.WeakSet[OpenFile] = weakref.WeakSet()
         self._below: dict[tuple[bytes, ...], int] = {}
@@ -57,6 +76,19 @@ class OpenDirectory:
         own = system.effective_ids()[0] != 0 or found.st_uid == 0
         self._owner = None if own else (found.st_uid, found.st_gid)
 
+    def open_own(self, name: bytes, parent: int, *, follow: bool = False) -> int:
+        """Open a directory that is part of the store; a link only with `follow`; return its handle.
+
+        Raises:
+            StoreError: It is a link, or no directory.
+        """
+        try:
+            return system.open_directory(name, parent, follow=follow)
+        except OSError as error:
+            if is_odd(error):
+                raise StoreError(self.place, f"{os.fsdecode(name)} is not a directory, or is a link") from error
+            raise
+
     def __enter__(self) -> int:
         """Return the handle, which stays open until `__exit__`.
 
@@ -75,14 +107,9 @@ class OpenDirectory:
             if self._closed and not self._users:
                 self._close_handles()
 
-    @contextlib.contextmanager
-    def located(self) -> Iterator[None]:
-        """Name the store in an OSError of the body."""
-        try:
-            yield
-        except OSError as error:
-            locate(error, self.place, "store")
-            raise
+    def located(self) -> "Located":
+        """Return a context that names the store in an OSError of its body."""
+        return self._located
 
     def directory(self, *names: bytes) -> int:
         """Return a handle on a directory below, which is made if it does not exist; kept open while this is used."""
@@ -117,11 +144,11 @@ class OpenDirectory:
     def make_directory(self, name: bytes, parent: int) -> int:
         """Open a directory, and make it if it does not exist; return its handle."""
         try:
-            fd = system.open_directory(name, parent)
+            fd = self.open_own(name, parent)
         except FileNotFoundError:
             with contextlib.suppress(FileExistsError):
                 system.make_directory(name, parent, 0o755)
-            fd = system.open_directory(name, parent)
+            fd = self.open_own(name, parent)
         try:
             # One that is root's and empty is new, or was made by a process that was killed before the next call.
             if self._owner is not None and system.fstat(fd).st_uid == 0 and not system.list_names(fd):

@@ -9,6 +9,7 @@ first, so that damage is reported as a wrong digest.
 """
 
 import contextlib
+from collections.abc import Callable
 
 from oci_layers.blob.compression import Compression, decompressed
 from oci_layers.blob.pipeline import BackgroundHasher, BackgroundReader
@@ -39,6 +40,7 @@ class UncompressedReader:
         what: str,
         threads: int,
         read_ahead: bool = True,
+        copy: Callable[[bytes], None] | None = None,
     ) -> None:
         """Open the blob.
 
@@ -53,11 +55,13 @@ class UncompressedReader:
                 bytes in one more; 4 to hash the blob in one more, too (3 if both digests are equal). If the system
                 cannot start a thread, fewer are used.
             read_ahead: False if the consumer runs in a thread of its own already.
+            copy: Called with each piece before the consumer gets it.
 
         Raises:
             OCIError: The blob is missing, or its first bytes show that it is damaged.
         """
         self._background: BackgroundReader | None = None
+        self._copy = copy
         with contextlib.ExitStack() as opened:
 
             def background_hasher(digest: Digest) -> Hasher:
@@ -88,7 +92,10 @@ class UncompressedReader:
 
     def read(self, size: int, /) -> bytes:
         """Return between 1 and `size` bytes; none at the end, after comparing every digest."""
-        return self._plain.read(size)
+        data = self._plain.read(size)
+        if data and self._copy is not None:
+            self._copy(data)
+        return data
 
     @property
     def blob_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""New layers: files on disk, trees, changes and tars into blobs, the same bytes every time.
+"""New layers and images: files on disk, trees, changes and tars into blobs, the same bytes every time.
 
 `layer` has layers as values, `options` what they are made to be, `ignore` the patterns of `.dockerignore`; `directory`
 walks a directory, `arrange` changes entries as the options ask, and `output` hashes, compresses and stores them in one
@@ -73,11 +73,91 @@ the uncompressed tar does not depend on it:
     True
     >>> build.NewLayer.from_tar(tar).write(blobs).diff_id == built.diff_id
     True
+
+An image is a value, too: `begin` makes one of nothing or of an image that is open, `image` has its methods. Each
+returns a new one; nothing is written before `write`, and what the target has is not written again:
+
+    >>> from oci_layers.store import MemoryRepository
+    >>> target = MemoryRepository()
+    >>> base = oci.open_image("tests/data/image")
+    >>> new: build.NewImage = build.edit(base).append(layer, created_by="COPY app /")
+    >>> new = new.configure(env={"LAMP": "lit"}, cmd=["/lamp"], labels={"keeper": "Ida"})
+    >>> descriptor = new.write(target, "app:1")
+    >>> print(descriptor.platform)
+    linux/amd64
+    >>> image = oci.open_image(target, ref="app:1")
+    >>> [one.descriptor == other.descriptor for one, other in zip(image.layers, base.layers)]
+    [True, True, True, True, True]
+    >>> for entry in image.config.history[-4:]:
+    ...     print(entry.created_by, entry.empty_layer)
+    COPY app / False
+    LABEL keeper=Ida True
+    ENV LAMP=lit True
+    CMD ["/lamp"] True
+    >>> build.edit(image).put(target.blobs).digest == descriptor.digest  # nothing was changed
+    True
+    >>> arm = build.scratch("linux/arm64").append(layer)
+
+`index` has indexes, `artifact` artifacts:
+
+    >>> index = build.NewIndex.of(new, arm).annotate({"org.opencontainers.image.version": "1"})
+    >>> index.write(target, "app:all").media_type
+    'application/vnd.oci.image.index.v1+json'
+    >>> str(oci.open_image(target, ref="app:all", platform="linux/arm64").descriptor.platform)
+    'linux/arm64'
+    >>> log = build.ArtifactFile(content=b"lit at nine", media_type="text/plain", title="log.txt")
+    >>> artifact = build.NewArtifact(artifact_type="application/x-log", files=[log], subject=descriptor)
+    >>> artifact.write(target).artifact_type
+    'application/x-log'
+
+`squash` makes one layer of several; `rebase` gives an image another base, known by its diff_ids, or takes a layer out;
+`strip` takes paths out of every layer:
+
+    >>> squashed = build.squash(image, base=base, created="2024-01-31T12:00:00Z")
+    >>> build.squash(image).write(target, "one").digest != descriptor.digest
+    True
+    >>> flat = oci.open_image(target, ref="one")
+    >>> len(flat.layers), flat.tree() == image.tree()
+    (1, True)
+    >>> rebased = build.rebase(image, base, flat)
+    >>> len(rebased.layers), len(build.drop_layer(image, 5).layers)
+    (2, 5)
+    >>> build.strip_paths(image, ["etc/motd"]).write(target, "stripped").platform == descriptor.platform
+    True
+    >>> stripped = oci.open_image(target, ref="stripped")
+    >>> "etc/motd" in stripped.tree(), [layer.diff_id == image.layers[layer.index].diff_id for layer in stripped.layers]
+    (False, [False, False, True, True, True, True])
+    >>> for each in (base, image, flat, stripped):
+    ...     each.close()
     >>> work.cleanup()
 """
 
+from oci_layers.build.artifact import ArtifactFile, NewArtifact
+from oci_layers.build.begin import edit, scratch
 from oci_layers.build.ignore import Ignore
+from oci_layers.build.image import NewImage
+from oci_layers.build.index import NewIndex
 from oci_layers.build.layer import BuiltLayer, NewLayer
 from oci_layers.build.options import Codec, LayerOptions, is_portable_xattr
+from oci_layers.build.rebase import drop_layer, rebase
+from oci_layers.build.squash import squash
+from oci_layers.build.strip import strip_paths
 
-__all__ = ["BuiltLayer", "Codec", "Ignore", "LayerOptions", "NewLayer", "is_portable_xattr"]
+__all__ = [
+    "ArtifactFile",
+    "BuiltLayer",
+    "Codec",
+    "Ignore",
+    "LayerOptions",
+    "NewArtifact",
+    "NewImage",
+    "NewIndex",
+    "NewLayer",
+    "drop_layer",
+    "edit",
+    "is_portable_xattr",
+    "rebase",
+    "scratch",
+    "squash",
+    "strip_paths",
+]

@@ -22,7 +22,7 @@ from oci_layers.build.ignore import Ignore, Selection
 from oci_layers.disk.confine import Handles, check_handles
 from oci_layers.disk.scan import special_xattrs
 from oci_layers.errors import SizeMismatchError, WhiteoutError, escape, locate
-from oci_layers.layer.encode import refuse_marker
+from oci_layers.layer.whiteout import check_name
 from oci_layers.limits import Limits
 from oci_layers.report import Skipped
 from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK, Entry
@@ -146,7 +146,7 @@ class _Walk:
         return _special(_entry(path, kind, found, special_xattrs(parent, name)), found, name, parent)
 
     def check(self, path: bytes) -> None:
-        refuse_marker(path)
+        check_name(path)
         if len(path) > self.limits.path_bytes or path.count(b"/") >= self.limits.path_depth:
             check_limits(path, self.limits)
 

@@ -25,7 +25,7 @@ from oci_layers.build.output import Pieces, write_blob
 from oci_layers.errors import locate
 from oci_layers.layer.change import Change
 from oci_layers.layer.decode import Decoder
-from oci_layers.layer.encode import change_entries, node_entries
+from oci_layers.layer.encode import encode, node_entries
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.report import Listing, Skipped
@@ -135,7 +135,7 @@ class NewLayer:
         again = changes if callable(changes) else _Once(changes)
 
         def entries() -> Iterator[Entry]:
-            return without_ignored(change_entries(again()), chosen)
+            return without_ignored(encode(again()), chosen)
 
         return cls(lambda skip: _tar(entries(), chosen, skip))
 
@@ -246,7 +246,7 @@ def _opened(source: str | os.PathLike[str] | Callable[[], ByteStream]) -> ByteSt
         return source()
     place = os.fspath(source)
     try:
-        file = OpenFile(system.open_path(place), place)
+        file = OpenFile(system.open_regular_file(place, follow=True), place)
     except OSError as error:
         locate(error, place, "tar of the new layer")
         raise

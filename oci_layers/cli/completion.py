@@ -57,7 +57,12 @@ complete -o bashdefault -F _oci_layers oci-layers
 """
 
 _IMAGE = {**shtab.FILE, "zsh": "_oci_layers_image", "fish": "(__oci_layers_image)"}
-_PLACES = {"IMAGE": _IMAGE, "WHAT": _IMAGE, "PLACE": _IMAGE, "DEST": shtab.DIRECTORY, "DIR": shtab.DIRECTORY}
+_PLACES = {
+    **dict.fromkeys(("IMAGE", "WHAT", "PLACE", "LAYOUT", "SRC", "DST", "FROM", "A", "B", "OLD", "NEW"), _IMAGE),
+    "FILE": shtab.FILE,
+    "DEST": shtab.DIRECTORY,
+    "DIR": shtab.DIRECTORY,
+}
 """What completes each argument that names something on disk; PATH is inside an image."""
 
 
@@ -76,7 +81,8 @@ def completion_script(command: argparse.ArgumentParser, shell: str) -> str:
                 setattr(argument, "complete", _PLACES[argument.metavar])  # noqa: B010  # an attribute of shtab
             elif argument.metavar == "RULE":
                 argument.choices = list(RULES)
-                # For `*` the function for zsh completes only the first.
+            if argument.metavar in {"RULE", "IMAGE"} and argument.nargs in {"*", "+"}:
+                # For these the function for zsh completes only the first.
                 argument.nargs = argparse.REMAINDER
     script: str = shtab.complete(command, shell, preamble=_FUNCTIONS.get(shell, ""))
     return script + _BASH if shell == "bash" else script

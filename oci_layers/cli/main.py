@@ -31,7 +31,16 @@ EXIT_CODES = (
 )
 """The last lines of every help."""
 
-_VERBS = ("unpack", "ls", "cat", "tree", "images", "inspect", "validate", "lint", "explain")
+_VERBS = (
+    *("unpack", "ls", "cat", "tree"),
+    *("layers", "why", "export"),
+    *("images", "refs", "inspect"),
+    *("diff",),
+    *("pack", "append", "config", "squash", "rebase"),
+    *("copy", "tag", "untag"),
+    *("validate", "lint", "explain"),
+    *("fsck", "gc", "du"),
+)
 """The verbs, in the order of the help; each is a module of `commands`."""
 
 _NEW_OBJECTS = 100_000
@@ -82,7 +91,7 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of the command line, with all verbs or only `verb`, which imports fewer modules."""
     command = argparse.ArgumentParser(
         prog="oci-layers",
-        description="Open OCI images: look inside, verify, and unpack them exactly as the spec says.",
+        description="Open OCI images: look inside, verify, unpack and build them, exactly as the spec says.",
         epilog=EXIT_CODES,
     )
     command.add_argument("--version", action="version", version=f"oci-layers {__version__}")

@@ -1,4 +1,4 @@
-"""The options that select an image, and the image that they select; the same for every verb."""
+"""The options that select an image or a layout, and what they select; the same for every verb."""
 
 import argparse
 import contextlib
@@ -6,53 +6,78 @@ from collections.abc import Iterator
 
 import attrs
 
-from oci_layers.errors import NameFormatError
+from oci_layers.errors import NameFormatError, OCIError
 from oci_layers.image.image import Image
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
-from oci_layers.store.open import open_image
+from oci_layers.store.layout import Layout
+from oci_layers.store.name import ImageName
+from oci_layers.store.open import name_place, open_image, parse_image_name
+from oci_layers.store.place import open_repository
+from oci_layers.store.repository import Repository
 
 __all__ = [
+    "at_least_one",
     "choice_arguments",
     "image_arguments",
+    "layout_argument",
+    "limit_argument",
     "limits_of",
+    "names_stdout",
     "opened",
+    "opened_layout",
+    "opened_place",
     "place_arguments",
+    "policy_arguments",
+    "policy_of",
     "progress_argument",
     "require_layer",
 ]
 
 
-def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False) -> None:
-    """Add IMAGE and the options that select and limit it; with `policy`, also those of merging."""
+def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False, places: bool = True) -> None:
+    """Add IMAGE and what selects it; with `policy` also how layers are merged, with `places` limits and the like."""
     parser.add_argument(
         "image",
         metavar="IMAGE",
         help="oci:DIR[:REF|@DIGEST], oci-archive:FILE[:REF|@DIGEST], docker-archive:FILE[:NAME:TAG], or the path of "
-        "one of these",
+        "one of these; FILE may be a pipe, - is standard input",
     )
-    choice_arguments(parser, "which of several images (default: that for this machine)")
+    choice_arguments(parser, "which of several images (default: that for this machine)", places=places)
     if policy:
         progress_argument(parser)
-        parser.add_argument(
-            "--threads",
-            type=_threads,
-            metavar="N",
-            help="threads per layer, 1 to 4 (default: two for each CPU, at most 4)",
-        )
-        parser.add_argument(
-            "--policy",
-            choices=("default", "strict", "lenient"),
-            default="default",
-            help="how to treat layer entries that the spec leaves undefined or forbids; lenient also follows links to "
-            "blobs",
-        )
-        parser.add_argument(
-            "--parents",
-            choices=("follow", "replace"),
-            help="symbolic links in the parents of an entry: follow them inside the root, or replace them by "
-            "directories, as overlayfs does",
-        )
+        policy_arguments(parser)
+
+
+def policy_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--threads`, and how layers are merged: `--policy` and `--parents`."""
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        metavar="N",
+        help="threads per layer, 1 to 4 (default: two for each CPU, at most 4)",
+    )
+    parser.add_argument(
+        "--policy",
+        choices=("default", "strict", "lenient"),
+        default="default",
+        help="how to treat layer entries that the spec leaves undefined or forbids; lenient also follows links to "
+        "blobs",
+    )
+    parser.add_argument(
+        "--parents",
+        choices=("follow", "replace"),
+        help="symbolic links in the parents of an entry: follow them inside the root, or replace them by directories, "
+        "as overlayfs does",
+    )
+
+
+def policy_of(options: argparse.Namespace) -> Policy:
+    """Return the policy of `policy_arguments`; the default without them."""
+    policy = Policy.preset(getattr(options, "policy", "default"))
+    if getattr(options, "parents", None):
+        policy = attrs.evolve(policy, parents=options.parents)
+    return policy
 
 
 def progress_argument(parser: argparse.ArgumentParser) -> None:
@@ -60,28 +85,53 @@ def progress_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--progress", choices=("auto", "plain", "none"), default="auto", help="on stderr")
 
 
-def choice_arguments(parser: argparse.ArgumentParser, platform: str) -> None:
-    """Add `--ref`, `--platform` and what `place_arguments` adds; `platform` is the help text of `--platform`."""
+def choice_arguments(parser: argparse.ArgumentParser, platform: str, *, places: bool = True) -> None:
+    """Add `--ref`, `--platform`, with this help text, and, with `places`, what `place_arguments` adds."""
     parser.add_argument("--ref", help="the reference, where IMAGE does not give one")
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help=platform)
-    place_arguments(parser)
+    if places:
+        place_arguments(parser)
 
 
 def place_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--limit` and `--temporary-directory`."""
-    parser.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="NAME=NUMBER",
-        help="change a limit, such as plain_bytes=1000000",
-    )
+    limit_argument(parser)
     parser.add_argument(
         "--temporary-directory",
         metavar="DIR",
         help="where temporary files go: archives that are compressed as a whole, and contents that are read in any "
         "order (default: TMPDIR)",
     )
+
+
+def limit_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--limit`."""
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="change a limit, such as document_bytes=10000000",
+    )
+
+
+def layout_argument(
+    parser: argparse.ArgumentParser, text: str = "oci:DIR, or the path of a layout's directory"
+) -> None:
+    """Add LAYOUT, with its help text, and `--limit`."""
+    parser.add_argument("layout", metavar="LAYOUT", help=text)
+    limit_argument(parser)
+
+
+def at_least_one(text: str) -> int:
+    """Return a number of threads.
+
+    Raises:
+        argparse.ArgumentTypeError: It is no number from 1 to 999.
+    """
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999")
+    return int(text)
 
 
 def _threads(text: str) -> int:
@@ -119,6 +169,12 @@ def require_layer(number: int, count: int) -> None:
         raise NameFormatError("layer", str(number), known)
 
 
+def names_stdout(target: str) -> bool:
+    """Tell whether the archive goes to stdout, so that the report cannot."""
+    name = ImageName.parse(target)
+    return name.transport != "oci" and name.place in {"-", "/dev/stdout"}
+
+
 @contextlib.contextmanager
 def opened(options: argparse.Namespace, *, held: int | None = None) -> Iterator[tuple[Image, Policy]]:
     """Yield the image that the options select, and the policy; close the image when the block ends.
@@ -128,9 +184,7 @@ def opened(options: argparse.Namespace, *, held: int | None = None) -> Iterator[
     limits = limits_of(options)
     if held is not None:
         limits = attrs.evolve(limits, content_bytes=min(held, limits.content_bytes))
-    policy = Policy.preset(getattr(options, "policy", "default"))
-    if getattr(options, "parents", None):
-        policy = attrs.evolve(policy, parents=options.parents)
+    policy = policy_of(options)
     with open_image(
         options.image,
         ref=options.ref,
@@ -141,3 +195,50 @@ def opened(options: argparse.Namespace, *, held: int | None = None) -> Iterator[
         blob_links=getattr(options, "policy", "default") == "lenient",
     ) as image:
         yield image, policy
+
+
+@contextlib.contextmanager
+def opened_layout(
+    name: str, limits: Limits, *, ref: str | None = None, whole: bool = False, check: bool = True
+) -> Iterator[tuple[Layout, str | None]]:
+    """Yield the layout of a name and the reference in the name; close the layout when the block ends.
+
+    Args:
+        name: `oci:DIR[:REF]` or the path of a directory.
+        limits: The limits on documents.
+        ref: The reference, if the name has none.
+        whole: Refuse a reference.
+        check: Refuse a directory that is not a layout.
+
+    Raises:
+        NameFormatError: The name is not that of a layout, or has a reference that is refused.
+    """
+    where, ref = parse_image_name(name, ref)
+    if where.transport not in {"", "oci"}:
+        raise NameFormatError("layout", name, "it is an archive; copy it to a directory first")
+    if whole and ref is not None:
+        raise NameFormatError("layout", name, "expected the whole layout, without a reference")
+    with (Layout.open if check else Layout)(where.place, limits=limits) as layout:
+        try:
+            yield layout, ref
+        except OCIError as error:
+            name_place(error, where.place)
+            raise
+
+
+@contextlib.contextmanager
+def opened_place(name: str, options: argparse.Namespace) -> Iterator[tuple[Repository, str | None]]:
+    """Yield the place of a name, of any kind, and the reference in the name; close the place when the block ends."""
+    repository, ref = open_repository(
+        name,
+        limits=limits_of(options),
+        temporary_directory=getattr(options, "temporary_directory", None),
+        blob_links=getattr(options, "policy", "default") == "lenient",
+    )
+    try:
+        yield repository, ref
+    except OCIError as error:
+        name_place(error, repository.place)
+        raise
+    finally:
+        repository.close()

@@ -6,31 +6,39 @@ A path in JSON is text; if it is not UTF-8, the text has `\xNN` escapes and `pat
 import base64
 import json
 import os
+import re
 import stat
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
 
 from oci_layers.errors import escape
+from oci_layers.image.layer import Layer
 from oci_layers.report import LayerFinding, Listing, Report, Skipped
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 
 __all__ = [
+    "columns",
     "counted",
     "human_bytes",
     "json_text",
+    "listing_json",
     "long_line",
+    "made_by",
     "node_json",
     "one_line",
     "path_json",
     "print_json",
     "report_json",
+    "shades",
+    "short_digests",
 ]
 
 _NANO = 10**9
+_DIGEST = re.compile("(:[0-9a-f]{12})[0-9a-f]{52,}")
 
 
 def print_json(value: object) -> None:
@@ -78,13 +86,14 @@ def report_json(report: Report) -> dict[str, Any]:  # Any: JSON
         "files": report.files,
         "bytes": report.bytes,
         "layers": [attrs.asdict(layer) | {"seconds": round(layer.seconds, 6)} for layer in report.layers],
-        "skipped": _listing(report.skipped),
-        "findings": _listing(report.findings),
+        "skipped": listing_json(report.skipped),
+        "findings": listing_json(report.findings),
         "leftovers": [path_json(os.fsencode(path)) for path in report.leftovers],
     }
 
 
-def _listing(listing: Listing[Skipped] | Listing[LayerFinding]) -> dict[str, Any]:  # Any: JSON
+def listing_json(listing: Listing[Skipped] | Listing[LayerFinding]) -> dict[str, Any]:  # Any: JSON
+    """Return what was skipped or found as a JSON object."""
     items: Iterable[Skipped | LayerFinding] = listing.items
     return {"totals": dict(sorted(listing.totals.items())), "items": [_item(item) for item in items]}
 
@@ -154,3 +163,36 @@ def long_line(name: str, node: Node, links: int) -> str:
     target = f" -> {escape(node.target)}" if isinstance(node, Symlink) else ""
     mode = stat.filemode(_kind(node)[1] | node.mode)
     return f"{mode} {links:>2} {node.uid:>5} {node.gid:>5} {size:>10} {when} {name}{target}"
+
+
+def short_digests(text: str) -> str:
+    """Return a text in which digests are cut to the twelve digits by which people know them."""
+    return _DIGEST.sub(r"\1", text)
+
+
+def made_by(layer: Layer, width: int) -> str:
+    """Return the command that made a layer, without what Docker adds to it, cut to a width; empty if none is known."""
+    command = (layer.history and layer.history.created_by) or ""
+    command = command.removeprefix("/bin/sh -c #(nop)").removesuffix("# buildkit")
+    text = one_line(" ".join(command.split()))
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def shades() -> tuple[str, str]:
+    """Return a dark and a light character for bars; ASCII if the output has no others."""
+    try:
+        "\u2588\u2591".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return "#", "-"
+    return "\u2588", "\u2591"
+
+
+def columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Iterator[str]:
+    """Yield the lines of a table; the columns of the numbers in `right` are aligned to the right."""
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            f"{cell:>{width}}" if at in right else f"{cell:<{width}}"
+            for at, (cell, width) in enumerate(zip(row, wide, strict=True))
+        )
+        yield "  ".join(cells).rstrip() + "\n"

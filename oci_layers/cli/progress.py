@@ -1,58 +1,96 @@
-"""Show progress on stderr: a bar on a terminal, a line for each layer with `plain`, or nothing."""
+"""Show progress on stderr: a bar on a terminal, a line for each layer with `plain`, or nothing.
+
+Work that counts blobs instead of layers gets about a hundred lines at most, however many there are.
+"""
 
 import contextlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
-from oci_layers.cli.output import human_bytes
+from oci_layers.cli.output import counted, human_bytes
 from oci_layers.progress import Progress
 
 __all__ = ["Style", "progress"]
 
 Style = Literal["auto", "plain", "none"]
 _Show = Callable[[Progress], None]
+_LINES = 100
+"""The number of steps above which not each has a line of its own."""
 
 
 @contextlib.contextmanager
-def progress(style: Style) -> Iterator[_Show | None]:
-    """Yield a callback that shows progress, or None to show nothing."""
+def progress(style: Style, *, unit: str = "layer", phases: Sequence[str] = ()) -> Iterator[_Show | None]:
+    """Yield a callback that shows progress, or None to show nothing.
+
+    Args:
+        style: What the user asked for.
+        unit: What the work counts; its size is in bytes.
+        phases: The names of the parts of work that counts no bytes but units.
+    """
+    shown = _Shown(unit, phases)
     if style == "plain":
-        yield _lines()
+        yield _lines(shown)
     elif style == "auto" and sys.stderr.isatty() and importlib.util.find_spec("rich"):
-        with _bar() as show:
+        with _bar(shown) as show:
             yield show
     else:
         yield None
 
 
-def _lines() -> _Show:
-    shown, is_done = -1, False
+class _Shown:
+    """The words for progress."""
+
+    def __init__(self, unit: str, phases: Sequence[str]) -> None:
+        self._unit = unit
+        self.phases = phases
+
+    def step(self, now: Progress) -> str:
+        """Return which step the work is at."""
+        if self.phases:
+            return self.phases[now.layer]
+        # Threads report bytes before the end of the blob.
+        return f"{self._unit} {now.layers if now.done == now.total else now.layer + 1} of {now.layers}"
+
+    def line(self, now: Progress) -> str:
+        """Return a line."""
+        if self.phases:
+            return f"{self.step(now)}: {now.done} of {counted(now.total, self._unit)} done"
+        return f"{self.step(now)}: {human_bytes(now.done)} of {human_bytes(now.total)} done"
+
+
+def _lines(shown: _Shown) -> _Show:
+    last, before = -1, -1
 
     def show(now: Progress) -> None:
-        nonlocal shown, is_done
-        if now.layer > shown or (now.done == now.total and not is_done):
-            shown, is_done = max(shown, now.layer), now.done == now.total
-            text = f"layer {now.layer + 1} of {now.layers}: {human_bytes(now.done)} of {human_bytes(now.total)} done"
-            print(text, file=sys.stderr, flush=True)
+        nonlocal last, before
+        if now.done < before:
+            last, before = -1, -1  # The next image, of several.
+        ends = now.done == now.total and (before < now.done or shown.phases)
+        goes_on = now.done < now.total and now.layer > last and now.layer - last >= now.layers // _LINES
+        before = now.done
+        if ends or goes_on:
+            last = max(last, now.layer)
+            print(shown.line(now), file=sys.stderr, flush=True)
 
     return show
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[_Show]:
+def _bar(shown: _Shown) -> Iterator[_Show]:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True, no_color="NO_COLOR" in os.environ)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    amount = MofNCompleteColumn() if shown.phases else DownloadColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
     with Bar(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("opening", total=None)
 
         def show(now: Progress) -> None:
-            bar.update(task, description=f"layer {now.layer + 1} of {now.layers}", completed=now.done, total=now.total)
+            bar.update(task, description=shown.step(now), completed=now.done, total=now.total)
 
         yield show

@@ -55,6 +55,7 @@ class DirectoryMirror:
         report: Report | None = None,
         sync: bool = False,
         dest: str = "",
+        overlay: bool = False,
     ) -> None:
         """Take the root directory: change its owner to the calling user, and test its timestamps.
 
@@ -64,6 +65,7 @@ class DirectoryMirror:
             report: Receives what is created and what is skipped.
             sync: Flush each file and directory to the disk.
             dest: The path of the directory, for errors.
+            overlay: Set the attributes of overlay mounts: the directory is an upper directory, not a root.
         """
         self.report = Report() if report is None else report
         self._root = root
@@ -71,6 +73,7 @@ class DirectoryMirror:
         self._handles = Handles(root)
         self._owner = owner or Owner()
         self._sync = sync
+        self._overlay = overlay
         self._foreign: OSError | None = None
         self._own = self._new_owner()
         self._exact_times = self._holds_odd_time()
@@ -323,7 +326,7 @@ class DirectoryMirror:
     def _set_xattrs(self, node: Node, path: bytes, put: Callable[[bytes, bytes], None] | None) -> None:
         """Set the extended attributes that belong on disk with `put`; without it, list them as skipped."""
         for key, value in node.xattrs.items():
-            if key.startswith(_OVERLAY):
+            if key.startswith(_OVERLAY) and not self._overlay:
                 self._skips.add("overlay-xattr", path, node, None, key)
             elif key == _SELINUX:
                 self._skips.add("selinux", path, node, None, "a label of another machine")

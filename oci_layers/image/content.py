@@ -6,9 +6,10 @@ within `Limits.temporary_bytes` for all layers of an image together; an uncompre
 (`blob.verified_section`), each piece verified again.
 """
 
+import contextlib
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import IO
 
@@ -19,7 +20,7 @@ from oci_layers.blob.verified_section import VerifiedSection
 from oci_layers.errors import StoreError
 from oci_layers.image.origin import Origin
 
-__all__ = ["LayerContents"]
+__all__ = ["LayerContents", "copied"]
 
 OpenLayerBytes = Callable[[], AbstractContextManager[ByteStream]]
 
@@ -59,10 +60,12 @@ class LayerContents:
         """Pickle the name of the image, which is opened again when the contents are read.
 
         Raises:
-            TypeError: The image was not opened by its name.
+            TypeError: The image was not opened by its name, or it was read from a pipe.
         """
         if self._origin is None:
-            raise TypeError(f"{self.name}: only contents of an image from open_image can be pickled")
+            raise TypeError(
+                f"{self.name}: only contents of an image from open_image can be pickled, and none read from a pipe"
+            )
         return _detached, (self.name, *self._origin)
 
     def read_at(self, offset: int, size: int) -> bytes:
@@ -104,6 +107,19 @@ class LayerContents:
             raise
         return file, size
 
+    def copy(self) -> "_Copy":
+        """Return what takes the uncompressed bytes, instead of another reading of the layer."""
+        return _Copy(self, self._spool)
+
+    def adopt(self, file: IO[bytes], size: int) -> None:
+        """Take a temporary file of the spool that has all bytes, which the caller has verified."""
+        with self._lock:
+            if not self._closed and self._file is None and self._in_place is None:
+                self._file, self._size = file, size
+                return
+        file.close()
+        self._spool.give_back(size)
+
     def close(self) -> None:
         """Close the temporary file; later reads raise an error."""
         with self._lock:
@@ -114,6 +130,52 @@ class LayerContents:
             if self._in_place is not None:
                 self._in_place.close()
                 self._in_place = None
+
+
+class _Copy:
+    """The uncompressed bytes of a layer, copied to a temporary file while the layer is read for something else."""
+
+    def __init__(self, contents: LayerContents, spool: Spool) -> None:
+        self._contents = contents
+        self._spool = spool
+        self._file: IO[bytes] | None = None
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append bytes; raises as `Spool.write`."""
+        if self._file is None:
+            self._file = self._spool.open()
+        self._size += len(data)
+        self._spool.write(self._file, data)
+
+    def keep(self) -> None:
+        """Give the file to the contents, if anything was written."""
+        if self._file is not None:
+            self._contents.adopt(self._file, self._size)
+
+    def discard(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._spool.give_back(self._size)
+
+
+@contextlib.contextmanager
+def copied(contents: Mapping[int, LayerContents]) -> Iterator[Callable[[int], Callable[[bytes], None] | None]]:
+    """Yield a function that returns what takes the bytes of the layer with a number; None if it is not in `contents`.
+
+    The block reads and verifies these layers to their end. When it ends, their contents need not be read again; when it
+    raises, the copies are discarded.
+    """
+    copies = {index: each.copy() for index, each in contents.items()}
+    try:
+        yield lambda index: copies[index].write if index in copies else None
+    except BaseException:
+        for each in copies.values():
+            each.discard()
+        raise
+    for each in copies.values():
+        each.keep()
 
 
 def _detached(name: str, origin: Origin, index: int) -> LayerContents:

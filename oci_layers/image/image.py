@@ -16,10 +16,10 @@ from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError, escape
-from oci_layers.image.content import LayerContents
+from oci_layers.image.content import LayerContents, copied
 from oci_layers.image.entries import OnEntry
 from oci_layers.image.files import ContentKeeper, find_files, read_files, stored_files
-from oci_layers.image.layer import Layer
+from oci_layers.image.layer import Layer, stack_layers
 from oci_layers.image.merge import merge_layers
 from oci_layers.image.origin import Origin
 from oci_layers.image.path import ImagePath
@@ -30,7 +30,7 @@ from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress, ProgressTracker
 from oci_layers.report import Report
-from oci_layers.spec.config import History, ImageConfig, chain_ids
+from oci_layers.spec.config import ImageConfig
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import Document, parse_config
 from oci_layers.spec.manifest import Manifest
@@ -40,6 +40,9 @@ from oci_layers.tree.path import AnyPath, clean, to_bytes_each
 from oci_layers.tree.tree import FileTree
 
 if TYPE_CHECKING:
+    from oci_layers.image.account import Account
+    from oci_layers.image.export import Order, Writable
+    from oci_layers.image.why import PathHistory
     from oci_layers.report import LayerFinding
 
 __all__ = ["Image"]
@@ -96,6 +99,7 @@ class Image:
         self._contents: dict[int, LayerContents] = {}
         self._trees: dict[tuple[int, Policy], tuple[FileTree, Report]] = {}
         self._merging = threading.Lock()
+        self._accounts: dict[Policy, Account] = {}
         self._root: ImagePath | None = None
 
     @property
@@ -166,23 +170,8 @@ class Image:
                 "/rootfs/diff_ids", f"{len(diff_ids)} diff_ids for the manifest's {len(descriptors)} layers"
             )
             raise self._blame_config(DocumentError(self.manifest.config.media_type, (problem,)))
-        made = [entry for entry in self.config.history if not entry.empty_layer]
-        histories: list[History | None] = [*made] if len(made) == len(diff_ids) else [None] * len(diff_ids)
-        rows = zip(descriptors, diff_ids, chain_ids(diff_ids), histories, strict=True)
-        return tuple(
-            Layer(
-                reader=LayerReader(
-                    index=index,
-                    descriptor=descriptor,
-                    diff_id=diff_id,
-                    blobs=self.blobs,
-                    limits=self.limits,
-                    threads=self._threads,
-                ),
-                chain_id=chain_id,
-                history=history,
-            )
-            for index, (descriptor, diff_id, chain_id, history) in enumerate(rows)
+        return stack_layers(
+            descriptors, diff_ids, self.config.history, blobs=self.blobs, limits=self.limits, threads=self._threads
         )
 
     def tree(
@@ -206,14 +195,38 @@ class Image:
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
         return self._merged(count, Policy.of(policy), progress)[0]
 
+    def share_tree(self, other: "Image", *, policy: AnyPolicy = None) -> int:
+        """Take the merged tree of the lowest layers that both images have from `other`; return how many there are.
+
+        Neither reads these layers a second time, and the trees of both share the directories that are the same in both.
+        The contents of these layers are read from `other`, which must stay open.
+
+        Raises:
+            OCIError: As `tree` of `other`.
+        """
+        chosen, count = Policy.of(policy), 0
+        for mine, its in zip(self.layers, other.layers, strict=False):
+            if mine.diff_id != its.diff_id:
+                break
+            count += 1
+        tree, report = other._merged(count, chosen)  # noqa: SLF001  # a method of this class
+        with self._merging:
+            self._trees.setdefault((count, chosen), (tree, report))
+        return count
+
     def _merged(
         self,
         count: int,
         policy: Policy,
         on_progress: Callable[[Progress], None] | None = None,
         on_entry: Callable[[int], OnEntry] | None = None,
+        *,
+        copy: bool = False,
     ) -> tuple[FileTree, Report]:
-        """Return the tree of the lowest layers, and the report of merging them; reads what is not merged yet."""
+        """Return the tree of the lowest layers, and the report of merging them; reads what is not merged yet.
+
+        With `copy`, the contents of compressed layers are copied to temporary files on the way.
+        """
         with self._merging:
             known = max((k for k, p in self._trees if p == policy and k <= count), default=0)
             tree, report = FileTree(limits=self.limits), Report()
@@ -223,7 +236,10 @@ class Image:
                 tracker = self._tracker(on_progress)
                 tracker.report.findings.extend(report.findings)
                 tracker.report.layers += report.layers
-                merge_layers(self._sources(known, count), tree, tracker, policy, on_entry=on_entry)
+                sources = self._sources(known, count)
+                kept = {each.index: contents for each, contents in sources if copy and each.is_compressed}
+                with copied(kept) as copies:
+                    merge_layers(sources, tree, tracker, policy, on_entry=on_entry, copy=copies)
                 report = tracker.report
                 self._trees[count, policy] = tree.fork(), report
         return tree, report
@@ -246,10 +262,12 @@ class Image:
         """Pickle the name and the digest of the image, which is opened again when it is unpickled.
 
         Raises:
-            TypeError: It was not opened by its name.
+            TypeError: It was not opened by its name, or it was read from a pipe.
         """
         if self._origin is None:
-            raise TypeError("only an image from open_image can be pickled; pickle its name and open it again")
+            raise TypeError(
+                f"{self.name}: only an image from open_image can be pickled, and none that was read from a pipe"
+            )
         return self._origin.image, ()
 
     @property
@@ -373,6 +391,74 @@ class Image:
             return merge_layers(sources, FileTree(limits=self.limits), tracker, policy, mirror=mirror)
 
         return unpack_to(dest, fill, tracker, options)
+
+    def account(self, *, policy: AnyPolicy = None, progress: Callable[[Progress], None] | None = None) -> "Account":
+        """Return what each layer added, changed, removed and hid, and which of its bytes the image does not show.
+
+        The first call with a policy reads every layer once, without keeping contents; raises as `tree`.
+        """
+        from oci_layers.image.account import account_of
+
+        policy = Policy.of(policy)
+        if policy not in self._accounts:
+            contents = [contents for _, contents in self._sources(0, len(self.layers))]
+            self._accounts[policy] = account_of(self.layers, contents, self._tracker(progress), policy)
+        return self._accounts[policy]
+
+    def why(
+        self,
+        path: AnyPath,
+        *,
+        follow: bool = False,
+        policy: AnyPolicy = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> "PathHistory":
+        """Return which layers touched a path, in order, and what each did to it.
+
+        Links in the parents of `path` are followed, in the topmost layer that has it, and with `follow` a link at
+        `path` itself. The layers are read as by `account`, and again only if contents of one size must be compared.
+
+        Raises:
+            PathMissingError: No layer touched it.
+            OCIError: As `tree`.
+        """
+        from oci_layers.image.why import history_of
+
+        account = self.account(policy=policy, progress=progress)
+        return history_of(account, path, self._tracker(), follow=follow)
+
+    def export(
+        self,
+        stream: "Writable",
+        *,
+        order: "Order" = "path",
+        policy: AnyPolicy = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Write the merged file system as one tar, as `docker export` does: what is visible, always the same bytes.
+
+        Every layer is verified before the first byte is written. Memory held: the merged tree, and one piece of a file.
+
+        Args:
+            stream: A binary file; it is not closed, and after an error it has a part of the archive.
+            order: `path`: by path, so that equal trees give equal bytes; contents go through temporary files as large
+                as the layers. `layer`: files as the layers store them, after everything else; no temporary file, but
+                the layers are read twice, and GNU tar needs `--delay-directory-restore`.
+            policy: As for `tree`.
+            progress: Called while layers are read, as by `unpack`.
+
+        Returns:
+            What was written, and the findings of the merge.
+
+        Raises:
+            OCIError: As `tree`.
+            OSError: The stream raises it.
+        """
+        from oci_layers.image.export import export_entries, write_export
+
+        tree, merged = self._merged(len(self.layers), Policy.of(policy), progress, copy=order == "path")
+        entries = export_entries(tree, self.layers, self._tracker(progress), order)
+        return write_export(entries, stream, merged)
 
     def close(self) -> None:
         """Close all open files. Trees stay usable, but reading their contents raises an error."""

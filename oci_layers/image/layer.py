@@ -3,11 +3,12 @@
 `reader` reads its bytes; `merge` and `unpack` build a tree from them.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from os import PathLike
 
 import attrs
 
+from oci_layers.blob.store import BlobSource
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.image.merge import merge_layer, merge_layers
@@ -19,14 +20,14 @@ from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.limits import Limits
 from oci_layers.progress import OnRead, Progress, ProgressTracker
 from oci_layers.report import LayerFinding, Report
-from oci_layers.spec.config import History
+from oci_layers.spec.config import History, chain_ids
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.tar.entry import Entry
 from oci_layers.tree.content import NOWHERE, RangeReader
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["Layer"]
+__all__ = ["Layer", "stack_layers"]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -136,3 +137,31 @@ class Layer:
 
 def _ignore(_: int, __: int) -> None:
     """Ignore progress that no callback receives."""
+
+
+def stack_layers(
+    descriptors: Sequence[Descriptor],
+    diff_ids: Sequence[Digest],
+    history: Sequence[History],
+    *,
+    blobs: BlobSource,
+    limits: Limits,
+    threads: int,
+) -> tuple[Layer, ...]:
+    """Return the layers that the documents of an image describe, the base first; reads nothing.
+
+    Each has its entry of `history`, empty layers passed over, unless there is not exactly one for each.
+    """
+    made = [entry for entry in history if not entry.empty_layer]
+    histories: list[History | None] = [*made] if len(made) == len(diff_ids) else [None] * len(diff_ids)
+    rows = zip(descriptors, diff_ids, chain_ids(diff_ids), histories, strict=True)
+    return tuple(
+        Layer(
+            reader=LayerReader(
+                index=index, descriptor=descriptor, diff_id=diff_id, blobs=blobs, limits=limits, threads=threads
+            ),
+            chain_id=chain_id,
+            history=history,
+        )
+        for index, (descriptor, diff_id, chain_id, history) in enumerate(rows)
+    )

@@ -68,10 +68,12 @@ def merge_layers(
     *,
     mirror: Mirror | None = None,
     on_entry: Callable[[int], OnEntry] | None = None,
+    copy: Callable[[int], Callable[[bytes], None] | None] | None = None,
 ) -> FileTree:
     """Merge layers into `tree`, the lowest first, and return `tree`; otherwise as `merge_layer`.
 
-    `on_entry`, where no contents are needed, returns the callback for the entries of each layer.
+    Where no contents are needed, `on_entry` returns the callback for the entries of each layer, and `copy` the one for
+    its uncompressed bytes.
     With threads, the next layer is opened while one is merged; if no contents are needed, it is parsed as well.
     """
     todo = list(layers)
@@ -79,7 +81,11 @@ def merge_layers(
     openers: list[Callable[[], OpenLayer]] = [
         layer.open
         if contents
-        else functools.partial(layer.open_headers, None if on_entry is None else on_entry(layer.index))
+        else functools.partial(
+            layer.open_headers,
+            None if on_entry is None else on_entry(layer.index),
+            None if copy is None else copy(layer.index),
+        )
         for layer, _ in todo
     ]
     threads = min((layer.threads for layer, _ in todo), default=1)

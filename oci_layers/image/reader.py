@@ -54,11 +54,12 @@ class LayerReader:
         """Its name in errors."""
         return f"layer {self.index} ({self.descriptor.digest})"
 
-    def open(self, *, read_ahead: bool = True) -> UncompressedReader:
+    def open(self, *, read_ahead: bool = True, copy: Callable[[bytes], None] | None = None) -> UncompressedReader:
         """Open the uncompressed bytes, for `open_entries`; raises as `open_entries`. The caller closes them.
 
         Args:
             read_ahead: Whether a thread reads ahead of the consumer, if `threads` allows it.
+            copy: Called with each piece before the consumer gets it.
         """
         return UncompressedReader(
             self.blobs,
@@ -69,14 +70,16 @@ class LayerReader:
             what=self.name,
             threads=self.threads,
             read_ahead=read_ahead,
+            copy=copy,
         )
 
-    def open_headers(self, on_entry: OnEntry | None = None) -> OpenLayer:
+    def open_headers(self, on_entry: OnEntry | None = None, copy: Callable[[bytes], None] | None = None) -> OpenLayer:
         """Open the entries without contents, for `open_entries`, in background threads if `threads` allows them.
 
-        `on_entry` is called with each entry while its content can be read, perhaps in such a thread.
+        `on_entry` is called with each entry while its content can be read, `copy` with each piece of the uncompressed
+        bytes; perhaps in such a thread.
         """
-        plain = self.open(read_ahead=False)
+        plain = self.open(read_ahead=False, copy=copy)
         if self.threads > 1:
             try:
                 return EntryPrefetcher(plain, self.limits, on_entry)
@@ -86,6 +89,15 @@ class LayerReader:
                 plain.close()
                 raise
         return plain if on_entry is None else EntryReader(plain, self.limits, on_entry)
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether its media type says that it is compressed.
+
+        Raises:
+            UnsupportedError: The media type is not that of a layer.
+        """
+        return self._compression() is not None
 
     def open_in_place(self) -> VerifiedSection | None:
         """Open the verified bytes of an uncompressed layer where they are; return None if they must be copied.

@@ -1,13 +1,13 @@
 """Layers: tar entries into changes, and changes into the merged tree.
 
 `whiteout` has the grammar of `.wh.` names, `decode` turns tar entries into the changes of `change`, `apply` merges
-them, `encode` turns a tree or changes into entries, `policy` decides where there is a choice, and `rules` has the rules
-of layers.
+them, `policy` decides where there is a choice, and `rules` has the rules of layers. The other way, `diff` finds the
+changes between two trees, `encode` turns changes into entries, and `overlay` has the upper directories of mounts.
 
 Two layers: the upper one removes a file of the lower one, and gives another of its files a second name:
 
-    >>> from oci_layers.layer import Add, Change, Link, Opaque, Policy, Whiteout, apply
-    >>> from oci_layers.layer import change_entries, decode, tree_entries
+    >>> from oci_layers.layer import Add, Change, Link, Opaque, Policy, Whiteout, apply, decode, tree_entries
+    >>> from oci_layers.layer import diff, encode, from_upper, to_upper
     >>> from oci_layers.tar import DIRECTORY, HARDLINK, Entry
     >>> from oci_layers.tree import FileTree
     >>> lower = [Entry(b"etc/", DIRECTORY, mode=0o755), Entry(b"etc/motd"), Entry(b"log/1888"), Entry(b"log/1889")]
@@ -52,16 +52,53 @@ A tree gives the entries of one layer that makes it:
     >>> [(entry.name, entry.linkname) for entry in tree_entries(tree)]
     [(b'./', b''), (b'etc/', b''), (b'etc/issue', b''), (b'etc/motd', b'etc/issue'), (b'log/', b''), (b'log/1888', b'')]
 
-So do changes:
+Two trees give the changes between them, and the entries of a layer that makes them. Each directory on the way to a
+change is among them, and no name is both removed and made:
 
-    >>> [entry.name for entry in change_entries([Whiteout(b"log/1888"), Opaque(b"etc")])]
-    [b'log/.wh.1888', b'etc/.wh..wh..opq']
+    >>> from oci_layers.tree import File, Inline, TreeEditor
+    >>> edited = tree.fork()
+    >>> editor = TreeEditor(edited)
+    >>> log = editor.open_parent(b"log")
+    >>> editor.drop(log, b"1888")
+    >>> editor.put(log, b"1890", File(0o644, 0, 0, 0, content=Inline(b"a storm")))
+    >>> [(entry.name, entry.size) for entry in encode(diff(tree, edited))]
+    [(b'./', 0), (b'log/', 0), (b'log/.wh.1888', 0), (b'log/1890', 7)]
+    >>> again = tree.fork()
+    >>> apply(diff(tree, edited), again)
+    >>> again == edited, list(diff(again, edited))
+    (True, [])
+
+The kernel's form of a layer is the upper directory of an overlay mount. `disk.scan` reads one, and a
+`disk.DirectoryMirror` with `overlay=True` writes one:
+
+    >>> upper = FileTree()
+    >>> apply(to_upper(diff(tree, edited)), upper)
+    >>> upper.require("log/1888")
+    Device(mode=0, uid=0, gid=0, ... kind='char', major=0, minor=0)
+    >>> list(from_upper(upper))[2]
+    Whiteout(path=b'log/1888')
 """
 
 from oci_layers.layer.apply import apply
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.decode import decode
-from oci_layers.layer.encode import change_entries, tree_entries
+from oci_layers.layer.diff import diff
+from oci_layers.layer.encode import encode, tree_entries
+from oci_layers.layer.overlay import from_upper, to_upper
 from oci_layers.layer.policy import Policy
 
-__all__ = ["Add", "Change", "Link", "Opaque", "Policy", "Whiteout", "apply", "change_entries", "decode", "tree_entries"]
+__all__ = [
+    "Add",
+    "Change",
+    "Link",
+    "Opaque",
+    "Policy",
+    "Whiteout",
+    "apply",
+    "decode",
+    "diff",
+    "encode",
+    "from_upper",
+    "to_upper",
+    "tree_entries",
+]

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import attrs
 
-from oci_layers.tree.node import Node
+from oci_layers.tree.content import stored_pieces
+from oci_layers.tree.node import File, Node
 
 __all__ = ["Add", "Change", "Link", "Opaque", "Whiteout"]
 
@@ -16,6 +17,11 @@ class Add:
     path: bytes
     node: Node
     data: Iterator[memoryview] | None = None
+
+    @classmethod
+    def of(cls, path: bytes, node: Node) -> "Add":
+        """Return the addition of a node whose content can be read; `data` reads it."""
+        return cls(path, node, stored_pieces(node.content) if isinstance(node, File) and node.content.size else None)
 
 
 @attrs.define

@@ -1,8 +1,9 @@
-"""Turn a tree, or changes, into the tar entries of one layer: the inverse of `decode`.
+"""Changes as the entries of one layer, the inverse of `decode`; and a whole tree as such changes.
 
-The entries of a tree are in the order of its paths, so a directory comes before what is in it (layer.md, Creating the
-tar), and equal trees give equal entries. The first name of a file has its content, the others are hard links to it. The
-entries of changes are in their order; a marker is an empty file of mode 0 at the epoch.
+A marker is an empty regular file of mode 0 at the epoch, as containerd and umoci write it (GEN-01). A sparse file is
+written with its holes as zeros (layer.md advises against sparse entries). The order of the changes is kept; that of a
+tree is the order of its paths, so a directory comes before what is in it (layer.md, Creating the tar), and equal trees
+give equal entries.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,16 +11,14 @@ from typing import assert_never
 
 import attrs
 
-from oci_layers.errors import WhiteoutError
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
-from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX, is_marker
-from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, SYMLINK, Entry, Pieces
+from oci_layers.layer.whiteout import check_name, marker_name
+from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, SYMLINK, Entry
 from oci_layers.tree.content import Content
-from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
-from oci_layers.tree.path import join, parent_and_name
+from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["change_entries", "node_entries", "refuse_marker", "tree_entries"]
+__all__ = ["encode", "node_entries", "node_entry", "tree_entries"]
 
 
 @attrs.frozen
@@ -32,10 +31,42 @@ class _Expanded:
         return map(memoryview, self.content.chunks())
 
 
-def refuse_marker(path: bytes) -> None:
-    """Raise WhiteoutError if the last component of a clean path begins with `.wh.`, and would be read as a marker."""
-    if is_marker(path):
-        raise WhiteoutError(path, "no layer can add a name that begins with '.wh.'")
+@attrs.frozen
+class _Stored:
+    """The content of an entry, taken from a change; read once."""
+
+    data: Iterator[memoryview]
+
+    def stored(self, entry: Entry) -> Iterator[memoryview]:  # noqa: ARG002 - a method of the Content protocol
+        return self.data
+
+
+def encode(changes: Iterable[Change]) -> Iterator[Entry]:
+    """Yield one entry for each change; `decode(encode(changes))` are the same changes.
+
+    The content of a file is `Add.data`, which is read once and before the next entry, or without it that of the node.
+    A hard link has the metadata of its target if that is among the changes, as some programs give the file those of
+    the link (EDGE-13). For that a few numbers are kept for each file; contents are not.
+
+    Raises:
+        WhiteoutError: A name begins with `.wh.`, and would be read as a marker; or a whiteout of the root.
+    """
+    written: dict[bytes, tuple[int, int, int, int]] = {}
+    for change in changes:
+        match change:
+            case Add(path, node, data):
+                check_name(path)
+                if not isinstance(node, Directory):
+                    written[path] = node.mode, node.uid, node.gid, node.mtime_ns
+                yield node_entry(path, node, data)
+            case Link(path, target):
+                check_name(path)
+                mode, uid, gid, mtime_ns = written[path] = written.get(target, (0o644, 0, 0, 0))
+                yield Entry(path, HARDLINK, mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, linkname=target)
+            case Whiteout() | Opaque():
+                yield Entry(marker_name(change), mode=0)
+            case _:
+                assert_never(change)
 
 
 def tree_entries(tree: FileTree) -> Iterator[Entry]:
@@ -51,64 +82,25 @@ def tree_entries(tree: FileTree) -> Iterator[Entry]:
 
 def node_entries(nodes: Iterable[tuple[bytes, Node]]) -> Iterator[Entry]:
     """Yield the entries of nodes of one tree, given with their paths, the parents first; as `tree_entries`."""
+    return encode(_whole(nodes))
+
+
+def _whole(nodes: Iterable[tuple[bytes, Node]]) -> Iterator[Change]:
+    """Yield the changes that make nodes; the first name of a file has its content, the others are links to it."""
     first: dict[int, bytes] = {}
     for path, node in nodes:
-        refuse_marker(path)
-        if isinstance(node, Directory) or (known := first.setdefault(node.inode, path)) == path:
-            yield _entry(path, node)
-        else:
-            yield _link(path, known, node)
+        known = path if isinstance(node, Directory) else first.setdefault(node.inode, path)
+        yield Add(path, node) if known == path else Link(path, known)
 
 
-def change_entries(changes: Iterable[Change]) -> Iterator[Entry]:
-    """Yield the entries of one layer that makes `changes`, in their order.
-
-    The content of a file is taken from `data` if the change has it, else from its node; each is read when the entry is.
-    Memory held: a reference for each added node that is no directory.
-
-    Raises:
-        WhiteoutError: A name begins with `.wh.`, and would be read as a marker.
-    """
-    added: dict[bytes, Leaf] = {}
-    for change in changes:
-        match change:
-            case Add(path, node, data):
-                refuse_marker(path)
-                if not isinstance(node, Directory):
-                    added[path] = node
-                entry = _entry(path, node)
-                if data is not None and isinstance(node, File):
-                    entry.content, entry.extents = Pieces(data), node.content.extents
-                yield entry
-            case Link(path, target):
-                refuse_marker(path)
-                file = added.get(target)
-                if file is not None:
-                    added[path] = file
-                yield Entry(path, HARDLINK, linkname=target) if file is None else _link(path, target, file)
-            case Whiteout(path):
-                parent, name = parent_and_name(path)
-                refuse_marker(path)
-                yield Entry(join(parent, PREFIX + name), mode=0)
-            case Opaque(path):
-                yield Entry(join(path, OPAQUE_NAME), mode=0)
-            case _:
-                assert_never(change)
-
-
-def _link(path: bytes, target: bytes, node: Leaf) -> Entry:
-    """Return another name of a file. Some readers apply its metadata to the file, so it has those of the file."""
-    return Entry(path, HARDLINK, node.mode, node.uid, node.gid, mtime_ns=node.mtime_ns, linkname=target)
-
-
-def _entry(path: bytes, node: Node) -> Entry:
+def node_entry(path: bytes, node: Node, data: Iterator[memoryview] | None = None) -> Entry:
+    """Return the entry of a node, under the first of its names; `data` are a file's stored bytes, as in `Add`."""
     entry = Entry(path, mode=node.mode, uid=node.uid, gid=node.gid, mtime_ns=node.mtime_ns, xattrs=node.xattrs)
     match node:
-        case Directory():
-            entry.name, entry.type = path + b"/" if path else b"./", DIRECTORY
         case File():
-            entry.size = entry.stored_size = node.content.size
-            entry.content = _Expanded(node.content)
+            _add_content(entry, node.content, data)
+        case Directory():
+            entry.type, entry.name = DIRECTORY, path + b"/" if path else b"./"
         case Symlink():
             entry.type, entry.linkname = SYMLINK, node.target
         case Device():
@@ -119,3 +111,13 @@ def _entry(path: bytes, node: Node) -> Entry:
         case _:
             assert_never(node)
     return entry
+
+
+def _add_content(entry: Entry, content: Content, data: Iterator[memoryview] | None) -> None:
+    entry.size = entry.stored_size = content.size
+    if data is None:
+        entry.content = _Expanded(content)
+        return
+    entry.content, entry.extents = _Stored(data), content.extents
+    if content.extents is not None:
+        entry.stored_size = sum(length for _, length in content.extents)

@@ -9,7 +9,7 @@ from oci_layers.errors import WhiteoutError
 from oci_layers.layer.change import Opaque, Whiteout
 from oci_layers.tree.path import join, parent_and_name
 
-__all__ = ["OPAQUE_NAME", "PREFIX", "aufs_artifact", "is_marker", "parse_whiteout"]
+__all__ = ["OPAQUE_NAME", "PREFIX", "aufs_artifact", "check_name", "is_marker", "marker_name", "parse_whiteout"]
 
 PREFIX = b".wh."
 OPAQUE_NAME = b".wh..wh..opq"
@@ -31,14 +31,39 @@ def aufs_artifact(path: bytes) -> str | None:
     return None
 
 
-def _in_marker(parent: bytes) -> bool:
-    """Return whether a component of `parent` begins with `.wh.`, as no directory may."""
-    return parent.startswith(PREFIX) or b"/" + PREFIX in parent
+def _in_marker(path: bytes) -> bool:
+    """Return whether a component of `path` begins with `.wh.`, as that of no directory may."""
+    return path.startswith(PREFIX) or b"/" + PREFIX in path
 
 
 def is_marker(path: bytes) -> bool:
     """Return whether the last component of the clean `path` begins with `.wh.`, valid or not."""
     return parent_and_name(path)[1].startswith(PREFIX)
+
+
+def check_name(path: bytes) -> None:
+    """Check that a layer can have the clean `path` as an ordinary name.
+
+    Raises:
+        WhiteoutError: A component begins with `.wh.`.
+    """
+    if _in_marker(path):
+        raise WhiteoutError(path, "no layer can add or remove a name that begins with '.wh.'")
+
+
+def marker_name(marker: Whiteout | Opaque) -> bytes:
+    """Return the name of the entry for a marker: what `parse_whiteout` parses.
+
+    Raises:
+        WhiteoutError: It removes the root, or a name that no layer can have.
+    """
+    check_name(marker.path)
+    if isinstance(marker, Opaque):
+        return join(marker.path, OPAQUE_NAME)
+    parent, name = parent_and_name(marker.path)
+    if not name:
+        raise WhiteoutError(marker.path, "no layer can remove the root")
+    return join(parent, PREFIX + name)
 
 
 def parse_whiteout(path: bytes) -> Whiteout | Opaque | None:

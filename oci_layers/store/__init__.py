@@ -2,8 +2,9 @@
 
 `name` parses image names, `open` has `open_image`, `listing` has `list_images`, `check` has `check_image`. `layout`,
 `archive` and `docker` are the kinds of places, `repository` is what they have in common, `memory` is one in memory and
-`union` several as one. `files` and `index_file` interpret and change the files of a layout, `diagnose` explains why a
-place is not of the expected kind, `select` chooses one image of several, and `sparse` reads archive members with holes.
+`union` several as one. `place` opens any of them by name, `copy` copies between them, and `fsck`, `gc` and `du` keep a
+layout. `files` and `index_file` interpret and change the files of a layout, `diagnose` explains why a place is not of
+the expected kind, `select` chooses one image of several, and `sparse` reads archive members with holes.
 
 A name is a transport, a place and a reference; a bare path has no transport, and its content decides:
 
@@ -43,7 +44,7 @@ A name is a transport, a place and a reference; a bare path has no transport, an
 A `Layout` is a store: blobs are put first, children before the documents that list them, then the image gets its name.
 Any number of processes may write to it, and what a call has returned from survives a power cut:
 
-    >>> import io, os, tempfile
+    >>> import contextlib, io, os, tempfile
     >>> from oci_layers.spec import EMPTY_DESCRIPTOR, Descriptor, Manifest, to_json
     >>> from oci_layers.store import Layout, Repository, WritableRepository
     >>> manifest = to_json(Manifest(artifact_type="text/x-log", config=EMPTY_DESCRIPTOR, layers=(EMPTY_DESCRIPTOR,)))
@@ -75,6 +76,48 @@ All places are a `Repository`; those that are written to are a `WritableReposito
     >>> names(union)
     ['log', 'log/2024']
     >>> union.close()
+
+`oci_layers.copy` copies images between any two places, given as repositories or by name, and only what is missing. A
+document is copied as its bytes; a `Conversion` gives an image other media types or compressions, and new digests:
+
+    >>> import oci_layers as oci
+    >>> from oci_layers.store import Conversion, Copied, create_repository, open_repository
+    >>> store, archive = os.path.join(work.name, "store"), os.path.join(work.name, "image.tar")
+    >>> copied: Copied = oci.copy("tests/data/image", f"oci:{store}")
+    >>> copied.blobs, copied.bytes, oci.copy("tests/data/image", f"oci:{store}").present
+    (7, 3320, 7)
+    >>> converted = oci.copy(f"oci:{store}:lighthouse", archive, conversion=Conversion(compression="zstd"))
+    >>> len(converted.converted)  # the layers and the manifest
+    6
+    >>> source, ref = open_repository(f"oci-archive:{archive}:lighthouse")
+    >>> target, new_ref = create_repository(f"oci:{store}:small")
+    >>> with contextlib.closing(source), target:
+    ...     oci.copy(source, target, ref, target_ref=new_ref).present  # the config is the same
+    1
+
+Three functions keep a store. `fsck` compares every blob with its digest, says which images a damaged one breaks, and
+takes the right bytes from elsewhere; nothing is deleted. `gc` deletes what nothing refers to, but no blob of the last
+hour or of a running copy. `du` tells what images share:
+
+    >>> from oci_layers.store import Checked, Collected, ImageUsage, StoreFinding, Usage
+    >>> layout = Layout.open(store)
+    >>> usage: Usage = oci.du(layout)
+    >>> small: ImageUsage = usage.images[1]
+    >>> small.refs, small.shared == usage.saved
+    (('small',), True)
+    >>> layout.untag("small")
+    >>> collected: Collected = oci.gc(layout, dry_run=True)
+    >>> len(collected.deleted), collected.marks.reasons[str(small.digest)].why
+    (0, 'new')
+    >>> damaged = os.path.join(store, "blobs", "sha256", layout.resolve().digest.encoded)
+    >>> with open(damaged, "ab") as file:
+    ...     _ = file.write(b" ")
+    >>> with Layout.open("tests/data/image") as other:
+    ...     checked: Checked = oci.fsck(layout, repair_from=[other.blobs])
+    >>> finding: StoreFinding = checked.findings[0]
+    >>> finding.kind, finding.refs, finding.repaired, checked.ok
+    ('corrupt', ('lighthouse',), True, True)
+    >>> layout.close()
     >>> work.cleanup()
 """
 
@@ -88,30 +131,54 @@ from oci_layers.store.repository import Repository, WritableRepository
 
 if TYPE_CHECKING:
     from oci_layers.store.check import check_image
+    from oci_layers.store.convert import Conversion
+    from oci_layers.store.du import ImageUsage, Usage
+    from oci_layers.store.fsck import Checked, StoreFinding
+    from oci_layers.store.gc import Collected
     from oci_layers.store.listing import ListedImage, list_images
     from oci_layers.store.memory import MemoryRepository
+    from oci_layers.store.place import create_repository, open_repository
+    from oci_layers.store.transfer import Copied
     from oci_layers.store.union import Union
 
 __all__ = [
+    "Checked",
+    "Collected",
+    "Conversion",
+    "Copied",
     "ImageName",
+    "ImageUsage",
     "Layout",
     "ListedImage",
     "MemoryRepository",
     "Repository",
+    "StoreFinding",
     "Union",
+    "Usage",
     "WritableRepository",
     "check_image",
+    "create_repository",
     "list_images",
     "open_image",
+    "open_repository",
 ]
 
 __getattr__ = lazy(
     __name__,
     {
+        "Checked": "fsck",
+        "Collected": "gc",
+        "Conversion": "convert",
+        "Copied": "transfer",
+        "ImageUsage": "du",
         "ListedImage": "listing",
         "MemoryRepository": "memory",
+        "StoreFinding": "fsck",
         "Union": "union",
+        "Usage": "du",
         "check_image": "check",
+        "create_repository": "place",
         "list_images": "listing",
+        "open_repository": "place",
     },
 )

@@ -1,6 +1,7 @@
 """A tar file as a place: its members are located once, then read in place.
 
-An archive that is compressed as a whole is decompressed once, within limits, into an unnamed temporary file. Members
+An archive that is compressed as a whole is decompressed once, within limits, into an unnamed temporary file; so is what
+comes through a pipe, which is read to its end, because its members are needed in another order. Members
 may be links to other members, in chains (DSV-07); `..` at the top of a link target stays at the top, as in programs
 that unpack the archive into a root. Of several members with one name the last counts. Only the offset of a sparse
 member is kept, and its map is read on opening: an archive may have many sparse members with long maps.
@@ -8,7 +9,6 @@ member is kept, and its map is read on opening: an archive may have many sparse 
 
 import contextlib
 import os
-from typing import IO
 
 from oci_layers import system
 from oci_layers.blob.compression import decompressed, sniff
@@ -23,6 +23,7 @@ from oci_layers.errors import (
     StoreError,
     UnsafePathError,
     escape,
+    locate,
 )
 from oci_layers.limits import Limits
 from oci_layers.spec.digest import Digest
@@ -37,6 +38,7 @@ Member = SectionReader | SparseRange
 """The bytes of a member, read in order or at any offset."""
 
 _SPARSE = -1
+_SCAN_BYTES = 4096
 
 
 class TarArchive:
@@ -47,28 +49,32 @@ class TarArchive:
     ) -> None:
         """Open a tar file and locate its members; reads all headers.
 
+        Args:
+            file: A file, or a pipe, which is read to its end; `-` is standard input.
+            limits: Those of `read_tar` and on decompression; `temporary_bytes` holds for a copy of the archive.
+            temporary_directory: The directory of such a copy; the system's default if None.
+
         Raises:
             PlaceMissingError: There is no such file.
             TarFormatError: It is not a tar file.
-            LimitError: It exceeds a limit of `read_tar` or, if it is compressed, a limit on decompression.
+            LimitError: It exceeds a limit.
         """
         self.place = os.fspath(file)
         self._limits = limits or Limits()
         self._members: dict[bytes, tuple[int, int]] = {}
         self._links: dict[bytes, bytes] = {}
         self._directories: set[bytes] = set()
-        try:
-            self._file = OpenFile(system.open_path(self.place), self.place)
-        except FileNotFoundError:
-            raise PlaceMissingError(self.place) from None
+        self.can_reopen = not system.is_pipe(self.place)
+        """Whether the place can be opened again: not if it is a pipe."""
         with contextlib.ExitStack() as undo:
-            undo.callback(self.close)
             try:
-                self._inflate(temporary_directory)
-                for entry in read_tar(self._range(0, self._file.size), limits=self._limits):
+                self._file = self._open(temporary_directory)
+                undo.callback(self.close)
+                for entry in read_tar(_Scan(self._range(0, self._file.size)), limits=self._limits):
                     self._note(entry)
             except OCIError as error:
-                error.add_note(escape(self.place))
+                if not isinstance(error, PlaceMissingError):
+                    error.add_note(escape(self.place))
                 raise
             undo.pop_all()
 
@@ -80,23 +86,35 @@ class TarArchive:
     def _range(self, offset: int, size: int) -> SectionReader:
         return SectionReader(self._file, offset, size, own=False)
 
-    def _inflate(self, directory: str | None) -> None:
-        whole = self._range(0, self._file.size)
-        if not sniff(whole.read_at(0, 16)):
-            return
-        with contextlib.closing(self._file), system.temporary_file(directory) as file:
-            self._write_plain(whole, file, directory)
-            # A duplicate handle, because Python's file object closes its own.
-            self._file = OpenFile(system.duplicate(file.fileno()), self.place)
+    def _open(self, directory: str | None) -> OpenFile:
+        """Open the archive, or make a copy of what cannot be read at any offset."""
+        try:
+            fd = system.open_stream_path(self.place)
+        except FileNotFoundError:
+            raise PlaceMissingError(self.place) from None
+        if not system.is_regular(system.fstat(fd).st_mode):
+            return self._copied(_Pipe(fd, self.place), directory)
+        file = OpenFile(fd, self.place)
+        with contextlib.ExitStack() as undo:
+            undo.callback(file.close)
+            whole = SectionReader(file, 0, file.size)
+            if sniff(whole.read_at(0, 16)):
+                return self._copied(whole, directory)
+            undo.pop_all()
+        return file
 
-    def _write_plain(self, whole: SectionReader, file: IO[bytes], directory: str | None) -> None:
-        plain = decompressed(whole, None, self._limits, what=self.place)
-        written = 0
-        while data := plain.read(PIECE):
-            written += len(data)
-            if written > self._limits.temporary_bytes:
-                raise LimitError("temporary_bytes", self._limits.temporary_bytes, written)
-            system.write_temporary(file, data, directory)
+    def _copied(self, source: ByteStream, directory: str | None) -> OpenFile:
+        """Return a temporary file with the uncompressed bytes of `source`, which is closed."""
+        with contextlib.closing(source), system.temporary_file(directory) as file:
+            plain = decompressed(source, None, self._limits, what=self.place)
+            written = 0
+            while data := plain.read(PIECE):
+                written += len(data)
+                if written > self._limits.temporary_bytes:
+                    raise LimitError("temporary_bytes", self._limits.temporary_bytes, written)
+                system.write_temporary(file, data, directory)
+            # A duplicate handle, because Python's file object closes its own.
+            return OpenFile(system.duplicate(file.fileno()), self.place)
 
     def _note(self, entry: Entry) -> None:
         try:
@@ -167,3 +185,35 @@ class TarArchive:
     def close(self) -> None:
         """Close the file; later reads raise StoreError."""
         self._file.close()
+
+
+class _Pipe:
+    """The bytes of a pipe, in order."""
+
+    def __init__(self, fd: int, place: str) -> None:
+        """Take ownership of an open pipe."""
+        self._fd = fd
+        self._place = place
+
+    def read(self, size: int, /) -> bytes:
+        """Return between 1 and `size` bytes, none when all writers have closed the pipe."""
+        try:
+            return system.read(self._fd, size)
+        except OSError as error:
+            locate(error, self._place, "archive")
+            raise
+
+    def close(self) -> None:
+        """Close the pipe."""
+        system.close(self._fd)
+
+
+class _Scan:
+    """A range that is read in small pieces: of most of them one header is used, and the content after it is skipped."""
+
+    def __init__(self, section: SectionReader) -> None:
+        self._section = section
+        self.skip = section.skip
+
+    def read(self, size: int, /) -> bytes:
+        return self._section.read(min(size, _SCAN_BYTES))

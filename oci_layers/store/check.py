@@ -26,7 +26,8 @@ from oci_layers.spec.mediatype import DOCKER_CONFIG, OCI_INDEX, OCI_LAYOUT
 from oci_layers.spec.platform import Platform
 from oci_layers.store.archive import TarArchive
 from oci_layers.store.diagnose import is_docker
-from oci_layers.store.docker import MANIFEST, DockerArchive
+from oci_layers.store.docker import DockerArchive
+from oci_layers.store.docker_listing import MANIFEST
 from oci_layers.store.files import LayoutFiles, read_file
 from oci_layers.store.open import name_place, open_files, parse_image_name
 from oci_layers.store.select import choose, find, find_by_ref, fits, require_platform, stand_in

@@ -9,26 +9,28 @@ conversion was asked for (`convert`).
 During the copy a lease keeps the target's garbage collection from what was copied and is not referred to yet.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
 from oci_layers import system
-from oci_layers.errors import OCIError, ReferenceMissingError
+from oci_layers.blob.directory import Fsync
+from oci_layers.errors import OCIError, StoreError, escape
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import own_name
-from oci_layers.store.convert import (
-    Conversion,
-)
+from oci_layers.store.convert import Conversion
 from oci_layers.store.graph import is_document, read_node
+from oci_layers.store.open import name_place, parse_image_name
+from oci_layers.store.place import create_repository, open_repository
 from oci_layers.store.plan import Plan
 from oci_layers.store.repository import Repository, WritableRepository, named
-from oci_layers.store.select import names_of
+from oci_layers.store.select import one_image
 from oci_layers.store.transfer import Copied, Transfer
 
 __all__ = ["Copied", "copy"]
@@ -39,8 +41,8 @@ the names that cosign gives."""
 
 
 def copy(
-    source: Repository,
-    target: WritableRepository,
+    source: Repository | str | os.PathLike[str],
+    target: WritableRepository | str | os.PathLike[str],
     ref: str | None = None,
     *,
     target_ref: str | None = None,
@@ -49,6 +51,8 @@ def copy(
     referrers: bool = False,
     conversion: Conversion | None = None,
     threads: int | None = None,
+    fsync: Fsync = "always",
+    blob_links: bool = False,
     limits: Limits | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -59,54 +63,123 @@ def copy(
     one image, and some MiB for each thread.
 
     Args:
-        source: Where the image is.
-        target: Where it goes; may be the source.
-        ref: The name or digest of the image; None for the only one.
-        target_ref: Its name in the target; that in the source if None.
+        source: Where the image is. A name, as for `open_repository`, is opened and closed here.
+        target: Where it goes; may be the source. A name, as for `create_repository`, is opened and closed here; an
+            archive is discarded if the copy fails.
+        ref: The name or digest of the image, if `source` does not give one; None for the only image.
+        target_ref: Its name in the target, if `target` does not give one; that in the source if None.
         everything: Copy all images, each under its own name.
         platforms: `OS/ARCHITECTURE[/VARIANT]`; all platforms if empty. With one, its manifest is copied, without the
             index that lists it; with several, the index as it is, and of its manifests only these (LAY-07).
         referrers: Also copy the manifests whose `subject` is copied: signatures, SBOMs, and their referrers.
         conversion: Recompress layers, or convert media types; documents and layers get new digests.
         threads: The number of blobs copied at once; up to four if None.
-        limits: The limits on documents, and on recompressed layers.
+        fsync: As for `create_repository`, if `target` is a name.
+        blob_links: As for `open_image`, if `source` is a name.
+        limits: The limits on documents, on archives, and on recompressed layers.
         temporary_directory: The directory of recompressed layers; the system's default if None.
         progress: Called in the caller's thread; an exception that it raises ends the copy.
 
     Raises:
+        NameFormatError: A name is malformed, or gives another reference than `ref` or `target_ref`.
         ReferenceMissingError: There is no such image or platform, or there are several; lists those that exist.
         BlobMissingError: The source lacks a blob of the image.
         IntegrityError: A blob is not what its descriptor says; the name was not written.
         UnsupportedError: The conversion is not possible.
+        StoreError: A place is not of its kind; or, with `everything`, several images would get the name `target_ref`.
         OSError: The target cannot be written.
     """
     limits = limits or Limits()
-    wanted = [Platform.parse(each) if isinstance(each, str) else each for each in platforms]
-    groups = _groups(source, ref, everything=everything)
-    if target_ref is not None and len(groups) > 1:
-        raise ReferenceMissingError("", names_of(source.entries()))
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
-    work = Transfer(source, target, conversion, limits, temporary, threads or min(4, system.cpu_count()))
+    wanted = [Platform.parse(each) if isinstance(each, str) else each for each in platforms]
+    threads = threads or min(4, system.cpu_count())
+    with contextlib.ExitStack() as opened:
+        if isinstance(source, str | os.PathLike):
+            _, ref = parse_image_name(source, ref)
+            source, _ = open_repository(source, limits=limits, temporary_directory=temporary, blob_links=blob_links)
+            opened.callback(source.close)
+        with _about(source.place):
+            images = _Images(source, ref, wanted, limits, everything=everything)
+        if isinstance(target, str | os.PathLike):
+            where, target_ref = parse_image_name(target, target_ref)
+            images.check_name(target_ref)
+            with _about(where.place):
+                created, _ = create_repository(target, fsync=fsync, limits=limits)
+            opened.enter_context(created)
+            target = created
+        images.check_name(target_ref)
+        work = Transfer(source, target, conversion, limits, temporary, threads)
+        with _about(source.place):
+            return _copy(work, images, target_ref, progress, referrers=referrers)
+
+
+def _copy(
+    work: Transfer,
+    images: "_Images",
+    target_ref: str | None,
+    progress: Callable[[Progress], None] | None,
+    *,
+    referrers: bool,
+) -> Copied:
     entries: list[Descriptor] = []
-    with target.lease():
-        for name, group in groups:
-            plans = [Plan(source.blobs, limits, wanted).of(each) for each in group]
-            written = work.write(plans, progress)
+    with work.target.lease():
+        for name, plan in images.plans():
+            written = work.write(plan, progress)
             new_name = name if target_ref is None else target_ref
-            target.tag(new_name, *written)
+            work.target.tag(new_name, *written)
             entries += (named(each, new_name) for each in written)
         found = tuple(_referrers(work, progress)) if referrers else ()
     return attrs.evolve(work.copied, entries=tuple(entries), referrers=found)
+
+
+@contextlib.contextmanager
+def _about(place: str) -> Iterator[None]:
+    """Name a place in errors."""
+    try:
+        yield
+    except OCIError as error:
+        name_place(error, place)
+        raise
+
+
+class _Images:
+    """The images to copy. The first is chosen at once, so that a wrong name leaves no trace in the target."""
+
+    def __init__(
+        self, source: Repository, ref: str | None, platforms: list[Platform], limits: Limits, *, everything: bool
+    ) -> None:
+        self._source = source
+        self._platforms = platforms
+        self._limits = limits
+        self._groups = _groups(source, ref, everything=everything)
+        self._first = self._plan(self._groups[0][1]) if self._groups else None
+
+    def _plan(self, entries: Sequence[Descriptor]) -> Plan:
+        return Plan(self._source.blobs, self._limits, entries, self._platforms)
+
+    def check_name(self, target_ref: str | None) -> None:
+        """Check that not several images would get one name."""
+        if target_ref is not None and len(self._groups) > 1:
+            raise StoreError(
+                self._source.place, f"all of its {len(self._groups)} images would be named {escape(target_ref)}"
+            )
+
+    def plans(self) -> Iterator[tuple[str | None, Plan]]:
+        """Yield the name of each image, and its plan."""
+        for name, group in self._groups:
+            plan, self._first = self._first or self._plan(group), None
+            yield name, plan
 
 
 def _groups(source: Repository, ref: str | None, *, everything: bool) -> list[tuple[str | None, list[Descriptor]]]:
     """Return the entries to copy, those of one name together."""
     groups: dict[str | Digest, list[Descriptor]] = {}
     entries = source.entries(ref)
+    if not everything:
+        image = one_image(entries, ref)
+        return [(own_name(image[0]), image)]
     for each in entries:
         groups.setdefault(own_name(each) or each.digest, []).append(each)
-    if len(groups) != 1 and not everything:
-        raise ReferenceMissingError(ref or "", names_of(entries))
     return [(key if isinstance(key, str) else None, group) for key, group in groups.items()]
 
 
@@ -123,11 +196,16 @@ def _referrers(work: Transfer, progress: Callable[[Progress], None] | None) -> I
             left.append((entry, None if subject is None else subject.digest))
     while True:
         names = {str(each).replace(":", "-") + end for each in work.documents for end in _FALLBACK}
-        found = [each for each, subject in left if subject in work.documents or own_name(each) in names]
+        found, others = list[Descriptor](), list[tuple[Descriptor, Digest | None]]()
+        for entry, refers_to in left:
+            if refers_to in work.documents or own_name(entry) in names:
+                found.append(entry)
+            else:
+                others.append((entry, refers_to))
         if not found:
             return
-        left = [(each, subject) for each, subject in left if each not in found]
+        left = others
         for entry in found:
-            (written,) = work.write([Plan(blobs, limits, ()).of(entry)], progress)
+            (written,) = work.write(Plan(blobs, limits, [entry]), progress)
             work.target.tag(own_name(entry), written)
             yield named(written, own_name(entry))

@@ -7,11 +7,10 @@ name, each for another platform, as in a layout; then the configs decide which o
 1.10 have no `manifest.json`; they are refused, as Docker refuses them (`diagnose`).
 """
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable
-
-import attrs
 
 from oci_layers.blob.compression import sniff
 from oci_layers.blob.stream import PIECE, ByteStream
@@ -35,25 +34,15 @@ from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import select
-from oci_layers.spec.strict_json import load_json
 from oci_layers.store.archive import Member, TarArchive
+from oci_layers.store.docker_listing import MANIFEST, DockerItem, parse_listing
 from oci_layers.store.files import read_file
 from oci_layers.store.name import normalize_reference
 from oci_layers.store.select import fits, host_platform, stand_in
 
-__all__ = ["MANIFEST", "DockerArchive"]
+__all__ = ["DockerArchive"]
 
-MANIFEST = "manifest.json"
 _CONFIG_NAME = re.compile(r"(?:.*/)?(?:sha256:)?([a-f0-9]{64})(?:\.json)?")
-
-
-@attrs.frozen
-class _Item:
-    """One image of `manifest.json` (DSV-01)."""
-
-    config: str
-    repo_tags: tuple[str, ...]
-    layers: tuple[str, ...]
 
 
 class DockerArchive:
@@ -69,9 +58,14 @@ class DockerArchive:
         self._limits = limits
         self._names_of: dict[Digest, str] = {}
         self._digests: dict[bytes, Digest] = {}
+        self._made: dict[Digest, bytes] = {}
         raw = read_file(files, MANIFEST, limit="document_bytes", allowed=limits.document_bytes)
         assert raw is not None, "diagnose.is_docker has looked for it"
-        self._items = _parse_items(raw, limits)
+        self._items = parse_listing(raw, limits)
+        # The numbers of all images, those of the same one together.
+        self._same: dict[tuple[object, ...], list[int]] = {}
+        for number, item in enumerate(self._items):
+            self._same.setdefault((item.config, item.layers), []).append(number)
 
     def choose(self, ref: str | None, platform: Platform | None = None) -> Document[Manifest]:
         """Return a manifest for the image with the name `ref`, with or without tag, or `@INDEX` (DSV-10, DSV-12).
@@ -101,7 +95,9 @@ class DockerArchive:
         )
         manifest = Manifest(media_type=DOCKER_MANIFEST, config=config.descriptor, layers=layers)
         raw = dumps(unstructure(manifest))
-        return Document(raw=raw, descriptor=Descriptor.of(raw, media_type=DOCKER_MANIFEST), value=manifest)
+        descriptor = Descriptor.of(raw, media_type=DOCKER_MANIFEST)
+        self._made[descriptor.digest] = raw
+        return Document(raw=raw, descriptor=descriptor, value=manifest)
 
     def called(self, ref: str | None) -> list[int]:
         """Return the numbers of the images with the name `ref`, or of all; only the first of an image listed twice.
@@ -124,19 +120,21 @@ class DockerArchive:
         Raises:
             ReferenceMissingError: There is no such image; the error lists the existing ones.
         """
-        same: dict[tuple[object, ...], list[int]] = {}
-        for number, item in enumerate(self._items):
-            same.setdefault((item.config, item.layers), []).append(number)
-        own = Counter(
-            tag for numbers in same.values() for tag in {t for n in numbers for t in self._items[n].repo_tags}
-        )
+        own = Counter(tag for numbers in self._same.values() for tag in self._tags(numbers))
         found = []
         for number in self.called(ref):
-            item = self._items[number]
-            tags = dict.fromkeys(tag for each in same[item.config, item.layers] for tag in self._items[each].repo_tags)
+            tags = self.tags(number)
             alone = any(own[tag] == 1 for tag in tags)
             found.append((number, (*tags, *(() if alone else (f"@{number}",)))))
         return found
+
+    def tags(self, number: int) -> tuple[str, ...]:
+        """Return the names of an image, given by its number: those of each place where it is listed."""
+        item = self._items[number]
+        return self._tags(self._same[item.config, item.layers])
+
+    def _tags(self, numbers: Iterable[int]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(tag for number in numbers for tag in self._items[number].repo_tags))
 
     def with_config(self, digest: Digest) -> int | None:
         """Return the number of the first image whose config file is named after this digest; None if there is none."""
@@ -219,13 +217,13 @@ class DockerArchive:
             raise StoreError(self._files.place, f"the image lists {escape(name)}{leads}, which is not in the archive")
         return found
 
-    def _read_config(self, item: _Item) -> bytes:
+    def _read_config(self, item: DockerItem) -> bytes:
         self._range(item.config, "the config")
         raw = read_file(self._files, item.config, limit="config_bytes", allowed=self._limits.config_bytes)
         assert raw is not None
         return raw
 
-    def _config(self, item: _Item) -> Document[ImageConfig]:
+    def _config(self, item: DockerItem) -> Document[ImageConfig]:
         raw = self._read_config(item)
         descriptor = Descriptor.of(raw, media_type=DOCKER_CONFIG)
         named = _CONFIG_NAME.fullmatch(item.config)
@@ -251,7 +249,9 @@ class DockerArchive:
         return Descriptor(media_type=DOCKER_LAYER, digest=digest, size=found.size)
 
     def open_blob(self, digest: Digest) -> ByteStream:
-        """Open the bytes of a config or layer of an image for which a manifest was made."""
+        """Open the bytes of a manifest that was made, or of a config or layer of its image."""
+        if digest in self._made:
+            return io.BytesIO(self._made[digest])
         name = self._names_of.get(digest)
         found = None if name is None else self._files.find(name)
         if found is None:
@@ -266,33 +266,3 @@ def _digest(data: Member) -> Digest:
         hasher.update(piece)
         at += len(piece)
     return Digest.parse(f"sha256:{hasher.hexdigest()}")
-
-
-def _parse_items(raw: bytes, limits: Limits) -> tuple[_Item, ...]:
-    # The strict parser accepts only objects, so the array of the archive is parsed as the value in one.
-    loaded = load_json(b'{"":' + raw + b"}", media_type=MANIFEST, limits=limits)[""]
-    problems: list[Problem] = []
-    items = []
-    if not isinstance(loaded, list):
-        raise DocumentError(MANIFEST, (Problem("", "must be an array"),))
-    for number, each in enumerate(loaded):
-        if not isinstance(each, dict):
-            problems.append(Problem(f"/{number}", "must be an object"))
-            continue
-        config = each.get("Config")
-        if not isinstance(config, str):
-            problems.append(Problem(f"/{number}/Config", "must be a string"))
-            config = ""
-        tags = _strings(each.get("RepoTags") or [], f"/{number}/RepoTags", problems)
-        layers = _strings(each.get("Layers") or [], f"/{number}/Layers", problems)
-        items.append(_Item(config, tags, layers))
-    if problems:
-        raise DocumentError(MANIFEST, tuple(problems))
-    return tuple(items)
-
-
-def _strings(value: object, pointer: str, problems: list[Problem]) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        problems.append(Problem(pointer, "must be an array of strings"))
-        return ()
-    return tuple(value)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
+from oci_layers.errors import format_error
 from oci_layers.limits import Limits
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.platform_selection import own_name
@@ -84,7 +85,7 @@ def du(layout: Layout, *, limits: Limits | None = None) -> Usage:
         OCIError: The index is missing, damaged or malformed.
     """
     graph = Graph(layout.blobs, limits or Limits())
-    sizes = {Digest(text): size for text, (size, _) in layout.own_blobs.statuses()}
+    sizes = {Digest(text): size for text, (size, _, _) in layout.own_blobs.statuses()}
     refs: dict[Digest, dict[str, None]] = {}
     found: dict[Digest, dict[Digest, int]] = {}
     missing: Counter[Digest] = Counter()
@@ -96,16 +97,14 @@ def du(layout: Layout, *, limits: Limits | None = None) -> Usage:
             names[name] = None
         if entry.digest in found:
             continue
-        own = found[entry.digest] = {}
-        for visit in graph.below(entry):
-            digest = visit.descriptor.digest
-            if digest in graph.errors:
-                errors.setdefault(entry.digest, str(graph.errors[digest]))
-            if digest not in sizes:
-                missing[entry.digest] += 1
-                continue
-            own[digest] = sizes[digest]
+        blobs = dict.fromkeys(visit.descriptor.digest for visit in graph.below(entry))
+        own = found[entry.digest] = {each: sizes[each] for each in blobs if each in sizes}
+        missing[entry.digest] = len(blobs) - len(own)
+        for digest in own:
             images_of.setdefault(digest, []).append(entry.digest)
+        for digest in blobs:
+            if digest in graph.errors:
+                errors.setdefault(entry.digest, format_error(graph.errors[digest]))
     images = tuple(
         ImageUsage(
             digest=image,

@@ -72,7 +72,8 @@ def read_layout_index(files: LayoutFiles, limits: Limits) -> Index:
         StoreError: There is no marker or no index: this is not a layout.
         DocumentError: One of them is malformed, or of an unknown version.
     """
-    marker = read_file(files, MARKER, limit="document_bytes", allowed=limits.document_bytes)
+    with _about(MARKER):
+        marker = read_file(files, MARKER, limit="document_bytes", allowed=limits.document_bytes)
     if marker is None:
         raise StoreError(files.place, f"not an OCI image layout: there is no file {MARKER}")
     with _about(MARKER):

@@ -10,7 +10,6 @@ another store.
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal
 
 import attrs
 
@@ -19,8 +18,15 @@ from oci_layers.blob.directory import BLOBS
 from oci_layers.blob.ingest import INGEST
 from oci_layers.blob.pipeline import ShouldContinue, map_in_threads
 from oci_layers.blob.store import BlobSource
-from oci_layers.blob.stream import PIECE
-from oci_layers.errors import BlobMissingError, IntegrityError, OCIError, UnsupportedError, format_error
+from oci_layers.blob.stream import PIECE, ByteStream
+from oci_layers.errors import (
+    BlobMissingError,
+    OCIError,
+    SizeMismatchError,
+    StoreError,
+    UnsupportedError,
+    format_error,
+)
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.report import Severity
@@ -31,64 +37,12 @@ from oci_layers.store.files import INDEX, MARKER, read_layout_index
 from oci_layers.store.gc import abandoned, gc
 from oci_layers.store.graph import Graph, Visit, is_document, may_be_absent
 from oci_layers.store.layout import Layout
+from oci_layers.store.store_finding import Checked, Kind, StoreFinding
 
 __all__ = ["Checked", "StoreFinding", "fsck"]
 
-Kind = Literal["corrupt", "foreign", "leftover", "malformed", "missing", "misnamed", "orphan", "size", "unchecked"]
 _ORDER: tuple[Severity, ...] = ("error", "warning", "note")
 _UNCHECKED = "not checked: "
-
-
-@attrs.frozen(kw_only=True)
-class StoreFinding:
-    """Something that is wrong with a store, or could be."""
-
-    kind: Kind
-    """What:
-
-    * `corrupt`: the bytes of a blob do not match its digest;
-    * `misnamed`: they are those of another blob;
-    * `missing`: a document refers to a blob that does not exist;
-    * `size`: a document gives a size that the blob does not have;
-    * `malformed`: a document that is in use cannot be read as one, the index and the marker included;
-    * `foreign`: a file in `blobs/` that is no blob;
-    * `orphan`: no document refers to the blob; `gc` deletes it;
-    * `leftover`: a file of a writer that was killed; `gc` removes it;
-    * `unchecked`: this installation cannot compute the algorithm of the digest.
-    """
-    severity: Severity
-    """`error`: an image cannot be read, or a blob is damaged. `warning`: something may be lacking. `note`: neither."""
-    path: str
-    """The file in the layout."""
-    message: str
-    """What is wrong, as a clause."""
-    digest: Digest | None = None
-    """The blob."""
-    refs: tuple[str, ...] = ()
-    """The images that need the blob: their names, or digests if they have none."""
-    size: int = 0
-    """Bytes of the file."""
-    repaired: bool = False
-    """Whether the store is right in this respect by now."""
-
-
-@attrs.frozen(kw_only=True)
-class Checked:
-    """What `fsck` found."""
-
-    findings: tuple[StoreFinding, ...]
-    """The findings, errors first; those of one level by path."""
-    blobs: int
-    """How many blobs were read."""
-    bytes: int
-    """Their bytes."""
-    quarantined: tuple[str, ...] = ()
-    """The files that were moved, as paths in the layout."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether there are no errors but those that were repaired."""
-        return not any(each.severity == "error" and not each.repaired for each in self.findings)
 
 
 def fsck(
@@ -113,6 +67,7 @@ def fsck(
         progress: Called in the caller's thread; an exception that it raises ends the work.
 
     Raises:
+        StoreError: A directory of the store is a link, or none.
         OSError: The store cannot be read, or not repaired.
     """
     check = _Check(layout, limits or Limits(), repair_from)
@@ -127,7 +82,7 @@ class _File:
     """A file whose name is a digest, and what was found in it."""
 
     size: int
-    identity: tuple[int, int] = (0, 0)
+    identity: tuple[int, int]
     """Its inode and modification time in ns, when it was read."""
     actual: str = ""
     """The digest of its bytes; empty if they were not read."""
@@ -147,6 +102,24 @@ class _Need:
     listed: bool = True
     """Whether it is a manifest or index that only indexes refer to, which may lack it (LAY-07)."""
     refs: dict[str, None] = attrs.field(factory=dict)
+    sizes: dict[int, str] = attrs.field(factory=dict)
+    """The sizes that documents give, each with the place of the first that does."""
+
+
+class _Unsure:
+    """A stream of another store. An error in reading it is that of a blob that it lacks, not one of this store."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._stream.read(size)
+        except OSError as error:
+            raise StoreError("", format_error(error)) from error
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 class _Check:
@@ -156,7 +129,10 @@ class _Check:
         self._layout = layout
         self._limits = limits
         self._sources = sources
-        self._files = {Digest(text): _File(size) for text, (size, _) in layout.own_blobs.statuses()}
+        self._files = {
+            Digest(text): _File(size, (inode, mtime_ns))
+            for text, (size, mtime_ns, inode) in layout.own_blobs.statuses()
+        }
         self._damaged: dict[Digest, _File] = {}
         self._quarantined: dict[Digest, str] = {}
         self._repaired: dict[Digest, None] = {}
@@ -208,29 +184,37 @@ class _Check:
         # What a document refers to is known only once it has been repaired.
         while todo := [need for digest, need in self._needs()[0].items() if digest not in tried and self._lacks(need)]:
             for need in todo:
-                tried.add(need.descriptor.digest)
-                if self._take(need.descriptor):
-                    self._repaired[need.descriptor.digest] = None
+                digest = need.descriptor.digest
+                tried.add(digest)
+                if moved := self._layout.own_blobs.quarantine(digest, None):
+                    self._quarantined[digest] = moved
+                if any(self._take(source, digest, size) for source in self._sources for size in need.sizes):
+                    self._repaired[digest] = None
 
-    def _take(self, descriptor: Descriptor) -> bool:
-        for source in self._sources:
-            try:
-                self._layout.own_blobs.put_blob(source.open_blob(descriptor.digest), descriptor)
-            except OCIError:
-                continue
-            return True
-        return False
+    def _take(self, source: BlobSource, digest: Digest, size: int) -> bool:
+        try:
+            stream = _Unsure(source.open_blob(digest))
+        except (OCIError, OSError):
+            return False
+        try:
+            self._layout.own_blobs.put_blob(stream, Descriptor(media_type="", digest=digest, size=size))
+        except OCIError:
+            return False
+        return True
 
     def _lacks(self, need: _Need) -> bool:
-        return not need.optional and not self._layout.blobs.has_blob(need.descriptor.digest)
+        try:
+            return not need.optional and not self._layout.blobs.has_blob(need.descriptor.digest)
+        except (OCIError, OSError):
+            return True
 
     def _needs(self) -> tuple[dict[Digest, _Need], list[StoreFinding]]:
         """Return the blobs that the index leads to, and what keeps documents from being read."""
         try:
             entries = read_layout_index(self._layout, self._limits).manifests
         except OCIError as error:
-            notes = getattr(error, "__notes__", [])
-            path = MARKER if MARKER in notes or MARKER in str(error) else INDEX
+            about_marker = MARKER in getattr(error, "__notes__", []) or not self._has_marker()
+            path = MARKER if about_marker else INDEX
             return {}, [StoreFinding(kind="malformed", severity="error", path=path, message=str(error))]
         graph = Graph(self._layout.blobs, self._limits)
         needs: dict[Digest, _Need] = {}
@@ -245,17 +229,30 @@ class _Check:
                 path=_path(digest),
                 digest=digest,
                 refs=tuple(needs[digest].refs),
-                message=str(error),
+                message=format_error(error),
             )
             for digest, error in graph.errors.items()
-            if not isinstance(error, BlobMissingError | IntegrityError)
+            if not self._is_told(digest, error)
         ]
+
+    def _has_marker(self) -> bool:
+        stream = self._layout.open_file(MARKER)
+        if stream is not None:
+            stream.close()
+        return stream is not None
+
+    def _is_told(self, digest: Digest, error: OCIError | OSError) -> bool:
+        """Tell whether another finding says why a document cannot be read."""
+        if isinstance(error, SizeMismatchError):
+            return digest in self._files
+        return isinstance(error, BlobMissingError) or digest in self._damaged
 
     @staticmethod
     def _add_need(needs: dict[Digest, _Need], visit: Visit, ref: str) -> None:
         digest = visit.descriptor.digest
         need = needs.setdefault(digest, _Need(visit.descriptor, visit.parent, visit.pointer))
         need.refs[ref] = None
+        need.sizes.setdefault(visit.descriptor.size, f"{visit.pointer} of {visit.parent or INDEX}")
         need.optional &= may_be_absent(visit.descriptor)
         need.listed &= visit.parent is not None and is_document(visit.descriptor)
 
@@ -274,6 +271,7 @@ class _Check:
         )
 
     def _damage(self, needs: Mapping[Digest, _Need]) -> Iterator[StoreFinding]:
+        known = {str(each) for each in (*needs, *self._files)} if self._damaged else set[str]()
         for digest, file in self._files.items():
             found = functools.partial(
                 StoreFinding,
@@ -283,17 +281,19 @@ class _Check:
                 refs=tuple(needs[digest].refs) if digest in needs else (),
             )
             if digest in self._damaged:
-                whole = digest in self._repaired or (digest in self._quarantined and digest not in needs)
-                other = file.actual if file.actual in map(str, (*needs, *self._files)) else ""
+                unneeded = digest not in needs or needs[digest].optional
+                whole = digest in self._repaired or (digest in self._quarantined and unneeded)
+                other = file.actual if file.actual in known else ""
                 kind: Kind = "misnamed" if other else "corrupt"
                 message = file.error or (f"has the bytes of {other}" if other else f"has the digest {file.actual}")
                 yield found(kind=kind, severity="error", message=message, repaired=whole)
             elif _unchecked(file):
                 yield found(kind="unchecked", severity="warning", message=file.error.removeprefix(_UNCHECKED))
-            elif digest in needs and needs[digest].descriptor.size != file.size:
-                need = needs[digest]
-                message = f"has {file.size} bytes, {_place(need)} says {need.descriptor.size}"
-                yield found(kind="size", severity="error", message=message)
+            else:
+                for size, place in needs[digest].sizes.items() if digest in needs else ():
+                    if size != file.size:
+                        message = f"has {file.size} bytes, {place} says {size}"
+                        yield found(kind="size", severity="error", message=message)
 
     def _absences(self, needs: Mapping[Digest, _Need]) -> Iterator[StoreFinding]:
         for digest, need in needs.items():
@@ -320,7 +320,7 @@ class _Check:
             yield StoreFinding(kind="leftover", severity="note", path=path, size=size, message=message)
         try:
             unused = gc(layout, grace=0, dry_run=True, allow_missing=True, limits=self._limits).deleted
-        except OCIError:
+        except (OCIError, OSError):
             return  # What is in use is not known, and the reason is a finding already.
         for text, size in unused:
             digest = Digest(text)

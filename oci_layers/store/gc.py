@@ -8,15 +8,17 @@ its first blob to the name that makes all of it reachable. What a blob kept for 
 Marking takes no lock. Blobs are then deleted in batches, each under the exclusive lock of the store, in which the time
 of each is looked at again: writers publish and reuse blobs under the shared lock, so none is deleted after a writer was
 told that it exists. If the index has changed, what it lists now is marked first. Documents are deleted before the blobs
-that they may refer to; a document that was reused meanwhile is marked instead.
+that they refer to, so what exists is whole at any time; a document that was reused meanwhile is marked instead.
 
 Times are those of the file system, not of this process: the times of a file that is made for it. The index is synced
 before anything is deleted, since a power cut must not bring back an older one.
 """
 
 import contextlib
+import itertools
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import attrs
@@ -28,7 +30,7 @@ from oci_layers.progress import Progress
 from oci_layers.spec.digest import Digest
 from oci_layers.store.files import read_index_bytes, read_layout_index
 from oci_layers.store.layout import LEASE, Layout
-from oci_layers.store.mark import Marks, Reason
+from oci_layers.store.mark import Marks, Reason, mentions
 
 __all__ = ["Collected", "abandoned", "gc"]
 
@@ -42,7 +44,7 @@ class Collected:
     """What `gc` deleted, or would delete."""
 
     deleted: tuple[tuple[str, int], ...] = ()
-    """The digest and size of each blob deleted, documents first."""
+    """The digest and size of each blob deleted, each document before what it refers to."""
     leftovers: tuple[tuple[str, int], ...] = ()
     """The name and size of each file removed from `ingest/`, which a killed or failed writer left there."""
     kept: int = 0
@@ -110,23 +112,26 @@ class _Collection:
         self._grace_ns = int(grace * 1e9)
         self._limits = limits
         self._progress = progress
-        self._marks = Marks(layout.own_blobs, limits, allow_missing=allow_missing)
+        self._marks = Marks(layout.blobs, limits, allow_missing=allow_missing)
         self._index = b""
         self._keep_from = 0
         self._present: dict[str, tuple[int, int]] = {}
+        """The size and modification time in ns of each blob."""
+        self._below: dict[str, list[str]] = {}
+        """What each document refers to, among the blobs that nothing was found to refer to."""
         self._subjects: dict[str, str] = {}
-        """The subject of each document, or "", among the blobs that nothing was found to refer to."""
+        """The subject of each of these documents that has one."""
 
     def run(self, *, dry_run: bool) -> Collected:
         """Mark and delete."""
         with self._clock(dry_run=dry_run) as now:
             self._keep_from = min(now - self._grace_ns, *self._leases())
             self._index = read_index_bytes(self._layout, self._limits)
-            self._present = dict(self._layout.own_blobs.statuses())
+            self._present = {each: (size, mtime_ns) for each, (size, mtime_ns, _) in self._layout.own_blobs.statuses()}
             self._report(0)
             self._mark()
             unused = [each for each in self._present if each not in self._marks.reasons]
-            unused.sort(key=lambda each: (each not in self._subjects, each))
+            unused = self._parents_first(sorted(unused, key=lambda each: (each not in self._below, each)))
             oldest = now - max(self._grace_ns, _YOUNG_NS)
             leftovers = abandoned(self._layout, before_ns=oldest)
             if not dry_run:
@@ -150,12 +155,14 @@ class _Collection:
             yield time.time_ns()
             return
         with self._layout.temporary_file() as fd:
-            yield system.fstat(fd).st_mtime_ns
+            with self._layout.root.located():
+                now = system.fstat(fd).st_mtime_ns
+            yield now
 
     def _leases(self) -> list[int]:
         """Return when each lease that is held began, after a time in the far future."""
         found = [1 << 63]
-        with self._layout.ingest_directory() as ingest:
+        with self._layout.root.located(), self._layout.ingest_directory() as ingest:
             for name in () if ingest is None else system.list_names(ingest):
                 if name.startswith(LEASE):
                     with _opened(name, ingest) as fd:
@@ -172,10 +179,24 @@ class _Collection:
             if digest not in self._marks.reasons:
                 loaded = self._marks.readable(digest)
                 if loaded is not None:
+                    self._below[digest] = [each for each, _, _ in mentions(loaded) if each in self._present]
                     subject = loaded.get("subject")
                     said = subject.get("digest") if isinstance(subject, dict) else None
-                    self._subjects[digest] = said if isinstance(said, str) else ""
+                    if isinstance(said, str):
+                        self._subjects[digest] = said
         self._mark_referrers()
+
+    def _parents_first(self, unused: list[str]) -> list[str]:
+        """Return blobs in an order in which each comes after all documents that refer to it."""
+        below = {each: set(self._below.get(each, ())) for each in unused}
+        parents = Counter(itertools.chain.from_iterable(below.values()))
+        ordered = [each for each in unused if not parents[each]]
+        for each in ordered:  # Grows meanwhile.
+            for child in sorted(below.get(each, ())):
+                parents[child] -= 1
+                if not parents[child] and child in below:
+                    ordered.append(child)
+        return ordered
 
     def _mark_referrers(self) -> None:
         marks = self._marks
@@ -210,7 +231,7 @@ class _Collection:
         digest = Digest(text)
         name = digest.encoded.encode()
         try:
-            with self._layout.own_blobs.open_algorithm(digest.algorithm, root) as directory:
+            with self._layout.own_blobs.open_algorithm(digest.algorithm, root, change=True) as directory:
                 if system.lstat(name, directory).st_mtime_ns >= self._keep_from:
                     self._marks.add(text, "", Reason("new"), required=False)
                     return False
@@ -250,7 +271,7 @@ def abandoned(layout: Layout, *, before_ns: int | None = None) -> list[tuple[str
     Without locks, no file can be told to be abandoned.
     """
     found = []
-    with layout.ingest_directory() as ingest:
+    with layout.root.located(), layout.ingest_directory() as ingest:
         for name in () if ingest is None else system.list_names(ingest):
             with _opened(name, ingest) as fd:
                 if fd is not None and system.lock(fd, wait=False) is True:

@@ -84,44 +84,51 @@ class Graph:
     def __init__(self, blobs: BlobSource, limits: Limits) -> None:
         self._blobs = blobs
         self._limits = limits
-        self._children: dict[Digest, Sequence[tuple[str, Descriptor]]] = {}
+        self._children: dict[tuple[Digest, int], Sequence[tuple[str, Descriptor]]] = {}
         self.subjects: dict[Digest, Digest] = {}
         """The subject of each document that was read and has one."""
-        self.errors: dict[Digest, OCIError] = {}
+        self.errors: dict[Digest, OCIError | OSError] = {}
         """Why a document cannot be read; what it refers to is not known."""
 
     def below(self, entry: Descriptor, pointer: str = "") -> Iterator[Visit]:
-        """Yield what an entry leads to, itself first, each digest once.
+        """Yield what an entry leads to, itself first.
 
-        Raises:
-            LimitError: Indexes are nested deeper than `index_depth`.
+        A digest is visited once; but again where it has another size, or is a document and was none before: whether
+        one reference is right must not depend on another. Indexes nested deeper than `index_depth` are an error.
         """
-        seen = {entry.digest}
+        seen = {_key(entry)}
         todo = [(Visit(entry, None, pointer), 0)]
         while todo:
             visit, depth = todo.pop()
             yield visit
             if not is_document(visit.descriptor):
                 continue
-            if depth > self._limits.index_depth:
-                raise LimitError("index_depth", self._limits.index_depth, depth)
+            digest, allowed = visit.descriptor.digest, self._limits.index_depth
+            if depth > allowed:
+                self.errors[digest] = LimitError("index_depth", allowed, depth)
+                continue
             for where, each in self._read(visit.descriptor):
-                if each.digest not in seen:
-                    seen.add(each.digest)
-                    todo.append((Visit(each, visit.descriptor.digest, where), depth + 1))
+                if _key(each) not in seen:
+                    seen.add(_key(each))
+                    todo.append((Visit(each, digest, where), depth + 1))
 
     def _read(self, descriptor: Descriptor) -> Sequence[tuple[str, Descriptor]]:
         digest = descriptor.digest
-        if digest not in self._children:
+        key = digest, descriptor.size
+        if key not in self._children:
             found: Sequence[tuple[str, Descriptor]] = ()
             try:
                 node = read_node(self._blobs, descriptor, self._limits)
-            except OCIError as error:
+            except (OCIError, OSError) as error:
                 self.errors[digest] = error
             else:
                 found = children(node)
                 subject = node.value.subject
                 if subject is not None:
                     self.subjects[digest] = subject.digest
-            self._children[digest] = found
-        return self._children[digest]
+            self._children[key] = found
+        return self._children[key]
+
+
+def _key(descriptor: Descriptor) -> tuple[Digest, int, bool]:
+    return descriptor.digest, descriptor.size, is_document(descriptor)

@@ -29,9 +29,10 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import Index
 from oci_layers.spec.platform import Platform
+from oci_layers.spec.platform_selection import select
 from oci_layers.store.files import INDEX, MARKER, parse_index_file, read_index_bytes, read_layout_index
 from oci_layers.store.index_file import EMPTY_INDEX, renamed, tagged, untagged
-from oci_layers.store.select import entries_of, find
+from oci_layers.store.select import entries_of, find, with_platform
 
 __all__ = ["LEASE", "Layout"]
 
@@ -104,6 +105,7 @@ class Layout:
 
         Raises:
             StoreError: A layout exists already, or the directory has other files.
+            DocumentError: It has an `index.json` that is malformed.
         """
         place = os.fspath(directory)
         _make_directories(place, sync=fsync != "never")
@@ -120,6 +122,8 @@ class Layout:
     def _make(self, *, exist_ok: bool) -> None:
         with self._root as root, exclusive_lock(root, self.place):
             names = system.list_names(root)
+            if self._fsync != "never":
+                system.fsync(root)  # An interrupted call may have left names that were not synced.
             if MARKER.encode() in names:
                 if not exist_ok:
                     raise StoreError(self.place, "a layout exists there already")
@@ -128,7 +132,9 @@ class Layout:
             if foreign := [name for name in names if name not in _OURS]:
                 raise StoreError(self.place, f"not a layout, and not empty: it has {os.fsdecode(foreign[0])}")
             system.close(self._root.make_directory(BLOBS, root))
-            if INDEX.encode() not in names:
+            if INDEX.encode() in names:
+                self.index()  # Another program's file of this name is no index.
+            else:
                 self._replace(INDEX, EMPTY_INDEX, root)
             self._replace(MARKER, to_json(ImageLayout()), root)  # Last: it makes the directory a layout.
 
@@ -231,11 +237,13 @@ class Layout:
 
         Args:
             ref: A name or a digest, also one in a nested index; None for the only image.
-            platform: The platform of a manifest, which is looked for in indexes; if None, the entry itself is
-                returned, be it an index. If several entries have the name, this machine's platform decides.
+            platform: The platform of a manifest, which is looked for in indexes; that of the config decides where the
+                entries do not say it. If None, the entry itself is returned, be it an index; if several entries have
+                the name, this machine's platform decides.
 
         Raises:
-            ReferenceMissingError: There is no such image, or there are several; the error lists the existing ones.
+            ReferenceMissingError: There is no such image or platform, or there are several; the error lists the
+                existing ones.
         """
         index = self.index()
         if platform is None:
@@ -243,7 +251,10 @@ class Layout:
             if len({each.digest for each in found}) == 1:
                 return found[0]
         wanted = Platform.parse(platform) if isinstance(platform, str) else platform
-        return find(index, self.blobs, ref=ref, platform=wanted, limits=self._limits)[0]
+        chosen, _ = find(index, self.blobs, ref=ref, platform=wanted, limits=self._limits)
+        if wanted is not None and chosen.platform is None:
+            select([with_platform(chosen, self.blobs, self._limits)], wanted)
+        return chosen
 
     def tag(self, ref: str | None, descriptor: Descriptor, *others: Descriptor) -> None:
         """Give an image a name, in place of the entries that have it; see `WritableRepository.tag`.
@@ -312,7 +323,7 @@ class Layout:
         """Yield a handle on `ingest/`; None if it does not exist, unless it is to be made."""
         with self._root as root, self._root.located():
             try:
-                fd = self._root.make_directory(INGEST, root) if make else system.open_directory(INGEST, root)
+                fd = self._root.make_directory(INGEST, root) if make else self._root.open_own(INGEST, root)
             except FileNotFoundError:
                 fd = -1
         try:

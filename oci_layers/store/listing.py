@@ -23,7 +23,8 @@ from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import is_attestation, own_name
 from oci_layers.store.archive import TarArchive
 from oci_layers.store.diagnose import is_docker
-from oci_layers.store.docker import MANIFEST, DockerArchive
+from oci_layers.store.docker import DockerArchive
+from oci_layers.store.docker_listing import MANIFEST
 from oci_layers.store.files import read_layout_index
 from oci_layers.store.open import name_place, open_files, parse_image_name, with_layers
 from oci_layers.store.select import Search, find_by_ref

@@ -20,14 +20,16 @@ from oci_layers.errors import BlobMissingError, DocumentError, LimitError, OCIEr
 from oci_layers.limits import Limits
 from oci_layers.spec.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from oci_layers.spec.digest import Digest
-from oci_layers.spec.mediatype import OCI_INDEX, lookup
+from oci_layers.spec.mediatype import OCI_INDEX, role_of
 from oci_layers.spec.strict_json import load_json
+from oci_layers.store.files import parse_index_file
 
 __all__ = ["Marks", "Reason", "mentions"]
 
 _DIGEST = re.compile(r"(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}|blake3:[a-f0-9]{64})")
-_LEAVES = frozenset({"layer", "config"})
-_DOCUMENTS = frozenset({"manifest", "index"})
+_LEAF, _UNKNOWN, _DOCUMENT = 0, 1, 2
+"""How closely a blob is looked at: not at all, for whatever it may be, as a document that must be one."""
+_LOOKS = {"layer": _LEAF, "config": _LEAF, "manifest": _DOCUMENT, "index": _DOCUMENT}
 
 Why = Literal["entry", "field", "referrer", "new"]
 
@@ -77,6 +79,8 @@ class Marks:
         self._blobs = blobs
         self._limits = limits
         self._allow_missing = allow_missing
+        self._looked: dict[str, int] = {}
+        """How closely each blob was looked at. One may be said to be a layer here and a manifest there."""
         self.reasons: dict[str, Reason] = {}
         self.missing: list[str] = []
         """The documents in use that are missing."""
@@ -87,15 +91,12 @@ class Marks:
         Raises:
             OCIError: The index or a document in use is missing, damaged, malformed or too large.
         """
+        parse_index_file(raw, self._limits)
         loaded = load_json(raw, media_type=OCI_INDEX, limits=self._limits)
         names: dict[str, str] = {}
-        entries = loaded.get("manifests")
-        for each in entries if isinstance(entries, list) else ():
-            if isinstance(each, dict) and isinstance(each.get("digest"), str):
-                known = each.get("annotations")
-                known = known if isinstance(known, dict) else {}
-                name = known.get(CONTAINERD_IMAGE_NAME, known.get(REF_NAME))
-                names.setdefault(each["digest"], name if isinstance(name, str) else "")
+        for each in loaded["manifests"]:
+            known = each.get("annotations") or {}
+            names.setdefault(each["digest"], known.get(CONTAINERD_IMAGE_NAME, known.get(REF_NAME, "")))
         for digest, media_type, _ in mentions(loaded):
             self.add(digest, media_type, Reason("entry", field=names.get(digest, "")))
 
@@ -108,33 +109,33 @@ class Marks:
         todo = [(digest, media_type, reason)]
         while todo:
             digest, media_type, reason = todo.pop()
-            if digest in self.reasons:
+            self.reasons.setdefault(digest, reason)
+            look = _LOOKS.get(role_of(media_type), _UNKNOWN)
+            if self._looked.get(digest, -1) >= look:
                 continue
-            self.reasons[digest] = reason
             try:
-                found = self._read(digest, media_type)
+                found = self._read(digest, look, required=required)
             except OCIError:
                 if required:
                     raise
                 continue
+            self._looked[digest] = look
             todo += [(each, kind, Reason("field", digest, key)) for each, kind, key in found]
 
     def readable(self, digest: str) -> dict[str, Any] | None:  # Any: JSON
         """Return a blob that is a JSON object; None for other content, and for what is missing or damaged."""
         try:
-            return self.document(digest)
+            return self._document(digest, _UNKNOWN, guess=True)
         except OCIError:
             return None
 
-    def _read(self, digest: str, media_type: str) -> Sequence[tuple[str, str, str]]:
-        row = lookup(media_type)
-        role = "" if row is None else row.role
-        if role in _LEAVES:
+    def _read(self, digest: str, look: int, *, required: bool) -> Sequence[tuple[str, str, str]]:
+        if look == _LEAF:
             return ()
         try:
-            loaded = self.document(digest, required=role in _DOCUMENTS)
+            loaded = self._document(digest, look, guess=not required)
         except BlobMissingError as error:
-            if role not in _DOCUMENTS:
+            if look != _DOCUMENT:
                 return ()
             if not self._allow_missing:
                 error.add_note("what it refers to is not known, so nothing is deleted; copy it here, or allow it")
@@ -146,18 +147,23 @@ class Marks:
             raise
         return () if loaded is None else list(mentions(loaded))
 
-    def document(self, digest: str, *, required: bool = False) -> dict[str, Any] | None:  # Any: JSON
-        """Return a blob that is a JSON object; None for other content, unless it is `required` to be one.
+    def _document(self, digest: str, look: int, *, guess: bool) -> dict[str, Any] | None:  # Any: JSON
+        """Return a blob that is a JSON object; None for other content, unless it must be a document.
+
+        With `guess`, the first byte decides whether the rest is read. Without, no more than `document_bytes` are, so
+        that a damaged byte does not pass for other content.
 
         Raises:
-            OCIError: It is missing or damaged; or, if required, malformed or too large.
+            OCIError: It is missing or damaged; or malformed or too large, if it must be a document.
         """
+        required = look == _DOCUMENT
         name = Digest.parse(digest)
         allowed = self._limits.document_bytes
         parts, size = list[bytes](), 0
-        with contextlib.closing(VerifiedReader(self._blobs.open_blob(name), name, what=f"blob {digest}")) as verified:
+        with contextlib.closing(self._blobs.open_blob(name)) as stream:
+            verified = VerifiedReader(stream, name, what=f"blob {digest}")
             while part := verified.read(1 << 16):
-                if not required and not parts and part.lstrip()[:1] != b"{":
+                if guess and not required and not parts and part.lstrip()[:1] != b"{":
                     return None
                 parts.append(part)
                 size += len(part)
@@ -170,7 +176,7 @@ class Marks:
         except (DocumentError, LimitError):
             if required:
                 raise
-            return None
+            return None  # None of the documents that this library knows, whatever it is.
 
     def path(self, digest: str) -> list[tuple[str, Reason]]:
         """Return why a blob is kept: the blob, the document that refers to it, and so on up to an entry of the index.

@@ -1,6 +1,7 @@
 """Image names in the syntax of skopeo: `TRANSPORT:PLACE[:REF]`, split at the first colon after the transport.
 
 `oci:DIR@DIGEST` names an image of a layout by its digest; for a directory whose name has that form, use `--ref`.
+The file `-` of an archive is standard input, or standard output where one is written; `./-` is a file of that name.
 """
 
 import re

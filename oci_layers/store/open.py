@@ -20,21 +20,23 @@ from oci_layers.errors import (
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
 from oci_layers.spec.document import Document
-from oci_layers.spec.manifest import Manifest
+from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.platform import Platform
 from oci_layers.store.archive import TarArchive
 from oci_layers.store.diagnose import is_docker, wrong_transport
-from oci_layers.store.docker import MANIFEST, DockerArchive
+from oci_layers.store.docker import DockerArchive
+from oci_layers.store.docker_listing import MANIFEST
 from oci_layers.store.files import LayoutFiles, read_layout_index
 from oci_layers.store.layout import Layout
 from oci_layers.store.name import ImageName, check_text
+from oci_layers.store.repository import Repository
 from oci_layers.store.select import choose, require_platform
 
 __all__ = ["name_place", "open_files", "open_image", "parse_image_name", "with_layers"]
 
 
 def open_image(
-    name: str | os.PathLike[str],
+    name: str | os.PathLike[str] | Repository,
     *,
     ref: str | None = None,
     platform: str | Platform | None = None,
@@ -50,7 +52,9 @@ def open_image(
 
     Args:
         name: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:NAME:TAG]`, or the path of such a
-            directory or file, whose content decides its kind. The first two accept `@DIGEST` instead of `:REF`.
+            directory or file, whose content decides its kind. The first two accept `@DIGEST` instead of `:REF`. FILE
+            may be a pipe, which is copied into a temporary file; `-` is standard input. Or a repository, such as an
+            open `Layout`, which the image reads from and does not close.
         ref: The reference, if `name` has none; if both have one, they must be equal.
         platform: `OS/ARCHITECTURE[/VARIANT]`, to choose one of several images; Linux on this machine if None.
         limits: The limits on the image; input that exceeds one is refused.
@@ -69,16 +73,38 @@ def open_image(
         ReferenceMissingError: There is no image with that reference or platform; the error lists the existing ones.
         OCIError: A document of the image is missing, damaged or malformed.
     """
+    wanted = Platform.parse(platform) if isinstance(platform, str) else platform
+    temporary = None if temporary_directory is None else os.path.abspath(os.fspath(temporary_directory))
+    limits = limits or Limits()
+    if not isinstance(name, str | os.PathLike):
+        return _open_in(name, ref, wanted, limits, temporary, threads=threads)
     where, ref = parse_image_name(name, ref)
-    return _open(
-        where,
-        ref,
-        Platform.parse(platform) if isinstance(platform, str) else platform,
-        limits or Limits(),
-        None if temporary_directory is None else os.path.abspath(os.fspath(temporary_directory)),
-        threads=threads,
-        blob_links=blob_links,
-    )
+    return _open(where, ref, wanted, limits, temporary, threads=threads, blob_links=blob_links)
+
+
+def _open_in(
+    repository: Repository,
+    ref: str | None,
+    platform: Platform | None,
+    limits: Limits,
+    temporary: str | None,
+    *,
+    threads: int | None,
+) -> Image:
+    """Open an image in a repository that the caller has opened."""
+    try:
+        index = Index(manifests=tuple(repository.entries(ref)))
+        manifest = choose(index, repository.blobs, ref=ref, platform=platform, limits=limits)
+        name = ":".join(filter(None, (repository.place, ref)))
+        image = Image(
+            manifest, repository.blobs, name=name, limits=limits, temporary_directory=temporary, threads=threads
+        )
+        if platform is not None and manifest.descriptor.platform is None:
+            require_platform(image.config, platform)
+    except OCIError as error:
+        name_place(error, repository.place)
+        raise
+    return image
 
 
 def _open(
@@ -97,6 +123,7 @@ def _open(
         manifest, blobs = _choose(where, files, ref, platform, limits)
         # In a layout the digest is a name that does not move; in Docker's archives there is no such name.
         again = (ref, platform) if isinstance(blobs, DockerArchive) else (str(manifest.descriptor.digest), None)
+        reopen = functools.partial(_open, absolute, *again, limits, temporary, threads=threads, blob_links=blob_links)
         image = Image(
             manifest,
             blobs,
@@ -105,9 +132,7 @@ def _open(
             temporary_directory=temporary,
             threads=threads,
             close=files.close,
-            reopen=functools.partial(
-                _open, absolute, *again, limits, temporary, threads=threads, blob_links=blob_links
-            ),
+            reopen=reopen if not isinstance(files, TarArchive) or files.can_reopen else None,
         )
         if platform is not None and manifest.descriptor.platform is None:
             require_platform(image.config, platform)
@@ -133,12 +158,17 @@ def parse_image_name(name: str | os.PathLike[str], ref: str | None) -> tuple[Ima
         NameFormatError: The name is malformed, or it and `ref` give different references.
         UnsupportedError: The transport is unknown.
     """
-    where = ImageName.parse(name) if isinstance(name, str) else ImageName("", os.fsdecode(name))
+    where = ImageName.parse(name) if isinstance(name, str) else _bare(os.fsdecode(name))
     if ref is not None:
         check_text("reference", ref)
     if ref is not None and where.ref not in {None, ref}:
         raise NameFormatError("reference", ref, f"the image name has another one, {where.ref}")
     return where, ref or where.ref
+
+
+def _bare(path: str) -> ImageName:
+    """Return the name of a path, which is never standard input."""
+    return ImageName("", f".{os.path.sep}-" if path == "-" else path)
 
 
 def open_files(where: ImageName, limits: Limits, temporary: str | None, *, blob_links: bool = False) -> LayoutFiles:
@@ -149,9 +179,13 @@ def open_files(where: ImageName, limits: Limits, temporary: str | None, *, blob_
         StoreError: The place is a file where the transport requires a directory, or the reverse.
         TarFormatError: It is neither a directory nor a tar file.
     """
-    place, transport = where.place, where.transport
-    is_directory = system.is_existing_directory(place)
-    if not is_directory and (transport == "oci" or not transport) and not system.exists(place):
+    transport = where.transport
+    place = _bare(where.place).place if transport == "oci" else where.place
+    is_pipe = system.is_pipe(place)
+    if is_pipe and transport == "oci":
+        raise StoreError(place, f"it is a pipe, not a directory; write oci-archive:{place}")
+    is_directory = not is_pipe and system.is_existing_directory(place)
+    if not (is_directory or is_pipe) and (transport == "oci" or not transport) and not system.exists(place):
         raise PlaceMissingError(place, "no such directory" if transport else "no such file or directory")
     if is_directory:
         directory = Layout(place, blob_links=blob_links, limits=limits)

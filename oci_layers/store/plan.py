@@ -16,7 +16,7 @@ from oci_layers.spec.mediatype import role_of
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import is_attestation, select
 from oci_layers.store.graph import Node, children, is_document, read_node
-from oci_layers.store.select import Search, require_platform
+from oci_layers.store.select import Search, require_platform, with_platform
 
 __all__ = ["Plan", "Planned"]
 
@@ -37,38 +37,54 @@ class Planned:
 
 
 class Plan:
-    """Reads the documents of one entry, and decides what of it is copied."""
+    """What is copied of one image. Holds its documents."""
 
-    def __init__(self, blobs: BlobSource, limits: Limits, platforms: Sequence[Platform]) -> None:
+    def __init__(
+        self,
+        blobs: BlobSource,
+        limits: Limits,
+        entries: Sequence[Descriptor],
+        platforms: Sequence[Platform] = (),
+    ) -> None:
+        """Read the documents of an image: of one platform, of several with their index, or of all.
+
+        Raises:
+            ReferenceMissingError: There is no image for one of the platforms.
+            OCIError: A document is missing, damaged, malformed or too large.
+        """
         self._blobs = blobs
         self._limits = limits
         self._platforms = platforms
         self._kept: set[Digest] | None = None
         self._seen = 0
+        self._planned_before: set[tuple[Digest, int, str]] = set()
+        self._absent: list[BlobMissingError] = []
+        self._is_empty = True
         self.missing: list[Descriptor] = []
         """What the source does not have and an index may list all the same."""
+        self.roots = [self._planned(each, 0) for each in (self._choose(entries) if platforms else entries)]
+        """The entries to write, with what they lead to."""
+        if self._absent and self._is_empty:
+            raise self._absent[0]
 
-    def of(self, entry: Descriptor) -> tuple[Planned, list[Descriptor]]:
-        """Return the plan for an entry, and what is missing in it."""
-        if self._platforms:
-            entry = self._choose(entry)
-        return self._planned(entry, 0), self.missing
-
-    def _choose(self, entry: Descriptor) -> Descriptor:
-        """Return the manifest for the only platform; for several, note which manifests to keep, and return `entry`."""
-        below = list(Search(self._blobs, self._limits).manifests([entry], None, 0))
+    def _choose(self, entries: Sequence[Descriptor]) -> Sequence[Descriptor]:
+        """Return the manifest for the only platform; for several, note which to keep, and return those and indexes."""
+        below = list(Search(self._blobs, self._limits).manifests(entries, None, 0))
         images = [each for each in below if not is_attestation(each)]
-        chosen = [select(images, platform) for platform in self._platforms]
+        known = images
+        if len({each.digest for each in images if each.platform is None}) > 1:
+            known = [each if each.platform else with_platform(each, self._blobs, self._limits) for each in images]
+        chosen = [images[known.index(select(known, platform))] for platform in self._platforms]
         for each, platform in zip(chosen, self._platforms, strict=True):
             if each.platform is None:
                 self._require(each, platform)
         if len(chosen) == 1:
-            return chosen[0]
+            return chosen
         kept = {each.digest for each in chosen}
         about = {str(each) for each in kept}
         kept |= {each.digest for each in below if each.annotations.get(annotations.DOCKER_REFERENCE_DIGEST) in about}
         self._kept = kept
-        return entry
+        return [each for each in entries if role_of(each.media_type) == "index" or each.digest in kept]
 
     def _require(self, descriptor: Descriptor, platform: Platform) -> None:
         """Check the platform in the config of an image, if its entry says none."""
@@ -85,22 +101,33 @@ class Plan:
         if depth > self._limits.index_depth:
             raise LimitError("index_depth", self._limits.index_depth, depth)
         if not is_document(descriptor):
+            self._is_empty = False
             return Planned(descriptor)
         node = read_node(self._blobs, descriptor, self._limits)
+        self._planned_before.add(_key(descriptor))
         below = [each for _, each in children(node)]
         if isinstance(node.value, Manifest):
+            self._is_empty = False
             return Planned(descriptor, node, [Planned(each) for each in below])
-        planned, absent = [], None
+        return Planned(descriptor, node, self._planned_below(below, depth))
+
+    def _planned_below(self, below: Sequence[Descriptor], depth: int) -> list[Planned]:
+        """Return the plans for what an index lists; what was planned already comes before, and is left out."""
+        planned = []
         for each in below:
             if self._kept is not None and role_of(each.media_type) != "index" and each.digest not in self._kept:
+                continue
+            if _key(each) in self._planned_before:
                 continue
             try:
                 planned.append(self._planned(each, depth + 1))
             except BlobMissingError as error:
                 if error.digest != str(each.digest):
                     raise
-                absent = error
+                self._absent.append(error)
                 self.missing.append(each)
-        if absent is not None and not planned:
-            raise absent
-        return Planned(descriptor, node, planned)
+        return planned
+
+
+def _key(descriptor: Descriptor) -> tuple[Digest, int, str]:
+    return descriptor.digest, descriptor.size, descriptor.media_type

@@ -37,8 +37,10 @@ __all__ = [
     "host_platform",
     "matching",
     "names_of",
+    "one_image",
     "require_platform",
     "stand_in",
+    "with_platform",
 ]
 
 _DIGEST = re.compile("[a-z0-9+._-]+:.+")
@@ -103,7 +105,7 @@ def find(
         return images[0], images
     unsaid = {each.digest for each in images if each.platform is None}
     if len(unsaid) > 1:
-        images = [each if each.platform else _with_platform(each, blobs, limits) for each in images]
+        images = [each if each.platform else with_platform(each, blobs, limits) for each in images]
     try:
         chosen = select(images, platform or host_platform())
     except ReferenceMissingError as error:
@@ -117,7 +119,7 @@ def find(
     return chosen, images
 
 
-def _with_platform(descriptor: Descriptor, blobs: BlobSource, limits: Limits) -> Descriptor:
+def with_platform(descriptor: Descriptor, blobs: BlobSource, limits: Limits) -> Descriptor:
     """Return an entry with the platform in its config; unchanged if there is no image config."""
     try:
         raw = read_verified(blobs, descriptor, limit="document_bytes", allowed=limits.document_bytes)
@@ -235,6 +237,25 @@ def entries_of(index: Index, blobs: BlobSource, ref: str | None, limits: Limits)
         return list(index.manifests)
     found = [index.manifests[at] for at in matching(index.manifests, ref)]
     return found or [_nested(index, index.manifests, blobs, ref, limits)]
+
+
+def one_image(entries: Sequence[Descriptor], ref: str | None) -> list[Descriptor]:
+    """Return the entries of one image, each content once.
+
+    Args:
+        entries: What `entries_of` returned for `ref`.
+        ref: A name or a digest; None requires that there is one image.
+
+    Raises:
+        ReferenceMissingError: There are several, or none; the error lists the existing ones.
+    """
+    known = names_of(entries)
+    if not entries or (ref is None and len(known) > 1):
+        raise ReferenceMissingError("", known)
+    found: dict[Digest, Descriptor] = {}
+    for each in entries:
+        found.setdefault(each.digest, each)
+    return list(found.values())
 
 
 def _nested(index: Index, known: Sequence[Descriptor], blobs: BlobSource, ref: str, limits: Limits) -> Descriptor:

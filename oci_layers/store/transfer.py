@@ -33,7 +33,7 @@ from oci_layers.store.convert import (
     recompression,
 )
 from oci_layers.store.graph import Node, as_index, as_manifest, may_be_absent
-from oci_layers.store.plan import Planned
+from oci_layers.store.plan import Plan, Planned
 from oci_layers.store.repository import Repository, WritableRepository
 
 __all__ = ["Copied", "Transfer"]
@@ -148,17 +148,14 @@ class Transfer:
         """The documents in the target, by their digests in the source."""
         self._converted: dict[Digest, Digest] = {}
 
-    def write(
-        self, plans: Sequence[tuple[Planned, list[Descriptor]]], progress: Callable[[Progress], None] | None
-    ) -> list[Descriptor]:
+    def write(self, plan: Plan, progress: Callable[[Progress], None] | None) -> list[Descriptor]:
         """Copy blobs, then documents; return the descriptors of the entries in the target."""
-        jobs = dict.fromkeys(job for plan, _ in plans for each in plan.walk() for job in self._jobs(each))
-        roots = (_Job.of(plan.descriptor) for plan, _ in plans if plan.node is None)
+        jobs = dict.fromkeys(job for root in plan.roots for each in root.walk() for job in self._jobs(each))
+        roots = (_Job.of(root.descriptor) for root in plan.roots if root.node is None)
         self._copy_blobs([*jobs, *roots], progress)
-        missing = [each for _, lost in plans for each in lost]
-        written = [self._write_documents(plan) for plan, _ in plans]
+        written = [self._write_documents(root) for root in plan.roots]
         self.copied = attrs.evolve(
-            self.copied, missing=(*self.copied.missing, *missing), converted=dict(self._converted)
+            self.copied, missing=(*self.copied.missing, *plan.missing), converted=dict(self._converted)
         )
         return written
 
@@ -282,15 +279,15 @@ class Transfer:
                 return None
             raise
 
-    def _write_documents(self, plan: Planned) -> Descriptor:
-        """Write the documents of a plan, children first; return the descriptor of its root in the target."""
-        for each in plan.walk():
+    def _write_documents(self, planned: Planned) -> Descriptor:
+        """Write the documents of an entry, children first; return its descriptor in the target."""
+        for each in planned.walk():
             digest = each.descriptor.digest
             if each.node is None or digest in self.documents:
                 continue
             self.documents[digest] = self._write_document(each.node)
-        root = plan.descriptor
-        new = self._new[_Job.of(root)] if plan.node is None else self.documents[root.digest]
+        root = planned.descriptor
+        new = self._new[_Job.of(root)] if planned.node is None else self.documents[root.digest]
         return attrs.evolve(root, media_type=new.media_type, digest=new.digest, size=new.size)
 
     def _write_document(self, node: Node) -> Descriptor:

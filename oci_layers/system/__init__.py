@@ -81,7 +81,11 @@ Paths that a user names, temporary files, and the process:
     >>> system.is_directory(0o040755), system.is_regular(0o100644), system.is_current_directory(b".")
     (True, True, True)
     >>> system.close(system.open_root(work.name))
-    >>> system.close(system.open_path("tests/data/image/index.json"))
+    >>> fd = system.open_stream_path("tests/data/image/oci-layout")
+    >>> system.is_regular(system.fstat(fd).st_mode), system.is_pipe("tests/data/image"), system.read(fd, 22)
+    (True, False, b'{"imageLayoutVersion":')
+    >>> system.close(fd)
+    >>> system.close(system.open_output_path("/dev/null"))
     >>> with system.temporary_file(work.name) as file:
     ...     system.write_temporary(file, b"kept until closed", work.name)
     >>> system.temporary_directory(work.name) == work.name, b"nothing" in system.mount_points()
@@ -112,6 +116,7 @@ from oci_layers.system.files import (
     is_current_directory,
     is_directory,
     is_existing_directory,
+    is_pipe,
     is_regular,
     lchown,
     link,
@@ -127,12 +132,14 @@ from oci_layers.system.files import (
     open_directory,
     open_existing_file,
     open_new_file,
+    open_output_path,
     open_parent,
-    open_path,
     open_regular_file,
     open_root,
+    open_stream_path,
     pread,
     proc_path,
+    read,
     read_link,
     rename,
     resolve,
@@ -171,6 +178,7 @@ __all__ = [
     "is_current_directory",
     "is_directory",
     "is_existing_directory",
+    "is_pipe",
     "is_regular",
     "lchown",
     "link",
@@ -188,12 +196,14 @@ __all__ = [
     "open_existing_file",
     "open_file_limit",
     "open_new_file",
+    "open_output_path",
     "open_parent",
-    "open_path",
     "open_regular_file",
     "open_root",
+    "open_stream_path",
     "pread",
     "proc_path",
+    "read",
     "read_link",
     "rename",
     "resolve",

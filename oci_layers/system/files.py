@@ -28,6 +28,7 @@ __all__ = [
     "is_current_directory",
     "is_directory",
     "is_existing_directory",
+    "is_pipe",
     "is_regular",
     "lchown",
     "link",
@@ -43,12 +44,14 @@ __all__ = [
     "open_directory",
     "open_existing_file",
     "open_new_file",
+    "open_output_path",
     "open_parent",
-    "open_path",
     "open_regular_file",
     "open_root",
+    "open_stream_path",
     "pread",
     "proc_path",
+    "read",
     "read_link",
     "rename",
     "resolve",
@@ -64,7 +67,7 @@ __all__ = [
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
 _READ = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
@@ -78,6 +81,7 @@ _EXISTING_FILE = (
     os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | _CLOEXEC
 )
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
+_OUTPUT = frozenset({"-", "/dev/stdout"})
 _LARGEST_DEVICE_PART = 2**31 - 1
 _NO_XATTR = frozenset({errno.ENOTSUP, errno.EPERM, errno.ENODATA})
 HAS_PROC = os.path.isdir("/proc/self/fd")
@@ -110,7 +114,7 @@ def open_directory(name: bytes, parent: int, *, follow: bool = False) -> int:
 
 
 def open_new_file(name: bytes, parent: int, mode: int = 0o600) -> int:
-    """Create a file for writing; `name` must not exist. The umask applies to `mode`: only the owner may use it."""
+    """Create a file, to read and write; `name` must not exist. The umask applies to `mode`, the owner's by default."""
     return os.open(name, _NEW_FILE, mode, dir_fd=parent)
 
 
@@ -132,12 +136,31 @@ def open_regular_file(name: bytes | str, parent: int | None = None, *, follow: b
     return fd
 
 
-def open_path(path: str) -> int:
-    """Open a regular file that the user named for reading; links are followed."""
-    fd = os.open(path, _READ & ~_NOFOLLOW)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+def open_stream_path(path: str) -> int:
+    """Open a file or a pipe that the user named for reading; `-` is standard input, links are followed.
+
+    A named pipe is waited for until another process opens it. A directory, a terminal or another device is refused.
+    """
+    flags = os.O_RDONLY | _CLOEXEC if is_pipe(path) else _READ & ~_NOFOLLOW
+    return _checked(os.dup(0) if path == "-" else os.open(path, flags), path, devices=False)
+
+
+def open_output_path(path: str) -> int:
+    """Open a pipe that the user named for writing; `-` and `/dev/stdout` are standard output, which may be a file.
+
+    A named pipe is waited for until another process opens it. A terminal is refused; another device is not.
+    """
+    fd = os.dup(1) if path in _OUTPUT else os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0) | _CLOEXEC)
+    return _checked(fd, path, devices=True)
+
+
+def _checked(fd: int, path: str, *, devices: bool) -> int:
+    """Return an open file that can be read or written in order; close and refuse any other."""
+    mode = os.fstat(fd).st_mode
+    streams = stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+    if not streams and not (devices and stat.S_ISCHR(mode) and not os.isatty(fd)):
         os.close(fd)
-        raise OSError(errno.EINVAL, "not a regular file", path)
+        raise OSError(errno.EINVAL, "not a regular file and not a pipe", path)
     return fd
 
 
@@ -256,6 +279,17 @@ def is_regular(mode: int) -> bool:
     return stat.S_ISREG(mode)
 
 
+def is_pipe(path: str, *, write: bool = False) -> bool:
+    """Return whether a user's path leads to a pipe, or is `-`; with `write`, also to what else is written in order."""
+    if path == "-" or (write and path in _OUTPUT):
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or (write and stat.S_ISCHR(mode))
+
+
 def list_names(fd: int) -> list[bytes]:
     """Return the names in an open directory, in the order of their bytes."""
     return sorted(os.fsencode(name) for name in os.listdir(fd))
@@ -348,6 +382,11 @@ def write_at(fd: int, data: memoryview, offset: int) -> None:
 def pread(fd: int, size: int, offset: int) -> bytes:
     """Read up to `size` bytes at `offset`; empty at the end."""
     return os.pread(fd, size, offset)
+
+
+def read(fd: int, size: int) -> bytes:
+    """Read up to `size` bytes at the file's position; empty at the end."""
+    return os.read(fd, size)
 
 
 def data_extents(fd: int, size: int) -> Iterator[tuple[int, int]]:

@@ -15,8 +15,10 @@ from oci_layers.tar.entry import GLOBAL, GNU_SPARSE, Entry, stored_bytes
 from oci_layers.tar.header import checksum
 from oci_layers.tar.pax import LIBARCHIVE_XATTR, SCHILY_XATTR, format_records, format_time, xattr_record
 
-__all__ = ["write_tar"]
+__all__ = ["END", "write_entry", "write_tar"]
 
+END = bytes(2 * BLOCK_BYTES)
+"""The end of an archive: two blocks of zeros."""
 _LOCAL = b"x"
 _UNWRITABLE = b"xLK\0" + GNU_SPARSE
 _OWNED = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime", b"hdrcharset"})
@@ -38,11 +40,21 @@ def write_tar(entries: Iterable[Entry]) -> Iterator[bytes | memoryview]:
         SizeMismatchError: content longer or shorter than its entry's size; the bytes yielded so far are unusable.
     """
     for entry in entries:
-        yield _headers(entry)
-        if entry.size:
-            yield from _sized(entry)
+        yield from write_entry(entry)
+    yield END
+
+
+def write_entry(entry: Entry) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of one entry, for an archive that is written bit by bit; the caller writes `END`.
+
+    Raises:
+        LayerError, SizeMismatchError: As `write_tar`.
+    """
+    yield _headers(entry)
+    if entry.size:
+        yield from _sized(entry)
+        if entry.size % BLOCK_BYTES:
             yield bytes(-entry.size % BLOCK_BYTES)
-    yield bytes(2 * BLOCK_BYTES)
 
 
 def _sized(entry: Entry) -> Iterator[bytes | memoryview]:

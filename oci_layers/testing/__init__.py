@@ -24,7 +24,7 @@ That is all: `pytest` runs every test of both. A test is a method, and may be ca
 
     >>> TestBlobs().test_a_blob_that_was_not_put_is_missing(MemoryBlobs(), "sha256:" + 64 * "0")
 
-What a store cannot do is said by an attribute of the class, which leaves the tests of it out: `algorithms` and
+What a store cannot do is said by an attribute of the class, which leaves the tests of it out: `algorithms`, `reads` and
 `recovers` of `BlobStoreSuite`, `replaces` of `RepositorySuite`. A method adds tests: `damage` changes a stored blob, so
 that the suite sees it mended, and `reopened` closes a repository that was written, and opens it anew for reading.
 

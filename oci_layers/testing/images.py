@@ -2,6 +2,7 @@
 
 import json
 
+from oci_layers.spec.codec import unstructure
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
@@ -19,17 +20,6 @@ def put(repository: WritableRepository, data: bytes, media_type: str = OCI_MANIF
     return descriptor
 
 
-def _json(descriptor: Descriptor) -> dict[str, object]:
-    found: dict[str, object] = {
-        "mediaType": descriptor.media_type,
-        "digest": str(descriptor.digest),
-        "size": descriptor.size,
-    }
-    if descriptor.platform is not None:
-        found["platform"] = {"architecture": descriptor.platform.architecture, "os": descriptor.platform.os}
-    return found
-
-
 def put_manifest(repository: WritableRepository, note: str) -> Descriptor:
     """Put a manifest, a different one for each note, and what it lists."""
     config = put(repository, b"{}", OCI_EMPTY)
@@ -37,8 +27,8 @@ def put_manifest(repository: WritableRepository, note: str) -> Descriptor:
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "artifactType": "application/vnd.example",
-        "config": _json(config),
-        "layers": [_json(config)],
+        "config": unstructure(config),
+        "layers": [unstructure(config)],
         "annotations": {"note": note},
     }
     return put(repository, json.dumps(document).encode())
@@ -46,7 +36,7 @@ def put_manifest(repository: WritableRepository, note: str) -> Descriptor:
 
 def put_index(repository: WritableRepository, *children: Descriptor) -> Descriptor:
     """Put an index of children, which may be missing."""
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [_json(each) for each in children]}
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unstructure(each) for each in children]}
     return put(repository, json.dumps(document).encode(), OCI_INDEX)
 
 

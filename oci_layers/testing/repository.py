@@ -11,7 +11,7 @@ from oci_layers.blob.store import read_verified
 from oci_layers.errors import BlobMissingError, NameFormatError, ReferenceMissingError
 from oci_layers.spec.annotations import REF_NAME
 from oci_layers.spec.descriptor import Descriptor
-from oci_layers.spec.mediatype import OCI_INDEX
+from oci_layers.spec.mediatype import OCI_INDEX, OCI_LAYER
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import own_name
 from oci_layers.store.repository import Repository, WritableRepository
@@ -352,6 +352,14 @@ class RepositorySuite:
                 repository.tag(name, *descriptors)
             assert caught.value.digest == str(missing.digest)
         self._assert_listed(repository, ("a", image))
+
+    def test_blobs_are_read_as_they_were_put(self, repository: WritableRepository) -> None:
+        contents = [b"", b"a", bytes(511), bytes(512), bytes(513), bytes(range(256)) * 10_000]
+        blobs = [(put(repository, data, OCI_LAYER), data) for data in contents]
+        repository.tag("a", put_manifest(repository, "a"))
+        with self._found(repository) as found:
+            for descriptor, data in blobs:
+                assert read_all(found.blobs.open_blob(descriptor.digest)) == data
 
     def test_a_missing_blob_is_an_error_of_its_own(self, repository: WritableRepository) -> None:
         repository.tag("a", put_manifest(repository, "a"))

@@ -23,6 +23,7 @@ __all__ = [
     "RangeReader",
     "same_content",
     "sha256",
+    "stored_pieces",
 ]
 
 _PIECE = 1 << 18
@@ -119,6 +120,12 @@ class RangeContent:
     size: int
     extents: Extents | None = None
 
+    def is_range_of(self, other: "RangeContent") -> bool:
+        """Tell whether this is the same range of the same source, and so the same bytes."""
+        mine = self.offset, self.size, self.extents
+        theirs = other.offset, other.size, other.extents
+        return self.source is other.source and self.source is not NOWHERE and mine == theirs
+
     def chunks(self) -> Iterator[bytes]:
         """Yield the expanded bytes, read from the source on demand."""
         for run in self.runs():
@@ -166,6 +173,8 @@ def same_content(one: Content, other: Content) -> bool:
         return sha256(one) == sha256(other)
     if isinstance(one, Inline) and isinstance(other, Inline):
         return one.data == other.data
+    if isinstance(one, RangeContent) and isinstance(other, RangeContent) and one.is_range_of(other):
+        return True
     left, right = _runs(one), _runs(other)
     a: bytes | int = b""
     b: bytes | int = b""
@@ -178,6 +187,29 @@ def same_content(one: Content, other: Content) -> bool:
         if _run(a, size) != _run(b, size):
             return False
         a, b = _rest(a, size), _rest(b, size)
+
+
+def stored_pieces(content: Content) -> Iterator[memoryview]:
+    """Yield the bytes that are not in holes, in bounded pieces, read on demand."""
+    if isinstance(content, RangeContent):
+        yield from (memoryview(run) for run in content.runs() if not isinstance(run, int))
+    elif content.extents is None:
+        yield from (memoryview(chunk) for chunk in content.chunks())
+    else:
+        yield from _without_holes(content.chunks(), content.extents)
+
+
+def _without_holes(chunks: Iterator[bytes], extents: Extents) -> Iterator[memoryview]:
+    at, waiting = 0, list(extents[::-1])
+    for chunk in chunks:
+        view, end = memoryview(chunk), at + len(chunk)
+        while waiting and waiting[-1][0] < end:
+            start, length = waiting.pop()
+            stop = min(start + length, end)
+            if stop < start + length:
+                waiting.append((stop, start + length - stop))
+            yield view[start - at : stop - at]
+        at = end
 
 
 def _runs(content: Content) -> Iterator[bytes | int]:

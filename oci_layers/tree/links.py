@@ -23,6 +23,9 @@ class LinkNames:
         self._new: dict[int, _Names] = {}
         self._old: tuple[dict[int, _Names], ...] = ()
 
+    def __bool__(self) -> bool:
+        return bool(self._new or self._old)
+
     def fork(self) -> "LinkNames":
         """Return an equal copy that changes independently; this one must not be changed afterwards."""
         other = LinkNames()

@@ -106,6 +106,11 @@ class FileTree:
             self._links_token = self._token
         self._links.add(inode, target, path)
 
+    @property
+    def has_links(self) -> bool:
+        """Whether any file has, or ever had, several names."""
+        return bool(self._links)
+
     def link_names(self, inode: int) -> tuple[bytes, ...]:
         """Return the resolved names that share the node with this id; empty if it never had several."""
         return tuple(path for path in self._links.names(inode) if self._has_inode(path, inode))

@@ -5,6 +5,7 @@ import pytest
 
 from oci_layers.cli.main import main
 from tests.support.layers import MTIME, Built, char, d, f, fifo, ln, sym, tar, wh
+from tests.support.sharing import store as make_store
 
 BASE = tar(
     d("etc/"),
@@ -69,3 +70,9 @@ def built(tmp_path):
 def image(built):
     """The directory of the image, as text."""
     return built.write()
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A layout of several images."""
+    return make_store(tmp_path / "store")

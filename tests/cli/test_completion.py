@@ -25,7 +25,23 @@ CASES = [
     ("oci-layers unpack archive.tar --policy strict roo", "rootfs/"),
     ("oci-layers images oci:lay", "oci:layout/"),
     ("oci-layers unpack --temporary-directory roo", "rootfs/"),
+    ("oci-layers copy arch", "archive.tar"),
+    ("oci-layers copy archive.tar oci:lay", "oci:layout/"),
+    ("oci-layers copy archive.tar oci:layout --fsync ne", "never"),
+    ("oci-layers tag oci:lay", "oci:layout/"),
+    ("oci-layers diff oci:layout arch", "archive.tar"),
+    ("oci-layers pack roo", "rootfs/"),
+    ("oci-layers pack rootfs --base oci:lay", "oci:layout/"),
+    ("oci-layers pack rootfs --output oci:lay", "oci:layout/"),
+    ("oci-layers squash arch", "archive.tar"),
+    ("oci-layers rebase oci:layout:1 oci:lay", "oci:layout/"),
+    ("oci-layers untag oci:layout:1 oci:lay", "oci:layout/"),
+    ("oci-layers fsck oci:layout --repair arch", "archive.tar"),
+    ("oci-layers du lay", "layout/"),
     ("oci-layers cat archive.tar arch", "arch"),
+    ("oci-layers layers oci-archive:arch", "oci-archive:archive.tar"),
+    ("oci-layers why arch", "archive.tar"),
+    ("oci-layers export archive.tar -o roof", "roof.txt"),
     ("oci-layers explain missing", "missing-parent"),
     ("oci-layers explain DSC-23 missing", "missing-parent"),
 ]
@@ -153,6 +169,7 @@ def test_fish_shows_the_short_help_of_verbs(here, script):
         timeout=60,
     )
     assert done.stdout.splitlines() == [
+        "layers\tshow what each layer did, and what is wasted",
         "lint\tcheck layers for errors and doubtful entries",
         "ls\tlist a directory of the merged file system",
     ]

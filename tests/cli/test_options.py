@@ -7,7 +7,16 @@ import pytest
 from tests.support import docker
 from tests.support.layers import Built, d, f, image, sym, tar
 
-VERBS = {"ls": [], "tree": [], "cat": ["a"], "inspect": [], "unpack": ["DEST"]}
+VERBS = {
+    "ls": [],
+    "tree": [],
+    "cat": ["a"],
+    "inspect": [],
+    "unpack": ["DEST"],
+    "layers": [],
+    "why": ["a"],
+    "export": [],
+}
 LAYER = tar(f("a", "content"))
 REGISTRY = "registries are not read"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from oci_layers.cli.output import counted, human_bytes, path_json, report_json
+from oci_layers.cli.output import columns, counted, human_bytes, path_json, report_json, short_digests
 from oci_layers.report import LayerTime, Report, Skipped
 from tests.support.findings import in_layer
 
@@ -68,3 +68,16 @@ def test_a_report_has_totals_beside_its_items():
         },
         "leftovers": [{"path": "/a\\xff", "path_base64": "L2H/"}],
     }
+
+
+def test_columns_are_as_wide_as_their_widest_cell_and_lines_have_no_blanks_at_the_end():
+    rows = [("NAME", "SIZE", ""), ("a", "10", "note"), ("longer", "1", "")]
+    assert list(columns(rows, {1})) == ["NAME    SIZE\n", "a         10  note\n", "longer     1\n"]
+
+
+def test_digests_are_cut_and_other_numbers_are_not():
+    digest = "0123456789ab" + "c" * 52
+    assert (
+        short_digests(f"sha256:{digest} and sha512:{digest}{digest}") == "sha256:0123456789ab and sha512:0123456789ab"
+    )
+    assert short_digests("sha256:0123456789abcdef") == "sha256:0123456789abcdef"

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from oci_layers.cli.progress import progress
+from oci_layers.progress import Progress
+
 COMMAND = [sys.executable, "-m", "oci_layers", "unpack"]
 
 
@@ -83,3 +86,33 @@ def test_an_error_ends_the_bar_first(built, tmp_path):
     assert (code, out) == (5, b"")
     last = shown.decode().splitlines()[-1]
     assert "oci-layers: error: layer 1" in last
+
+
+def test_many_steps_are_about_a_hundred_lines(capsys):
+    with progress("plain", unit="blob") as show:
+        for number in range(5000):
+            show(Progress(layer=number, layers=5000, done=number, total=5000))
+        show(Progress(layer=4999, layers=5000, done=5000, total=5000))
+    lines = capsys.readouterr().err.splitlines()
+    assert (len(lines), lines[-1]) == (101, "blob 5000 of 5000: 5.0 kB of 5.0 kB done")
+
+
+def test_phases_have_their_names_and_counts(capsys):
+    with progress("plain", unit="blob", phases=("marking", "deleting")) as show:
+        show(Progress(layer=0, layers=2, done=0, total=3))
+        show(Progress(layer=1, layers=2, done=1, total=1))
+    assert capsys.readouterr().err == "marking: 0 of 3 blobs done\ndeleting: 1 of 1 blob done\n"
+
+
+def test_the_images_of_one_command_have_lines_each(capsys):
+    with progress("plain", unit="blob") as show:
+        for total in (4, 2):
+            show(Progress(layer=0, layers=2, done=1, total=total))
+            show(Progress(layer=0, layers=2, done=total, total=total))
+            show(Progress(layer=1, layers=2, done=total, total=total))
+    assert capsys.readouterr().err.splitlines() == [
+        "blob 1 of 2: 1 B of 4 B done",
+        "blob 2 of 2: 4 B of 4 B done",
+        "blob 1 of 2: 1 B of 2 B done",
+        "blob 2 of 2: 2 B of 2 B done",
+    ]

@@ -11,7 +11,9 @@ import oci_layers
 from oci_layers import system
 from oci_layers.disk import DirectoryMirror, IdMap, Owner, scan
 from oci_layers.errors import NameFormatError, UnsafePathError
+from oci_layers.layer import apply, decode
 from oci_layers.report import Report
+from oci_layers.tree import FileTree
 from oci_layers.tree.dump import dump
 from tests.support import blocks
 from tests.support.layers import block, char, d, entry, f, fifo, image, ln, opq, sym, tar, wh
@@ -416,6 +418,20 @@ def test_overlay_attributes_are_kept_off_the_disk_and_reported(dest):
         ("overlay-xattr", b"p", "trusted.overlay.opaque"),
         *(("overlay-xattr", b"a", name.decode()) for name in names[:3]),
     ]
+
+
+@root_only
+def test_overlay_attributes_are_set_in_an_upper_directory(dest):
+    xattrs = {b"trusted.overlay.opaque": b"y", b"user.overlay.opaque": b"y"}
+    tree = merged(tar(d("a/", xattrs=xattrs), char("a/gone", 0, 0, mode=0)))
+    root = os.open(dest, os.O_RDONLY)
+    mirror = DirectoryMirror(root, overlay=True)
+    apply(decode([d("a/", xattrs=xattrs), char("a/gone", 0, 0, mode=0)]), FileTree(), mirror=mirror)
+    mirror.finish(tree)
+    mirror.close()
+    os.close(root)
+    assert skipped(mirror.report) == []
+    assert dump(scan(dest)) == dump(tree)
 
 
 @root_only

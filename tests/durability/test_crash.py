@@ -6,11 +6,14 @@ import signal
 import pytest
 
 from tests.support.faults import CHANGING, calls_of, killed_at
+from tests.support.operations import OPERATIONS, assert_between, assert_opens, content
 from tests.support.process import ended, start
-from tests.support.stores import OPERATIONS, assert_between, assert_opens, content
+
+ROWS = [pytest.param(name, marks=[pytest.mark.slow] if "synced" in name else []) for name in OPERATIONS]
+"""The calls of an image in the other modes are among those of the first."""
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", ROWS)
 def test_a_process_may_be_killed_at_every_system_call(tmp_path, name):
     operation = OPERATIONS[name]
     operation.prepare(tmp_path / "prepared")

@@ -13,8 +13,7 @@ from oci_layers.blob import lock
 from oci_layers.blob.ingest import partial_name
 from oci_layers.errors import DigestMismatchError, LimitError, SizeMismatchError, StoreError
 from oci_layers.store.layout import Layout
-from tests.support.process import USER, as_user
-from tests.support.stores import (
+from tests.support.operations import (
     BLOB,
     DATA,
     NEW,
@@ -28,6 +27,7 @@ from tests.support.stores import (
     leftovers,
     put_image,
 )
+from tests.support.process import USER, as_user
 
 PARTIAL = f"ingest/{partial_name(BLOB.digest).decode()}"
 
@@ -265,3 +265,23 @@ def test_a_digest_with_another_size_stores_nothing(layout, tmp_path, size):
     assert (raised.value.expected, raised.value.actual) == (size, len(DATA))
     assert content(tmp_path) == old
     assert leftovers(tmp_path) == set()
+
+
+def test_a_file_that_another_writes_to_before_it_is_locked_is_continued(tmp_path, monkeypatch):
+    filled(tmp_path)
+    real = system.lock
+
+    def late(fd, **options):
+        monkeypatch.setattr(system, "lock", real)
+        with layout.blobs.ingest(BLOB, resume=True) as other:
+            other.write(DATA[:30])
+        return real(fd, **options)
+
+    with Layout.open(tmp_path) as layout:
+        monkeypatch.setattr(system, "lock", late)
+        with layout.blobs.ingest(BLOB, resume=True) as writer:
+            assert writer.offset == 30
+            writer.write(DATA[30:])
+            writer.commit()
+    assert leftovers(tmp_path) == set()
+    assert_blobs_are_whole(content(tmp_path))

@@ -1,4 +1,4 @@
-"""A tree as the entries of one layer: sorted, complete, and refused where no layer can hold it."""
+"""Changes, and a whole tree, as the entries of one layer; refused where no layer can hold them."""
 
 import io
 import tarfile
@@ -7,9 +7,9 @@ import pytest
 
 from oci_layers import FileTree, lint, read_tar
 from oci_layers.errors import WhiteoutError
-from oci_layers.layer import Add, Link, Opaque, Whiteout, change_entries, tree_entries
-from oci_layers.tar import HARDLINK, write_tar
-from oci_layers.tree import NOWHERE, Fifo, File, Inline, RangeContent
+from oci_layers.layer import Add, Link, Opaque, Whiteout, decode, encode, tree_entries
+from oci_layers.tar import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, SYMLINK, Entry, write_tar
+from oci_layers.tree import NOWHERE, Device, Directory, Fifo, File, Inline, RangeContent, Symlink
 from oci_layers.tree.editor import TreeEditor
 from tests.disk.test_mirror import EVERYTHING
 from tests.support.layers import f, ln, tar
@@ -49,46 +49,82 @@ def test_a_name_that_would_be_a_marker_is_refused():
     assert raised.value.path == b".wh.x"
 
 
-def listed(changes):
-    return [(entry.name, entry.type, entry.mode, entry.mtime_ns) for entry in change_entries(changes)]
-
-
-def test_markers_are_empty_files_of_mode_0_at_the_epoch():
-    assert listed([Whiteout(b"a/b"), Whiteout(b"c"), Opaque(b"a"), Opaque(b"")]) == [
-        (b"a/.wh.b", b"0", 0, 0),
-        (b".wh.c", b"0", 0, 0),
-        (b"a/.wh..wh..opq", b"0", 0, 0),
-        (b".wh..wh..opq", b"0", 0, 0),
+def test_each_change_is_one_entry():
+    changes = [
+        Add(b"", Directory(0o755, 1, 2, 3)),
+        Add(b"d", Directory(0o700, 0, 0, 0, {b"user.k": b"v"})),
+        Opaque(b"d"),
+        Add(b"d/f", File(0o4755, 1, 2, 3, content=Inline(b"text"))),
+        Link(b"d/l", b"d/f"),
+        Link(b"d/m", b"d/l"),
+        Add(b"d/s", Symlink(1, 2, 3, target=b"f")),
+        Add(b"d/b", Device(0o600, 0, 0, 0, kind="block", major=7, minor=1)),
+        Add(b"d/c", Device(0o600, 0, 0, 0, kind="char", major=1, minor=3)),
+        Add(b"d/p", Fifo(0o600, 0, 0, 0)),
+        Whiteout(b"d/gone"),
+        Whiteout(b"gone"),
+        Opaque(b""),
+        Link(b"far", b"below"),
     ]
-
-
-def test_the_content_of_a_change_is_read_once_and_when_its_entry_is():
-    sparse = File(0o600, 0, 0, 0, content=RangeContent(NOWHERE, 0, 10, ((2, 3), (7, 1))))
-    read = []
-
-    def data():
-        read.append("now")
-        yield memoryview(b"abcd")
-
-    [entry] = change_entries([Add(b"f", sparse, data())])
-    assert read == []
-    assert (entry.read(), read) == (b"\0\0abc\0\0d\0\0", ["now"])
-    [entry] = change_entries([Add(b"f", File(0o600, 0, 0, 0, content=Inline(b"held")))])
-    assert (entry.read(), entry.read()) == (b"held", b"held")
-
-
-def test_a_link_has_the_metadata_of_its_file_if_the_changes_have_the_file():
-    file = File(0o640, 5, 6, 7)
-    entries = list(change_entries([Add(b"f", file), Link(b"g", b"f"), Link(b"h", b"g"), Link(b"i", b"lower")]))
-    assert [(e.name, e.linkname, e.mode, e.uid, e.gid, e.mtime_ns) for e in entries[1:]] == [
-        (b"g", b"f", 0o640, 5, 6, 7),
-        (b"h", b"g", 0o640, 5, 6, 7),
-        (b"i", b"lower", 0o644, 0, 0, 0),
+    assert list(encode(changes)) == [
+        Entry(b"./", DIRECTORY, mode=0o755, uid=1, gid=2, mtime_ns=3),
+        Entry(b"d/", DIRECTORY, mode=0o700, xattrs={b"user.k": b"v"}),
+        Entry(b"d/.wh..wh..opq", mode=0),
+        Entry(b"d/f", mode=0o4755, uid=1, gid=2, mtime_ns=3, size=4),
+        Entry(b"d/l", HARDLINK, mode=0o4755, uid=1, gid=2, mtime_ns=3, linkname=b"d/f"),
+        Entry(b"d/m", HARDLINK, mode=0o4755, uid=1, gid=2, mtime_ns=3, linkname=b"d/l"),
+        Entry(b"d/s", SYMLINK, mode=0o777, uid=1, gid=2, mtime_ns=3, linkname=b"f"),
+        Entry(b"d/b", BLOCK, mode=0o600, devmajor=7, devminor=1),
+        Entry(b"d/c", CHARACTER, mode=0o600, devmajor=1, devminor=3),
+        Entry(b"d/p", FIFO, mode=0o600),
+        Entry(b"d/.wh.gone", mode=0),
+        Entry(b".wh.gone", mode=0),
+        Entry(b".wh..wh..opq", mode=0),
+        Entry(b"far", HARDLINK, linkname=b"below"),
     ]
+    assert [entry.read() for entry in encode(changes) if entry.size] == [b"text"]
 
 
-@pytest.mark.parametrize("change", [Add(b"d/.wh.x", Fifo(0, 0, 0, 0)), Link(b".wh.x", b"y"), Whiteout(b".wh.x")])
-def test_a_change_of_a_name_that_no_image_can_have_is_refused(change):
-    with pytest.raises(WhiteoutError) as caught:
-        list(change_entries([change]))
-    assert caught.value.path == change.path
+def test_a_marker_is_the_header_that_containerd_and_umoci_write():
+    raw = b"".join(write_tar(encode([Whiteout(b"gone")])))
+    (entry,) = read_tar(io.BytesIO(raw))
+    assert (entry.name, entry.type, entry.mode, entry.size, entry.mtime_ns) == (b".wh.gone", b"0", 0, 0, 0)
+    assert len(raw) == 3 * 512
+
+
+def test_decoded_entries_are_encoded_again_with_their_contents():
+    raw = tar(*EVERYTHING)
+    again = b"".join(write_tar(encode(decode(read_tar(io.BytesIO(raw)), source=NOWHERE))))
+    assert merged(again) == merged(raw)
+
+
+def test_a_sparse_file_is_written_with_its_zeros():
+    content = RangeContent(NOWHERE, 0, 6, ((1, 2), (4, 1)))
+    node = File(0o644, 0, 0, 0, content=content)
+    (entry,) = encode([Add(b"a", node, iter([memoryview(b"abc")]))])
+    assert (entry.size, entry.stored_size) == (6, 3)
+    assert entry.read() == b"\0ab\0c\0"
+    (again,) = read_tar(io.BytesIO(b"".join(write_tar(encode([Add(b"a", node, iter([memoryview(b"abc")]))])))))
+    assert (again.size, again.stored_size, again.extents) == (6, 6, None)
+
+
+NODE = File(0o644, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (Add(b".wh.x", NODE), "no layer can add or remove a name that begins with '.wh.'"),
+        (Add(b"d/.wh..wh..opq", NODE), "no layer can add or remove a name that begins with '.wh.'"),
+        (Add(b".wh.d/x", NODE), "no layer can add or remove a name that begins with '.wh.'"),
+        (Link(b"d/.wh.x", b"x"), "no layer can add or remove a name that begins with '.wh.'"),
+        (Whiteout(b".wh.x"), "no layer can add or remove a name that begins with '.wh.'"),
+        (Whiteout(b".wh.d/x"), "no layer can add or remove a name that begins with '.wh.'"),
+        (Opaque(b".wh.d"), "no layer can add or remove a name that begins with '.wh.'"),
+        (Whiteout(b""), "no layer can remove the root"),
+    ],
+)
+def test_what_would_be_read_as_something_else_is_refused(change, reason):
+    with pytest.raises(WhiteoutError) as raised:
+        list(encode([change]))
+    assert (raised.value.path, raised.value.reason) == (change.path, reason)

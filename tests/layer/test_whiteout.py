@@ -2,7 +2,7 @@ import pytest
 
 from oci_layers.errors import WhiteoutError
 from oci_layers.layer import Opaque, Whiteout
-from oci_layers.layer.whiteout import aufs_artifact, parse_whiteout
+from oci_layers.layer.whiteout import aufs_artifact, check_name, marker_name, parse_whiteout
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,21 @@ def test_what_aufs_left_at_the_root_means_nothing(name):
 )
 def test_a_whiteout_of_a_marker_hides_what_no_image_can_have(path):
     assert aufs_artifact(path) == "whiteout-of-marker"
+
+
+@pytest.mark.parametrize("marker", [Whiteout(b"a"), Whiteout(b"d/a"), Whiteout(b"d/..a"), Opaque(b""), Opaque(b"d/e")])
+def test_the_name_of_a_marker_is_parsed_back(marker):
+    assert parse_whiteout(marker_name(marker)) == marker
+
+
+@pytest.mark.parametrize("path", [b".wh.", b".wh.a", b"d/.wh.a", b".wh.d/a", b"d/.wh.e/a"])
+def test_a_name_that_is_a_marker_or_in_one_is_refused(path):
+    for check in (check_name, lambda path: marker_name(Whiteout(path)), lambda path: marker_name(Opaque(path))):
+        with pytest.raises(WhiteoutError) as caught:
+            check(path)
+        assert caught.value.path == path
+
+
+@pytest.mark.parametrize("path", [b"", b"a", b"a.wh.b/c", b".whx", b"wh."])
+def test_a_name_that_only_has_these_letters_is_not_refused(path):
+    check_name(path)

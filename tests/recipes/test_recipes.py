@@ -9,7 +9,7 @@ import pytest
 
 import oci_layers as oci
 from oci_layers.tar import read_tar
-from tests.recipes import added_to_base, layer_listing, one_tar, secret_scan, three_paths
+from tests.recipes import added_to_base, layer_listing, new_image, one_tar, secret_scan, three_paths
 from tests.support.layers import f, image, ln, tar, wh
 
 IMAGE = "tests/data/image"
@@ -59,9 +59,30 @@ def test_the_tar_of_an_image_makes_its_tree_and_is_the_same_again(tmp_path):
         assert tree == opened.tree()
 
 
+def test_a_directory_on_a_base_is_an_image_and_is_the_same_again(tmp_path):
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "run").write_text("lit")
+    digests = {new_image.build(IMAGE, str(app), f"oci:{tmp_path}/{name}:app").digest for name in ("one", "two")}
+    with oci.open_image(f"oci:{tmp_path}/two:app") as made, oci.open_image(IMAGE) as base:
+        assert digests == {made.descriptor.digest}
+        assert made.read(["app/run", "etc/motd"])["app/run"] == b"lit"
+        assert [layer.descriptor for layer in made.layers[:-1]] == [layer.descriptor for layer in base.layers]
+        assert (made.config.config.cmd, made.config.config.env) == (("/app/run",), ("PATH=/app:/usr/bin",))
+        told = [(entry.created_by, entry.empty_layer) for entry in made.config.history[-4:]]
+    assert told == [
+        ("COPY . /app", False),
+        ("ENV PATH=/app:/usr/bin", True),
+        ("WORKDIR /app", True),
+        ('CMD ["/app/run"]', True),
+    ]
+    assert oci.check_image(tmp_path / "two").ok
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_is_a_short_program(path, monkeypatch, capsys, tmp_path):
     arguments = {"added_to_base": ["1"], "three_paths": ["etc/motd"], "one_tar": [str(tmp_path / "out.tar")]}
+    arguments["new_image"] = ["tests/recipes", f"oci:{tmp_path}/layout:app"]
     monkeypatch.setattr(sys, "argv", [str(path), IMAGE, *arguments.get(path.stem, [])])
     runpy.run_path(str(path), run_name="__main__")
     assert bool(capsys.readouterr().out) == (path.stem != "secret_scan")

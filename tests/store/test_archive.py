@@ -2,16 +2,20 @@
 
 import bz2
 import contextlib
+import errno
 import gzip
 import lzma
 import os
+import pickle
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 from backports import zstd
 
-from oci_layers import open_image
+from oci_layers import check_image, list_images, open_image
 from oci_layers.errors import BlobMissingError, CompressionError, LimitError, StoreError, TarFormatError
 from oci_layers.limits import Limits
 from oci_layers.spec.digest import Digest
@@ -147,6 +151,130 @@ def test_an_archive_that_is_compressed_as_a_whole_is_inflated_within_limits(tmp_
         assert (raised.value.limit, raised.value.allowed) == (limit, 1_000_000)
 
 
+@contextlib.contextmanager
+def fed(data, *, name=None):
+    """Feed data into a pipe, which gets a name or is the standard input; yield the name of it."""
+    reader, saved = None, None
+    if name is None:
+        reader, writer = os.pipe()
+        saved = os.dup(0)
+        os.dup2(reader, 0)
+        os.close(reader)
+    else:
+        os.mkfifo(name)
+
+    def feed():
+        with contextlib.suppress(BrokenPipeError), open(writer if name is None else name, "wb") as pipe:
+            pipe.write(data)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield name or "-"
+    finally:
+        if saved is not None:
+            os.dup2(saved, 0)
+            os.close(saved)
+        thread.join()
+
+
+def packed(tmp_path, kind):
+    return tar(*(docker.classic(LAYER) if kind == "docker" else layout_entries(image(tmp_path / "layout", LAYER))))
+
+
+@pytest.mark.parametrize("compression", ["", "gz", "zst"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("oci", "{}"),
+        ("oci", "oci-archive:{}"),
+        ("oci", "oci-archive:{}:t"),
+        ("docker", "{}"),
+        ("docker", "docker-archive:{}"),
+        ("docker", "docker-archive:{}:app:1"),
+    ],
+)
+@pytest.mark.parametrize("place", ["-", "/dev/stdin", "/proc/self/fd/0", "pipe"])
+def test_an_archive_is_read_from_a_pipe(tmp_path, compression, kind, name, place):
+    raw = COMPRESS.get(compression, bytes)(packed(tmp_path, kind))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with fed(raw, name=tmp_path / "pipe" if place == "pipe" else None) as pipe:
+        name = name.format(pipe if place == "pipe" else place)
+        with open_image(name, temporary_directory=temporary) as image_:
+            assert ((image_.root / "a").read_text(), image_.name) == ("a", name)
+            assert os.listdir(temporary) == []
+
+
+def test_every_function_on_places_reads_a_pipe(tmp_path):
+    raw = packed(tmp_path, "oci")
+    with fed(raw):
+        assert [each.refs for each in list_images("-")] == [("t",)]
+    with fed(raw):
+        checked = check_image("oci-archive:-")
+        assert (checked.ok, checked.blobs) == (True, 3)
+
+
+def test_standard_input_that_is_a_file_is_read_in_place(tmp_path):
+    file = docker.archive(tmp_path / "a.tar", docker.classic(LAYER))
+    code = (
+        "import oci_layers\n"
+        "with oci_layers.open_image('-', temporary_directory='/nowhere') as image:\n"
+        "    print(image.layers[0].descriptor.size)"
+    )
+    with open(file, "rb") as stdin:
+        ran = subprocess.run([sys.executable, "-c", code], stdin=stdin, capture_output=True, check=True)
+    assert int(ran.stdout) == len(LAYER)
+
+
+def test_a_pipe_is_read_to_its_end_though_the_archive_ends_before_it(tmp_path):
+    """So that the writer, which pads the archive, does not die of a pipe that nobody reads."""
+    left = []
+    with fed(packed(tmp_path, "oci") + bytes(1 << 20)), open_image("-"):
+        left.append(os.read(0, 1))
+    assert left == [b""]
+
+
+@pytest.mark.parametrize("compression", ["", "gz"])
+def test_a_pipe_is_copied_within_limits(compression):
+    with fed(COMPRESS.get(compression, bytes)(tar(f("zeros", bytes(3_000_000))))), pytest.raises(LimitError) as raised:
+        TarArchive("-", limits=Limits(temporary_bytes=2_000_000))
+    assert (raised.value.limit, raised.value.allowed) == ("temporary_bytes", 2_000_000)
+    assert raised.value.__notes__[-1] == "-"
+
+
+@pytest.mark.parametrize(("call", "named"), [("read", "-"), ("write_all", None)])
+def test_a_pipe_that_cannot_be_copied_is_an_error_with_the_place_that_fails(tmp_path, monkeypatch, call, named):
+    def fail(*arguments):
+        raise OSError(errno.EIO, "no")
+
+    raw, before = packed(tmp_path, "oci"), len(os.listdir("/proc/self/fd"))
+    module = "oci_layers.system.temporary" if call == "write_all" else "oci_layers.system"
+    monkeypatch.setattr(f"{module}.{call}", fail)
+    with fed(raw):
+        with pytest.raises(OSError, match="no") as raised:
+            TarArchive("-", temporary_directory=str(tmp_path))
+        os.read(0, 1 << 20)
+    assert (raised.value.errno, raised.value.filename) == (errno.EIO, named or str(tmp_path))
+    assert raised.value.__notes__ == ["archive" if named else "temporary directory"]
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"), [(b"", StoreError), (b"text" * 500, TarFormatError), (gzip.compress(b"x")[:-1], CompressionError)]
+)
+def test_a_pipe_of_something_else_is_refused(raw, error):
+    with fed(raw), pytest.raises(error):
+        open_image("-")
+
+
+def test_an_image_from_a_pipe_cannot_be_pickled_since_it_cannot_be_opened_again(tmp_path):
+    with fed(packed(tmp_path, "oci")), open_image("-") as image_:
+        for each in (image_, image_.root / "a"):
+            with pytest.raises(TypeError, match=r"^(-|layer 0.*): only .* from open_image .* from a pipe$"):
+                pickle.dumps(each)
+
+
 def test_an_archive_that_is_damaged_is_refused(tmp_path):
     whole = tar(f("a", "a" * 2000), f("b"))
     for name, raw, error in (
@@ -235,6 +363,19 @@ def test_an_image_packed_by_a_program_that_makes_members_sparse_is_read(tmp_path
     with open_image(tmp_path / "a.tar") as image_:
         assert (image_.root / "a").read_text() == "a" * 5000
         assert image_.layers[0].descriptor.size == len(layer)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="nothing counts the bytes that are read")
+def test_opening_an_archive_reads_no_contents(tmp_path):
+    file = docker.archive(tmp_path / "a.tar", [f(str(number), bytes(1 << 16)) for number in range(20)])
+
+    def bytes_read():
+        return int(Path("/proc/self/io").read_text().split()[1])
+
+    before = bytes_read()
+    with contextlib.closing(TarArchive(file)) as files:
+        assert found(files, "10") == bytes(1000)
+    assert bytes_read() - before < 20 * 8192
 
 
 def test_an_archive_that_is_closed_while_it_is_read_is_an_error_and_no_other_file(tmp_path):

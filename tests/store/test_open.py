@@ -19,6 +19,8 @@ from oci_layers.errors import (
     UnsupportedError,
 )
 from oci_layers.limits import Limits
+from oci_layers.store.fsck import fsck
+from oci_layers.store.layout import Layout
 from tests.support import docker
 from tests.support.layers import Built, d, f, image, tar
 
@@ -104,11 +106,33 @@ def test_a_file_that_is_nothing_of_all_that_is_called_that(tmp_path):
         assert f"there is no file {file}" in raised.value.reason
 
 
-def test_a_place_that_is_neither_file_nor_directory_is_an_error_of_the_system(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for name in (f"oci-archive:{tmp_path}/pipe", tmp_path / "pipe", f"oci:{tmp_path}/pipe"):
-        with pytest.raises(OSError, match="not a regular file"):
+def test_a_place_that_is_neither_file_nor_directory_nor_pipe_is_an_error_of_the_system():
+    for name in ("oci-archive:/dev/null", "/dev/zero", "oci:/dev/null"):
+        with pytest.raises(OSError, match=r"^.Errno 22. not a regular file and not a pipe"):
             open_image(name)
+
+
+def test_a_pipe_is_no_directory(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError) as raised:
+        open_image(f"oci:{tmp_path}/pipe")
+    expected = f"it is a pipe, not a directory; write oci-archive:{tmp_path}/pipe"
+    assert (raised.value.place, raised.value.reason) == (f"{tmp_path}/pipe", expected)
+
+
+@pytest.mark.parametrize("name", [pathlib.Path("-"), "./-", "oci-archive:./-"])
+def test_a_file_that_is_called_as_standard_input_is_has_other_names(places, monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    os.rename(places["oci-archive"], "-")
+    with open_image(name) as opened:
+        assert (opened.root / "a").read_text() == "a"
+
+
+def test_a_directory_has_any_name(tmp_path, monkeypatch):
+    image(tmp_path / "-", LAYER)
+    monkeypatch.chdir(tmp_path)
+    with open_image("oci:-:t") as opened:
+        assert (opened.root / "a").read_text() == "a"
 
 
 def test_an_artifact_is_opened_and_held_against_no_platform(tmp_path):
@@ -241,3 +265,28 @@ def test_an_error_names_the_file_that_it_is_about(tmp_path, name):
     with pytest.raises(DocumentError) as raised:
         open_image(directory)
     assert raised.value.__notes__ == [name, str(directory)]
+
+
+def test_an_image_is_opened_in_a_repository_that_stays_open(tmp_path):
+    directory = image(tmp_path / "layout", tar(f("a", "a")))
+    with Layout.open(directory) as layout:
+        for ref in (None, "t", str(layout.resolve().digest)):
+            with open_image(layout, ref=ref) as opened:
+                assert (opened.root / "a").read_text() == "a"
+                assert opened.name == ":".join(filter(None, (str(directory), ref)))
+        with pytest.raises(ReferenceMissingError) as raised:
+            open_image(layout, ref="none")
+        assert (raised.value.name, raised.value.known) == ("none", ("t",))
+        with pytest.raises(ReferenceMissingError):
+            open_image(layout, platform="plan9/386")
+
+
+def test_a_blob_that_a_layout_lacks_is_read_from_another_store(tmp_path):
+    directory = image(tmp_path / "layout", tar(f("a", "a")))
+    other = image(tmp_path / "other", tar(f("a", "a")))
+    for file in (tmp_path / "layout/blobs/sha256").iterdir():
+        file.unlink()
+    with Layout.open(other) as fallback, Layout.open(directory, fallback=[fallback.blobs]) as layout:
+        with open_image(layout, ref="t") as opened:
+            assert (opened.root / "a").read_text() == "a"
+        assert fsck(layout).findings == ()

@@ -16,7 +16,9 @@ from oci_layers.errors import (
     ReferenceMissingError,
     SizeMismatchError,
 )
-from oci_layers.store.select import host_platform
+from oci_layers.spec import Descriptor
+from oci_layers.store.repository import named
+from oci_layers.store.select import host_platform, one_image
 from tests.support.layers import Built, digest, f, tar
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -405,3 +407,19 @@ def test_a_manifest_that_says_to_be_an_index_is_refused(layout):
 def test_the_host_is_linux_on_this_processor(monkeypatch, machine):
     monkeypatch.setattr("platform.machine", lambda: machine)
     assert str(host_platform()) == {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "": "linux/amd64"}[machine]
+
+
+def test_the_entries_of_one_image_are_those_of_one_name_each_content_once():
+    one, two = (Descriptor.of(data, media_type=MANIFEST) for data in (b"1", b"2"))
+    a, b = named(one, "a"), named(two, "a")
+    assert one_image([a, b], None) == [a, b]
+    assert one_image([a, named(one, "other")], str(one.digest)) == [a]
+    assert one_image([one], None) == [one]
+
+
+@pytest.mark.parametrize(("refs", "known"), [((), ()), (("a", "b"), ("a", "b"))])
+def test_without_a_name_there_has_to_be_one_image(refs, known):
+    entries = [named(Descriptor.of(b"1", media_type=MANIFEST), ref) for ref in refs]
+    with pytest.raises(ReferenceMissingError) as caught:
+        one_image(entries, None)
+    assert (caught.value.name, caught.value.known) == ("", known)

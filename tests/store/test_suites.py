@@ -8,8 +8,10 @@ from oci_layers.blob.directory import DirectoryBlobs
 from oci_layers.blob.root import OpenDirectory
 from oci_layers.blob.store import MemoryBlobs
 from oci_layers.blob.union import UnionBlobs
+from oci_layers.store.archive_writer import ArchiveWriter
 from oci_layers.store.layout import Layout
 from oci_layers.store.memory import MemoryRepository
+from oci_layers.store.place import open_repository
 from oci_layers.store.union import Union
 from oci_layers.testing import BlobStoreSuite, RepositorySuite
 
@@ -85,4 +87,21 @@ class TestUnionOfLayouts(RepositorySuite):
             yield union
 
 
-# A writer of archives is one class more: its fixture returns the writer, `reopened` closes it and opens the archive.
+class TestBlobsOfAnArchive(BlobStoreSuite):
+    reads = recovers = False
+
+    @pytest.fixture
+    def blobs(self, tmp_path):
+        with contextlib.closing(ArchiveWriter(tmp_path / "archive.tar", fsync="never")) as writer:
+            yield writer.blobs
+
+
+class TestArchive(RepositorySuite):
+    @pytest.fixture
+    def repository(self, tmp_path):
+        with contextlib.closing(ArchiveWriter(tmp_path / "archive.tar", fsync="never")) as writer:
+            yield writer
+
+    def reopened(self, repository):
+        repository.commit()
+        return open_repository(f"oci-archive:{repository.place}")[0]

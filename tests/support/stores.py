@@ -1,246 +1,184 @@
-"""Stores that are written to: images of a few blobs, what a directory holds, and the operations on it as one table.
+"""Blobs, manifests and indexes put into any store by a line each, and what a store on disk looks like.
 
-An operation makes a store (`prepare`), changes it (`run`), and can be run again after an interruption at any point
-(`again`). Tests over the table interrupt it everywhere; a new operation is one more row.
+`manifest(blobs, b"layer", ...)` puts an image and returns its descriptor; `index_of`, `blob` and `document` do so for
+other content. `Recorded` is a repository that records the calls on another.
 """
 
 import contextlib
-import hashlib
 import io
-import json
 import os
-from collections.abc import Callable
+import time
 from pathlib import Path
 
 import attrs
 
-from oci_layers import Descriptor
-from oci_layers.errors import ReferenceMissingError
+from oci_layers.spec.codec import dumps, unstructure
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from oci_layers.spec.platform import Platform
 from oci_layers.store.layout import Layout
 
-CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar"
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+HOUR = 3600.0
+UNKNOWN = "application/vnd.example.thing+json"
+NOT_THERE = Digest.of(b"not there")
 
 
-@attrs.frozen
-class Sample:
-    """An image of two layers: its blobs, by descriptor, the manifest last."""
-
-    blobs: dict[Descriptor, bytes]
-
-    @classmethod
-    def of(cls, name):
-        """Make the image of that name; the lower layer is the same in all."""
-        layers = [b"shared " * 20, f"layer of {name} ".encode() * 20]
-        blobs = {Descriptor.of(data, media_type=LAYER): data for data in layers}
-        config = json.dumps({"architecture": "amd64", "os": "linux", "author": name}).encode()
-        document = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": plain(Descriptor.of(config, media_type=CONFIG)),
-            "layers": [plain(each) for each in blobs],
-        }
-        blobs[Descriptor.of(config, media_type=CONFIG)] = config
-        manifest = json.dumps(document).encode()
-        blobs[Descriptor.of(manifest, media_type=MANIFEST)] = manifest
-        return cls(blobs)
-
-    @property
-    def manifest(self):
-        """The descriptor of the manifest."""
-        return list(self.blobs)[-1]
+def blob(blobs, data, media_type=OCI_LAYER, **fields):
+    """Put bytes, and return their descriptor."""
+    descriptor = attrs.evolve(Descriptor.of(data, media_type=media_type), **fields)
+    blobs.put_blob(io.BytesIO(data), descriptor)
+    return descriptor
 
 
-def plain(descriptor):
-    """Return a descriptor as a document has it."""
-    return {"mediaType": descriptor.media_type, "digest": str(descriptor.digest), "size": descriptor.size}
+def document(blobs, media_type, /, **fields):
+    """Put a JSON object, in which descriptors are values like others."""
+    return blob(blobs, dumps(_plain(fields)), media_type)
 
 
-class Source(io.BytesIO):
-    """A stream that can be continued: it skips bytes."""
-
-    def skip(self, size):
-        """Skip bytes; return how many."""
-        before = self.tell()
-        return self.seek(min(before + size, len(self.getbuffer()))) - before
-
-
-OLD, NEW, OTHER = Sample.of("old"), Sample.of("new"), Sample.of("other")
-DATA = b"a blob that is written in three pieces, and resumed after the first of them"
-BLOB = Descriptor.of(DATA, media_type="text/plain")
-PIECES = DATA[:30], DATA[30:31], DATA[31:]
+def _plain(value):
+    if isinstance(value, Descriptor):
+        return unstructure(value)
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def put_image(layout, image):
-    """Put the blobs of an image."""
-    for descriptor, data in image.blobs.items():
-        layout.blobs.put_blob(io.BytesIO(data), descriptor)
+def config(blobs, platform="linux/amd64", **fields):
+    """Put an image config."""
+    os_name, architecture = platform.split("/")
+    rootfs = {"type": "layers", "diff_ids": []}
+    return document(blobs, OCI_CONFIG, architecture=architecture, os=os_name, rootfs=rootfs, **fields)
 
 
-def filled(directory, *, tags=("old",), images=(OLD, NEW)):
-    """Make a store of images; the first has the names."""
-    with Layout.create(directory, fsync="never") as layout:
-        for image in images:
-            put_image(layout, image)
-        for tag in tags:
-            layout.tag(tag, images[0].manifest)
+def manifest(blobs, *layers, platform="linux/amd64", **fields):
+    """Put an image: layers are bytes, put as well, or descriptors; a `config` that is given is used."""
+    found = [blob(blobs, each) if isinstance(each, bytes) else each for each in layers]
+    fields.setdefault("config", None)
+    fields["config"] = fields["config"] or config(blobs, platform, created="2020-01-01T00:00:00Z")
+    return document(blobs, OCI_MANIFEST, schemaVersion=2, mediaType=OCI_MANIFEST, layers=found, **fields)
 
 
-def interrupted(directory):
-    """Make a store in which a blob was written in part."""
-    filled(directory)
-    with Layout.open(directory, fsync="never") as layout, layout.blobs.ingest(BLOB, resume=True) as writer:
-        writer.write(PIECES[0])
+def index_of(blobs, *entries, **fields):
+    """Put an index."""
+    return document(blobs, OCI_INDEX, schemaVersion=2, mediaType=OCI_INDEX, manifests=entries, **fields)
 
 
-def _create(directory):
-    Layout.create(directory / "above" / "store", exist_ok=True).close()
+def on(platform, descriptor, **annotations):
+    """An entry for a platform; underscores in names of annotations are dots."""
+    annotations = {key.replace("_", "."): value for key, value in annotations.items()}
+    return attrs.evolve(descriptor, platform=Platform.parse(platform), annotations=annotations)
 
 
-def _put(directory):
-    with Layout.open(directory) as layout:
-        layout.blobs.put_blob(io.BytesIO(DATA), BLOB)
+def multi(blobs, *platforms, layer=b"layer for "):
+    """Put an index with an image for each platform; return its descriptor and those of the images."""
+    images = [manifest(blobs, b"base", layer + each.encode(), platform=each) for each in platforms]
+    return index_of(blobs, *(on(each, image) for each, image in zip(platforms, images, strict=True))), images
 
 
-def _ingest(directory):
-    with Layout.open(directory) as layout, layout.blobs.ingest() as writer:
-        for piece in PIECES:
-            writer.write(piece)
-        assert writer.commit(BLOB) == BLOB
-
-
-def _resume(directory):
-    with Layout.open(directory) as layout, layout.blobs.ingest(BLOB, resume=True) as writer:
-        rest = DATA[writer.offset :]
-        writer.write(rest[:10])
-        writer.write(rest[10:])
-        writer.commit()
-
-
-def _resume_source(directory):
-    with Layout.open(directory) as layout:
-        layout.blobs.put_blob(Source(DATA), BLOB)
-
-
-def _reuse(directory):
-    with Layout.open(directory) as layout:
-        for each in OLD.blobs:
-            assert layout.blobs.reuse_blob(each)
-
-
-def _tag(directory):
-    with Layout.open(directory) as layout:
-        layout.tag("new", NEW.manifest)
-
-
-def _retag(directory):
-    with Layout.open(directory) as layout:
-        layout.tag("old", NEW.manifest)
-
-
-def _untag(directory):
-    with Layout.open(directory) as layout:
-        layout.untag("old")
-
-
-def _move(directory):
-    with Layout.open(directory) as layout:
-        layout.move("old", "new")
-
-
-def _image(directory, fsync="always"):
-    with Layout.open(directory, fsync=fsync) as layout, layout.lease():
-        put_image(layout, OTHER)
-        layout.tag("other", OTHER.manifest)
-
-
-@attrs.frozen
-class Operation:
-    """An operation on a store: `least` is the number of system calls that it makes at least."""
-
-    prepare: Callable[[Path], object]
-    run: Callable[[Path], object]
-    least: int
-    again: Callable[[Path], object] = attrs.field(default=attrs.Factory(lambda self: self.run, takes_self=True))
-
-
-def _unless_missing(run):
-    """Repeat an operation that may have been completed, and then finds nothing more."""
-
-    def again(directory):
-        with contextlib.suppress(ReferenceMissingError):
-            run(directory)
-
-    return again
-
-
-OPERATIONS = {
-    "create": Operation(lambda directory: directory.mkdir(), _create, 45),
-    "first put": Operation(lambda directory: Layout.create(directory).close(), _put, 35),
-    "put": Operation(filled, _put, 35),
-    "ingest": Operation(filled, _ingest, 35),
-    "resume": Operation(interrupted, _resume, 40),
-    "resume a source": Operation(interrupted, _resume_source, 40),
-    "reuse": Operation(filled, _reuse, 65),
-    "tag": Operation(filled, _tag, 45),
-    "retag": Operation(filled, _retag, 45),
-    "untag": Operation(lambda directory: filled(directory, tags=("old", "kept")), _untag, 40, _unless_missing(_untag)),
-    "move": Operation(filled, _move, 40, _unless_missing(_move)),
-    "image": Operation(filled, _image, 120),
-    "image, synced at once": Operation(filled, lambda directory: _image(directory, "commit"), 120),
-    "image, not synced": Operation(filled, lambda directory: _image(directory, "never"), 100),
-}
-"""By name. `tests/durability` kills each at every call, and lets every call fail."""
-
-
-def content(directory, *, leftovers=False):
-    """Return {path: bytes} of the files below a directory; those in `ingest` only if asked."""
-    found = {}
-    for top, _, names in os.walk(directory):
-        for name in names:
-            path = os.path.relpath(os.path.join(top, name), directory)
-            if leftovers or "ingest" not in path.split("/"):
-                found[path] = Path(top, name).read_bytes()
+def shared_images(place, count):
+    """Tag images `image-0` and so on, which all have one layer in common; each has one with its neighbour too."""
+    found = []
+    for number in range(count):
+        layers = b"base", b"pair %d" % (number // 2), b"own %d" % number
+        found.append(manifest(place.blobs, *layers, config=config(place.blobs, author=str(number))))
+        place.tag(f"image-{number}", found[-1])
     return found
 
 
-def leftovers(directory):
-    """Return the files in `ingest`."""
-    return content(directory, leftovers=True).keys() - content(directory).keys()
+def signature(blobs, subject, text=b"signed", **fields):
+    """Put a manifest that refers to a subject."""
+    return manifest(blobs, text, subject=subject, artifactType="application/vnd.example.signature", **fields)
 
 
-def store_of(directory, files):
-    """Return the directory of the layout below a directory, which has the files {path: bytes}."""
-    return directory / next(path for path in files if path.endswith("oci-layout")).removesuffix("oci-layout")
+class Recorded:
+    """A `WritableRepository` that records the calls on another: ("put", digest), ("tag", name) and so on."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.place = inner.place
+        self.calls = []
+        self.blobs = self
+
+    def entries(self, ref=None):
+        return self.inner.entries(ref)
+
+    def tag(self, ref, *descriptors):
+        self.calls.append(("tag", ref))
+        self.inner.tag(ref, *descriptors)
+
+    def untag(self, ref):
+        self.calls.append(("untag", ref))
+        self.inner.untag(ref)
+
+    @contextlib.contextmanager
+    def lease(self):
+        self.calls.append(("lease", "begins"))
+        with self.inner.lease():
+            yield
+        self.calls.append(("lease", "ends"))
+
+    def close(self):
+        self.inner.close()
+
+    def open_blob(self, digest):
+        self.calls.append(("open", digest))
+        return self.inner.blobs.open_blob(digest)
+
+    def put_blob(self, stream, descriptor):
+        self.inner.blobs.put_blob(stream, descriptor)
+        self.calls.append(("put", descriptor.digest))
+
+    def has_blob(self, digest):
+        return self.inner.blobs.has_blob(digest)
+
+    def reuse_blob(self, descriptor):
+        found = self.inner.blobs.reuse_blob(descriptor)
+        self.calls.append(("reuse", descriptor.digest) if found else ("lacks", descriptor.digest))
+        return found
+
+    def iter_blobs(self):
+        return self.inner.blobs.iter_blobs()
+
+    def iter_calls(self, *kinds):
+        """Yield what was done in the calls of some kinds, in their order."""
+        return (subject for kind, subject in self.calls if kind in kinds)
 
 
-def assert_blobs_are_whole(files):
-    """Check that each file below `blobs/` has the bytes that its name says; `files` is {path: bytes}."""
-    for path, data in files.items():
-        parts = path.split("/")
-        if "blobs" in parts:
-            assert parts[-3] == "blobs", path
-            assert hashlib.new(parts[-2], data).hexdigest() == parts[-1], path
+def layout(directory, **options):
+    """Make a layout, not synced, for one test; the caller closes it."""
+    return Layout.create(directory, fsync=options.pop("fsync", "never"), **options)
 
 
-def assert_between(files, old, new):
-    """Check a store whose change from `old` to `new` was interrupted; all are {path: bytes} without leftovers.
-
-    Each file is as before or as after, what both have is there, and nothing else is.
-    """
-    assert_blobs_are_whole(files)
-    for path, data in files.items():
-        assert data in (old.get(path), new.get(path)), path
-    assert files.keys() >= old.keys() & new.keys()
-    if any(path.endswith("oci-layout") for path in files):
-        assert any(path.endswith("index.json") for path in files)
+def path_of(directory, digest):
+    """The file of a blob."""
+    return Path(directory) / "blobs" / str(getattr(digest, "digest", digest)).replace(":", "/")
 
 
-def assert_opens(directory):
-    """Check that the layout opens, if its marker is there, and that all entries of its index can be read."""
-    files = content(directory)
-    if any(path.endswith("oci-layout") for path in files):
-        with Layout.open(store_of(directory, files)) as layout:
-            for each in layout.entries():
-                assert layout.blobs.has_blob(each.digest)
+def age(directory, seconds=2 * HOUR, *digests):
+    """Make blobs as old as if they had been stored so long ago: all, and what is in `ingest/`, if none is named."""
+    then = time.time() - seconds
+    files = [path_of(directory, each) for each in digests]
+    for file in files or [*Path(directory).glob("blobs/*/*"), *Path(directory).glob("ingest/*")]:
+        os.utime(file, (then, then), follow_symlinks=False)
+
+
+def look(directory):
+    """Everything in a directory: names, kinds, times, contents; two looks are equal if nothing was written."""
+    found = {}
+    for path in [Path(directory), *sorted(Path(directory).rglob("*"))]:
+        status = path.lstat()
+        data = path.read_bytes() if path.is_file() and not path.is_symlink() else None
+        found[str(path)] = status.st_mode, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, data
+    return found
+
+
+def flipped(data, at=None):
+    """Bytes with one bit wrong, in the middle by default."""
+    at = len(data) // 2 if at is None else at
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def digests(blobs):
+    """The digests of all blobs, as a set."""
+    return set(blobs.iter_blobs())

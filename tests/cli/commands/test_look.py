@@ -7,6 +7,8 @@ import pytest
 
 from oci_layers.cli.output import long_line
 from oci_layers.tree import File
+from tests.store.test_archive import fed
+from tests.support import docker
 from tests.support.layers import MTIME, d, f, ln, opq, tar, wh
 from tests.support.layers import image as make_image
 
@@ -244,3 +246,14 @@ def test_temporary_files_go_where_they_are_told_to(run, image, monkeypatch, tmp_
     ran = run("cat", image, "etc/new", "--temporary-directory", tmp_path / "none")
     assert ran.code == 1
     assert f"{tmp_path}/none" in ran.err
+
+
+@pytest.mark.parametrize("name", ["-", "docker-archive:-", "docker-archive:-:app:1", "/dev/stdin"])
+def test_an_archive_comes_through_standard_input(run, name):
+    with fed(tar(*docker.classic(tar(f("a", "text"))))):
+        ran = run("cat", name, "a")
+    assert (ran.code, ran.out, ran.err) == (0, "text", "")
+    with fed(b"no archive" * 100):
+        ran = run("ls", name)
+    assert (ran.code, ran.out) == (1, "")
+    assert "not a valid tar archive" in ran.err

@@ -1,0 +1,234 @@
+"""An index as a value: images for several platforms, and other content, under one name.
+
+Its entries are descriptors of what is in the target, or images, artifacts and indexes that are written with it, before
+it. An index that was read keeps its unknown fields, and its bytes if nothing changes; what its entries lead to is
+copied where the target lacks it.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import attrs
+
+from oci_layers.blob.store import BlobSource, BlobStore
+from oci_layers.build.documents import put_bytes
+from oci_layers.build.fields import JSONObject, merged, with_field, without_field
+from oci_layers.build.stack import open_shared
+from oci_layers.errors import BlobMissingError, LimitError
+from oci_layers.limits import Limits
+from oci_layers.spec import annotations as keys
+from oci_layers.spec.codec import dumps, unstructure
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.document import Document
+from oci_layers.spec.manifest import Index
+from oci_layers.spec.mediatype import DOCKER_MANIFEST_LIST, OCI_INDEX
+from oci_layers.spec.platform import Platform
+from oci_layers.spec.platform_selection import is_attestation, select
+from oci_layers.spec.strict_json import load_json
+from oci_layers.store.convert import Format
+from oci_layers.store.plan import Plan
+from oci_layers.store.repository import WritableRepository
+
+__all__ = ["NewIndex", "Writable"]
+
+_TYPES: Mapping[Format, str] = {"oci": OCI_INDEX, "docker": DOCKER_MANIFEST_LIST}
+
+
+class Writable(Protocol):
+    """What is written together with an index: a `NewImage`, a `NewArtifact`, another `NewIndex`."""
+
+    @property
+    def platform(self) -> Platform | None:
+        """The platform of its entry."""
+        ...
+
+    def put(self, blobs: BlobStore) -> Descriptor:
+        """Store it and all that it leads to, and return its descriptor."""
+        ...
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Entry:
+    """One entry: an image to write, or a descriptor, perhaps of what is to be copied from `source`."""
+
+    content: Writable | Descriptor
+    node: JSONObject | None = None
+    """Its JSON in the index that was read."""
+    platform: Platform | None = None
+    """Its platform, in place of that of the image."""
+    annotations: Mapping[str, str] = attrs.field(factory=dict)
+    source: BlobSource | None = None
+
+    def stand_in(self) -> Descriptor:
+        """Return a descriptor with the platform and the annotations, for the choice by platform."""
+        found = self.content if isinstance(self.content, Descriptor) else Descriptor.of(b"", media_type="")
+        return attrs.evolve(
+            found,
+            platform=self.platform or self.content.platform,
+            annotations={**found.annotations, **self.annotations},
+        )
+
+    def write(self, blobs: BlobStore, limits: Limits) -> JSONObject:
+        """Store what the entry leads to, and return its JSON."""
+        content = self.content
+        if not isinstance(content, Descriptor):
+            content = content.put(blobs)
+        elif self.source is not None:
+            _copy(content, self.source, blobs, limits)
+        elif not blobs.reuse_blob(content):
+            raise BlobMissingError(str(content.digest))
+        if self.node is not None:
+            return self.node
+        found = {**content.annotations, **self.annotations}
+        return unstructure(attrs.evolve(content, platform=self.platform or content.platform, annotations=found))
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class NewIndex:
+    """An index that can be written: made by `of` or `edit`, and by the methods of another. Never changed."""
+
+    index_json: JSONObject
+    """The index, with the entries of the one that was read."""
+    media_type: str = OCI_INDEX
+    """Its media type."""
+    entries: tuple[_Entry, ...] = ()
+    base: Document[Index] | None = attrs.field(default=None, repr=False)
+    """The document that is written as it is if nothing of it changes."""
+    limits: Limits = attrs.field(factory=Limits, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        *children: Writable | Descriptor,
+        annotations: Mapping[str, str] | None = None,
+        format: Format = "oci",  # noqa: A002  # as in Conversion
+    ) -> "NewIndex":
+        """Return an index.
+
+        Args:
+            children: As for `append`.
+            annotations: Those of the index.
+            format: The family of its media type.
+        """
+        media_type = _TYPES[format]
+        new = cls(index_json={"schemaVersion": 2, "mediaType": media_type, "manifests": []}, media_type=media_type)
+        return new.append(*children).annotate(annotations or {})
+
+    @classmethod
+    def edit(cls, document: Document[Index], blobs: BlobSource, *, limits: Limits | None = None) -> "NewIndex":
+        """Return an index that is equal to one that was read, to be changed.
+
+        Args:
+            document: The index.
+            blobs: Where its entries lead to. An entry that is not there is kept, as an index may list what a store does
+                not have (LAY-07).
+            limits: The limits on documents.
+
+        Raises:
+            DocumentError: The document is malformed.
+        """
+        limits = limits or Limits()
+        media_type = document.descriptor.media_type
+        loaded = load_json(document.raw, media_type=media_type, limits=limits)
+        entries = tuple(
+            _Entry(content=descriptor, node=node, source=blobs)
+            for descriptor, node in zip(document.value.manifests, loaded["manifests"], strict=True)
+        )
+        return cls(index_json=loaded, media_type=media_type, entries=entries, base=document, limits=limits)
+
+    @property
+    def platform(self) -> None:
+        """None: an index is for several platforms."""
+        return
+
+    def append(
+        self,
+        *children: Writable | Descriptor,
+        platform: str | Platform | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> "NewIndex":
+        """Return the index with further entries at its end.
+
+        Args:
+            children: Images, artifacts and indexes to write with it; or descriptors of what is in the target.
+            platform: The platform of the entries; by default that of each image.
+            annotations: Further annotations of the entries.
+        """
+        wanted = Platform.parse(platform) if isinstance(platform, str) else platform
+        new = [_Entry(content=child, platform=wanted, annotations=annotations or {}) for child in children]
+        return attrs.evolve(self, entries=(*self.entries, *new))
+
+    def filter(self, *platforms: str | Platform) -> "NewIndex":
+        """Return the index with the entry that fits best for each of some platforms, and the attestations of these.
+
+        Raises:
+            ReferenceMissingError: There is none for a platform; the error lists those that exist.
+            NameFormatError: A platform is malformed.
+        """
+        stand_ins = [entry.stand_in() for entry in self.entries]
+        wanted = [Platform.parse(each) if isinstance(each, str) else each for each in platforms]
+        chosen = [select(stand_ins, each) for each in wanted]
+        digests = {str(each.digest) for each in chosen}
+        kept = [
+            entry
+            for entry, known in zip(self.entries, stand_ins, strict=True)
+            if any(known is each for each in chosen)
+            or (is_attestation(known) and known.annotations.get(keys.DOCKER_REFERENCE_DIGEST) in digests)
+        ]
+        return attrs.evolve(self, entries=tuple(kept))
+
+    def annotate(self, annotations: Mapping[str, str | None]) -> "NewIndex":
+        """Return the index with annotations of its own, merged by key; the value None removes one."""
+        found = merged(self.index_json.get("annotations"), annotations)
+        index = without_field(self.index_json, "annotations")
+        if found:
+            index = with_field("index", self.index_json, "annotations", found)
+        return attrs.evolve(self, index_json=index)
+
+    def write(self, target: WritableRepository, ref: str | None = None) -> Descriptor:
+        """Write what the entries lead to, then the index, and give it a name; return its descriptor.
+
+        Args:
+            target: The store.
+            ref: The name; None lists the index without one.
+
+        Raises:
+            BlobMissingError: A descriptor is of what the target does not have.
+            OCIError: As the children raise.
+            OSError: The target cannot be written.
+        """
+        with target.lease():
+            descriptor = self.put(target.blobs)
+            target.tag(ref, descriptor)
+        return descriptor
+
+    def put(self, blobs: BlobStore) -> Descriptor:
+        """Store the index and what it leads to without a name, as `write` does; the caller holds a lease."""
+        manifests = [entry.write(blobs, self.limits) for entry in self.entries]
+        index = {**self.index_json, "manifests": manifests}
+        if self.base is not None and index == load_json(self.base.raw, media_type=self.media_type, limits=self.limits):
+            raw, old = self.base.raw, self.base.descriptor
+            new = Descriptor(media_type=self.media_type, digest=old.digest, size=old.size)
+        else:
+            raw = dumps(index)
+            new = Descriptor.of(raw, media_type=self.media_type)
+        if len(raw) > self.limits.document_bytes:
+            raise LimitError("document_bytes", self.limits.document_bytes, len(raw))
+        put_bytes(blobs, raw, new)
+        return new
+
+
+def _copy(entry: Descriptor, source: BlobSource, blobs: BlobStore, limits: Limits) -> None:
+    """Copy what an entry leads to, children first; an entry that is not in the source need not be."""
+    try:
+        (planned,) = Plan(source, limits, [entry]).roots
+    except BlobMissingError as error:
+        if error.digest != str(entry.digest):
+            raise
+        return
+    for each in planned.walk():
+        descriptor = each.descriptor
+        if each.node is not None:
+            put_bytes(blobs, each.node.raw, descriptor)
+        elif not blobs.reuse_blob(descriptor) and (stream := open_shared(source, descriptor)) is not None:
+            blobs.put_blob(stream, descriptor)
