@@ -28,6 +28,7 @@ What is read, and what is written:
     from any of these to another         oci.copy(NAME, NAME)
     a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
     a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)
+    what was changed in an image         oci.WritableLayer(image): write below `root`, then `commit`
     a new image                          oci.edit(IMAGE) or oci.scratch(PLATFORM), .append(LAYER), .write(LAYOUT, REF)
 
     >>> with tempfile.TemporaryDirectory() as work:
@@ -54,6 +55,7 @@ The engine works without an image, too, on any stream of a tar:
     >>> oci.apply(oci.decode(oci.read_tar(io.BytesIO(raw)), policy=oci.Policy.preset("strict")), tree)
     >>> [change.path for change in oci.diff(oci.FileTree(), tree)]  # and back into a layer: oci.layer.encode
     [b'', b'etc', b'etc/motd']
+    >>> (oci.WritableLayer(tree).root / "etc/motd").touch()  # a file of its own: `tree` stays as it is
 
 Checks return all findings, each with a rule, a severity and a location; `schema_errors` returns problems:
 
@@ -125,6 +127,7 @@ from oci_layers._lazy import lazy
 if TYPE_CHECKING:
     from oci_layers._version import __version__
     from oci_layers.build.begin import edit, scratch
+    from oci_layers.build.container import WritableLayer
     from oci_layers.build.rebase import rebase
     from oci_layers.build.squash import squash
     from oci_layers.disk.owner import Owner
@@ -177,6 +180,7 @@ __all__ = [
     "Progress",
     "Report",
     "Rule",
+    "WritableLayer",
     "__version__",
     "apply",
     "check_image",
@@ -220,6 +224,7 @@ _HOMES = {
     "RULES": "rules",
     "Report": "report",
     "Rule": "report",
+    "WritableLayer": "build.container",
     "__version__": "_version",
     "apply": "layer.apply",
     "check_image": "store.check",

@@ -89,6 +89,11 @@ Paths in an image raise what paths on disk raise, and are a `PathError`, too:
     IsDirectoryError /etc True
     the image has no name for user 0
     tests: the directory is not empty
+    >>> try:
+    ...     oci.WritableLayer(oci.FileTree()).root.mkdir()
+    ... except (errors.PathExistsError, errors.NotPermittedError) as error:
+    ...     print(type(error).__name__, error)
+    PathExistsError /: file exists
 
 A limit can be raised, and metadata that could not be set is counted. `format_error` makes the line that the command
 prints; `locate` completes an error of the system; `escape` and `shortened` make text safe to show:
@@ -114,6 +119,7 @@ from typing import Any
 
 import attrs
 
+from oci_layers._error import OCIError, locate
 from oci_layers._text import escape, one_line, shortened
 
 __all__ = [
@@ -133,9 +139,11 @@ __all__ = [
     "MissingError",
     "NameFormatError",
     "NotDirectoryError",
+    "NotPermittedError",
     "OCIError",
     "OwnerMissingError",
     "PathError",
+    "PathExistsError",
     "PathMissingError",
     "PlaceMissingError",
     "Problem",
@@ -154,16 +162,6 @@ __all__ = [
 
 _LISTED = 5
 """Problems of a document that a message lists."""
-
-
-class OCIError(Exception):
-    """The base class of all errors of this library."""
-
-    def _sentence(self) -> str:
-        return super().__str__()
-
-    def __str__(self) -> str:
-        return one_line(self._sentence())
 
 
 def format_error(error: BaseException) -> str:
@@ -185,21 +183,6 @@ def format_error(error: BaseException) -> str:
         text = ": ".join(filter(None, (type(error).__name__, one_line(str(error)))))
     notes = [one_line(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
     return ": ".join([*dict.fromkeys(notes), text])
-
-
-def locate(error: OSError, path: str | None, role: str) -> None:
-    """Complete an `OSError` with the full path of the file and, as a note, the role of the file.
-
-    An error of this library is left unchanged. Without `path`, the error keeps the path that it has.
-    """
-    if isinstance(error, OCIError):
-        return
-    if path is not None:
-        error.filename = path
-        if error.filename2 is not None:
-            del error.filename2
-    if escape(role) not in getattr(error, "__notes__", ()):
-        error.add_note(escape(role))
 
 
 @attrs.frozen
@@ -411,6 +394,22 @@ class IsDirectoryError(PathError, IsADirectoryError):
 
     reason: str = "is a directory"
     errno: int = errno.EISDIR
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class PathExistsError(PathError, FileExistsError):
+    """A path that exists where a new one is to be made."""
+
+    reason: str = "file exists"
+    errno: int = errno.EEXIST
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class NotPermittedError(PathError, PermissionError):
+    """An operation that no process may do at a path, such as a hard link to a directory."""
+
+    reason: str = "operation not permitted"
+    errno: int = errno.EPERM
 
 
 @attrs.define(eq=False, slots=False, str=False)

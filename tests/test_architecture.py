@@ -14,6 +14,7 @@ RANKS = {
     "_lazy": 0,
     "_version": 0,
     "_text": -2,
+    "_error": -1.5,
     "errors": -1,
     "limits": 0,
     "report": 1.5,

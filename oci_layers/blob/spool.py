@@ -33,19 +33,31 @@ class Spool:
             LimitError: All files together would exceed `temporary_bytes`; nothing was written.
             OSError: The write fails, for example on a full disk; the error names the directory.
         """
-        try:
-            self._take(len(data))
-        except LimitError as error:
-            where = escape(system.temporary_directory(self._directory))
-            error.add_note(f"temporary files in {where} (TMPDIR or temporary_directory names another place)")
-            raise
+        self.take(len(data))
         system.write_temporary(file, data, self._directory)
 
-    def _take(self, size: int) -> None:
+    def write_at(self, file: IO[bytes], data: bytes | memoryview, offset: int) -> None:
+        """Write to a place in a file of this spool; the caller counts the bytes, by `take`.
+
+        Raises:
+            OSError: The write fails, for example on a full disk; the error names the directory.
+        """
+        system.write_temporary(file, data, self._directory, offset=offset)
+
+    def take(self, size: int) -> None:
+        """Count bytes that are to be written.
+
+        Raises:
+            LimitError: All files together would exceed `temporary_bytes`; the bytes are counted even so.
+        """
         with self._lock:
             self._used += size
-            if self._used > self._allowed:
-                raise LimitError("temporary_bytes", self._allowed, self._used)
+            if self._used <= self._allowed:
+                return
+            error = LimitError("temporary_bytes", self._allowed, self._used)
+        where = escape(system.temporary_directory(self._directory))
+        error.add_note(f"temporary files in {where} (TMPDIR or temporary_directory names another place)")
+        raise error
 
     def give_back(self, size: int) -> None:
         """Subtract the bytes of a closed file from the count."""

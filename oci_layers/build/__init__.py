@@ -1,12 +1,13 @@
-"""New layers and images: files on disk, trees, changes and tars into blobs, the same bytes every time.
+r"""New layers and images: files on disk, trees, changes and tars into blobs, the same bytes every time.
 
 `layer` has layers as values, `options` what they are made to be, `ignore` the patterns of `.dockerignore`; `directory`
 walks a directory, `arrange` changes entries as the options ask, and `output` hashes, compresses and stores them in one
-pass.
+pass. `container` is the writable layer of a container, and `box_path` the paths in it; below them, `file_system` has
+names, `attributes` what files have besides names, `contents`, `open_file` and `file_data` their bytes.
 
 A layer is described first. Its source is read when it is written, and nothing of it is held in memory:
 
-    >>> import pathlib, tempfile
+    >>> import io, pathlib, tempfile
     >>> import oci_layers as oci
     >>> from oci_layers import build
     >>> from oci_layers.blob import MemoryBlobs
@@ -130,10 +131,37 @@ returns a new one; nothing is written before `write`, and what the target has is
     >>> for each in (base, image, flat, stripped):
     ...     each.close()
     >>> work.cleanup()
+
+The files of an image can be changed as in a container that runs, in memory. What `commit` returns is a layer like any
+other; what is not committed is gone at the end, and the image never changes:
+
+    >>> image = oci.open_image("tests/data/image")
+    >>> with build.WritableLayer(image, clock=lambda: 1_700_000_000 * 10**9) as box:
+    ...     motd: build.BoxPath = box.root / "etc/motd"
+    ...     with motd.open("a") as file:
+    ...         file.write("Mind the rocks.\n")
+    ...     (box.root / "etc/issue").hardlink_to(motd)
+    ...     (box.root / "var/cache").rmtree()
+    ...     (box.root / "srv/www").mkdir(parents=True)
+    ...     changed = box.commit()
+    16
+    >>> for entry in oci.read_tar(io.BytesIO(b"".join(changed.iter_tar()))):
+    ...     print(entry.name.decode(), entry.size)
+    ./ 0
+    etc/ 0
+    etc/issue 53
+    etc/motd 0
+    srv/ 0
+    srv/www/ 0
+    var/ 0
+    var/.wh.cache 0
+    >>> image.close()
 """
 
 from oci_layers.build.artifact import ArtifactFile, NewArtifact
 from oci_layers.build.begin import edit, scratch
+from oci_layers.build.box_path import BoxPath
+from oci_layers.build.container import WritableLayer
 from oci_layers.build.ignore import Ignore
 from oci_layers.build.image import NewImage
 from oci_layers.build.index import NewIndex
@@ -145,6 +173,7 @@ from oci_layers.build.strip import strip_paths
 
 __all__ = [
     "ArtifactFile",
+    "BoxPath",
     "BuiltLayer",
     "Codec",
     "Ignore",
@@ -153,6 +182,7 @@ __all__ = [
     "NewImage",
     "NewIndex",
     "NewLayer",
+    "WritableLayer",
     "drop_layer",
     "edit",
     "is_portable_xattr",

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from oci_layers.build.ignore import selected
-from oci_layers.build.options import IdRule, LayerOptions
+from oci_layers.build.options import IdRule, LayerOptions, is_portable_xattr
 from oci_layers.errors import LayerError, LinkError, NotDirectoryError
 from oci_layers.layer.decode import MAX_OWNER
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
@@ -134,7 +134,7 @@ class _Arranger:
 
     def kept(self, xattrs: Mapping[bytes, bytes], path: bytes) -> dict[bytes, bytes]:
         """Return the extended attributes that are kept; report the others."""
-        keep = self.options.keep_xattr
+        keep = self.options.keep_xattr or is_portable_xattr
         kept = {name: xattrs[name] for name in sorted(xattrs) if keep(name)}
         for name in xattrs:
             if name not in kept:

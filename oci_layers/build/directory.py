@@ -30,7 +30,7 @@ from oci_layers.tree.path import check_limits, join
 
 __all__ = ["directory_entries"]
 
-_PIECE = 1 << 20
+_PIECE = 1 << 17  # Small enough to be copied while it is in the cache of the processor.
 _ROLE = "directory of the new layer"
 _TYPES = {
     stat.S_IFREG: REGULAR,

@@ -61,7 +61,7 @@ class BuiltLayer:
 
 @attrs.frozen(eq=False)
 class NewLayer:
-    """A layer that can be written. Nothing is read before, and what is read then is what it holds.
+    """A layer that can be written. Nothing is read before, so `write` and `iter_tar` raise errors of the source.
 
     The same files and options give the same uncompressed tar, and so the same `diff_id`, on every machine: nothing else
     has an effect, neither the order in which a directory lists its names nor umask, time zone or locale. The digest of
@@ -84,7 +84,7 @@ class NewLayer:
             options: How files become entries.
             limits: The limits on paths.
 
-        Raises (when it is written):
+        Raises:
             WhiteoutError: A name begins with `.wh.`, or a device is one that overlayfs reads as a whiteout.
             SizeMismatchError: A file became shorter while it was read.
             UnsafePathError: A directory was replaced meanwhile.
@@ -105,7 +105,7 @@ class NewLayer:
             tree: Read when the layer is written; its contents, too.
             options: How files become entries.
 
-        Raises (when it is written):
+        Raises:
             WhiteoutError: A name begins with `.wh.`.
         """
         chosen = options or LayerOptions()
@@ -126,7 +126,7 @@ class NewLayer:
             changes: The changes, or a function that returns them. An iterator gives a layer that can be written once.
             options: How files become entries.
 
-        Raises (when it is written):
+        Raises:
             WhiteoutError: A name begins with `.wh.`.
             LinkError: A hard link whose target `options.ignore` leaves out.
             ValueError: The iterator was used before.
@@ -155,7 +155,7 @@ class NewLayer:
                 are, once uncompressed.
             limits: The limits on decompression and on entries.
 
-        Raises (when it is written):
+        Raises:
             LayerError: It is no tar, or has an entry that no layer may have.
             CompressionError: The compressed bytes are damaged.
             LimitError: A limit is exceeded.

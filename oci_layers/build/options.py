@@ -80,8 +80,9 @@ class LayerOptions:
     """Whether times keep their fractions. By default they are cut to seconds, as containerd, Docker and umoci cut them:
     fractions need a second header for each entry, 1 KiB, and file systems differ in what they keep of them. So a file
     that was changed twice within a second looks unchanged to a comparison of sizes and times."""
-    keep_xattr: Callable[[bytes], bool] = is_portable_xattr
-    """Which extended attributes are written; the others are reported."""
+    keep_xattr: Callable[[bytes], bool] | None = None
+    """Which extended attributes are written; the others are reported. By default those for which `is_portable_xattr`
+    is true."""
 
 
 @attrs.frozen(kw_only=True)

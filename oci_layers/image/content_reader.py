@@ -13,9 +13,9 @@ from itertools import accumulate
 from typing import Any
 
 from oci_layers.errors import LimitError
-from oci_layers.tree.content import Content, Inline, RangeContent
+from oci_layers.tree.content import Content, Inline, RangeContent, RangeReader
 
-__all__ = ["ContentReader", "check_size", "is_text"]
+__all__ = ["ContentReader", "check_size", "is_text", "range_reader"]
 
 _PIECE = 1 << 18
 
@@ -52,7 +52,7 @@ class ContentReader(io.RawIOBase):
         self._size = content.size
         self._allowed = allowed
         self._position = 0
-        self._read_at = _ranges(content)
+        self._read_at = range_reader(content)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -114,13 +114,15 @@ class ContentReader(io.RawIOBase):
         return data
 
 
-def _ranges(content: Content) -> Callable[[int, int], bytes]:
+def range_reader(content: Content) -> Callable[[int, int], bytes]:
     """Return a function that takes an offset inside the contents and a size, and reads 1 to `size` bytes there."""
     match content:
         case Inline():
             return lambda offset, size: content.data[offset : offset + size]
         case RangeContent():
             return _Pieces(content).read_at
+        case RangeReader():
+            return content.read_at
         case _:
             return _InOrder(content).read_at
 

@@ -17,7 +17,7 @@ import io
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import PurePosixPath
-from typing import IO, Any, ClassVar, Literal, overload
+from typing import IO, Any, ClassVar, Literal, Self, overload
 
 from oci_layers.errors import (
     IsDirectoryError,
@@ -71,7 +71,7 @@ class ImagePath:
         return b"/" + self._path
 
     def __repr__(self) -> str:
-        return f"ImagePath({str(self)!r})"
+        return f"{type(self).__name__}({str(self)!r})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ImagePath):
@@ -86,13 +86,16 @@ class ImagePath:
     def __hash__(self) -> int:
         return hash((id(self._tree), self._path))
 
-    def _at(self, path: bytes) -> "ImagePath":
-        made = ImagePath.__new__(ImagePath)
+    def _at(self, path: bytes) -> Self:
+        made = type(self).__new__(type(self))
         made._tree, made._path = self._tree, path  # noqa: SLF001  # one of its own
         return made
 
+    def _clean(self, path: bytes) -> Self:
+        return self._at(clean(path, clamp=True, limits=self._tree.limits))
+
     def _other(self, path: AnyPath) -> "ImagePath":
-        return path if isinstance(path, ImagePath) else ImagePath(self._tree, path)
+        return path if isinstance(path, ImagePath) else self._clean(to_bytes(path))
 
     @property
     def name(self) -> str:
@@ -117,12 +120,12 @@ class ImagePath:
         return self.name.removesuffix(self.suffix)
 
     @property
-    def parent(self) -> "ImagePath":
+    def parent(self) -> Self:
         """The path without its last component; the root's parent is the root."""
         return self._at(parent_and_name(self._path)[0])
 
     @property
-    def parents(self) -> tuple["ImagePath", ...]:
+    def parents(self) -> tuple[Self, ...]:
         """The parent, its parent, and so on up to the root; none for the root."""
         found = []
         path = self._path
@@ -139,18 +142,18 @@ class ImagePath:
     def _names(self) -> list[str]:
         return _text(self._path).split("/") if self._path else []
 
-    def joinpath(self, *descendants: AnyPath) -> "ImagePath":
+    def joinpath(self, *descendants: AnyPath) -> Self:
         """Return this path with other components appended; an absolute path starts from the root."""
         path = self._path
         for each in descendants:
             below = to_bytes(each)
             path = below if below.startswith(b"/") else path + b"/" + below
-        return ImagePath(self._tree, path)
+        return self._clean(path)
 
-    def __truediv__(self, child: AnyPath) -> "ImagePath":
+    def __truediv__(self, child: AnyPath) -> Self:
         return self.joinpath(child)
 
-    def with_name(self, name: bytes | str) -> "ImagePath":
+    def with_name(self, name: bytes | str) -> Self:
         """Return the path with another last component.
 
         Raises:
@@ -161,15 +164,15 @@ class ImagePath:
         given = to_bytes(name)
         if b"/" in given or given in {b"", b".", b".."}:
             raise ValueError(f"{escape(given)!r} is not the name of a file")
-        return ImagePath(self._tree, join(parent_and_name(self._path)[0], given))
+        return self._clean(join(parent_and_name(self._path)[0], given))
 
-    def with_stem(self, stem: str) -> "ImagePath":
+    def with_stem(self, stem: str) -> Self:
         """Return the path with another last component and the same suffix; raises ValueError as `with_name`."""
         if self.suffix and not stem:
             raise ValueError(f"{escape(bytes(self))} has a suffix, which cannot be all of a name")
         return self.with_name(stem + self.suffix)
 
-    def with_suffix(self, suffix: str) -> "ImagePath":
+    def with_suffix(self, suffix: str) -> Self:
         """Return the path with another suffix, or without one if `suffix` is empty.
 
         Raises:
@@ -354,7 +357,7 @@ class ImagePath:
             raise PathError(bytes(self), "not a symbolic link")
         return node.target
 
-    def resolve(self, strict: bool = False) -> "ImagePath":
+    def resolve(self, strict: bool = False) -> Self:
         """Return the path with all links followed, as far as it exists.
 
         Raises:
@@ -365,7 +368,7 @@ class ImagePath:
             found.require(bytes(self))
         return self._at(found.path)
 
-    def iterdir(self) -> Iterator["ImagePath"]:
+    def iterdir(self) -> Iterator[Self]:
         """Return an iterator over the children of this directory, in the order of the bytes of their names.
 
         Raises:
@@ -376,7 +379,7 @@ class ImagePath:
             raise NotDirectoryError(bytes(self))
         return (self._at(join(self._path, name)) for name in sorted(node.children))
 
-    def walk(self) -> Iterator["ImagePath"]:
+    def walk(self) -> Iterator[Self]:
         """Return an iterator over this path and all paths below it, parents first; links are not followed.
 
         Raises:
@@ -385,7 +388,7 @@ class ImagePath:
         self._required(follow=False)
         return (self._at(path) for path, _ in self._tree.walk(self._path))
 
-    def glob(self, pattern: AnyPath) -> Iterator["ImagePath"]:
+    def glob(self, pattern: AnyPath) -> Iterator[Self]:
         """Return an iterator over the paths below this one that match a pattern; none if this is not a directory.
 
         A directory precedes its children, and children are in the order of the bytes of their names. Wildcards match a
@@ -398,7 +401,7 @@ class ImagePath:
         """
         return map(self._at, Pattern.parse(pattern).glob(self._tree, self._path))
 
-    def rglob(self, pattern: AnyPath) -> Iterator["ImagePath"]:
+    def rglob(self, pattern: AnyPath) -> Iterator[Self]:
         """Return the same as `glob` for the pattern with `**/` before it."""
         return map(self._at, Pattern.parse(pattern).recursive().glob(self._tree, self._path))
 

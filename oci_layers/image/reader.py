@@ -97,7 +97,7 @@ class LayerReader:
         Raises:
             UnsupportedError: The media type is not that of a layer.
         """
-        return self._compression() is not None
+        return bool(self._compression())
 
     def open_in_place(self) -> VerifiedSection | None:
         """Open the verified bytes of an uncompressed layer where they are; return None if they must be copied.

@@ -7,7 +7,7 @@ changes between two trees, `encode` turns changes into entries, and `overlay` ha
 Two layers: the upper one removes a file of the lower one, and gives another of its files a second name:
 
     >>> from oci_layers.layer import Add, Change, Link, Opaque, Policy, Whiteout, apply, decode, tree_entries
-    >>> from oci_layers.layer import diff, encode, from_upper, to_upper
+    >>> from oci_layers.layer import Difference, diff, differences, encode, from_upper, to_upper
     >>> from oci_layers.tar import DIRECTORY, HARDLINK, Entry
     >>> from oci_layers.tree import FileTree
     >>> lower = [Entry(b"etc/", DIRECTORY, mode=0o755), Entry(b"etc/motd"), Entry(b"log/1888"), Entry(b"log/1889")]
@@ -68,6 +68,14 @@ change is among them, and no name is both removed and made:
     >>> again == edited, list(diff(again, edited))
     (True, [])
 
+`differences` is for people: each name that is added, changed or removed, and in what:
+
+    >>> [(each.kind, each.path) for each in differences(tree, edited)]
+    [('removed', b'log/1888'), ('added', b'log/1890')]
+    >>> shown: list[Difference] = list(differences(FileTree(), tree))
+    >>> shown[0].path, shown[0].new
+    (b'etc', Directory(mode=493, ...))
+
 The kernel's form of a layer is the upper directory of an overlay mount. `disk.scan` reads one, and a
 `disk.DirectoryMirror` with `overlay=True` writes one:
 
@@ -83,6 +91,7 @@ from oci_layers.layer.apply import apply
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.decode import decode
 from oci_layers.layer.diff import diff
+from oci_layers.layer.difference import Difference, differences
 from oci_layers.layer.encode import encode, tree_entries
 from oci_layers.layer.overlay import from_upper, to_upper
 from oci_layers.layer.policy import Policy
@@ -90,6 +99,7 @@ from oci_layers.layer.policy import Policy
 __all__ = [
     "Add",
     "Change",
+    "Difference",
     "Link",
     "Opaque",
     "Policy",
@@ -97,6 +107,7 @@ __all__ = [
     "apply",
     "decode",
     "diff",
+    "differences",
     "encode",
     "from_upper",
     "to_upper",

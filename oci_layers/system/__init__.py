@@ -92,6 +92,8 @@ Paths that a user names, temporary files, and the process:
     (True, False)
     >>> system.cpu_count() > 0, system.open_file_limit() > 3, (system.source_date_epoch() or 0) >= 0
     (True, True, True)
+    >>> system.clock_ns() > 10**18
+    True
     >>> work.cleanup()
 """
 
@@ -152,13 +154,14 @@ from oci_layers.system.files import (
     write_at,
 )
 from oci_layers.system.mounts import mount_points
-from oci_layers.system.process import cpu_count, effective_ids, open_file_limit, source_date_epoch
+from oci_layers.system.process import clock_ns, cpu_count, effective_ids, open_file_limit, source_date_epoch
 from oci_layers.system.temporary import temporary_directory, temporary_file, write_temporary
 
 __all__ = [
     "HAS_HANDLES",
     "HAS_PROC",
     "chmod",
+    "clock_ns",
     "close",
     "cpu_count",
     "data_extents",

@@ -1,10 +1,16 @@
 """What this process is and may have: its user, its processors, its open files."""
 
 import os
+import time
 
 from oci_layers.errors import NameFormatError
 
-__all__ = ["cpu_count", "effective_ids", "open_file_limit", "source_date_epoch"]
+__all__ = ["clock_ns", "cpu_count", "effective_ids", "open_file_limit", "source_date_epoch"]
+
+
+def clock_ns() -> int:
+    """Return the present time, in nanoseconds since 1970."""
+    return time.time_ns()
 
 
 def effective_ids() -> tuple[int, int]:

@@ -4,7 +4,7 @@ import tempfile
 from typing import IO
 
 from oci_layers.errors import locate
-from oci_layers.system.files import write_all
+from oci_layers.system.files import write_all, write_at
 
 __all__ = ["temporary_directory", "temporary_file", "write_temporary"]
 
@@ -18,10 +18,18 @@ def temporary_file(directory: str | None = None) -> IO[bytes]:
         raise
 
 
-def write_temporary(file: IO[bytes], data: bytes, directory: str | None = None) -> None:
-    """Write all of `data` to a `temporary_file`, which is in `directory`; an error names the directory."""
+def write_temporary(
+    file: IO[bytes], data: bytes | memoryview, directory: str | None = None, *, offset: int | None = None
+) -> None:
+    """Write all of `data` to a `temporary_file`, which is in `directory`; an error names the directory.
+
+    With `offset`, write there, and leave the position of the file as it is.
+    """
     try:
-        write_all(file.fileno(), memoryview(data))
+        if offset is None:
+            write_all(file.fileno(), memoryview(data))
+        else:
+            write_at(file.fileno(), memoryview(data), offset)
     except OSError as error:
         _locate_temporary(error, directory)
         raise

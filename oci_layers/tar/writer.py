@@ -117,8 +117,10 @@ def _records(entry: Entry, *, fits: bool) -> dict[bytes, bytes]:
     seconds, fraction = divmod(entry.mtime_ns, 1_000_000_000)
     if fraction or not 0 <= seconds <= _MOST_11:
         records[b"mtime"] = format_time(entry.mtime_ns)
-    texts = (b"linkpath", entry.linkname, 100), (b"uname", entry.uname, 31), (b"gname", entry.gname, 31)
-    names = {keyword: text for keyword, text, most in texts if len(text) > most or not text.isascii()}
+    names: dict[bytes, bytes] = {}
+    if entry.linkname or entry.uname or entry.gname:
+        texts = (b"linkpath", entry.linkname, 100), (b"uname", entry.uname, 31), (b"gname", entry.gname, 31)
+        names = {keyword: text for keyword, text, most in texts if len(text) > most or not text.isascii()}
     if not fits:
         names[b"path"] = entry.name
     if names and not all(map(_is_utf8, names.values())):

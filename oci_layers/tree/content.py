@@ -6,7 +6,7 @@ layer; `DigestContent` has only size and digest, as a dump does. Anything with s
 
 import hashlib
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import attrs
 
@@ -51,6 +51,7 @@ class Content(Protocol):
         ...
 
 
+@runtime_checkable
 class RangeReader(Protocol):
     """A source of which stored contents are ranges, such as the uncompressed tar of a layer."""
 

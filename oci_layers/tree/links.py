@@ -6,6 +6,7 @@ place. The files are in a few tables, the newest first, each at least twice as l
 is written. Names that the tree no longer has stay in the list: the tree checks which still exist.
 """
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 __all__ = ["LinkNames"]
@@ -49,6 +50,11 @@ class LinkNames:
             names = names[:count]
         names.append(path)
         self._new[inode] = names, count + 1
+
+    def replace(self, inode: int, names: Iterable[bytes]) -> None:
+        """Replace all names of a file."""
+        new = list(names)
+        self._new[inode] = new, len(new)
 
     def names(self, inode: int) -> list[bytes]:
         """Return all names that a file ever had, each once, in the order added; empty for a file with one name."""

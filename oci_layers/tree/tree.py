@@ -101,10 +101,17 @@ class FileTree:
 
     def note_link(self, inode: int, target: bytes, path: bytes) -> None:
         """Record that the node with this id, which has the resolved name `target`, also has the name `path`."""
+        self._writable_links().add(inode, target, path)
+
+    def replace_link_names(self, inode: int, names: Iterable[bytes]) -> None:
+        """Record that the node with this id has exactly these resolved names, after some of them were moved."""
+        self._writable_links().replace(inode, names)
+
+    def _writable_links(self) -> LinkNames:
         if self._links_token is not self._token:
             self._links = self._links.fork()
             self._links_token = self._token
-        self._links.add(inode, target, path)
+        return self._links
 
     @property
     def has_links(self) -> bool:

@@ -1,5 +1,6 @@
 """A blob into plain bytes on one thread and on several: the same bytes, the same errors, and no thread that stays."""
 
+import contextlib
 import random
 import threading
 
@@ -40,6 +41,20 @@ def test_any_number_of_threads_gives_the_same_tree(whole, threads, tmp_path):
         ["a1", *(f"a{number}" for number in range(3, 10)), "b", "c"]
     )
     assert (tmp_path / "out" / "b").read_bytes() == NOISE
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_every_byte_that_the_consumer_gets_is_copied_before(whole, threads):
+    pieces = []
+    with oci_layers.open_image(whole, threads=threads) as opened:
+        for layer, plain in zip(opened.layers, LAYERS, strict=True):
+            pieces.clear()
+            with contextlib.closing(layer.reader.open(copy=pieces.append)) as reader:
+                seen = 0
+                while data := reader.read(100_000):
+                    seen += len(data)
+                    assert sum(map(len, pieces)) == seen
+            assert b"".join(pieces) == plain
 
 
 def blob(built, layer):

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from oci_layers.cli.output import columns, counted, human_bytes, path_json, report_json, short_digests
+from oci_layers import open_image
+from oci_layers.cli.output import columns, counted, human_bytes, made_by, path_json, report_json, short_digests
 from oci_layers.report import LayerTime, Report, Skipped
 from tests.support.findings import in_layer
+from tests.support.layers import Built, f, tar
 
 
 @pytest.mark.parametrize(
@@ -81,3 +83,21 @@ def test_digests_are_cut_and_other_numbers_are_not():
         short_digests(f"sha256:{digest} and sha512:{digest}{digest}") == "sha256:0123456789ab and sha512:0123456789ab"
     )
     assert short_digests("sha256:0123456789abcdef") == "sha256:0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("command", "width", "text"),
+    [
+        ("/bin/sh -c #(nop) ADD file:1 in / ", 40, "ADD file:1 in /"),
+        ("RUN /bin/sh -c make # buildkit", 40, "RUN /bin/sh -c make"),
+        ("RUN a &&\n    b\x1b[2J", 40, "RUN a && b\\x1b[2J"),
+        ("0123456789", 10, "0123456789"),
+        ("0123456789a", 10, "0123456..."),
+        (None, 10, ""),
+    ],
+)
+def test_the_command_that_made_a_layer_is_one_short_line(tmp_path, command, width, text):
+    built = Built.of(tmp_path, tar(f("a")))
+    built.config["history"] = [{} if command is None else {"created_by": command}]
+    with open_image(built.write()) as opened:
+        assert made_by(opened.layers[0], width) == text

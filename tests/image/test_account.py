@@ -1,6 +1,7 @@
 """The account of an image: what each layer did by itself, against a model that walks every tree."""
 
 import tempfile
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -140,6 +141,21 @@ def test_damage_and_limits_raise_as_for_the_tree(tmp_path):
     with open_image(name) as opened, pytest.raises(DigestMismatchError) as damaged:
         opened.account()
     assert damaged.value.expected == digest
+
+
+def test_memory_does_not_grow_with_layers_times_names(tmp_path):
+    base = tar(*(f(f"d/{number}", "x") for number in range(2000)))
+    name = image(tmp_path, base, *(tar(d("d/", mtime_ns=number), f(f"d/{number}", "y")) for number in range(200)))
+    with open_image(name, threads=1) as opened:
+        opened.config_document  # noqa: B018  # read before the measurement
+        tracemalloc.start()
+        try:
+            found = opened.account()
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert [len(each.touched) for each in found.layers] == [2001, *[2] * 200]
+    assert most < 8 << 20
 
 
 # --- The model: one tree, walked as a whole after each layer ----------------------------------------------------------

@@ -1,6 +1,7 @@
 """Contents for whoever asks after the tree was made: read once, checked before the first byte, gone with the image."""
 
 import base64
+import contextlib
 import errno
 import io
 import mmap
@@ -11,6 +12,7 @@ import pytest
 
 from oci_layers import Image, Limits, open_image, system
 from oci_layers.errors import DigestMismatchError, LimitError, StoreError
+from oci_layers.image.content import copied
 from tests.support import docker
 from tests.support.layers import Built, f, image, tar
 from tests.support.trees import merged
@@ -45,6 +47,39 @@ def test_a_layer_is_read_once_for_all_its_contents(tmp_path, compression):
             assert text(trees[0], "b") == b"bb"
             digest = str(opened.layers[0].descriptor.digest)
             assert blobs.opened == [digest]
+
+
+@pytest.mark.parametrize(("compression", "reads"), [("gzip", 1), ("zstd", 1), ("", 2)])
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_compressed_layer_that_is_copied_while_it_is_merged_is_read_once(tmp_path, compression, reads, threads):
+    """An uncompressed one is read again, where it is."""
+    with open_image(image(tmp_path, *LAYERS, compression=compression)) as opened:
+        blobs = CountedBlobs(opened.blobs)
+        with Image(opened.manifest_document, blobs, threads=threads) as counted:
+            digests = [str(layer.descriptor.digest) for layer in counted.layers]
+            blobs.opened.clear()
+            counted.export(io.BytesIO())
+            assert sorted(blobs.opened) == sorted(digests * reads)
+            assert text(counted.tree(), "b") == b"bb"
+            assert sorted(blobs.opened) == sorted(digests * reads)
+
+
+def test_copies_are_kept_if_the_block_ends_and_given_back_if_it_raises(tmp_path):
+    with open_image(image(tmp_path, *LAYERS)) as opened:
+        contents = {layer.index: opened._contents_of(layer) for layer in opened.layers[:1]}
+        with contextlib.suppress(ZeroDivisionError), copied(contents) as copies:
+            copies(0)(b"12")
+            assert copies(1) is None
+            raise ZeroDivisionError
+        assert opened._spool._used == 0
+        with copied(contents) as copies:
+            copies(0)(b"12")
+            copies(0)(b"345")
+        assert (contents[0].read_at(1, 9), opened._spool._used) == (b"2345", 5)
+        with copied(contents) as copies:
+            copies(0)(b"67")
+        assert (contents[0].read_at(0, 9), opened._spool._used) == (b"12345", 5)
+        contents[0].close()
 
 
 @pytest.mark.parametrize("compression", ["", "gzip"])

@@ -100,6 +100,22 @@ def test_a_tree_is_of_its_policy(tmp_path):
             assert opened.tree(policy=policy) == merged(*layers, policy=policy)
 
 
+def test_two_images_merge_the_layers_that_both_have_once(tmp_path):
+    lower, upper = tar(f("a", "1"), d("d/"), f("d/x", "x")), tar(f("b", "2"))
+    with (
+        open_image(image(tmp_path / "one", lower, upper)) as one,
+        open_image(image(tmp_path / "two", lower, tar(f("a", "other")))) as two,
+    ):
+        blob = two.layers[0].descriptor.digest
+        (tmp_path / "two" / "blobs" / blob.algorithm / blob.encoded).unlink()
+        assert two.share_tree(one) == 1
+        old, new = one.tree(), two.tree()
+        assert new.require("d") is old.require("d")
+        assert b"".join(new.require("d/x").content.chunks()) == b"x"
+        assert [path.decode() for path, node in old.walk() if new.at(path) is not node and path] == ["a", "b"]
+        assert two.tree(1) == one.tree(1)
+
+
 def test_nodes_know_the_layer_that_they_come_from(tmp_path):
     with open_image(image(tmp_path, *LAYERS)) as opened:
         found = {path: node.layer for path, node in opened.tree().walk()}

@@ -17,6 +17,16 @@ def test_a_file_has_the_names_that_it_got_each_once_and_in_order():
     assert links.names(3) == []
 
 
+def test_all_names_of_a_file_can_be_replaced_in_one_of_two_forks():
+    links = LinkNames()
+    links.add(1, b"a", b"b")
+    fork = links.fork()
+    fork.replace(1, [b"c", b"b"])
+    fork.add(1, b"c", b"d")
+    assert links.names(1) == [b"a", b"b"]
+    assert fork.names(1) == [b"c", b"b", b"d"]
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 4), st.sampled_from([b"a", b"b", b"c"])), max_size=60))
 def test_forks_are_as_copies_would_be(steps):
     forks, copies = [LinkNames()], [{}]

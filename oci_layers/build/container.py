@@ -1,0 +1,123 @@
+"""The writable layer of a container: the files of an image, copy-on-write, and what was changed as a new layer.
+
+Theory of operation. The merged tree of the image is forked, which takes constant time and shares everything. A
+`FileSystem` changes the fork as Linux changes a file system, and copies the directories that it changes; a `BlockStore`
+holds what is written to files. `diff` then finds the changes in the time that the changed directories take.
+"""
+
+from collections.abc import Callable, Iterator
+from os import PathLike, fspath
+from types import TracebackType
+from typing import Self
+
+from oci_layers import system
+from oci_layers.blob.spool import Spool
+from oci_layers.build.box_path import BoxPath
+from oci_layers.build.contents import Contents
+from oci_layers.build.file_data import BlockStore
+from oci_layers.build.file_system import Creator, FileSystem
+from oci_layers.build.layer import NewLayer
+from oci_layers.build.options import LayerOptions
+from oci_layers.image.image import Image
+from oci_layers.layer.change import Change
+from oci_layers.layer.diff import diff
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["WritableLayer"]
+
+_MEMORY = 32 << 20
+
+
+class WritableLayer:
+    """The files of an image, to be changed as in a container that runs; the image stays as it is. A context manager.
+
+    Any number of them may be over one image, and none sees what another does. One thread uses each. What is not
+    committed is gone when it is left. Memory: what is written, up to `memory_bytes`, and the changed directories; what
+    is written beyond that is in a temporary file without a name. The image is read when contents are, so it is closed
+    after the layer.
+    """
+
+    def __init__(
+        self,
+        source: Image | FileTree,
+        *,
+        uid: int = 0,
+        gid: int = 0,
+        umask: int = 0o022,
+        clock: Callable[[], int] | None = None,
+        memory_bytes: int = _MEMORY,
+        temporary_directory: str | PathLike[str] | None = None,
+    ) -> None:
+        """Begin with the files of an image; those of a tree are not read before they are needed.
+
+        Args:
+            source: The image, which is merged; or the tree, which does not change.
+            uid: The owner of new files. Nothing is forbidden to any owner.
+            gid: The group of new files, except in directories that hand on their own group.
+            umask: The permissions that new files and directories do not get.
+            clock: Returns the time of each change, in nanoseconds since 1970; the time of the system by default. Layers
+                have whole seconds, and none after `SOURCE_DATE_EPOCH`, unless `LayerOptions` say otherwise.
+            memory_bytes: The most bytes of contents that are held in memory.
+            temporary_directory: The directory of the temporary file, which has at most `Limits.temporary_bytes`; the
+                system's default if None.
+
+        Raises:
+            OCIError: A layer of the image is missing, damaged or refused.
+        """
+        if isinstance(source, Image):
+            self._lower, number = source.tree(), len(source.layers)
+        else:
+            self._lower, number = source.fork(), 0
+        tree = self._lower.fork()
+        directory = None if temporary_directory is None else fspath(temporary_directory)
+        self._blocks = BlockStore(memory_bytes, Spool(directory, tree.limits.temporary_bytes))
+        creator = Creator(clock=clock or system.clock_ns, uid=uid, gid=gid, umask=umask)
+        self._files = FileSystem(tree, creator, number)
+        self._root = BoxPath.root_of(Contents(self._files, self._blocks))
+        self._is_committed = False
+
+    @property
+    def root(self) -> BoxPath:
+        """The root directory, as a path: `(box.root / "etc/motd").write_text("...")`."""
+        return self._root
+
+    @property
+    def tree(self) -> FileTree:
+        """The files as they are now, in constant time; what happens later does not change them.
+
+        Contents can be read until the layer is left, or for longer after `commit`.
+        """
+        self._files.check_open()
+        return self._files.tree.fork()
+
+    def changes(self) -> Iterator[Change]:
+        """Yield what is different from the image now, as `diff` does. Later changes make no difference."""
+        return diff(self._lower, self.tree)
+
+    def commit(self, *, options: LayerOptions | None = None) -> NewLayer:
+        """Return the changes up to now as a layer, which can be written at any time while the image is open.
+
+        Nothing is read or compared before it is written. The layer goes on to be changed, and may be committed again:
+        each commit has all changes to the image. The contents live as long as the layers that need them.
+
+        Args:
+            options: How files become entries. By default times have whole seconds; the other attributes of the layer,
+                applied to the image, are those that the files have here.
+        """
+        tree, lower = self.tree, self._lower
+        self._is_committed = True
+        return NewLayer.from_changes(lambda: diff(lower, tree), options=options)
+
+    def close(self) -> None:
+        """Leave the layer: what was not committed is gone. Idempotent."""
+        self._files.close()
+        if not self._is_committed:
+            self._blocks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,46 @@
+"""Options for what is made; the tests of the commands have the reports."""
+
+import argparse
+import datetime as dt
+
+import pytest
+
+from oci_layers.build import Codec
+from oci_layers.cli.building import codec_of, created_of, output_arguments
+from oci_layers.errors import NameFormatError
+
+
+def parsed(*arguments):
+    """The options of a command line."""
+    parser = argparse.ArgumentParser()
+    output_arguments(parser)
+    return parser.parse_args(["-o", "x", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "codec"),
+    [
+        ([], Codec()),
+        (["--compression", "none"], Codec(compression="")),
+        (["--compression", "zstd", "--level", "22"], Codec(compression="zstd", level=22)),
+        (["--level", "0"], Codec(level=0)),
+    ],
+)
+def test_the_compression_of_new_layers(arguments, codec):
+    assert codec_of(parsed(*arguments)) == codec
+
+
+@pytest.mark.parametrize(("compression", "level"), [("gzip", "10"), ("gzip", "-1"), ("zstd", "0"), ("none", "0")])
+def test_a_level_that_is_none_is_refused(compression, level):
+    with pytest.raises(NameFormatError) as raised:
+        codec_of(parsed("--compression", compression, f"--level={level}"))
+    assert (raised.value.what, raised.value.text) == ("level of compression", level)
+
+
+def test_the_time_is_none_or_that_which_is_given_or_now():
+    assert created_of(parsed()) is None
+    assert created_of(parsed("--created", "5")) == 5
+    assert created_of(parsed("--created", "2024-01-31T12:00:00Z")) == "2024-01-31T12:00:00Z"
+    now = created_of(parsed("--created", "now"))
+    assert abs(dt.datetime.now(dt.UTC) - now) < dt.timedelta(minutes=1)
+    assert now.microsecond == 0

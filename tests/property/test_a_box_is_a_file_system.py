@@ -1,0 +1,309 @@
+"""Law: a writable layer does what a real directory does, and what it commits makes the same of what was below.
+
+Every step is done in both, with the same result or errno; then names, contents, attributes and links are the same, and
+the same times have changed. The files are those of root, and those of an ordinary user.
+"""
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from oci_layers.build.container import WritableLayer
+from oci_layers.disk import scan
+from oci_layers.layer import apply, diff
+from oci_layers.tree import dump
+from tests.support.process import USER
+
+THEN = 1_000_000_000 * 10**9
+NOW = 1_700_000_000 * 10**9
+MEMORY = 1 << 17
+"""The bytes that the box holds in memory: less than is written."""
+
+names = st.sampled_from("abcd")
+paths = st.lists(names, min_size=1, max_size=3).map("/".join)
+targets = st.sampled_from(["a", "b", "c/d", "./a", ".", "a/", "d/.", "no", "no/"])
+offsets = st.sampled_from([0, 1, 5, 1000, (1 << 16) - 2, 1 << 16, 150_000, 1 << 18])
+pieces = st.builds(lambda byte, size: byte * size, st.sampled_from([b"x", b"yz"]), offsets)
+modes = st.sampled_from(["rb", "r+b", "wb", "w+b", "ab", "a+b", "xb", "x+b"])
+FILES = Bundle("files")
+
+
+def outcome(work):
+    """What it returns, or the errno with which it fails."""
+    try:
+        return work()
+    except OSError as error:
+        return os.strerror(error.errno)
+
+
+class BoxMachine(RuleBasedStateMachine):
+    uid = gid = 0
+    is_root = True
+
+    def __init__(self):
+        super().__init__()
+        self.place = tempfile.TemporaryDirectory(prefix="oci-layers-test-")
+        self.real = Path(self.place.name).resolve()
+        os.chmod(self.real, 0o755)
+        os.chown(self.real, self.uid, self.gid)
+        self.open = []
+        self.snapshots = []
+
+    @initialize()
+    def begin(self):
+        with self.user():
+            for directory in ("a", "a/b", "c"):
+                (self.real / directory).mkdir()
+            (self.real / "a/a").write_bytes(b"lower" * 40_000)
+            os.link(self.real / "a/a", self.real / "c/a")
+            (self.real / "a/c").write_bytes(b"small")
+            (self.real / "d").symlink_to("a")
+            (self.real / "b").symlink_to("c/no")
+        self.reset()
+        self.lower_place = tempfile.TemporaryDirectory(prefix="oci-layers-test-")
+        self.lower = scan(shutil.copytree(self.real, Path(self.lower_place.name, "x"), symlinks=True))
+        # `copytree` knows no hard links: the tree of the directory itself, with the contents of the copy.
+        for _, node in self.lower.walk():
+            node.uid, node.gid = self.uid, self.gid
+        first = self.lower.at(b"a/a")
+        self.lower.writable_child(self.lower.writable_root(), b"c").children[b"a"] = first
+        self.lower.note_link(first.inode, b"a/a", b"c/a")
+        self.before = dump(self.lower)
+        self.box = WritableLayer(self.lower, clock=lambda: NOW, uid=self.uid, gid=self.gid, memory_bytes=MEMORY)
+        self.root = self.box.root
+
+    @contextlib.contextmanager
+    def user(self):
+        umask = os.umask(0o022)
+        try:
+            if not self.is_root:
+                os.setegid(self.gid)
+                os.seteuid(self.uid)
+            yield
+        finally:
+            if not self.is_root:
+                os.seteuid(0)
+                os.setegid(0)
+            os.umask(umask)
+
+    def reset(self):
+        """Give everything the same old time."""
+        for above, directories, files in os.walk(self.real):
+            for name in [".", *directories, *files]:
+                os.utime(os.path.join(above, name), ns=(THEN, THEN), follow_symlinks=False)
+
+    def both(self, real, ours):
+        """Do a step in both, and compare."""
+        self.reset()
+        for path in self.root.walk():
+            path.utime(THEN, follow_symlinks=False)
+        with self.user():
+            theirs = outcome(real)
+        assert outcome(ours) == theirs
+        touched = {path for path, node in scan(self.real).walk() if node.mtime_ns != THEN}
+        assert {path for path, node in self.box.tree.walk() if node.mtime_ns != THEN} == touched
+        self.reset()
+        for path in self.root.walk():
+            path.utime(THEN, follow_symlinks=False)
+
+    @invariant()
+    def are_alike(self):
+        tree = scan(self.real)
+        assert dump(self.box.tree) == dump(tree)
+        for path, node in tree.walk():
+            if not hasattr(node, "children"):
+                assert (self.root / path).lstat().st_nlink == os.lstat(self.real / os.fsdecode(path)).st_nlink
+
+    def blocks(self, path):
+        """Tell whether opening waits for someone, as a pipe does."""
+        with contextlib.suppress(OSError):
+            return stat.S_ISFIFO(os.stat(self.real / path).st_mode)
+        return False
+
+    @rule(path=paths, mode=st.sampled_from([0o777, 0o750, 0o1777]), parents=st.booleans(), exist_ok=st.booleans())
+    def mkdir(self, path, mode, parents, exist_ok):
+        self.both(
+            lambda: (self.real / path).mkdir(mode, parents, exist_ok),
+            lambda: (self.root / path).mkdir(mode, parents, exist_ok),
+        )
+
+    @rule(path=paths, data=pieces)
+    def write_bytes(self, path, data):
+        if not self.blocks(path):
+            self.both(lambda: (self.real / path).write_bytes(data), lambda: (self.root / path).write_bytes(data))
+
+    @rule(path=paths)
+    def read_bytes(self, path):
+        if not self.blocks(path):
+            self.both((self.real / path).read_bytes, (self.root / path).read_bytes)
+
+    @rule(path=paths, size=offsets)
+    def truncate(self, path, size):
+        # Systems differ on the time of a file whose size stays.
+        if outcome(lambda: os.stat(self.real / path).st_size) != size:
+            self.both(lambda: os.truncate(self.real / path, size), lambda: (self.root / path).truncate(size))
+
+    @rule(path=paths, exist_ok=st.booleans())
+    def touch(self, path, exist_ok):
+        if not self.blocks(path):
+            self.both(
+                lambda: (self.real / path).touch(exist_ok=exist_ok), lambda: (self.root / path).touch(exist_ok=exist_ok)
+            )
+
+    @rule(path=paths, text=targets)
+    def symlink(self, path, text):
+        self.both(lambda: (self.real / path).symlink_to(text), lambda: (self.root / path).symlink_to(text))
+
+    @rule(path=paths, other=paths)
+    def link(self, path, other):
+        self.both(
+            lambda: os.link(self.real / other, self.real / path, follow_symlinks=False),
+            lambda: (self.root / path).hardlink_to(self.root / other),
+        )
+
+    @rule(path=paths)
+    def mkfifo(self, path):
+        self.both(lambda: os.mkfifo(self.real / path), (self.root / path).mkfifo)
+
+    @rule(source=paths, other=paths)
+    def rename(self, source, other):
+        self.both(
+            lambda: os.rename(self.real / source, self.real / other),
+            lambda: (self.root / source).rename(self.root / other) and None,
+        )
+
+    @rule(path=paths, missing_ok=st.booleans())
+    def unlink(self, path, missing_ok):
+        self.both(lambda: (self.real / path).unlink(missing_ok), lambda: (self.root / path).unlink(missing_ok))
+
+    @rule(path=paths)
+    def rmdir(self, path):
+        self.both((self.real / path).rmdir, (self.root / path).rmdir)
+
+    @rule(path=paths)
+    def rmtree(self, path):
+        if not os.path.islink(self.real / path) and not self.blocks(path):
+            self.both(lambda: shutil.rmtree(self.real / path), (self.root / path).rmtree)
+
+    @rule(path=paths, mode=st.sampled_from([0o755, 0o700, 0o1750, 0o2755, 0o6755, 0o4711, 0o2704]))
+    def chmod(self, path, mode):
+        if self.is_root or mode < 0o2000:  # An ordinary user's writes take these bits off.
+            self.both(lambda: (self.real / path).chmod(mode), lambda: (self.root / path).chmod(mode))
+
+    @precondition(lambda self: self.is_root)
+    @rule(path=paths, uid=st.sampled_from([-1, 0, 7]), gid=st.sampled_from([-1, 0, 8]), follow=st.booleans())
+    def chown(self, path, uid, gid, follow):
+        self.both(
+            lambda: os.chown(self.real / path, uid, gid, follow_symlinks=follow),
+            lambda: (self.root / path).chown(uid, gid, follow_symlinks=follow),
+        )
+
+    @rule(path=paths, name=st.sampled_from(["user.a", "user.b"]), value=st.sampled_from([b"", b"1"]))
+    def set_xattr(self, path, name, value):
+        self.both(lambda: os.setxattr(self.real / path, name, value), lambda: (self.root / path).set_xattr(name, value))
+
+    @rule(path=paths, name=st.sampled_from(["user.a", "user.b"]))
+    def remove_xattr(self, path, name):
+        self.both(lambda: os.removexattr(self.real / path, name), lambda: (self.root / path).remove_xattr(name))
+
+    @rule(path=paths, follow=st.booleans())
+    def stat(self, path, follow):
+        def seen(found):
+            size = 0 if stat.S_ISDIR(found.st_mode) else found.st_size
+            return found.st_mode, found.st_uid, found.st_gid, size, found.st_mtime_ns
+
+        self.both(
+            lambda: seen((self.real / path).stat(follow_symlinks=follow)),
+            lambda: seen((self.root / path).stat(follow_symlinks=follow)),
+        )
+
+    @rule(target=FILES, path=paths, mode=modes)
+    def open_file(self, path, mode):
+        if self.blocks(path):
+            return None
+        opened = []
+
+        def keep(path):
+            opened.append(path.open(mode, 0))
+
+        self.both(lambda: keep(self.real / path), lambda: keep(self.root / path))
+        self.open.append(opened)
+        return opened
+
+    def with_file(self, opened, work):
+        if opened:
+            self.both(lambda: work(opened[0]), lambda: work(opened[1]))
+
+    @rule(opened=FILES, data=pieces)
+    def write(self, opened, data):
+        self.with_file(opened, lambda file: (file.writable() and file.write(data), file.tell()))
+
+    @rule(opened=FILES)
+    def read(self, opened):
+        self.with_file(opened, lambda file: (file.readable() and file.read(), file.tell()))
+
+    @rule(opened=FILES, offset=offsets, whence=st.sampled_from([os.SEEK_SET, os.SEEK_CUR, os.SEEK_END]))
+    def seek(self, opened, offset, whence):
+        self.with_file(opened, lambda file: file.seek(offset, whence))
+
+    @rule(opened=FILES, size=offsets)
+    def truncate_file(self, opened, size):
+        if opened and os.fstat(opened[0].fileno()).st_size != size:
+            self.with_file(opened, lambda file: file.writable() and file.truncate(size))
+
+    @rule(opened=consumes(FILES))
+    def close(self, opened):
+        self.with_file(opened, lambda file: file.close())
+
+    @rule()
+    def snapshot(self):
+        tree = self.box.tree
+        self.snapshots.append((tree, dump(tree)))
+
+    def teardown(self):
+        for opened in self.open:
+            for file in opened:
+                file.close()
+        if hasattr(self, "box"):
+            self.check_commit()
+            self.box.close()
+            self.lower_place.cleanup()
+        self.place.cleanup()
+
+    def check_commit(self):
+        for tree, text in self.snapshots:
+            assert dump(tree) == text
+        tree = self.box.tree
+        assert dump(self.lower) == self.before
+        apply(self.box.changes(), self.lower)
+        assert self.lower == tree
+        assert [*diff(self.lower, tree)] == []
+
+
+class UserMachine(BoxMachine):
+    uid = gid = USER
+    is_root = False
+
+
+@pytest.mark.parametrize(
+    "machine", [pytest.param(BoxMachine, marks=pytest.mark.root), pytest.param(UserMachine, marks=pytest.mark.root)]
+)
+def test_a_box_does_what_a_directory_does(machine):
+    run_state_machine_as_test(machine, settings=settings(stateful_step_count=30))
