@@ -1,6 +1,7 @@
 """Open files: one content for all who have a file open, whatever happens to its names, and none for a fork."""
 
 import errno
+import itertools
 
 import pytest
 
@@ -31,14 +32,21 @@ LOWER = """
 """
 
 
-def on(tree, memory=1 << 20):
-    files = FileSystem(tree, Creator(clock=lambda: 7 * 10**9), 3)
+def on(tree, memory=1 << 20, clock=lambda: 7 * 10**9):
+    files = FileSystem(tree, Creator(clock=clock), 3)
     return Contents(files, BlockStore(memory, Spool(None, 1 << 30)))
 
 
 @pytest.fixture
 def contents():
     return on(parse(LOWER))
+
+
+@pytest.fixture
+def ticking():
+    """On a clock that never shows the same time, so that each write makes another node."""
+    times = itertools.count(8)
+    return on(parse(LOWER), clock=lambda: next(times))
 
 
 def line(contents, name):
@@ -78,38 +86,39 @@ def test_all_who_have_a_file_open_see_what_is_written(contents):
     assert (read(one), read(other)) == (b"again", b"again")
 
 
-def test_a_file_outlives_its_names(contents):
-    opened = contents.open(b"f")
-    contents.files.rename(b"d", b"e")
-    contents.files.link(b"f", b"e/third")
-    contents.files.unlink(b"f")
-    contents.files.unlink(b"g")
+def test_a_file_outlives_its_names(ticking):
+    opened = ticking.open(b"f")
+    ticking.files.rename(b"d", b"e")
+    ticking.files.link(b"f", b"e/third")
+    ticking.files.unlink(b"f")
+    ticking.files.unlink(b"g")
     opened.write_at(0, b"L")
-    assert line(contents, "e/third").split()[5] == "text=Lower"
-    contents.files.rename(b"e", b"moved")
+    assert line(ticking, "e/third").split()[5] == "text=Lower"
+    ticking.files.rename(b"e", b"moved")
     opened.write_at(1, b"O")
-    assert line(contents, "moved/third").split()[5] == "text=LOwer"
-    contents.files.remove_tree(b"moved")
-    before = dump(contents.files.tree)
+    assert line(ticking, "moved/third").split()[5] == "text=LOwer"
+    ticking.files.remove_tree(b"moved")
+    before = dump(ticking.files.tree)
     opened.write_at(2, b"W")
     assert read(opened) == b"LOWer"
-    assert dump(contents.files.tree) == before
+    assert dump(ticking.files.tree) == before
     opened.close()
-    assert contents.files.opened == {}
+    assert ticking.files.opened == {}
 
 
-def test_a_file_of_one_name_is_followed_to_its_new_one(contents):
-    contents.replace(b"d/x", b"1")
-    opened = contents.open(b"d/x")
-    contents.files.rename(b"d", b"e")
+def test_a_file_of_one_name_is_followed_to_its_new_one(ticking):
+    ticking.replace(b"d/x", b"1")
+    opened = ticking.open(b"d/x")
+    ticking.files.rename(b"d", b"e")
     opened.write_at(1, b"2")
-    contents.files.rename(b"e/x", b"g")
+    ticking.files.rename(b"e/x", b"g")
     opened.write_at(2, b"3")
-    assert line(contents, "g").split()[5] == "text=123"
-    contents.replace(b"y", b"y")
-    contents.files.rename(b"y", b"g")
+    assert line(ticking, "g").split()[5] == "text=123"
+    ticking.replace(b"y", b"y")
+    ticking.files.rename(b"y", b"g")
     opened.write_at(3, b"4")
-    assert line(contents, "g").split()[5] == "text=y"
+    assert line(ticking, "g").split()[5] == "text=y"
+    assert sorted(ticking.files.tree.root.children) == [b"deep", b"e", b"f", b"g", b"l", b"p"]
 
 
 def test_a_fork_does_not_see_later_writes(contents):

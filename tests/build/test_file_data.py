@@ -106,6 +106,15 @@ def test_a_place_that_is_free_is_used_again():
         gc.collect()  # Where nothing is freed at once.
 
 
+def test_the_places_of_a_file_that_grows_are_used_again():
+    blocks = store(temporary=192 << 10)
+    files = [FileData(blocks, None), FileData(blocks, None)]
+    for each in files:
+        for shift in range(12, 17):  # Places of 4 to 64 KiB, 124 KiB together.
+            each.write(0, bytes([shift]) * (1 << shift))
+    assert [each.read_at(BLOCK - 1, 2) for each in files] == [b"\x10", b"\x10"]
+
+
 def test_memory_that_is_free_is_used_again():
     blocks = store(memory=4 * BLOCK, temporary=0)
     for _ in range(20):
