@@ -53,23 +53,27 @@ def write_export(entries: Iterable[Entry], stream: Writable, merged: Report) -> 
         OSError: The stream raises it.
     """
     report = Report(findings=merged.findings, layers=merged.layers)
-    pending: list[bytes | memoryview] = []
-    size = 0
-    for piece in write_tar(_counted(entries, report)):
-        if len(piece) >= _LARGE:
-            _write(stream, b"".join(pending))
-            _write(stream, piece)
-            pending.clear()
-            size = 0
-            continue
-        pending.append(piece)
-        size += len(piece)
-        if size >= _BATCH:
-            _write(stream, b"".join(pending))
-            pending.clear()
-            size = 0
-    _write(stream, b"".join(pending))
+    for batch in _batches(write_tar(_counted(entries, report))):
+        _write(stream, batch)
     return report
+
+
+def _batches(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Yield the same bytes in larger pieces."""
+    pending: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        is_large = len(piece) >= _LARGE
+        if not is_large:
+            pending.append(bytes(piece))  # A view would keep the whole buffer that it is of.
+            size += len(piece)
+        if pending and (is_large or size >= _BATCH):
+            yield b"".join(pending)
+            pending.clear()
+            size = 0
+        if is_large:
+            yield piece
+    yield b"".join(pending)
 
 
 def _write(stream: Writable, data: bytes | memoryview) -> None:

@@ -252,6 +252,21 @@ def test_there_are_two_orders(name):
         opened.export(io.BytesIO(), order="size")
 
 
+def test_memory_does_not_grow_with_what_lies_between_small_files(tmp_path):
+    """In the order of layers, a small file is a view of the large buffer that it was read in."""
+    files = [each for number in range(40) for each in (f(f"{number}", "x"), f("hidden", bytes(1 << 20)))]
+    name = image(tmp_path, tar(*files), compression="")
+    with open_image(name, threads=1) as opened, open(os.devnull, "wb") as stream:
+        opened.tree(policy=LENIENT)
+        tracemalloc.start()
+        try:
+            opened.export(stream, order="layer", policy=LENIENT)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert most < 8 << 20
+
+
 @pytest.mark.parametrize("order", ["path", "layer"])
 def test_memory_does_not_grow_with_the_contents(tmp_path, order):
     name = image(tmp_path, tar(f("big", bytes(48 << 20)), f("small", "x")))
