@@ -73,6 +73,19 @@ def test_a_layer_has_the_changes_and_their_parents_alone(lighthouse):
     assert names == [b"./", b"etc/", b"etc/.wh.issue", b"usr/", b"usr/new"]
 
 
+def test_an_image_with_the_layer_has_the_files_that_were_shown(lighthouse):
+    target = oci.store.MemoryRepository()
+    with box_on(lighthouse) as box:
+        edit(box.root)
+        shown = dump(box.tree)
+        layer = box.commit(options=LayerOptions(nanoseconds=True))
+    oci.edit(lighthouse).append(layer, created_by="edit").write(target, "new")
+    with oci.open_image(target, ref="new") as new:
+        assert dump(new.tree()) == shown
+        # As asked for by `nanoseconds`.
+        assert [finding.rule for finding in new.lint() if finding.location.layer == 2] == ["fine-time"]
+
+
 def test_no_change_is_no_entry(lighthouse):
     with box_on(lighthouse) as box:
         assert [*box.changes()] == []

@@ -198,3 +198,21 @@ def test_a_mode_says_whether_it_is_text(mode, text):
 def test_a_mode_that_is_not_for_reading_is_refused(mode):
     with pytest.raises(ValueError, match="can only be read"):
         is_text(mode, -1)
+
+
+class Ranges(Asked):
+    """Contents of no kind that is known, but with ranges that can be read."""
+
+    extents = None
+    size = len(DATA)
+
+    def chunks(self):
+        raise AssertionError
+
+
+def test_contents_with_ranges_are_read_by_range():
+    content = Ranges(DATA)
+    file = ContentReader(content, 1 << 20)
+    file.seek(-5, io.SEEK_END)
+    assert file.read(10) == DATA[-5:]
+    assert content.asked == [(len(DATA) - 5, 5)]

@@ -311,3 +311,13 @@ def test_the_link_names_of_the_original_are_its_own():
     merge.link(merge.find(b"a"), merge.open_parent(b""), b"y")
     assert fork.link_names(inode) == (b"a", b"b", b"c")
     assert tree.link_names(inode) == (b"a", b"b", b"c", b"z", b"y")
+
+
+def test_the_names_of_a_file_can_be_replaced_in_a_fork():
+    tree = parse("/a file 0644 0:0 0 text=\n/b link /a")
+    fork = tree.fork()
+    node = fork.require("a")
+    fork.writable_root().children[b"c"] = fork.writable_root().children.pop(b"a")
+    fork.replace_link_names(node.inode, [b"c", b"b"])
+    assert (set(fork.link_names(node.inode)), fork.link_count(node)) == ({b"b", b"c"}, 2)
+    assert (set(tree.link_names(node.inode)), tree.link_count(node)) == ({b"a", b"b"}, 2)
