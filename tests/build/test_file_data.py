@@ -99,7 +99,7 @@ def test_a_write_to_a_large_file_reads_one_block_of_what_is_below():
 
 def test_a_place_that_is_free_is_used_again():
     blocks = store(temporary=10 * BLOCK)
-    for _ in range(20):
+    for _ in range(4):
         data = FileData(blocks, None)
         data.write(0, bytes(4 * BLOCK))
         del data
@@ -117,7 +117,7 @@ def test_the_places_of_a_file_that_grows_are_used_again():
 
 def test_memory_that_is_free_is_used_again():
     blocks = store(memory=4 * BLOCK, temporary=0)
-    for _ in range(20):
+    for _ in range(4):
         data = FileData(blocks, None)
         data.write(0, bytes(4 * BLOCK))
         data.truncate(10)

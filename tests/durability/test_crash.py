@@ -13,8 +13,22 @@ ROWS = [pytest.param(name, marks=[pytest.mark.slow] if "synced" in name else [])
 """The calls of an image in the other modes are among those of the first."""
 
 
+def points_of(calls, *, every):
+    """Yield the points at which to kill, as (number of a call, after it): all, or one for each state on the disk.
+
+    Nothing on the disk changes between the end of one changing call and the end of the next one.
+    """
+    if not every:
+        yield 0, False
+    for number, call in enumerate(calls):
+        if every:
+            yield number, False
+        if call in CHANGING:
+            yield number, True
+
+
 @pytest.mark.parametrize("name", ROWS)
-def test_a_process_may_be_killed_at_every_system_call(tmp_path, name):
+def test_a_process_may_be_killed_at_every_system_call(tmp_path, name, pytestconfig):
     operation = OPERATIONS[name]
     operation.prepare(tmp_path / "prepared")
     old = content(tmp_path / "prepared")
@@ -22,8 +36,7 @@ def test_a_process_may_be_killed_at_every_system_call(tmp_path, name):
     calls = calls_of(lambda: operation.run(tmp_path / "whole"))
     assert len(calls) >= operation.least
     new = content(tmp_path / "whole")
-    points = [(number, after) for number, each in enumerate(calls) for after in {False, each in CHANGING}]
-    for number, after in points:
+    for number, after in points_of(calls, every=pytestconfig.getoption("--slow")):
         directory = tmp_path / "store"
         shutil.copytree(tmp_path / "prepared", directory, symlinks=True)
         child = start(lambda: killed_at(lambda: operation.run(directory), number, after=after))  # noqa: B023
