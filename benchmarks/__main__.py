@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", metavar="NAME", nargs="*", help="only these benchmarks; see --list")
     parser.add_argument("--list", action="store_true", help="say what there is, and measure nothing")
     parser.add_argument("--small", action="store_true", help="small inputs, to see that everything works")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often each is run; 5 by default")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each is run; by default 5, small ones 1")
     parser.add_argument("--json", type=Path, default=Path("build/benchmarks.json"), metavar="FILE")
     parser.add_argument("--svg", type=Path, default=Path("build/benchmarks.svg"), metavar="FILE")
     options = parser.parse_args(arguments)
@@ -28,18 +28,19 @@ def main(arguments: list[str]) -> int:
     if options.list:
         print(listing(every))
         return 0
-    if options.rounds < 1:
+    rounds = (1 if options.small else 5) if options.rounds is None else options.rounds
+    if rounds < 1:
         parser.error("--rounds must be at least 1")
     try:
         chosen = choose(every, options.names)
     except LookupError as error:
         parser.error(str(error))
     try:
-        outcomes = measured(chosen, options.rounds)
+        outcomes = measured(chosen, rounds)
     except FailedError as error:
         print(f"benchmarks: error: {error}", file=sys.stderr)
         return 1
-    _write(options.json, json.dumps(record(outcomes, rounds=options.rounds, small=options.small), indent=2) + "\n")
+    _write(options.json, json.dumps(record(outcomes, rounds=rounds, small=options.small), indent=2) + "\n")
     shown = panels(outcomes)
     if shown:
         _write(options.svg, chart(_TITLE, shown))

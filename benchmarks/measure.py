@@ -146,20 +146,26 @@ def run(program: Program, layout: Path, place: Path) -> Sample:
     scratch = Path(tempfile.mkdtemp(prefix="oci-layers-benchmark.", dir=place))
     try:
         (scratch / "work").mkdir()
-        files = [str(scratch / name) for name in ("stdout", "stderr")]
-        command = [sys.executable, "-I", "-S", "-c", _STARTER, *files, *program.command(layout, scratch / "work")]
-        environment = {**_environment(), "TMPDIR": str(scratch / "work")}
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT, env=environment).stdout
-        code, seconds, cpu_seconds, peak_kib = json.loads(output)
-        if code != 0:
-            said = (scratch / "stderr").read_text(errors="replace").split("\n")
-            raise FailedError(f"failed with exit code {code}: {next(filter(None, reversed(said)), 'said nothing')}")
-        sample = Sample(seconds, cpu_seconds, peak_kib, program.loops)
+        sample = Sample(0, 0, 0)
+        for command in program.commands_for(layout, scratch / "work"):
+            sample = attrs.evolve(_run(command, scratch), items=program.loops)
         if "{probe}" in program.shell:
             sample = attrs.evolve(sample, **json.loads((scratch / "stdout").read_text()))
         return sample
     finally:
         remove(scratch)
+
+
+def _run(command: list[str], scratch: Path) -> Sample:
+    files = [str(scratch / name) for name in ("stdout", "stderr")]
+    starter = [sys.executable, "-I", "-S", "-c", _STARTER, *files, *command]
+    environment = {**_environment(), "TMPDIR": str(scratch / "work")}
+    output = subprocess.run(starter, check=True, stdout=subprocess.PIPE, cwd=ROOT, env=environment).stdout
+    code, seconds, cpu_seconds, peak_kib = json.loads(output)
+    if code != 0:
+        said = (scratch / "stderr").read_text(errors="replace").split("\n")
+        raise FailedError(f"failed with exit code {code}: {next(filter(None, reversed(said)), 'said nothing')}")
+    return Sample(seconds, cpu_seconds, peak_kib)
 
 
 def _environment() -> dict[str, str]:

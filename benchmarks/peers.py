@@ -47,6 +47,8 @@ class Program:
     """Whether it needs to be root."""
     loops: int = 1
     """How often the command line does the thing."""
+    prepare: str = ""
+    """What is done before, unmeasured; as `shell`."""
 
     @property
     def remark(self) -> str:
@@ -64,18 +66,18 @@ class Program:
             return f"{', '.join(absent)} not installed"
         return "needs root" if self.root and os.geteuid() != 0 else None
 
-    def command(self, layout: Path, scratch: Path) -> list[str]:
-        """Return the command line."""
+    def commands_for(self, layout: Path, scratch: Path) -> list[list[str]]:
+        """Return the command lines to run one after another; the last one is measured."""
         python = shlex.quote(sys.executable)
-        text = self.shell.format(
-            layout=shlex.quote(str(layout)),
-            layers=" ".join(shlex.quote(str(layer)) for layer in layer_files(layout)),
-            dest=shlex.quote(str(scratch / "dest")),
-            scratch=shlex.quote(str(scratch)),
-            python=python,
-            probe=f"{python} -m benchmarks.probe",
-        )
-        return ["/bin/sh", "-ec", text]
+        values = {
+            "layout": shlex.quote(str(layout)),
+            "layers": " ".join(shlex.quote(str(layer)) for layer in layer_files(layout)),
+            "dest": shlex.quote(str(scratch / "dest")),
+            "scratch": shlex.quote(str(scratch)),
+            "python": python,
+            "probe": f"{python} -m benchmarks.probe",
+        }
+        return [["/bin/sh", "-ec", text.format(**values)] for text in (self.prepare, self.shell) if text]
 
 
 _LEFT = "whiteouts stay files"
@@ -199,13 +201,91 @@ XARGS_SHA256SUM = Program(
 HASHLIB = Program("hashlib in two threads", _python(_HASHLIB) + " {layout}/blobs/sha256", ("blob digests",))
 CHECKERS = (FSCK, XARGS_SHA256SUM, HASHLIB)
 
+_UNPACKED = "{python} -m oci_layers unpack --progress none oci:{layout}:b {scratch}/root > /dev/null; "
+_PACK = (
+    "import sys\n"
+    "import oci_layers as oci\n"
+    "codec = oci.build.Codec(encoder=sys.argv[3])\n"
+    "with oci.Layout.create(sys.argv[2]) as layout:\n"
+    "    oci.build.NewLayer.from_directory(sys.argv[1]).write(layout.blobs, codec=codec)\n"
+)
+PACK, PACK_ISAL = (
+    Program(
+        f"oci_layers NewLayer.write, {encoder}",
+        _python(_PACK) + f" {{scratch}}/root {{dest}} {encoder}",
+        modules=("isal",) if encoder == "isal" else (),
+        prepare=_UNPACKED,
+    )
+    for encoder in ("zlib", "isal")
+)
+UMOCI_INSERT = Program(
+    "umoci insert",
+    "umoci insert --image {scratch}/layout:b {scratch}/root /",
+    commands=("umoci",),
+    prepare=_UNPACKED + "umoci init --layout {scratch}/layout; umoci new --image {scratch}/layout:b",
+)
+TAR_PIGZ = Program(
+    "tar -c | pigz",
+    "tar -c --numeric-owner -C {scratch}/root . | pigz > {dest}",
+    commands=("tar", "pigz"),
+    prepare=_UNPACKED,
+)
+TAR_IGZIP = Program(
+    "tar -I 'igzip -1' -c",
+    "tar -I 'igzip -1' -c --numeric-owner -C {scratch}/root -f {dest} .",
+    commands=("tar", "igzip"),
+    prepare=_UNPACKED,
+)
+PACKERS = (PACK, PACK_ISAL, UMOCI_INSERT, TAR_PIGZ, TAR_IGZIP)
+
+_CHANGE = 'echo changed >> "$(find {changed} -type f | LC_ALL=C sort | sed -n 1p)"'
+TWO_ROOTS = _UNPACKED + "cp -a {scratch}/root {scratch}/new; " + _CHANGE.replace("{changed}", "{scratch}/new")
+"""Prepares two directories, `root` and `new`, that differ in one file."""
+UMOCI_REPACK = Program(
+    "umoci repack",
+    "umoci repack --image {scratch}/layout:new {scratch}/bundle",
+    commands=("umoci",),
+    root=True,
+    prepare="cp -r {layout} {scratch}/layout; umoci unpack --image {scratch}/layout:b {scratch}/bundle; "
+    + _CHANGE.replace("{changed}", "{scratch}/bundle/rootfs"),
+)
+
+_SQUASH = (
+    "import sys\n"
+    "import oci_layers as oci\n"
+    "codec = oci.build.Codec(compression=sys.argv[3], encoder=sys.argv[4])\n"
+    "with oci.open_image(f'oci:{sys.argv[1]}:b') as image, oci.Layout.create(sys.argv[2]) as target:\n"
+    "    oci.squash(image).write(target, 'b', codec=codec)\n"
+)
+SQUASH, SQUASH_ISAL, SQUASH_ZLIB = (
+    Program(
+        f"oci_layers squash, {name}",
+        _python(_SQUASH) + f" {{layout}} {{dest}} {codec}",
+        BOTH,
+        modules=("isal",) if name == "isal" else (),
+    )
+    for name, codec in (("uncompressed", "'' zlib"), ("isal", "gzip isal"), ("zlib", "gzip zlib"))
+)
+SQUASHERS = (SQUASH, SQUASH_ISAL, SQUASH_ZLIB, OURS)
+
+_EXPORT = "{python} -m oci_layers export --progress none oci:{layout}:b "
+EXPORT = Program("oci-layers export", _EXPORT + "> {dest}", BOTH)
+EXPORT_BY_LAYER = Program("oci-layers export --order layer", _EXPORT + "--order layer > {dest}", BOTH)
+LIST_AND_WRITE = Program(
+    "oci-layers ls -R, cat of the tar",
+    "{python} -m oci_layers ls -R oci:{layout}:b > /dev/null; cat {scratch}/root.tar > {dest}",
+    BOTH,
+    prepare=_EXPORT + "> {scratch}/root.tar",
+)
+EXPORTERS = (EXPORT, EXPORT_BY_LAYER, LIST_AND_WRITE)
+
 OUR_LIST = Program("oci-layers ls -R", "{python} -m oci_layers ls -R oci:{layout}:b", BOTH)
 IGZIP = Program("igzip -dc, to nowhere", "for l in {layers}; do igzip -dc < $l > /dev/null; done", commands=("igzip",))
 
 
 def versions() -> dict[str, str]:
     """Return what the installed programs say of their versions; some say nothing."""
-    programs = (*UNPACKERS, *COPIERS, *CHECKERS, IGZIP)
+    programs = (*UNPACKERS, *COPIERS, *CHECKERS, *PACKERS, UMOCI_REPACK, IGZIP)
     names = sorted({name for program in programs for name in program.commands})
     return {name: said for name in names if shutil.which(name) and (said := _version(name))}
 

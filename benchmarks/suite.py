@@ -6,7 +6,7 @@ long or much room is run when it is asked for by name.
 
 import attrs
 
-from benchmarks import inputs, peers, store_suite
+from benchmarks import build_suite, inputs, peers, store_suite
 from benchmarks.benchmark import Benchmark, on_each, probe, rows
 from benchmarks.peers import OURS, Program
 
@@ -45,7 +45,8 @@ def suite(*, small: bool = False) -> tuple[Benchmark, ...]:
     size = _SMALL if small else _FULL
     real = inputs.mixed(*size.mixed) if small else inputs.real_or_mixed(*size.mixed)
     stores = store_suite.stores(real, small=small)
-    return (*_unpack(size, real), *_read(size, real), *_growth(size, real), *_memory(size), *stores)
+    builds = build_suite.builds(real)
+    return (*_unpack(size, real), *_read(size, real), *_growth(size, real), *_memory(size), *stores, *builds)
 
 
 def _unpack(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:

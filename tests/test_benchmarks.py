@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 from xml.etree import ElementTree as ET
 
@@ -20,8 +21,11 @@ from benchmarks.probe import PROBES
 from benchmarks.report import Outcome, duration, panels, record, section
 from benchmarks.suite import choose, suite
 from benchmarks.svg import Bar, Panel, chart
+from oci_layers.blob.compression import decompressed
+from oci_layers.limits import Limits
 from oci_layers.store.fsck import fsck
 from oci_layers.store.layout import Layout
+from oci_layers.tar.entry import REGULAR
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -121,6 +125,7 @@ def test_the_list_names_every_benchmark_and_makes_nothing(small, capsys, cache):
     assert command.main(["--list", *(["--small"] if small else [])]) == 0
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == names
     assert {"copy", "copy-again", "blobs-commit", "blobs-commit-disk", "fsck", "gc", "archive-blob"} <= names
+    assert {"pack", "diff", "diff-shared", "fork", "squash", "export"} <= names
     assert {"unpack", "ls", "headers", "tiny-files", "rewrites", "growth", "memory-10g", "tree", "import"} <= names
     assert (set(cache.iterdir()) if cache.exists() else set()) == before
 
@@ -241,7 +246,8 @@ def damaged(tiny, tmp_path):
             "digest": f"sha256:{blob.name}",
             "size": len(data),
         }
-        layout.write_documents(target, [descriptor], [diff_id])
+        # Twice, since a single layer needs no squashing.
+        layout.write_documents(target, [descriptor] * 2, [diff_id] * 2)
         return target
 
     return make
@@ -257,23 +263,27 @@ def diff_id_of(image):
         return opened.layers[0].diff_id
 
 
+MAKERS = (*peers.PACKERS, peers.UMOCI_REPACK, *peers.SQUASHERS[:3], *peers.EXPORTERS)
+UNCHECKED = (*peers.PACKERS, peers.UMOCI_REPACK, peers.SQUASH_ISAL, peers.SQUASH_ZLIB, peers.LIST_AND_WRITE)
 PROGRAMS = [
     pytest.param(
         program,
         id=program.name,
         marks=[pytest.mark.peer(name) for name in program.commands] + [pytest.mark.root] * program.root,
     )
-    for program in (*peers.UNPACKERS, *peers.COPIERS, *peers.CHECKERS, peers.OUR_LIST, peers.IGZIP)
+    for program in (*peers.UNPACKERS, *peers.COPIERS, *peers.CHECKERS, *MAKERS, peers.OUR_LIST, peers.IGZIP)
 ]
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+# What makes layers is compared by what it makes, below.
+@pytest.mark.parametrize("program", [each for each in PROGRAMS if each.values[0] not in MAKERS])
 def test_every_program_does_its_work(program, tiny, tmp_path):
     assert run(program, tiny.layout(), tmp_path).seconds > 0
 
 
+# Those that need something prepared would fail while that is made, and the codec of a squash is no question.
 @pytest.mark.parametrize("check", peers.BOTH)
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", [each for each in PROGRAMS if each.values[0] not in UNCHECKED])
 def test_a_program_verifies_what_the_table_says(program, check, damaged, tmp_path):
     image = damaged(check)
     (tmp_path / "place").mkdir()
@@ -282,6 +292,54 @@ def test_a_program_verifies_what_the_table_says(program, check, damaged, tmp_pat
             run(program, image, tmp_path / "place")
     elif not program.verifies:  # One that compares one digest may compare the other in a later version.
         run(program, image, tmp_path / "place")
+
+
+def files_of_tar(stream):
+    entries = oci.tar.read_tar(stream)
+    return {
+        each.name.removeprefix(b"./"): (each.mode, b"".join(each.content.stored(each)))
+        for each in entries
+        if each.type == REGULAR
+    }
+
+
+def files_of_image(name):
+    with oci.open_image(f"oci:{name}") as opened:
+        return {path: (node.mode, b"".join(chunks)) for path, node, chunks in opened.files()}
+
+
+def made_by(program, scratch):
+    """Return the files in what a program left behind."""
+    dest, own = scratch / "dest", scratch / "layout"
+    if program in (peers.PACK, peers.PACK_ISAL):
+        (dest,) = (dest / "blobs/sha256").iterdir()
+    if dest.is_file():
+        with dest.open("rb") as file:
+            return files_of_tar(decompressed(file, None, Limits()))
+    names = {peers.UMOCI_INSERT: f"{own}:b", peers.UMOCI_REPACK: f"{own}:new"}
+    return files_of_image(names.get(program, f"{dest}:b"))
+
+
+@pytest.mark.parametrize("program", [each for each in PROGRAMS if each.values[0] in MAKERS])
+def test_programs_that_are_compared_make_the_same_files(program, tmp_path):
+    image = inputs.mixed(40, 2)
+    for line in program.commands_for(image.layout(), tmp_path):
+        subprocess.run(line, check=True, cwd=measure.ROOT, env={**os.environ, "TMPDIR": str(tmp_path)})
+    expected, actual = files_of_image(f"{image.layout()}:b"), made_by(program, tmp_path)
+    assert expected.keys() == actual.keys()
+    changed = [path for path in expected if expected[path] != actual[path]]
+    assert changed == ([min(expected)] if program is peers.UMOCI_REPACK else [])
+
+
+def test_what_a_program_needs_is_prepared_unmeasured(tiny, tmp_path):
+    work = "x = bytearray(100 << 20); sum(range(3_000_000))"
+    prepare = f"{{python}} -c '{work}'; sleep 0.3; touch {{scratch}}/made"
+    sample = run(Program("ours", "test -e {scratch}/made", prepare=prepare), tiny.layout(), tmp_path)
+    assert sample.seconds < 0.3
+    assert sample.peak_kib < 100 << 10
+    with pytest.raises(FailedError, match="exit code 3: no room"):
+        run(Program("ours", "true", prepare="echo no room >&2; exit 3"), tiny.layout(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_program_does_is_told_in_a_few_words():
@@ -333,6 +391,26 @@ def test_the_archive_of_which_one_blob_is_read_is_sparse(tmp_path):
 def test_what_is_timed_of_a_second_copy_leaves_a_whole_image(probe, tiny, tmp_path):
     assert PROBES[probe](str(tiny.layout()), str(tmp_path / "copy"))["items"] == 1
     assert files_below(tmp_path / "copy/blobs") == files_below(tiny.layout() / "blobs")
+
+
+@pytest.mark.parametrize("content", ["auto", "never"])
+@pytest.mark.parametrize("probe", ["diff", "scan-diff"])
+def test_the_comparison_of_two_directories_finds_one_file(probe, content, tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name / "srv").mkdir(parents=True)
+        (tmp_path / name / "srv/same").write_text("same")
+        (tmp_path / name / "srv/other").write_text(name * 2 if name == "new" else name)
+    for path in ("new/srv/same", "old/srv/same"):
+        os.utime(tmp_path / path, (0, 0))
+    assert PROBES[probe](content, str(tmp_path / "old"), str(tmp_path / "new"))["items"] == 1
+    with pytest.raises(AssertionError):
+        PROBES[probe](content, str(tmp_path / "old"), str(tmp_path / "old"))
+
+
+@pytest.mark.parametrize("place", ["median", "largest"])
+def test_each_fork_gets_a_file_and_the_tree_stays_as_it_is(place, tiny):
+    assert PROBES["fork"](place, str(tiny.layout()))["items"] == 1_000
+    assert PROBES["diff-shared"](str(tiny.layout()))["items"] == 1
 
 
 # Inputs
@@ -441,3 +519,12 @@ def test_the_whole_command_works(tmp_path, capsys):
         "gc",
     ]
     ET.parse(tmp_path / "a/b.svg")
+
+
+def test_small_ones_are_run_once(tmp_path, capsys):
+    files = ["--json", str(tmp_path / "b.json"), "--svg", str(tmp_path / "b.svg")]
+    assert command.main(["--small", *files, "fork"]) == 0
+    assert "in the largest directory" in capsys.readouterr().out
+    made = json.loads((tmp_path / "b.json").read_text())
+    assert made["rounds"] == 1
+    assert [len(row["samples"]) for row in made["benchmarks"][0]["rows"]] == [1, 1]
