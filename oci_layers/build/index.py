@@ -13,7 +13,6 @@ import attrs
 from oci_layers.blob.store import BlobSource, BlobStore
 from oci_layers.build.documents import put_bytes
 from oci_layers.build.fields import JSONObject, merged, with_field, without_field
-from oci_layers.build.stack import open_shared
 from oci_layers.errors import BlobMissingError, LimitError
 from oci_layers.limits import Limits
 from oci_layers.spec import annotations as keys
@@ -26,6 +25,7 @@ from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import is_attestation, select
 from oci_layers.spec.strict_json import load_json
 from oci_layers.store.convert import Format
+from oci_layers.store.graph import open_content
 from oci_layers.store.plan import Plan
 from oci_layers.store.repository import WritableRepository
 
@@ -230,5 +230,5 @@ def _copy(entry: Descriptor, source: BlobSource, blobs: BlobStore, limits: Limit
         descriptor = each.descriptor
         if each.node is not None:
             put_bytes(blobs, each.node.raw, descriptor)
-        elif not blobs.reuse_blob(descriptor) and (stream := open_shared(source, descriptor)) is not None:
+        elif not blobs.reuse_blob(descriptor) and (stream := open_content(source, descriptor)) is not None:
             blobs.put_blob(stream, descriptor)

@@ -4,19 +4,16 @@ A layer that exists is copied into the target if it is missing there, byte by by
 `write`. What the manifest and the config need of each is known afterwards.
 """
 
-import contextlib
-import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import attrs
 
-from oci_layers.blob.compression import Compression, sniff
-from oci_layers.blob.store import BlobSource, BlobStore
+from oci_layers.blob.compression import Compression
+from oci_layers.blob.store import BlobStore
 from oci_layers.blob.stream import ByteStream
 from oci_layers.build.fields import JSONObject, referring
 from oci_layers.build.options import Codec
-from oci_layers.errors import BlobMissingError
 from oci_layers.image.layer import Layer
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
@@ -25,14 +22,12 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import lookup
 from oci_layers.store.convert import Conversion, Format, layer_media_type
-from oci_layers.store.graph import may_be_absent
+from oci_layers.store.graph import compression_of, open_content
 
-__all__ = ["NO_FILES", "AnyLayer", "Counter", "LayerSource", "Slot", "Target", "Written", "WrittenLayer", "open_shared"]
+__all__ = ["NO_FILES", "AnyLayer", "Counter", "LayerSource", "Slot", "Target", "Written", "WrittenLayer"]
 
 NO_FILES = Digest("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef")
 """The diff_id of a tar without an entry: two blocks of zeros."""
-_HEAD = 16
-"""The bytes that tell a compression."""
 
 
 class WrittenLayer(Protocol):
@@ -127,11 +122,13 @@ class Slot:
         old = layer.descriptor
         node = unstructure(old) if self.node is None else self.node
         if self.node is None and _is_of_other_family(old, target.format):
-            new = attrs.evolve(old, media_type=_media_type(old, _compression(layer), target.format))
+            new = attrs.evolve(
+                old, media_type=_media_type(old, compression_of(layer.reader.blobs, layer.descriptor), target.format)
+            )
             node = referring(node, new)
         if target.blobs.reuse_blob(old):
             target.on_bytes(old.size)
-        elif (stream := open_shared(layer.reader.blobs, old)) is not None:
+        elif (stream := open_content(layer.reader.blobs, old)) is not None:
             target.blobs.put_blob(_Counted(stream, target.on_bytes), old)
         return Written(node, layer.diff_id)
 
@@ -145,34 +142,6 @@ def _media_type(descriptor: Descriptor, found: Compression | None, format_: Form
     if not _is_of_other_family(descriptor, format_):
         return descriptor.media_type
     return layer_media_type(descriptor.media_type, found, Conversion(format=format_))
-
-
-def open_shared(blobs: BlobSource, descriptor: Descriptor) -> ByteStream | None:
-    """Open a blob that is to be copied; return None if there is none, and need not be.
-
-    Raises:
-        BlobMissingError: There is none.
-    """
-    try:
-        return blobs.open_blob(descriptor.digest)
-    except BlobMissingError:
-        if descriptor.data is not None:
-            return io.BytesIO(descriptor.data)
-        if may_be_absent(descriptor):
-            return None
-        raise
-
-
-def _compression(layer: Layer) -> Compression | None:
-    """Return the compression of a layer, by its first bytes; None if they are not there."""
-    stream = open_shared(layer.reader.blobs, layer.descriptor)
-    if stream is None:
-        return None
-    head = b""
-    with contextlib.closing(stream):
-        while len(head) < _HEAD and (data := stream.read(_HEAD - len(head))):
-            head += data
-    return sniff(head)
 
 
 @attrs.frozen

@@ -57,7 +57,7 @@ def _is_implicit(node: Node | None) -> bool:
 def compare(old: Node, new: Node) -> tuple[tuple[str, ...], bool]:
     """Return what of a node differs, and whether contents of the same size may differ, which this does not read.
 
-    The names: `type`, `content`, `target` of a link, `device`, `mode`, `owner`, `times`, `xattrs`.
+    The names: `type`, `content`, `target` of a link, `device`, `mode`, `owner`, `mtime`, `xattrs`.
     """
     aspects: list[str] = []
     doubtful = False
@@ -79,7 +79,7 @@ def compare(old: Node, new: Node) -> tuple[tuple[str, ...], bool]:
     pairs = {
         "mode": (old.mode, new.mode),
         "owner": ((old.uid, old.gid), (new.uid, new.gid)),
-        "times": (old.mtime_ns, new.mtime_ns),
+        "mtime": (old.mtime_ns, new.mtime_ns),
         "xattrs": (old.xattrs, new.xattrs),
     }
     aspects += [name for name, (one, other) in pairs.items() if one != other]

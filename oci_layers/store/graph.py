@@ -5,12 +5,16 @@ other media type refers to nothing that this library knows of. `subject` is no p
 is listed for those who ask for it.
 """
 
+import contextlib
+import io
 from collections.abc import Iterator, Sequence
 
 import attrs
 
+from oci_layers.blob.compression import Compression, sniff
 from oci_layers.blob.store import BlobSource, read_verified
-from oci_layers.errors import LimitError, OCIError
+from oci_layers.blob.stream import ByteStream
+from oci_layers.errors import BlobMissingError, LimitError, OCIError
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -18,7 +22,22 @@ from oci_layers.spec.document import Document, parse_any
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import lookup, role_of
 
-__all__ = ["Graph", "Node", "Visit", "as_index", "as_manifest", "children", "is_document", "may_be_absent", "read_node"]
+__all__ = [
+    "Graph",
+    "Node",
+    "Visit",
+    "as_index",
+    "as_manifest",
+    "children",
+    "compression_of",
+    "is_document",
+    "may_be_absent",
+    "open_content",
+    "read_node",
+]
+
+_HEAD = 16
+"""The bytes that tell a compression."""
 
 Node = Document[Manifest] | Document[Index]
 
@@ -132,3 +151,31 @@ class Graph:
 
 def _key(descriptor: Descriptor) -> tuple[Digest, int, bool]:
     return descriptor.digest, descriptor.size, is_document(descriptor)
+
+
+def open_content(blobs: BlobSource, descriptor: Descriptor) -> ByteStream | None:
+    """Open a blob that is to be copied, not verified; return None if it does not exist and need not (`may_be_absent`).
+
+    Raises:
+        BlobMissingError: It does not exist.
+    """
+    try:
+        return blobs.open_blob(descriptor.digest)
+    except BlobMissingError:
+        if descriptor.data is not None:
+            return io.BytesIO(descriptor.data)
+        if may_be_absent(descriptor):
+            return None
+        raise
+
+
+def compression_of(blobs: BlobSource, descriptor: Descriptor) -> Compression | None:
+    """Return the compression of a layer, by its first bytes; None if the layer does not exist and need not."""
+    stream = open_content(blobs, descriptor)
+    if stream is None:
+        return None
+    head = b""
+    with contextlib.closing(stream):
+        while len(head) < _HEAD and (data := stream.read(_HEAD - len(head))):
+            head += data
+    return sniff(head)

@@ -4,19 +4,17 @@ Blobs are copied in threads, each verified while it is written. Where a conversi
 in temporary files, and documents rewritten by `convert` once the digests of what they list are known.
 """
 
-import contextlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 import attrs
 
-from oci_layers.blob.compression import Compression, sniff
 from oci_layers.blob.pipeline import ShouldContinue, map_in_threads
 from oci_layers.blob.recompress import recompressed
 from oci_layers.blob.spool import Spool
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
-from oci_layers.errors import BlobMissingError, IntegrityError
+from oci_layers.errors import IntegrityError
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.spec.descriptor import Descriptor
@@ -32,14 +30,11 @@ from oci_layers.store.convert import (
     layer_media_type,
     recompression,
 )
-from oci_layers.store.graph import Node, as_index, as_manifest, may_be_absent
+from oci_layers.store.graph import Node, as_index, as_manifest, compression_of, open_content
 from oci_layers.store.plan import Plan, Planned
 from oci_layers.store.repository import Repository, WritableRepository
 
 __all__ = ["Copied", "Transfer"]
-
-_HEAD = 16
-"""The bytes that tell a compression."""
 
 
 @attrs.frozen(kw_only=True)
@@ -218,7 +213,7 @@ class Transfer:
         if self.target.blobs.reuse_blob(descriptor):
             report(descriptor.size)
             return "present"
-        while (stream := self._open(descriptor)) is not None:
+        while (stream := open_content(self.source.blobs, descriptor)) is not None:
             counted = _Counted(stream, report)
             try:
                 self.target.blobs.put_blob(counted, descriptor)
@@ -233,10 +228,10 @@ class Transfer:
     def _converted_blob(self, job: _Job, conversion: Conversion, report: ShouldContinue) -> _Done:
         """Copy a layer with another media type, and perhaps another compression."""
         old = job.descriptor
-        found = self._compression(old)
+        found = compression_of(self.source.blobs, old)
         media_type = layer_media_type(old.media_type, found, conversion)
         compression = recompression(old.media_type, found, conversion)
-        stream = None if compression is None else self._open(old)
+        stream = None if compression is None else open_content(self.source.blobs, old)
         if stream is None or compression is None:
             return _Done(job, attrs.evolve(old, media_type=media_type), self._copy_blob(old, report))
         what = f"blob {old.digest}"
@@ -257,27 +252,6 @@ class Transfer:
                 return _Done(job, new, "present")
             self.target.blobs.put_blob(layer.open(), new)
         return _Done(job, new, "copied")
-
-    def _compression(self, descriptor: Descriptor) -> Compression | None:
-        """Return the compression of a layer, by its first bytes; None if the source does not have it."""
-        stream = self._open(descriptor)
-        if stream is None:
-            return None
-        head = b""
-        with contextlib.closing(stream):
-            while len(head) < _HEAD and (data := stream.read(_HEAD - len(head))):
-                head += data
-        return sniff(head)
-
-    def _open(self, descriptor: Descriptor) -> ByteStream | None:
-        try:
-            return self.source.blobs.open_blob(descriptor.digest)
-        except BlobMissingError:
-            if descriptor.data is not None:
-                return io.BytesIO(descriptor.data)
-            if may_be_absent(descriptor):
-                return None
-            raise
 
     def _write_documents(self, planned: Planned) -> Descriptor:
         """Write the documents of an entry, children first; return its descriptor in the target."""

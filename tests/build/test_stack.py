@@ -5,13 +5,14 @@ import io
 import pytest
 
 from oci_layers.blob import MemoryBlobs
-from oci_layers.build.stack import NO_FILES, Counter, Slot, Target, open_shared
+from oci_layers.build.stack import NO_FILES, Counter, Slot, Target
 from oci_layers.errors import BlobMissingError, IntegrityError, UnsupportedError
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.spec import Descriptor, Digest, unstructure
 from oci_layers.spec.mediatype import DOCKER_LAYER_GZIP, OCI_LAYER_GZIP, OCI_NONDISTRIBUTABLE_LAYER_GZIP
 from oci_layers.store import MemoryRepository
+from oci_layers.store.graph import open_content
 from tests.support.layers import f, tar
 from tests.support.stores import Recorded
 from tests.support.values import stack
@@ -78,11 +79,11 @@ def test_an_unknown_layer_has_no_type_in_dockers_format():
 
 def test_a_blob_may_be_in_its_descriptor_or_not_be_distributed():
     embedded = Descriptor(media_type="m/t", digest=Digest.of(b"x"), size=1, data=b"x")
-    assert open_shared(MemoryBlobs(), embedded).read(2) == b"x"
+    assert open_content(MemoryBlobs(), embedded).read(2) == b"x"
     foreign = Descriptor.of(b"x", media_type=OCI_NONDISTRIBUTABLE_LAYER_GZIP)
-    assert open_shared(MemoryBlobs(), foreign) is None
+    assert open_content(MemoryBlobs(), foreign) is None
     with pytest.raises(BlobMissingError):
-        open_shared(MemoryBlobs(), Descriptor.of(b"x", media_type="m/t"))
+        open_content(MemoryBlobs(), Descriptor.of(b"x", media_type="m/t"))
     image = stack(LAYER)
     node = unstructure(foreign)
     layer = stack(LAYER, manifest={"layers": [node]}).layers[0]

@@ -13,7 +13,7 @@ from tests.support.layers import char, d, f, image, ln, opq, sym, tar, wh
 from tests.support.stacks import stacks
 
 LENIENT = Policy.preset("lenient")
-ASPECTS = (("type", 0), ("mode", 1), ("owner", 2), ("owner", 3), ("times", 4), ("xattrs", 5))
+ASPECTS = (("type", 0), ("mode", 1), ("owner", 2), ("owner", 3), ("mtime", 4), ("xattrs", 5))
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def told(history):
         (f("a/x", "11", mode=0o600), ("changed", ("mode",), None, None)),
         (f("a/x", "11", uid=1), ("changed", ("owner",), None, None)),
         (f("a/x", "11", gid=1), ("changed", ("owner",), None, None)),
-        (f("a/x", "11", mtime_ns=1), ("changed", ("times",), None, None)),
-        (f("a/x", "12", mtime_ns=1), ("changed", ("content", "times"), None, None)),
+        (f("a/x", "11", mtime_ns=1), ("changed", ("mtime",), None, None)),
+        (f("a/x", "12", mtime_ns=1), ("changed", ("content", "mtime"), None, None)),
         (f("a/x", "11", xattrs={b"user.k": b""}), ("changed", ("xattrs",), None, None)),
         (d("a/x/", mode=0o644), ("changed", ("type",), None, None)),
         (char("a/x", mode=0o644), ("changed", ("type",), None, None)),

@@ -63,7 +63,7 @@ def name(tmp_path):
             [
                 "/dir",
                 "layer 0  added                      step 0 \\x1b[2J",
-                "layer 3  changed type, mode, times  step 3 \\x1b[2J",
+                "layer 3  changed type, mode, mtime  step 3 \\x1b[2J",
                 "-rw-r--r--  1     0     0          0 2023-11-14 22:13 /dir",
             ],
         ),
