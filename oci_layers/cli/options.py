@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import attrs
 
+from oci_layers import system
 from oci_layers.errors import NameFormatError, OCIError
 from oci_layers.image.image import Image
 from oci_layers.layer.policy import Policy
@@ -216,6 +217,8 @@ def opened_layout(
     where, ref = parse_image_name(name, ref)
     if where.transport not in {"", "oci"}:
         raise NameFormatError("layout", name, "it is an archive; copy it to a directory first")
+    if system.exists(where.place) and not system.is_existing_directory(where.place):
+        raise NameFormatError("layout", name, "it is a file; copy an archive to a directory first")
     if whole and ref is not None:
         raise NameFormatError("layout", name, "expected the whole layout, without a reference")
     with (Layout.open if check else Layout)(where.place, limits=limits) as layout:

@@ -138,7 +138,9 @@ class Marks:
             if look != _DOCUMENT:
                 return ()
             if not self._allow_missing:
-                error.add_note("what it refers to is not known, so nothing is deleted; copy it here, or allow it")
+                error.add_note(
+                    "what it refers to is not known, so nothing is deleted; copy it here, or allow it (--allow-missing)"
+                )
                 raise
             self.missing.append(digest)
             return ()

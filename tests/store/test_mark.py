@@ -120,7 +120,7 @@ def test_a_subject_that_is_missing_is_an_error_unless_it_may_be(blobs):
         marked(blobs, signed)
     assert raised.value.digest == str(NOT_THERE)
     assert raised.value.__notes__ == [
-        "what it refers to is not known, so nothing is deleted; copy it here, or allow it"
+        "what it refers to is not known, so nothing is deleted; copy it here, or allow it (--allow-missing)"
     ]
     marks = marked(blobs, signed, allow_missing=True)
     assert marks.missing == [str(NOT_THERE)]

@@ -57,7 +57,10 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "--referrers", action="store_true", help="copy also what refers to the image, such as signatures and SBOMs"
     )
     parser.add_argument(
-        "--convert", choices=("oci", "docker"), help="convert media types; the image gets a new digest if any changes"
+        "--convert",
+        choices=("oci", "docker"),
+        help="convert media types; the image gets a new digest if any changes; skopeo reads only oci in a layout, and "
+        "what comes from a docker-archive is docker",
     )
     parser.add_argument(
         "--compression", choices=("gzip", "zstd", "none"), help="recompress layers; the image gets a new digest"

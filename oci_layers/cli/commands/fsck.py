@@ -27,6 +27,8 @@ _REFS = 5
 """The number of images that the line of a finding lists, unless all are asked for."""
 _WRONG = frozenset({"corrupt", "misnamed", "size"})
 """The findings about blobs that are not what their digests say."""
+_REPAIRABLE = _WRONG | {"missing"}
+"""The findings about blobs that another place may have."""
 _NOTES = {
     "foreign": ("file in blobs/ is no blob", "files in blobs/ are no blobs"),
     "leftover": ("file was left by a writer that did not finish", "files were left by writers that did not finish"),
@@ -80,13 +82,18 @@ def _fsck(options: argparse.Namespace) -> int:
         print_json(_json(checked, options))
     else:
         _print(checked, options)
-        if _code(checked) == 5 and not options.repair:
+        if not options.repair and _unrepaired(checked) & _REPAIRABLE:
             print("oci-layers: to repair it from another place: fsck LAYOUT --repair FROM", file=sys.stderr)
     return _code(checked)
 
 
+def _unrepaired(checked: Checked) -> set[str]:
+    """Return the kinds of the errors that are left."""
+    return {each.kind for each in checked.findings if each.severity == "error" and not each.repaired}
+
+
 def _code(checked: Checked) -> int:
-    left = {each.kind for each in checked.findings if each.severity == "error" and not each.repaired}
+    left = _unrepaired(checked)
     return 5 if left & _WRONG else 1 if left else 0
 
 

@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from oci_layers.cli.options import layout_argument, limits_of, opened_layout, progress_argument
@@ -82,24 +82,24 @@ def _gc(options: argparse.Namespace) -> int:
             limits=limits_of(options),
             progress=show,
         )
+        present = {digest for digest, _ in layout.own_blobs.statuses()} if dry_run else set()
         if options.explain is not None:
-            present = [digest for digest, _ in layout.own_blobs.statuses()]
             return _explain(collected, options, present)
     if options.format == "json":
-        print_json(_json(collected, options))
+        print_json(_json(collected, options, present))
     else:
-        _print(collected, options)
+        _print(collected, options, present)
     return 0
 
 
-def _print(collected: Collected, options: argparse.Namespace) -> None:
+def _print(collected: Collected, options: argparse.Namespace, present: Container[str]) -> None:
     if options.all:
-        reasons = collected.marks.reasons if options.dry_run else {}
         sys.stdout.writelines(f"delete  {digest}  {human_bytes(size)}\n" for digest, size in collected.deleted)
         sys.stdout.writelines(
             f"delete  ingest/{escape(name)}  {human_bytes(size)}\n" for name, size in collected.leftovers
         )
-        sys.stdout.writelines(f"keep    {digest}  {_why(reason)}\n" for digest, reason in reasons.items())
+        reasons = _reasons(collected, present)
+        sys.stdout.writelines(f"keep    {digest}  {_why(reason)}\n" for digest, reason in reasons)
     for digest in collected.missing:
         print(f"oci-layers: {digest} is missing; what only it refers to is not kept", file=sys.stderr)
     what = [counted(len(collected.deleted), "blob")]
@@ -110,6 +110,11 @@ def _print(collected: Collected, options: argparse.Namespace) -> None:
     new = sum(reason.why == "new" for reason in collected.marks.reasons.values())
     only = f", {new} of them only because of their age (--grace)" if new else ""
     sys.stdout.write(f"{verb} {' and '.join(what)}, {human_bytes(collected.bytes)}; kept {kept}{only}\n")
+
+
+def _reasons(collected: Collected, present: Container[str]) -> list[tuple[str, Reason]]:
+    """Return why each blob of the layout is kept; a diff_id, for one, is marked whether or not there is such a blob."""
+    return [(digest, reason) for digest, reason in collected.marks.reasons.items() if digest in present]
 
 
 def _why(reason: Reason) -> str:
@@ -154,7 +159,7 @@ def _whole(prefix: str, known: Iterable[str]) -> str:
     return found[0]
 
 
-def _json(collected: Collected, options: argparse.Namespace) -> dict[str, Any]:  # Any: JSON
+def _json(collected: Collected, options: argparse.Namespace, present: Container[str]) -> dict[str, Any]:  # Any: JSON
     value: dict[str, Any] = {  # Any: JSON
         "layout": options.layout,
         "dry_run": options.dry_run,
@@ -166,7 +171,7 @@ def _json(collected: Collected, options: argparse.Namespace) -> dict[str, Any]: 
         "missing": list(collected.missing),
     }
     if options.dry_run:
-        reasons = collected.marks.reasons.items()
+        reasons = _reasons(collected, present)
         value["reasons"] = [{"digest": digest, **_reason_json(reason)} for digest, reason in reasons]
     return value
 

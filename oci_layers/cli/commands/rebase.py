@@ -6,7 +6,7 @@ import contextlib
 from oci_layers.build.rebase import rebase
 from oci_layers.cli.building import created_of, opened_other, output_arguments, write_image
 from oci_layers.cli.options import image_arguments, opened
-from oci_layers.errors import BlobMissingError, escape
+from oci_layers.errors import BlobMissingError, ReferenceMissingError, escape
 
 __all__ = ["add"]
 
@@ -38,7 +38,7 @@ def _rebase(options: argparse.Namespace) -> int:
         new = others.enter_context(opened_other(options.new, image, options))
         try:
             rebased = rebase(image, old, new, created=created_of(options))
-        except BlobMissingError as error:
+        except (BlobMissingError, ReferenceMissingError) as error:
             if old is None:
                 error.add_note(f"the base of {escape(image.name)}, by its annotation; name it as OLD")
             raise

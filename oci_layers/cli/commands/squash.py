@@ -6,6 +6,8 @@ import contextlib
 from oci_layers.build.squash import squash
 from oci_layers.cli.building import created_of, opened_other, output_arguments, write_image
 from oci_layers.cli.options import at_least_one, image_arguments, opened
+from oci_layers.cli.output import counted
+from oci_layers.errors import NameFormatError
 
 __all__ = ["add"]
 
@@ -29,4 +31,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 def _squash(options: argparse.Namespace) -> int:
     with opened(options) as (image, _), contextlib.ExitStack() as others:
         base = None if options.base is None else others.enter_context(opened_other(options.base, image, options))
+        count = len(image.layers)
+        if options.last is not None and options.last > count:
+            raise NameFormatError("number of layers", str(options.last), f"{image.name} has {counted(count, 'layer')}")
         return write_image(squash(image, top=options.last, base=base, created=created_of(options)), options)

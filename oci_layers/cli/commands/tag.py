@@ -5,8 +5,9 @@ import sys
 
 from oci_layers.cli.options import layout_argument, limits_of, opened_layout
 from oci_layers.cli.output import columns, print_json
-from oci_layers.errors import ReferenceMissingError, escape
+from oci_layers.errors import NameFormatError, ReferenceMissingError, escape
 from oci_layers.store.layout import Layout
+from oci_layers.store.name import TRANSPORTS
 from oci_layers.store.select import one_image
 
 __all__ = ["add"]
@@ -23,7 +24,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     layout_argument(
         parser, "oci:DIR[:REF|@DIGEST], or the path of a layout's directory; REF may be left out if it has one image"
     )
-    parser.add_argument("name", metavar="NEW", nargs="+", help="the names")
+    parser.add_argument("name", metavar="NEW", nargs="+", help="the names: references alone, without the layout")
     parser.add_argument("--ref", help="the reference, where LAYOUT does not give one")
     parser.add_argument("--rename", action="store_true", help="take the old name away; expects one NEW")
     parser.add_argument("--format", choices=("text", "json"), default="text")
@@ -33,6 +34,10 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 def _tag(options: argparse.Namespace) -> int:
     if options.rename and len(options.name) != 1:
         options.refuse("--rename expects one NEW")
+    for name in options.name:
+        transport, _, rest = name.partition(":")
+        if transport in TRANSPORTS and ":" in rest:
+            raise NameFormatError("new name", name, "expected the reference alone, without the layout")
     rows = []
     with opened_layout(options.layout, limits_of(options), ref=options.ref) as (layout, ref):
         entries = one_image(layout.entries(ref), ref)

@@ -52,6 +52,7 @@ def test_what_is_missing_alone_is_exit_1(run, store):
     store.path(store.layer("high", 2)).unlink()
     ran = run("fsck", store.directory)
     assert (ran.code, ran.out.splitlines()[-1]) == (1, f"8 blobs, {total(store)} read: 1 error")
+    assert ran.err == "oci-layers: to repair it from another place: fsck LAYOUT --repair FROM\n"
 
 
 def test_what_is_of_no_use_is_counted_and_listed_on_request(run, store):

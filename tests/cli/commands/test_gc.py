@@ -2,11 +2,13 @@
 
 import argparse
 import json
+from shutil import copytree
 
 import pytest
 
 from oci_layers.cli.commands.gc import duration
 from oci_layers.cli.output import human_bytes
+from tests.support.scripts import ROOT
 
 
 def kept(store, *without):
@@ -44,6 +46,15 @@ def test_a_dry_run_deletes_nothing_and_lists_on_request_why_each_blob_is_kept(ru
     assert reasons[store.digest(None)] == "index.json lists it"
     assert reasons[store.config("high")] == f"in config of {store.digest('high')[:19]}"
     assert orphan in store.blobs()
+
+
+def test_what_is_marked_but_not_stored_is_not_listed(run, tmp_path):
+    copytree(ROOT / "tests/data/image", tmp_path / "images")
+    blobs = {f"sha256:{each.name}" for each in (tmp_path / "images/blobs/sha256").iterdir()}
+    lines = run("gc", tmp_path / "images", "--dry-run", "--all").out.splitlines()
+    assert {line.split()[1] for line in lines[:-1]} == blobs
+    report = json.loads(run("gc", tmp_path / "images", "--dry-run", "--format", "json").out)
+    assert {each["digest"] for each in report["reasons"]} == blobs
 
 
 def test_what_was_deleted_is_listed_on_request(run, store):

@@ -56,8 +56,7 @@ def test_another_base_is_refused(run, image, bases, tmp_path):
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith(f"oci-layers: error: {image}: layer 0 is sha256:")
     ran = run("rebase", bases[1], bases[1], "-o", tmp_path / "out")
-    assert (ran.code, ran.err) == (
-        3,
-        f"oci-layers: error: there is no annotation {BASE}, so the base is not known\n",
-    )
+    base = f"the base of {bases[1]}, by its annotation; name it as OLD"
+    line = f"oci-layers: error: {base}: there is no annotation {BASE}, so the base is not known\n"
+    assert (ran.code, ran.err) == (3, line)
     assert not (tmp_path / "out").exists()

@@ -50,7 +50,7 @@ def test_a_single_layer_leaves_the_image_as_it_is(run, image, tmp_path):
 @pytest.mark.parametrize(
     ("options", "code", "line"),
     [
-        (["--last", "5"], 3, "5 is not possible: the image has 4 layers"),
+        (["--last", "5"], 2, "number of layers '5': {image} has 4 layers"),
         (["--last", "0"], 2, "argument --last: '0' is not a number from 1 to 999"),
         (["--base", "{tmp}/other"], 1, "{image}: layer 0 is sha256:"),
         (["--base", "{tmp}/other", "--last", "1"], 2, "argument --last: not allowed with argument --base"),

@@ -50,6 +50,8 @@ def test_json_has_stable_keys(run, store):
         ("oci:{}:none", "x", 3, "{}: no image 'none'; there are: low, high, {unnamed}"),
         ("oci:{}:low", "a\n", 2, "{}: reference 'a\\x0a': it has a control character"),
         ("oci:{}:low", "sha256:a", 2, "{}: reference 'sha256:a': it looks like a digest"),
+        ("oci:{}:low", "oci:a:b", 2, "new name 'oci:a:b': expected the reference alone, without the layout"),
+        ("{}/index.json", "x", 2, "layout '{}/index.json': it is a file; copy an archive to a directory first"),
         ("oci-archive:{}:low", "x", 2, "layout 'oci-archive:{}:low': it is an archive; copy it to a directory first"),
     ],
 )
