@@ -52,7 +52,10 @@ def edit(image: Image, *, format: Format | None = None, created: Created | None 
         UnsupportedError: It is an artifact, or it has what Docker's format cannot express.
         NameFormatError: The time or the variable is malformed.
         OCIError: A document of the image is missing, damaged or malformed.
+        TypeError: It is no open image, but a name, for example.
     """
+    if not isinstance(image, Image):
+        raise TypeError(f"image: expected an open image, as open_image returns it, not {type(image).__name__}")
     document, config = image.manifest_document, image.config_document
     media_type, limits = document.descriptor.media_type, image.limits
     manifest_json = load_json(document.raw, media_type=media_type, limits=limits)

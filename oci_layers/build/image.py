@@ -100,7 +100,12 @@ class NewImage:
 
         Raises:
             LimitError: There are more than `Limits.layers`.
+            TypeError: One of `layers` is no layer.
         """
+        for layer in layers:
+            if not isinstance(layer, Layer) and not hasattr(layer, "write"):
+                kind = type(layer).__name__
+                raise TypeError(f"layers: expected a NewLayer, or a layer of an open image, not {kind}")
         slots, entries = list(self.slots), aligned(self.history, len(self.slots))
         said = say(created=self.created, created_by=created_by, author=author, comment=comment)
         if history is not None:

@@ -24,6 +24,7 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import own_name
+from oci_layers.store.archive_repository import DockerRepository
 from oci_layers.store.convert import Conversion
 from oci_layers.store.graph import is_document, read_node
 from oci_layers.store.open import name_place, parse_image_name
@@ -72,7 +73,8 @@ def copy(
         platforms: `OS/ARCHITECTURE[/VARIANT]`; all platforms if empty. With one, its manifest is copied, without the
             index that lists it; with several, the index as it is, and of its manifests only these (LAY-07).
         referrers: Also copy the manifests whose `subject` is copied: signatures, SBOMs, and their referrers.
-        conversion: Recompress layers, or convert media types; documents and layers get new digests.
+        conversion: Recompress layers, or convert media types; documents and layers get new digests. An image of a
+            Docker archive, which stores no manifest, gets an OCI one unless this says otherwise.
         threads: The number of blobs copied at once; up to four if None.
         fsync: As for `create_repository`, if `target` is a name.
         blob_links: As for `open_image`, if `source` is a name.
@@ -108,6 +110,9 @@ def copy(
             opened.enter_context(created)
             target = created
         images.check_name(target_ref)
+        if isinstance(source, DockerRepository) and (conversion is None or conversion.format is None):
+            # Its manifests were made on opening it, not stored, and only OCI ones are read everywhere.
+            conversion = attrs.evolve(conversion or Conversion(), format="oci")
         work = Transfer(source, target, conversion, limits, temporary, threads)
         with _about(source.place):
             return _copy(work, images, target_ref, progress, referrers=referrers)

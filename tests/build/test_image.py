@@ -308,3 +308,14 @@ def test_an_error_in_the_callback_leaves_no_name(tmp_path):
         assert layout.entries() == []
         edit(stack(LOWER)).write(layout, "t")
         assert tree_of(open_image(layout, ref="t")) == merged(LOWER)
+
+
+@pytest.mark.parametrize("layer", ["app", b"tar", None])
+def test_what_is_no_layer_is_refused_when_it_is_appended(layer):
+    with pytest.raises(TypeError, match=f"not {type(layer).__name__}$"):
+        scratch("linux/amd64").append(layer)
+
+
+def test_a_name_is_no_image_to_edit():
+    with pytest.raises(TypeError, match=r"not str$"):
+        edit("tests/data/image")

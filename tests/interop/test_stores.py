@@ -1,6 +1,7 @@
 """Layouts that this library and skopeo and umoci write in turn, while the other one has them open."""
 
 import io
+import json
 import os
 
 import pytest
@@ -100,3 +101,15 @@ def test_umoci_works_on_a_layout_that_is_open_and_written_to(source, tmp_path):
     with open_image(f"oci:{place}:mine") as opened:
         assert (opened.root / "new").read_text() == "new"
         assert (opened.root / "a").read_text() == "a"
+
+
+@pytest.mark.peer("skopeo")
+def test_skopeo_reads_what_was_copied_from_a_docker_archive(source, tmp_path):
+    archive = f"docker-archive:{tmp_path}/saved.tar"
+    skopeo("copy", f"oci:{source}:t", f"{archive}:lamp:1")
+    with Layout.create(tmp_path / "ours") as ours:
+        copied = copy(archive, ours, target_ref="lamp")
+        assert fsck(ours).findings == ()
+    said = json.loads(skopeo("inspect", f"oci:{tmp_path}/ours:lamp"))
+    assert said["Digest"] == str(copied.entries[0].digest)
+    assert len(said["Layers"]) == 3
