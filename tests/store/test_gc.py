@@ -267,6 +267,16 @@ def test_the_oldest_of_several_leases_counts(place, directory):
     assert deleted(gc(place, grace=0)) == {between.digest}
 
 
+def test_a_lease_keeps_everything_after_the_clock_was_set_back(place, directory):
+    with place.lease():
+        (lease,) = (directory / "ingest").glob("lease-*")
+        later = time.time() + 2 * HOUR
+        os.utime(lease, (later, later))
+        blob(place.blobs, b"stored after that")
+        age(place.place)
+        assert deleted(gc(place)) == set()
+
+
 def test_a_lease_is_held_though_others_look_whether_it_is(place, directory, monkeypatch):
     """Whoever looks takes its lock for a moment; the lease waits, and has it then."""
     real, looked = system.open_new_file, []
@@ -438,6 +448,24 @@ def test_nothing_is_deleted_when_the_system_fails(place, monkeypatch, call):
     assert at > 1
     monkeypatch.undo()
     assert look(f"{place.place}/blobs") == before
+
+
+def test_an_image_that_others_remove_and_delete_while_it_is_marked_is_not_missing(place, directory, monkeypatch):
+    gone, kept = manifest(place.blobs, b"gone"), manifest(place.blobs, b"kept")
+    place.tag("t", gone)
+    add_index = module.Marks.add_index
+
+    def late(marks, raw):
+        monkeypatch.setattr(module.Marks, "add_index", add_index)
+        with Layout.open(directory) as other:
+            other.tag("t", kept)
+            other.own_blobs.delete_blob(gone.digest)
+        add_index(marks, raw)
+
+    age(directory)
+    monkeypatch.setattr(module.Marks, "add_index", late)
+    assert deleted(gc(place)) == {Digest.of(b"gone")}
+    assert kept.digest in digests(place.own_blobs)
 
 
 def test_a_document_in_use_that_is_missing_may_be_allowed(place):
