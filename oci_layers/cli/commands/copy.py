@@ -59,8 +59,8 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--convert",
         choices=("oci", "docker"),
-        help="convert media types; the image gets a new digest if any changes; skopeo reads only oci in a layout, and "
-        "what comes from a docker-archive is docker",
+        help="convert media types; the image gets a new digest if any changes; skopeo reads only oci in a layout (an "
+        "image of a docker-archive, which has no manifest, becomes oci anyway)",
     )
     parser.add_argument(
         "--compression", choices=("gzip", "zstd", "none"), help="recompress layers; the image gets a new digest"
