@@ -125,7 +125,7 @@ class _Collection:
     def run(self, *, dry_run: bool) -> Collected:
         """Mark and delete."""
         with self._clock(dry_run=dry_run) as now:
-            self._keep_from = min(now - self._grace_ns, *self._leases())
+            self._keep_from = min(now - self._grace_ns, *self._leases(now))
             self._index = read_index_bytes(self._layout, self._limits)
             self._present = {each: (size, mtime_ns) for each, (size, mtime_ns, _) in self._layout.own_blobs.statuses()}
             self._report(0)
@@ -159,15 +159,19 @@ class _Collection:
                 now = system.fstat(fd).st_mtime_ns
             yield now
 
-    def _leases(self) -> list[int]:
-        """Return when each lease that is held began, after a time in the far future."""
+    def _leases(self, now: int) -> list[int]:
+        """Return when each lease that is held began, after a time in the far future.
+
+        The clock was set back since one that seems to begin later than now; what it keeps cannot be told by its time.
+        """
         found = [1 << 63]
         with self._layout.root.located(), self._layout.ingest_directory() as ingest:
             for name in () if ingest is None else system.list_names(ingest):
                 if name.startswith(LEASE):
                     with _opened(name, ingest) as fd:
                         if fd is not None and system.lock(fd, wait=False) is not True:
-                            found.append(system.fstat(fd).st_mtime_ns)
+                            began = system.fstat(fd).st_mtime_ns
+                            found.append(began if began <= now + _YOUNG_NS else 0)
         return found
 
     def _mark(self) -> None:

@@ -267,6 +267,16 @@ def test_the_oldest_of_several_leases_counts(place, directory):
     assert deleted(gc(place, grace=0)) == {between.digest}
 
 
+def test_a_lease_keeps_everything_after_the_clock_was_set_back(place, directory):
+    with place.lease():
+        (lease,) = (directory / "ingest").glob("lease-*")
+        later = time.time() + 2 * HOUR
+        os.utime(lease, (later, later))
+        blob(place.blobs, b"stored after that")
+        age(place.place)
+        assert deleted(gc(place)) == set()
+
+
 def test_a_lease_is_held_though_others_look_whether_it_is(place, directory, monkeypatch):
     """Whoever looks takes its lock for a moment; the lease waits, and has it then."""
     real, looked = system.open_new_file, []
