@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from oci_layers import system
-from oci_layers.errors import StoreError
+from oci_layers.errors import BlobMissingError, StoreError
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.spec.digest import Digest
@@ -174,8 +174,21 @@ class _Collection:
                             found.append(began if began <= now + _YOUNG_NS else 0)
         return found
 
+    def _mark_index(self) -> None:
+        """Mark what the index lists; a later one, if an image was removed from it, and deleted, while it was read."""
+        while True:
+            try:
+                self._marks.add_index(self._index)
+            except BlobMissingError:
+                index = read_index_bytes(self._layout, self._limits)
+                if index == self._index:
+                    raise
+                self._index = index
+            else:
+                return
+
     def _mark(self) -> None:
-        self._marks.add_index(self._index)
+        self._mark_index()
         for digest, (_, mtime_ns) in self._present.items():
             if mtime_ns >= self._keep_from:
                 self._marks.add(digest, "", Reason("new"), required=False)

@@ -450,6 +450,24 @@ def test_nothing_is_deleted_when_the_system_fails(place, monkeypatch, call):
     assert look(f"{place.place}/blobs") == before
 
 
+def test_an_image_that_others_remove_and_delete_while_it_is_marked_is_not_missing(place, directory, monkeypatch):
+    gone, kept = manifest(place.blobs, b"gone"), manifest(place.blobs, b"kept")
+    place.tag("t", gone)
+    add_index = module.Marks.add_index
+
+    def late(marks, raw):
+        monkeypatch.setattr(module.Marks, "add_index", add_index)
+        with Layout.open(directory) as other:
+            other.tag("t", kept)
+            other.own_blobs.delete_blob(gone.digest)
+        add_index(marks, raw)
+
+    age(directory)
+    monkeypatch.setattr(module.Marks, "add_index", late)
+    assert deleted(gc(place)) == {Digest.of(b"gone")}
+    assert kept.digest in digests(place.own_blobs)
+
+
 def test_a_document_in_use_that_is_missing_may_be_allowed(place):
     lost = Descriptor(media_type=OCI_MANIFEST, digest=NOT_THERE, size=5)
     image = manifest(place.blobs, b"layer")
