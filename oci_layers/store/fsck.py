@@ -102,6 +102,8 @@ class _Need:
     listed: bool = True
     """Whether it is a manifest or index that only indexes refer to, which may lack it (LAY-07)."""
     refs: dict[str, None] = attrs.field(factory=dict)
+    roots: set[Digest] = attrs.field(factory=set)
+    """The entries of the index that lead to it."""
     sizes: dict[int, str] = attrs.field(factory=dict)
     """The sizes that documents give, each with the place of the first that does."""
 
@@ -221,7 +223,7 @@ class _Check:
         for at, entry in enumerate(entries):
             ref = own_name(entry) or str(entry.digest)
             for visit in graph.below(entry, f"/manifests/{at}"):
-                self._add_need(needs, visit, ref)
+                self._add_need(needs, visit, ref, entry.digest)
         return needs, [
             StoreFinding(
                 kind="malformed",
@@ -248,10 +250,11 @@ class _Check:
         return isinstance(error, BlobMissingError) or digest in self._damaged
 
     @staticmethod
-    def _add_need(needs: dict[Digest, _Need], visit: Visit, ref: str) -> None:
+    def _add_need(needs: dict[Digest, _Need], visit: Visit, ref: str, root: Digest) -> None:
         digest = visit.descriptor.digest
         need = needs.setdefault(digest, _Need(visit.descriptor, visit.parent, visit.pointer))
         need.refs[ref] = None
+        need.roots.add(root)
         need.sizes.setdefault(visit.descriptor.size, f"{visit.pointer} of {visit.parent or INDEX}")
         need.optional &= may_be_absent(visit.descriptor)
         need.listed &= visit.parent is not None and is_document(visit.descriptor)
@@ -261,6 +264,9 @@ class _Check:
         needs, findings = self._needs()
         findings += self._damage(needs)
         findings += self._absences(needs)
+        removed = self._removed(needs) if findings else set[Digest]()
+        gone = {"missing", "malformed"}
+        findings = [each for each in findings if each.kind not in gone or each.digest not in removed]
         findings += self._others()
         findings.sort(key=lambda each: (_ORDER.index(each.severity), each.path, each.kind))
         return Checked(
@@ -269,6 +275,17 @@ class _Check:
             bytes=sum(each.size for each in self._files.values()),
             quarantined=tuple(self._quarantined.values()),
         )
+
+    def _removed(self, needs: Mapping[Digest, _Need]) -> set[Digest]:
+        """Return the blobs to which only entries led that other processes have removed since the index was read.
+
+        They may have been deleted since then, too, which is no damage.
+        """
+        try:
+            listed = {each.digest for each in read_layout_index(self._layout, self._limits).manifests}
+        except OCIError:
+            return set()
+        return {digest for digest, need in needs.items() if not need.roots & listed}
 
     def _damage(self, needs: Mapping[Digest, _Need]) -> Iterator[StoreFinding]:
         known = {str(each) for each in (*needs, *self._files)} if self._damaged else set[str]()

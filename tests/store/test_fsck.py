@@ -22,6 +22,7 @@ from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import OCI_LAYER, OCI_MANIFEST, OCI_NONDISTRIBUTABLE_LAYER
 from oci_layers.store.copy import copy
 from oci_layers.store.fsck import StoreFinding, fsck
+from oci_layers.store.graph import Graph
 from oci_layers.store.layout import Layout
 from oci_layers.store.memory import MemoryRepository
 from tests.support.stores import (
@@ -118,6 +119,25 @@ def test_a_writer_that_is_at_work_and_a_lease_leave_no_leftovers(place):
         blob(place.blobs, b"not referred to yet")
         assert fsck(place).findings == ()
         writer.commit()
+
+
+def test_an_image_that_others_remove_and_delete_meanwhile_is_not_missing(place, directory, monkeypatch):
+    gone, kept = manifest(place.blobs, b"gone"), manifest(place.blobs, b"kept")
+    place.tag("t", gone)
+    below = Graph.below
+
+    def late(*arguments):
+        monkeypatch.undo()
+        with Layout.open(directory) as other:
+            other.tag("t", kept)
+            other.own_blobs.delete_blob(gone.digest)
+            other.own_blobs.delete_blob(Digest.of(b"gone"))
+        return below(*arguments)
+
+    monkeypatch.setattr(Graph, "below", late)
+    assert fsck(place).findings == ()
+    place.own_blobs.delete_blob(kept.digest)
+    assert ("missing", "error", name(kept)) in found(fsck(place))
 
 
 # Damage.
