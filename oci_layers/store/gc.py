@@ -35,6 +35,8 @@ from oci_layers.store.mark import Marks, Reason, mentions
 __all__ = ["Collected", "abandoned", "gc"]
 
 _BATCH = 256
+_LONGEST = 1e10
+"""Seconds before which no file was written; a longer grace period, or an endless one, is as good."""
 _YOUNG_NS = 60 * 10**9
 """How long in ns a file in `ingest/` is kept, lock or no lock: its writer may not have locked it yet."""
 
@@ -109,7 +111,7 @@ class _Collection:
         allow_missing: bool,
     ) -> None:
         self._layout = layout
-        self._grace_ns = int(grace * 1e9)
+        self._grace_ns = int(min(grace, _LONGEST) * 1e9)
         self._limits = limits
         self._progress = progress
         self._marks = Marks(layout.blobs, limits, allow_missing=allow_missing)

@@ -22,6 +22,7 @@ from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import Document
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import lookup
+from oci_layers.store.archive_writer import ArchiveWriter
 from oci_layers.store.convert import (
     Conversion,
     applicable,
@@ -179,7 +180,11 @@ class Transfer:
             if progress is not None:
                 progress(Progress(layer=now, layers=len(todo), done=min(done, total), total=total))
 
-        for done_job in map_in_threads(self._blob, todo, threads=self._threads, on_progress=on_bytes):
+        # An archive takes one blob after the other. One thread then also has the only error, and is free to be
+        # interrupted while it waits for whoever reads a pipe.
+        in_turn = self._conversion is None and isinstance(self.target, ArchiveWriter)
+        threads = 1 if in_turn else self._threads
+        for done_job in map_in_threads(self._blob, todo, threads=threads, on_progress=on_bytes):
             self._new[done_job.job] = done_job.new
             self._count(done_job.new, done_job.state)
             if done_job.new.digest != done_job.job.descriptor.digest:

@@ -1,6 +1,7 @@
 """Images from one place to another: what moves, in which order, and what an interruption leaves."""
 
 import contextlib
+import errno
 import itertools
 import os
 import subprocess
@@ -24,6 +25,7 @@ from oci_layers.errors import (
 from oci_layers.spec.descriptor import EMPTY_DESCRIPTOR, Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import OCI_LAYER, OCI_MANIFEST, OCI_NONDISTRIBUTABLE_LAYER
+from oci_layers.store.archive_output import ArchiveOutput
 from oci_layers.store.copy import copy
 from oci_layers.store.fsck import fsck
 from oci_layers.store.gc import gc
@@ -830,6 +832,7 @@ def test_many_signatures_of_one_image_are_copied(source, target):
 
 MEMORY = """
 import resource, sys
+from oci_layers.store.archive_output import ArchiveOutput
 from oci_layers.store.copy import copy
 from oci_layers.store.layout import Layout
 with Layout.open(sys.argv[1]) as source, Layout.create(sys.argv[2], fsync="never") as target:
@@ -912,3 +915,19 @@ def source_of(source, descriptor):
     made._blobs = source.blobs
     made.tag(None, descriptor)
     return made
+
+
+def test_an_archive_is_written_in_the_callers_thread_and_its_error_is_the_one_raised(source, tmp_path, monkeypatch):
+    source.tag("t", manifest(source.blobs, *(bytes([at]) * 100_000 for at in range(8))))
+    threads = set()
+
+    def full(_, data):
+        threads.add(threading.current_thread())
+        if len(data) > 10_000:
+            raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(ArchiveOutput, "write", full)
+    with pytest.raises(OSError, match="full"):
+        copy(source, f"oci-archive:{tmp_path / 'a.tar'}", "t", threads=4)
+    assert threads == {threading.current_thread()}
+    assert list(tmp_path.iterdir()) == []

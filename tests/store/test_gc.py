@@ -197,6 +197,13 @@ def test_what_is_younger_than_the_grace_period_is_kept(place, seconds, stays):
     assert collected.marks.path(str(young.digest)) == ([(str(young.digest), Reason("new"))] if stays else [])
 
 
+@pytest.mark.parametrize("seconds", [float("inf"), 1e300])
+def test_in_an_endless_grace_period_everything_is_kept(place, seconds):
+    old = blob(place.blobs, b"old")
+    os.utime(path_of(place.place, old.digest), (0, 0))
+    assert deleted(gc(place, grace=seconds)) == set()
+
+
 def test_what_a_young_blob_leads_to_is_kept_however_old(place):
     image = manifest(place.blobs, b"layer")
     index = index_of(place.blobs, image)
