@@ -6,6 +6,7 @@ exists is never changed or replaced. What went into a pipe cannot be taken back:
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import warnings
@@ -18,6 +19,8 @@ __all__ = ["ArchiveOutput"]
 
 _NAME_BYTES = 200
 _RANDOM_BYTES = 4
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+"""The errors of file systems without hard links."""
 _ROLE = "archive"
 
 
@@ -92,13 +95,28 @@ class ArchiveOutput:
             with self._located():
                 if self._sync:
                     system.fsync(self._fd)
-                self._check_absent()
-                system.rename(self._temporary, self._parent, self._name, self._parent)
+                self._put_in_place()
                 self._temporary = b""
             if self._sync:
                 with self._located(f"{_ROLE}, which is in place but may not survive a power loss"):
                     system.fsync(self._parent)
         self._close()
+
+    def _put_in_place(self) -> None:
+        """Give the file its name by a hard link, which replaces nothing; by a rename where there are no hard links."""
+        try:
+            system.link(self._temporary, self._parent, self._name, self._parent)
+        except FileExistsError:
+            self._check_absent()
+            raise
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            self._check_absent()
+            system.rename(self._temporary, self._parent, self._name, self._parent)
+        else:
+            with contextlib.suppress(OSError):  # The archive is complete; the other name of it is left.
+                system.unlink(self._temporary, self._parent)
 
     def discard(self, error: BaseException | None = None) -> None:
         """Remove the file, unless it was committed; do nothing the second time.

@@ -22,7 +22,7 @@ from oci_layers.blob.root import OpenDirectory, is_odd
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream
 from oci_layers.blob.union import UnionBlobs
-from oci_layers.errors import BlobMissingError, StoreError, locate
+from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, locate
 from oci_layers.limits import Limits
 from oci_layers.spec.codec import to_json
 from oci_layers.spec.descriptor import Descriptor
@@ -32,6 +32,7 @@ from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import select
 from oci_layers.store.files import INDEX, MARKER, parse_index_file, read_index_bytes, read_layout_index
 from oci_layers.store.index_file import EMPTY_INDEX, renamed, tagged, untagged
+from oci_layers.store.name import check_text
 from oci_layers.store.select import entries_of, find, with_platform
 
 __all__ = ["LEASE", "Layout"]
@@ -64,8 +65,9 @@ class Layout:
 
         Raises:
             PlaceMissingError: There is no such directory.
+            NameFormatError: The name is empty, or cannot be a path.
         """
-        self.place = os.fspath(directory)
+        self.place = _checked(directory)
         self._links = blob_links
         self._fsync = fsync
         self._limits = limits or Limits()
@@ -107,7 +109,7 @@ class Layout:
             StoreError: A layout exists already, or the directory has other files.
             DocumentError: It has an `index.json` that is malformed.
         """
-        place = os.fspath(directory)
+        place = _checked(directory)
         _make_directories(place, sync=fsync != "never")
         layout = cls(directory, fsync=fsync, shared_blobs=shared_blobs, limits=limits)
         try:
@@ -380,6 +382,15 @@ class Layout:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _checked(directory: str | os.PathLike[str]) -> str:
+    """Return the path of a directory that the user named; an empty one would be the current directory."""
+    place = os.fspath(directory)
+    check_text("directory", place)
+    if not place:
+        raise NameFormatError("directory", place, "it is empty")
+    return place
 
 
 def _make_directories(place: str, *, sync: bool) -> None:

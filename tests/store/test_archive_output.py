@@ -136,7 +136,7 @@ def written(file):
         raise
 
 
-CALLS = ["open_root", "lstat", "open_new_file", "write_all", "fsync", "rename"]
+CALLS = ["open_root", "lstat", "open_new_file", "write_all", "fsync", "link"]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EMFILE])

@@ -527,7 +527,7 @@ def failure(function, *arguments, **options):
         return error
 
 
-@pytest.mark.parametrize(("call", "count"), [("write_all", 25), ("fsync", 2), ("rename", 1)])
+@pytest.mark.parametrize(("call", "count"), [("write_all", 25), ("fsync", 2), ("link", 1)])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 def test_a_disk_that_fails_at_any_write_leaves_nothing(tmp_path, monkeypatch, call, count, code):
     """Every call of the kind fails once, from the first to the last."""

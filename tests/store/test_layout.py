@@ -268,7 +268,7 @@ def test_a_layout_is_made_in_the_current_directory_and_through_a_link(tmp_path, 
     assert is_empty_layout(tmp_path / "real")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    Layout.create("").close()
+    Layout.create(".").close()
     Layout.create("below").close()
     assert is_empty_layout(tmp_path / "here/below")
     Layout.open(".").close()
@@ -649,3 +649,11 @@ def test_nothing_is_written_through_a_link(tmp_path, name):
             with contextlib.suppress(StoreError, BlobMissingError, OSError):
                 call()
     assert state() == before
+
+
+@pytest.mark.parametrize(("name", "reason"), [("", "it is empty"), ("a\0b", "it has a NUL byte")])
+def test_a_name_that_is_no_directory_is_refused(name, reason):
+    for call in (Layout.open, Layout.create):
+        with pytest.raises(NameFormatError) as raised:
+            call(name)
+        assert raised.value.reason == reason
