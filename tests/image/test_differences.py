@@ -62,7 +62,7 @@ def test_compare_names_what_differs():
     assert found == {
         b"c": ("device",),
         b"d": ("owner",),
-        b"f": ("content", "mode", "owner", "times", "xattrs"),
+        b"f": ("content", "mode", "owner", "mtime", "xattrs"),
         b"l": ("target",),
         b"t": ("type",),
     }
