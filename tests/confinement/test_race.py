@@ -120,7 +120,7 @@ def unpack_often(name, place, *, in_place, until):
 @pytest.mark.parametrize("user", [pytest.param(0, id="root", marks=pytest.mark.root), pytest.param(USER, id="user")])
 @pytest.mark.parametrize(
     ("swaps", "seconds"),
-    [pytest.param(100, 1.2, id="a while"), pytest.param(10_000, 60, id="long", marks=pytest.mark.slow)],
+    [pytest.param(100, 0.6, id="a while"), pytest.param(10_000, 60, id="long", marks=pytest.mark.slow)],
 )
 def test_nothing_gets_out_while_directories_become_links(place, deed, user, in_place, swaps, seconds):
     *layers, names = deed()

@@ -14,7 +14,7 @@ from oci_layers.validation.document import add_positions, check_document
 from oci_layers.validation.rules import validate
 from tests.support.documents import CONFIG, DESCRIPTOR, ENTRY, INDEX, MANIFEST, dumped
 
-SOME, TEXT = 3000, 100_000
+SOME, TEXT = 1500, 50_000
 SLACK = 1 << 18
 """Bytes that any work takes besides, such as the thousand findings that are kept."""
 
