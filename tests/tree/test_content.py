@@ -3,8 +3,9 @@
 import attrs
 import pytest
 
+from oci_layers.errors import UnsupportedError
 from oci_layers.tree import NOWHERE, Inline, RangeContent
-from oci_layers.tree.content import stored_pieces
+from oci_layers.tree.content import same_content, stored_pieces
 
 
 @attrs.frozen
@@ -56,3 +57,10 @@ def test_what_an_archive_stores_is_read_without_the_holes(extents, expected):
 def test_a_file_without_data_reads_nothing():
     assert list(stored_pieces(RangeContent(NOWHERE, 0, 1 << 50, ()))) == []
     assert list(stored_pieces(Inline(b""))) == []
+
+
+def test_a_range_of_one_source_is_equal_to_itself_without_being_read():
+    assert same_content(RangeContent(NOWHERE, 5, 10), RangeContent(NOWHERE, 5, 10))
+    assert not same_content(RangeContent(NOWHERE, 5, 10), RangeContent(NOWHERE, 5, 11))
+    with pytest.raises(UnsupportedError):
+        same_content(RangeContent(NOWHERE, 5, 10), RangeContent(NOWHERE, 6, 10))
