@@ -341,7 +341,7 @@ class Layout:
             yield root, excludes
 
     def sync_index(self) -> None:
-        """Sync the index, whoever wrote it; nothing with `fsync="never"`."""
+        """Sync the index, also one that another process wrote; do nothing with `fsync="never"`."""
         if self._fsync == "never":
             return
         with self._root as root, self._root.located():

@@ -181,7 +181,7 @@ class Transfer:
                 progress(Progress(layer=now, layers=len(todo), done=min(done, total), total=total))
 
         # An archive takes one blob after the other. One thread then also has the only error, and is free to be
-        # interrupted while it waits for whoever reads a pipe.
+        # interrupted while it waits for the reader of a pipe.
         in_turn = self._conversion is None and isinstance(self.target, ArchiveWriter)
         threads = 1 if in_turn else self._threads
         for done_job in map_in_threads(self._blob, todo, threads=threads, on_progress=on_bytes):

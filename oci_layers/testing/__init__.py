@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BlobStoreSuite", "RepositorySuite"]
 
-# Imported at first use, so that pytest can be told of their asserts before.
+# Imported at first use, because pytest must know before that it is to rewrite their asserts.
 pytest.register_assert_rewrite("oci_layers.testing.blob_store", "oci_layers.testing.repository")
 
 __getattr__ = lazy(__name__, {"BlobStoreSuite": "blob_store", "RepositorySuite": "repository"})
