@@ -1,10 +1,10 @@
 """The history of an image: which entry is of which layer, and new entries (config.md, `history`).
 
 An entry without `empty_layer` belongs to a layer, the lowest first. An image may have no history, or one with fewer or
-more such entries than it has layers. Such a history stays as it is until an entry is added. Then each layer that has no entry
-gets one without fields, so that every reader finds the entry of a layer at its place. The layers without an entry are
-taken to be the lowest ones: those of a base without a history, to which a program added layers with one. If the history
-has more such entries than there are layers, the lowest surplus ones get `empty_layer`.
+more such entries than it has layers. Such a history stays as it is until an entry is added. Then each layer that has no
+entry gets one without fields, so that every reader finds the entry of a layer at its place. The layers without an entry
+are taken to be the lowest ones: those of a base without a history, to which a program added layers with one. If the
+history has more such entries than there are layers, the lowest surplus ones get `empty_layer`.
 """
 
 from collections.abc import Iterable, Sequence
