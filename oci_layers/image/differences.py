@@ -7,11 +7,15 @@ skipped with everything in it. No content is read: files of the same size may di
 from collections.abc import Iterator
 from typing import Literal
 
+from oci_layers.layer.compare import Comparison
 from oci_layers.tree.node import Device, Directory, File, Node, Symlink
 from oci_layers.tree.path import join
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Kind", "compare", "differences", "kind_of"]
+
+_EVERYTHING = Comparison("never", ())
+"""Compares all attributes, and no contents."""
 
 Kind = Literal["added", "changed", "removed"]
 """What a layer can do to a name."""
@@ -71,16 +75,9 @@ def compare(old: Node, new: Node) -> tuple[tuple[str, ...], bool]:
             if old.target != new.target:
                 aspects.append("target")
         case Device(), Device():
-            if (old.kind, old.major, old.minor) != (new.kind, new.major, new.minor):
+            if old.number != new.number:
                 aspects.append("device")
         case _:
             if type(old) is not type(new):
                 aspects.append("type")
-    pairs = {
-        "mode": (old.mode, new.mode),
-        "owner": ((old.uid, old.gid), (new.uid, new.gid)),
-        "mtime": (old.mtime_ns, new.mtime_ns),
-        "xattrs": (old.xattrs, new.xattrs),
-    }
-    aspects += [name for name, (one, other) in pairs.items() if one != other]
-    return tuple(aspects), doubtful
+    return (*aspects, *_EVERYTHING.aspects(old, new)), doubtful

@@ -63,7 +63,7 @@ class Comparison:
             case Symlink(), Symlink():
                 return one.target == two.target
             case Device(), Device():
-                return (one.kind, one.major, one.minor) == (two.kind, two.major, two.minor)
+                return one.number == two.number
             case _:  # Fifos, which have nothing else.
                 return True
 

@@ -92,7 +92,7 @@ class _Walk:
                     found.append("content")
                 case Symlink(), Symlink() if before.target != after.target:
                     found.append("target")
-                case Device(), Device() if _device(before) != _device(after):
+                case Device(), Device() if before.number != after.number:
                     found.append("device")
         if not isinstance(before, Directory) and not isinstance(after, Directory) and self.joins(path, before, after):
             found.append("links")
@@ -117,7 +117,3 @@ def _is_leaf(node: Node | None) -> bool:
 
 def _children(node: Node | None) -> dict[bytes, Node]:
     return node.children if isinstance(node, Directory) else {}
-
-
-def _device(node: Device) -> tuple[str, int, int]:
-    return node.kind, node.major, node.minor

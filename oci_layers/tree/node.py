@@ -86,6 +86,11 @@ class Device:
     major: int = 0
     minor: int = 0
 
+    @property
+    def number(self) -> tuple[str, int, int]:
+        """What the device is: its kind, major and minor."""
+        return self.kind, self.major, self.minor
+
 
 @attrs.define(eq=False)
 class Fifo:

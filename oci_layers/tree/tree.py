@@ -241,7 +241,7 @@ def _same_leaf(one: Leaf, two: Leaf, same: Callable[[Content, Content], bool]) -
         case Symlink(), Symlink():
             return one.target == two.target
         case Device(), Device():
-            return (one.kind, one.major, one.minor) == (two.kind, two.major, two.minor)
+            return one.number == two.number
         case _:  # fifos, which have nothing else
             return True
 
