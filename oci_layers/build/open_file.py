@@ -10,7 +10,7 @@ from typing import IO, Any
 import attrs
 
 from oci_layers.build.contents import Contents, OpenContent
-from oci_layers.image.content_reader import check_size
+from oci_layers.image.content_reader import PositionedFile, check_size
 
 __all__ = ["Mode", "OpenFile", "open_file"]
 
@@ -47,7 +47,7 @@ class Mode:
         return cls(kind, is_text, kind == "r" or "+" in mode, kind != "r" or "+" in mode)
 
 
-class OpenFile(io.RawIOBase):
+class OpenFile(PositionedFile):
     """An open file without a buffer. Not thread-safe."""
 
     def __init__(self, name: str, mode: Mode, content: OpenContent, allowed: int) -> None:
@@ -70,6 +70,9 @@ class OpenFile(io.RawIOBase):
             raise ValueError("I/O operation on closed file")
         return self._content
 
+    def _length(self) -> int:
+        return self._opened().size
+
     def readable(self) -> bool:
         """Tell whether the mode is for reading."""
         self._opened()
@@ -79,31 +82,6 @@ class OpenFile(io.RawIOBase):
         """Tell whether the mode is for writing."""
         self._opened()
         return self._mode.writes
-
-    def seekable(self) -> bool:
-        """Return True: `seek` works."""
-        self._opened()
-        return True
-
-    def tell(self) -> int:
-        """Return the position, in bytes."""
-        self._opened()
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Set the position, as `io.IOBase.seek`, and return it; it may be past the end.
-
-        Raises:
-            OSError: The position is negative; the errno is EINVAL, as for a file on disk.
-        """
-        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._opened().size}
-        if whence not in bases:
-            raise ValueError(f"whence is {whence}, and may be 0, 1 or 2")
-        position = bases[whence] + offset
-        if position < 0:
-            raise OSError(errno.EINVAL, f"position {position} is before the beginning of the file")
-        self._position = position
-        return position
 
     def readinto(self, buffer: Any, /) -> int:  # Any: a writable buffer, which has no type before Python 3.12
         """Read into a buffer, perhaps without filling it; return the number of bytes, 0 at the end."""

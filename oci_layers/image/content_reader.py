@@ -15,7 +15,7 @@ from typing import Any
 from oci_layers.errors import LimitError
 from oci_layers.tree.content import Content, Inline, RangeContent, RangeReader
 
-__all__ = ["ContentReader", "check_size", "is_text", "range_reader"]
+__all__ = ["ContentReader", "PositionedFile", "check_size", "is_text", "range_reader"]
 
 _PIECE = 1 << 18
 
@@ -39,7 +39,42 @@ def is_text(mode: str, buffering: int, *text: str | None) -> bool:
     return False
 
 
-class ContentReader(io.RawIOBase):
+class PositionedFile(io.RawIOBase):
+    """A raw file with a position, which `seek` sets: a subclass reads or writes there, and has `_length`."""
+
+    _position = 0
+
+    def _length(self) -> int:
+        """Return the number of bytes in the file; raise ValueError if it is closed."""
+        raise NotImplementedError
+
+    def seekable(self) -> bool:
+        """Return True: `seek` works."""
+        self._length()
+        return True
+
+    def tell(self) -> int:
+        """Return the position, in bytes."""
+        self._length()
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Set the position, as `io.IOBase.seek`, and return it; it may be past the end.
+
+        Raises:
+            OSError: The position is negative; the errno is EINVAL, as for a file on disk.
+        """
+        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length()}
+        if whence not in bases:
+            raise ValueError(f"whence is {whence}, and may be 0, 1 or 2")
+        position = bases[whence] + offset
+        if position < 0:
+            raise OSError(errno.EINVAL, f"position {position} is before the beginning of the file")
+        self._position = position
+        return position
+
+
+class ContentReader(PositionedFile):
     """Contents as a file. Not thread-safe; other readers may read the same contents at the same time."""
 
     def __init__(self, content: Content, allowed: int) -> None:
@@ -51,43 +86,20 @@ class ContentReader(io.RawIOBase):
         """
         self._size = content.size
         self._allowed = allowed
-        self._position = 0
         self._read_at = range_reader(content)
 
     def _check_open(self) -> None:
         if self.closed:
             raise ValueError("I/O operation on closed file")
 
+    def _length(self) -> int:
+        self._check_open()
+        return self._size
+
     def readable(self) -> bool:
         """Return True."""
         self._check_open()
         return True
-
-    def seekable(self) -> bool:
-        """Return True: `seek` works."""
-        self._check_open()
-        return True
-
-    def tell(self) -> int:
-        """Return the position, in bytes."""
-        self._check_open()
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Set the position, as `io.IOBase.seek`, and return it; it may be past the end.
-
-        Raises:
-            OSError: The position is negative; the errno is EINVAL, as for a file on disk.
-        """
-        self._check_open()
-        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}
-        if whence not in bases:
-            raise ValueError(f"whence is {whence}, and may be 0, 1 or 2")
-        position = bases[whence] + offset
-        if position < 0:
-            raise OSError(errno.EINVAL, f"position {position} is before the beginning of the file")
-        self._position = position
-        return position
 
     def readinto(self, buffer: Any, /) -> int:  # Any: a writable buffer, which has no type before Python 3.12
         """Read into a buffer, perhaps without filling it; return the number of bytes, 0 at the end."""
