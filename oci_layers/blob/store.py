@@ -15,7 +15,16 @@ from oci_layers.errors import BlobMissingError, LimitError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest, Hasher
 
-__all__ = ["BlobIngester", "BlobSource", "BlobStore", "BlobWriter", "MemoryBlobs", "open_verified", "read_verified"]
+__all__ = [
+    "BlobIngester",
+    "BlobSource",
+    "BlobStore",
+    "BlobWriter",
+    "MemoryBlobs",
+    "open_verified",
+    "put_bytes",
+    "read_verified",
+]
 
 
 class BlobSource(Protocol):
@@ -129,6 +138,14 @@ class MemoryBlobs:
     def delete_blob(self, digest: Digest) -> None:
         """Delete a blob; do nothing if there is none."""
         self._blobs.pop(digest, None)
+
+
+def put_bytes(blobs: BlobStore, raw: bytes, descriptor: Descriptor) -> bool:
+    """Store a blob whose bytes are in memory, unless it exists; return whether it was stored."""
+    if blobs.reuse_blob(descriptor):
+        return False
+    blobs.put_blob(io.BytesIO(raw), descriptor)
+    return True
 
 
 def open_verified(

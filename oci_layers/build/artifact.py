@@ -13,9 +13,8 @@ import attrs
 
 from oci_layers import system
 from oci_layers.blob.section import OpenFile, SectionReader
-from oci_layers.blob.store import BlobStore
+from oci_layers.blob.store import BlobStore, put_bytes
 from oci_layers.blob.stream import PIECE, ByteStream
-from oci_layers.build.documents import put_bytes
 from oci_layers.errors import LimitError, UnsupportedError, locate
 from oci_layers.limits import DEFAULT_LIMITS
 from oci_layers.spec.annotations import TITLE

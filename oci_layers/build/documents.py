@@ -3,12 +3,11 @@
 A document that says the same as that of the base is the very document of the base.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 
 import attrs
 
-from oci_layers.blob.store import BlobStore
+from oci_layers.blob.store import BlobStore, put_bytes
 from oci_layers.build.fields import JSONObject, referring, with_field, without_field
 from oci_layers.errors import LimitError
 from oci_layers.limits import Limits
@@ -21,7 +20,7 @@ from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.platform import Platform
 from oci_layers.store.convert import Format
 
-__all__ = ["DOCUMENT_TYPES", "Base", "Documents", "on_platform", "put_bytes"]
+__all__ = ["DOCUMENT_TYPES", "Base", "Documents", "on_platform"]
 
 DOCUMENT_TYPES: Mapping[Format, tuple[str, str]] = {
     "oci": (mediatype.OCI_MANIFEST, mediatype.OCI_CONFIG),
@@ -87,12 +86,6 @@ class Documents:
         if len(raw) > allowed:
             raise LimitError(limit, allowed, len(raw))
         put_bytes(blobs, raw, descriptor)
-
-
-def put_bytes(blobs: BlobStore, raw: bytes, descriptor: Descriptor) -> None:
-    """Store a document, unless it is there."""
-    if not blobs.reuse_blob(descriptor):
-        blobs.put_blob(io.BytesIO(raw), descriptor)
 
 
 def on_platform(config: JSONObject, platform: Platform) -> JSONObject:

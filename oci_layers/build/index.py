@@ -10,8 +10,7 @@ from typing import Protocol
 
 import attrs
 
-from oci_layers.blob.store import BlobSource, BlobStore
-from oci_layers.build.documents import put_bytes
+from oci_layers.blob.store import BlobSource, BlobStore, put_bytes
 from oci_layers.build.fields import JSONObject, merged, with_field, without_field
 from oci_layers.errors import BlobMissingError, LimitError
 from oci_layers.limits import Limits

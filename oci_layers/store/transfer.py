@@ -4,7 +4,6 @@ Blobs are copied in threads, each verified while it is written. Where a conversi
 in temporary files, and documents rewritten by `convert` once the digests of what they list are known.
 """
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
@@ -13,6 +12,7 @@ import attrs
 from oci_layers.blob.pipeline import ShouldContinue, map_in_threads
 from oci_layers.blob.recompress import recompressed
 from oci_layers.blob.spool import Spool
+from oci_layers.blob.store import put_bytes
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
 from oci_layers.errors import IntegrityError
 from oci_layers.limits import Limits
@@ -271,11 +271,7 @@ class Transfer:
 
     def _write_document(self, node: Node) -> Descriptor:
         raw, new = self._converted_document(node)
-        if self.target.blobs.reuse_blob(new):
-            self._count(new, "present")
-        else:
-            self.target.blobs.put_blob(io.BytesIO(raw), new)
-            self._count(new, "copied")
+        self._count(new, "copied" if put_bytes(self.target.blobs, raw, new) else "present")
         if new.digest != node.descriptor.digest:
             self._converted[node.descriptor.digest] = new.digest
         return new

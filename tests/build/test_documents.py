@@ -3,7 +3,8 @@
 import pytest
 
 from oci_layers.blob import MemoryBlobs
-from oci_layers.build.documents import Documents, on_platform, put_bytes
+from oci_layers.blob.store import put_bytes
+from oci_layers.build.documents import Documents, on_platform
 from oci_layers.errors import LimitError
 from oci_layers.limits import Limits
 from oci_layers.spec import Descriptor, Platform
