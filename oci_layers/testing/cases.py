@@ -85,7 +85,7 @@ def _write_case(case: Case, directory: Path) -> dict[str, Any]:  # Any: JSON
 
     directory.mkdir(parents=True)
     write_layers(directory / "layout", case.layers, _REF)
-    _write(directory / "layers.txt", case.text)
+    _write(directory / "layers.txt", case.text + "\n")
     accepted = []
     for number, tree in enumerate(case.accepted):
         if tree is None:
