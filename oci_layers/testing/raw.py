@@ -15,6 +15,7 @@ r"""The bytes of an archive as text, for layers that no list of entries can give
 
 A line has the offset of bytes that are not zero, in decimal, and the bytes, escaped as in a dump of a tree. All bytes
 that no line has are zero; `end` has the length of the whole. Bytes that repeat are written once, with how often: `*9`.
+(Here 155 is the blank that ends the checksum of a header, and the type flag 0.)
 """
 
 import re
