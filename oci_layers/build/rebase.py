@@ -1,4 +1,4 @@
-"""An image onto another base, and an image without one of its layers.
+"""An image onto another base, and an image without some of its layers.
 
 The layers of the old base and their history entries are replaced by those of the new one; all above stays as it is.
 An upper layer is not looked into: what it removes, changes or links to may be absent from the new base. The settings of
@@ -107,12 +107,12 @@ def _annotated(image: NewImage, digest: str | None, name: str | None) -> NewImag
     return image.annotate(new) if new else image
 
 
-def drop_layer(image: Image, index: int, *, created: Created | None = None) -> NewImage:
-    """Return an image without one of its layers and its history entry; the layers above are not looked into.
+def drop_layer(image: Image, *indexes: int, created: Created | None = None) -> NewImage:
+    """Return an image without some of its layers and their history entries; the layers above are not looked into.
 
     Args:
         image: The image; it must be open until the new one is written.
-        index: The number of the layer, 0 at the bottom.
+        indexes: The numbers of the layers in this image, 0 at the bottom.
         created: As for `edit`.
 
     Raises:
@@ -121,10 +121,14 @@ def drop_layer(image: Image, index: int, *, created: Created | None = None) -> N
     """
     found = edit(image, created=created)
     count = len(found.slots)
-    if not 0 <= index < count:
-        raise LayerMissingError(index, count)
+    for index in indexes:
+        if not 0 <= index < count:
+            raise LayerMissingError(index, count)
+    if not indexes:
+        return found
     history = list(found.history)
     if history:
         history = aligned(history, count)
-        del history[layer_positions(history)[index]]
-    return found.restack([slot for at, slot in enumerate(found.slots) if at != index], history)
+        gone = {layer_positions(history)[index] for index in indexes}
+        history = [entry for at, entry in enumerate(history) if at not in gone]
+    return found.restack([slot for at, slot in enumerate(found.slots) if at not in indexes], history)

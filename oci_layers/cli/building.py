@@ -30,12 +30,22 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.platform import Platform
 from oci_layers.store.open import name_place, open_image, parse_image_name
 from oci_layers.store.place import create_repository
+from oci_layers.store.repository import WritableRepository
 
-__all__ = ["codec_of", "created_of", "opened_other", "output_arguments", "print_skipped", "write_image"]
+__all__ = [
+    "codec_of",
+    "created_of",
+    "opened_other",
+    "output_arguments",
+    "print_skipped",
+    "report_stream",
+    "target_of",
+    "write_image",
+]
 
 
-def output_arguments(parser: argparse.ArgumentParser, *, new_layers: bool = True) -> None:
-    """Add `--output` and what goes with it; with `new_layers`, how they are compressed."""
+def output_arguments(parser: argparse.ArgumentParser, *, new_layers: bool = True, created: bool = True) -> None:
+    """Add `--output` and what goes with it; with `new_layers`, how they are compressed; with `created`, the time."""
     parser.add_argument(
         "-o",
         "--output",
@@ -45,12 +55,13 @@ def output_arguments(parser: argparse.ArgumentParser, *, new_layers: bool = True
         "docker-archive:FILE[:NAME:TAG], which must not exist; a path is an archive if it ends with .tar; - is stdout",
     )
     parser.add_argument("--target-ref", metavar="REF", help="the name of the image, where DST does not give one")
-    parser.add_argument(
-        "--created",
-        metavar="TIME",
-        help="the time of what is new: RFC 3339, seconds since 1970, or now (default: SOURCE_DATE_EPOCH, if it is set, "
-        "otherwise no time, so that the same input gives the same image)",
-    )
+    if created:
+        parser.add_argument(
+            "--created",
+            metavar="TIME",
+            help="the time of what is new: RFC 3339, seconds since 1970, or now (default: SOURCE_DATE_EPOCH, if it is "
+            "set, otherwise no time, so that the same input gives the same image)",
+        )
     if new_layers:
         codec_arguments(parser)
     parser.add_argument(
@@ -126,10 +137,8 @@ def write_image(image: NewImage, options: argparse.Namespace) -> int:
     """Write an image to where the options say, print what was made, and return the exit code."""
     codec = codec_of(options) if "compression" in options else None
     recorded = attrs.evolve(image, slots=tuple(map(_recorded, image.slots)))
-    is_out = names_stdout(options.output)
-    if is_out and sys.stdout.isatty():
-        options.refuse("stdout is a terminal; redirect it to a file or a pipe")
-    with progress(options.progress) as show, _target(options) as (target, ref):
+    out = report_stream(options)
+    with progress(options.progress) as show, target_of(options) as (target, ref):
         descriptor = recorded.write(
             target, ref, codec=codec, temporary_directory=options.temporary_directory, progress=show
         )
@@ -138,7 +147,6 @@ def write_image(image: NewImage, options: argparse.Namespace) -> int:
     for row in rows:
         if row.is_new and isinstance(row.written, BuiltLayer):
             skipped.extend(row.written.skipped)
-    out = sys.stderr if is_out else sys.stdout
     if options.format == "json":
         out.write(json_text(_json(descriptor, ref, rows, skipped, options), indent=2) + "\n")
     else:
@@ -167,8 +175,18 @@ def opened_other(name: str, image: Image, options: argparse.Namespace) -> Iterat
         yield other
 
 
+def report_stream(options: argparse.Namespace) -> TextIO:
+    """Return where the report goes: to stderr if the archive goes to stdout, which must then be no terminal."""
+    if not names_stdout(options.output):
+        return sys.stdout
+    if sys.stdout.isatty():
+        options.refuse("stdout is a terminal; redirect it to a file or a pipe")
+    return sys.stderr
+
+
 @contextlib.contextmanager
-def _target(options: argparse.Namespace) -> Iterator[tuple[Any, str | None]]:
+def target_of(options: argparse.Namespace) -> Iterator[tuple[WritableRepository, str | None]]:
+    """Yield the place that the options name, and the reference; close it when the block ends."""
     _, ref = parse_image_name(options.output, options.target_ref)
     target, _ = create_repository(options.output, fsync=options.fsync, limits=limits_of(options))
     with target:

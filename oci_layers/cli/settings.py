@@ -10,7 +10,7 @@ from oci_layers.build.image import NewImage
 from oci_layers.errors import NameFormatError
 from oci_layers.spec.config import Healthcheck
 
-__all__ = ["configured", "settings_arguments"]
+__all__ = ["configured", "pairs", "settings_arguments"]
 
 _COMMAND = 'words as for a shell, which takes no part: "lamp --lit"; or a JSON array'
 
@@ -47,8 +47,8 @@ def configured(image: NewImage, options: argparse.Namespace, *, created: Created
         NameFormatError: One is malformed.
     """
     image = image.configure(
-        env=_pairs("environment variable", options.env, options.no_env),
-        labels=_pairs("label", options.label, options.no_label),
+        env=pairs("environment variable", options.env, options.no_env),
+        labels=pairs("label", options.label, options.no_label),
         ports=options.port or None,
         volumes=options.volume or None,
         entrypoint=_command("entrypoint", options.entrypoint),
@@ -62,18 +62,23 @@ def configured(image: NewImage, options: argparse.Namespace, *, created: Created
     )
     ports, volumes = dict.fromkeys(options.no_port), dict.fromkeys(options.no_volume)
     image = image.configure(ports=ports or None, volumes=volumes or None)
-    annotations = _pairs("annotation", options.annotation, options.no_annotation)
+    annotations = pairs("annotation", options.annotation, options.no_annotation)
     return image.annotate(annotations) if annotations else image
 
 
-def _pairs(what: str, given: Sequence[str], removed: Sequence[str]) -> dict[str, str | None] | None:
-    pairs: dict[str, str | None] = dict.fromkeys(removed)
+def pairs(what: str, given: Sequence[str], removed: Sequence[str]) -> dict[str, str | None] | None:
+    """Return the values of `NAME=VALUE` arguments, None for each that is removed; None if there is none at all.
+
+    Raises:
+        NameFormatError: An argument has another form.
+    """
+    found: dict[str, str | None] = dict.fromkeys(removed)
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise NameFormatError(what, text, "expected NAME=VALUE")
-        pairs[name] = value
-    return pairs or None
+        found[name] = value
+    return found or None
 
 
 def _command(what: str, text: str | None) -> list[str] | None:

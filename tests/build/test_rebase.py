@@ -142,7 +142,10 @@ def test_a_layer_is_dropped_with_its_entry():
     assert tree_of(dropped) == merged(OLD[0], *OWN)
     assert says(dropped) == ["os1", "-env", "app1", "app2", "-cmd"]
     assert says(rewritten(drop_layer(stack(*OLD), 0))) == []
+    several = rewritten(drop_layer(image, 3, 0))
+    assert (tree_of(several), says(several)) == (merged(OLD[1], OWN[0]), ["-env", "lib1", "app1", "-cmd"])
+    assert rewritten(drop_layer(image)).descriptor.digest == image.descriptor.digest
     for index in (-1, 4):
         with pytest.raises(LayerMissingError) as caught:
-            drop_layer(image, index)
+            drop_layer(image, 0, index)
         assert (caught.value.number, caught.value.count) == (index, 4)

@@ -17,7 +17,7 @@ VERBS = (
     *("layers", "why", "export"),
     *("images", "refs", "inspect"),
     *("diff",),
-    *("pack", "append", "config", "squash", "rebase"),
+    *("pack", "append", "config", "squash", "rebase", "drop", "strip", "index"),
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
@@ -29,6 +29,7 @@ WHAT = {
     "diff": "A",
     "pack": "DIR",
     "explain": "RULE",
+    "index": "ACTION",
 }
 MODULE = [sys.executable, "-m", "oci_layers"]
 
