@@ -12,6 +12,7 @@ from typing import Any, Literal, TextIO
 
 import attrs
 
+from oci_layers.blob.compressor import GZIP_LEVELS, Encoder, require_encoder
 from oci_layers.blob.store import BlobStore
 from oci_layers.build.fields import Created
 from oci_layers.build.image import NewImage
@@ -33,6 +34,7 @@ from oci_layers.store.place import create_repository
 from oci_layers.store.repository import WritableRepository
 
 __all__ = [
+    "codec_arguments",
     "codec_of",
     "created_of",
     "opened_other",
@@ -75,25 +77,41 @@ def output_arguments(parser: argparse.ArgumentParser, *, new_layers: bool = True
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the report")
 
 
-def codec_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add how new layers are compressed."""
-    parser.add_argument("--compression", choices=("gzip", "zstd", "none"), help="of new layers (default: gzip)")
-    parser.add_argument("--level", type=int, metavar="N", help="0 to 9 for gzip (default: 6), 1 to 22 for zstd (3)")
+def codec_arguments(parser: argparse.ArgumentParser, text: str = "of new layers (default: gzip)") -> None:
+    """Add how layers are compressed; the text is the help of `--compression`."""
+    parser.add_argument("--compression", choices=("gzip", "zstd", "none"), help=text)
+    parser.add_argument(
+        "--level",
+        type=int,
+        metavar="N",
+        help="0 to 9 for gzip (default: 6), with isal 0 to 3 (1); 1 to 22 for zstd (3)",
+    )
+    parser.add_argument(
+        "--encoder",
+        choices=("zlib", "isal"),
+        help="what makes gzip data (default: zlib); isal is about ten times as fast, but the digest may then differ "
+        "between processors",
+    )
 
 
 def codec_of(options: argparse.Namespace) -> Codec:
     """Return how new layers are compressed.
 
     Raises:
-        NameFormatError: There is no such level.
+        NameFormatError: There is no such level, or the encoder is not one of the compression.
+        UnsupportedError: The encoder is not installed.
     """
     level, compression = options.level, options.compression or "gzip"
-    known = {"gzip": range(10), "zstd": range(1, 23), "none": range(0)}[compression]
+    encoder: Encoder = options.encoder or "zlib"
+    if options.encoder is not None and compression != "gzip":
+        raise NameFormatError("encoder", encoder, f"it makes gzip data, not {compression}")
+    require_encoder(encoder)
+    known = {"gzip": GZIP_LEVELS[encoder], "zstd": range(1, 23), "none": range(0)}[compression]
     if level is not None and level not in known:
         hint = f"{compression} has {known[0]} to {known[-1]}" if known else "there is no compression"
         raise NameFormatError("level of compression", str(level), hint)
     names: dict[str, Literal["", "gzip", "zstd"]] = {"gzip": "gzip", "zstd": "zstd", "none": ""}
-    return Codec(compression=names[compression], level=level)
+    return Codec(compression=names[compression], level=level, encoder=encoder)
 
 
 def created_of(options: argparse.Namespace) -> Created | None:

@@ -87,7 +87,7 @@ def copy(
         ReferenceMissingError: There is no such image or platform, or there are several; lists those that exist.
         BlobMissingError: The source lacks a blob of the image.
         IntegrityError: A blob is not what its descriptor says; the name was not written.
-        UnsupportedError: The conversion is not possible.
+        UnsupportedError: The conversion is not possible, or its encoder is not installed.
         StoreError: A place is not of its kind; or, with `everything`, several images would get the name `target_ref`.
         OSError: The target cannot be written.
     """
