@@ -1,4 +1,4 @@
-"""New layers as values, written to a store in one pass: from a directory, a tree, changes, or a tar.
+"""New layers as values, written to a store in one pass: from a directory, a tree, changes, an upper directory or a tar.
 
 `directory` walks a directory, `layer/encode` makes entries of trees and changes, `arrange` changes them as
 `LayerOptions` ask, `tar/writer` makes the tar, and `output` hashes, compresses and stores it.
@@ -22,10 +22,12 @@ from oci_layers.build.directory import directory_entries
 from oci_layers.build.ignore import selected
 from oci_layers.build.options import Codec, LayerOptions
 from oci_layers.build.output import Pieces, write_blob
+from oci_layers.disk.scan import scan
 from oci_layers.errors import locate
 from oci_layers.layer.change import Change
 from oci_layers.layer.decode import Decoder
 from oci_layers.layer.encode import encode, node_entries
+from oci_layers.layer.overlay import Namespace, from_upper
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.report import Listing, Skipped
@@ -138,6 +140,40 @@ class NewLayer:
             return without_ignored(encode(again()), chosen)
 
         return cls(lambda skip: _tar(entries(), chosen, skip))
+
+    @classmethod
+    def from_upper(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        namespace: Namespace = "trusted",
+        options: LayerOptions | None = None,
+        limits: Limits | None = None,
+    ) -> "NewLayer":
+        """Return a layer of what the upper directory of an overlay mount changes, removals included.
+
+        The mount must not be in use while the layer is written. Memory: the names.
+
+        Args:
+            directory: The upper directory; a link is resolved first.
+            namespace: Where the mount has its attributes: `user` if it has the option `userxattr`.
+            options: How files become entries.
+            limits: The limits of a tree.
+
+        Raises:
+            UnsupportedError: A directory that was renamed, or a file whose content is elsewhere; see `from_upper` of
+                the room `layer`.
+            WhiteoutError: A name begins with `.wh.`.
+            LinkError: A hard link whose target `options.ignore` leaves out.
+            OSError: Something cannot be read, or has vanished.
+        """
+        chosen = options or LayerOptions()
+
+        def entries(skip: OnSkip) -> Iterator[Entry]:
+            upper = scan(directory, skip=skip, limits=limits)
+            return without_ignored(encode(from_upper(upper, namespace=namespace)), chosen)
+
+        return cls(lambda skip: _tar(entries(skip), chosen, skip))
 
     @classmethod
     def from_tar(
