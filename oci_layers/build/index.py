@@ -13,8 +13,11 @@ import attrs
 from oci_layers.blob.store import BlobSource, BlobStore, put_bytes
 from oci_layers.build.begin import edit
 from oci_layers.build.fields import JSONObject, merged, with_field, without_field
+from oci_layers.build.output import Counted
+from oci_layers.build.stack import Counter
 from oci_layers.errors import BlobMissingError, LimitError
 from oci_layers.limits import Limits
+from oci_layers.progress import Progress
 from oci_layers.spec import annotations as keys
 from oci_layers.spec.codec import dumps, structure, unstructure
 from oci_layers.spec.descriptor import Descriptor
@@ -29,7 +32,7 @@ from oci_layers.store.archive_repository import DockerRepository
 from oci_layers.store.convert import Format
 from oci_layers.store.graph import open_content
 from oci_layers.store.open import open_image
-from oci_layers.store.plan import Plan
+from oci_layers.store.plan import Plan, Planned
 from oci_layers.store.repository import Repository, WritableRepository, named
 from oci_layers.store.select import Search, one_image, with_platform
 
@@ -79,13 +82,26 @@ class _Entry:
             return isinstance(self.content, Descriptor) and known.digest == image.digest
         return known.platform == image.platform
 
-    def write(self, blobs: BlobStore, limits: Limits) -> JSONObject:
+    def planned(self, limits: Limits) -> Planned | None:
+        """Return what is to be copied; None if nothing is, as for an entry that is not in the source."""
+        if self.source is None or not isinstance(self.content, Descriptor):
+            return None
+        try:
+            (planned,) = Plan(self.source, limits, [self.content]).roots
+        except BlobMissingError as error:
+            if error.digest != str(self.content.digest):
+                raise
+            return None
+        return planned
+
+    def write(self, blobs: BlobStore, planned: Planned | None, on_bytes: Callable[[int], None]) -> JSONObject:
         """Store what the entry leads to, and return its JSON."""
         content = self.content
         if not isinstance(content, Descriptor):
             content = content.put(blobs)
+            on_bytes(content.size)
         elif self.source is not None:
-            _copy(content, self.source, blobs, limits)
+            _copy(planned, self.source, blobs, on_bytes)
         elif not blobs.reuse_blob(content):
             raise BlobMissingError(str(content.digest))
         if self.node is not None:
@@ -229,6 +245,7 @@ class NewIndex:
         ref: str | None = None,
         *,
         on_entry: Callable[[Descriptor], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> Descriptor:
         """Write what the entries lead to, then the index, and give it a name; return its descriptor.
 
@@ -236,6 +253,7 @@ class NewIndex:
             target: The store.
             ref: The name; None lists the index without one.
             on_entry: Called with each entry once all that it leads to is stored. An exception ends the call.
+            progress: Called after each piece that is stored, with the number of the entry as that of a layer.
 
         Raises:
             BlobMissingError: A descriptor is of what the target does not have.
@@ -243,15 +261,23 @@ class NewIndex:
             OSError: The target cannot be written.
         """
         with target.lease():
-            descriptor = self.put(target.blobs, on_entry=on_entry)
+            descriptor = self.put(target.blobs, on_entry=on_entry, progress=progress)
             target.tag(ref, descriptor)
         return descriptor
 
-    def put(self, blobs: BlobStore, *, on_entry: Callable[[Descriptor], None] | None = None) -> Descriptor:
+    def put(
+        self,
+        blobs: BlobStore,
+        *,
+        on_entry: Callable[[Descriptor], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Descriptor:
         """Store the index and what it leads to without a name, as `write` does; the caller holds a lease."""
+        plans = [entry.planned(self.limits) for entry in self.entries]
+        counter = Counter(list(map(_size, self.entries, plans)), progress)
         manifests = []
-        for entry in self.entries:
-            manifests.append(entry.write(blobs, self.limits))
+        for entry, planned in counter.each(list(zip(self.entries, plans, strict=True))):
+            manifests.append(entry.write(blobs, planned, counter.on_bytes))
             if on_entry is not None:
                 on_entry(structure(manifests[-1], Descriptor, media_type=self.media_type))
         index = {**self.index_json, "manifests": manifests}
@@ -284,17 +310,21 @@ def _of_place(source: Repository, image: Descriptor, limits: Limits) -> _Entry:
     return _Entry(content=edit(opened, format="oci"))
 
 
-def _copy(entry: Descriptor, source: BlobSource, blobs: BlobStore, limits: Limits) -> None:
-    """Copy what an entry leads to, children first; an entry that is not in the source need not be."""
-    try:
-        (planned,) = Plan(source, limits, [entry]).roots
-    except BlobMissingError as error:
-        if error.digest != str(entry.digest):
-            raise
-        return
-    for each in planned.walk():
+def _copy(planned: Planned | None, source: BlobSource, blobs: BlobStore, on_bytes: Callable[[int], None]) -> None:
+    """Copy what an entry leads to, children first."""
+    for each in planned.walk() if planned is not None else ():
         descriptor = each.descriptor
         if each.node is not None:
             put_bytes(blobs, each.node.raw, descriptor)
-        elif not blobs.reuse_blob(descriptor) and (stream := open_content(source, descriptor)) is not None:
-            blobs.put_blob(stream, descriptor)
+            on_bytes(descriptor.size)
+        elif blobs.reuse_blob(descriptor) or (stream := open_content(source, descriptor)) is None:
+            on_bytes(descriptor.size)
+        else:
+            blobs.put_blob(Counted(stream, on_bytes), descriptor)
+
+
+def _size(entry: _Entry, planned: Planned | None) -> int | None:
+    """Return the bytes that an entry leads to; None of what is made when it is written."""
+    if not isinstance(entry.content, Descriptor):
+        return None
+    return sum(each.descriptor.size for each in planned.walk()) if planned is not None else 0

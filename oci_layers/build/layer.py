@@ -229,6 +229,7 @@ class NewLayer:
         codec: Codec | None = None,
         limits: Limits | None = None,
         temporary_directory: str | os.PathLike[str] | None = None,
+        on_bytes: Callable[[int], None] | None = None,
     ) -> BuiltLayer:
         """Read the source, and store the layer as a blob.
 
@@ -238,6 +239,7 @@ class NewLayer:
             codec: How the layer is compressed: gzip at level 6 by default.
             limits: `temporary_bytes` limits the temporary file.
             temporary_directory: The directory of the temporary file; the system's default if None.
+            on_bytes: Called with the number of bytes of each piece of the blob; an exception ends the call.
 
         Raises:
             OCIError: As the method that made the layer says; nothing was stored.
@@ -247,7 +249,7 @@ class NewLayer:
         skipped = Listing[Skipped]()
         temporary = None if temporary_directory is None else os.fspath(temporary_directory)
         spool = Spool(temporary, (limits or Limits()).temporary_bytes)
-        written = write_blob(self._open(skipped.add), blobs, codec or Codec(), spool)
+        written = write_blob(self._open(skipped.add), blobs, codec or Codec(), spool, on_bytes)
         return BuiltLayer(
             descriptor=written.descriptor, diff_id=written.diff_id, plain_size=written.plain_size, skipped=skipped
         )

@@ -7,7 +7,7 @@ import argparse
 import contextlib
 import datetime as dt
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TextIO
 
 import attrs
@@ -132,9 +132,17 @@ class _Recorded:
     written: WrittenLayer | None = None
 
     def write(
-        self, blobs: BlobStore, *, codec: Codec | None, limits: Limits | None, temporary_directory: str | None
+        self,
+        blobs: BlobStore,
+        *,
+        codec: Codec | None,
+        limits: Limits | None,
+        temporary_directory: str | None,
+        on_bytes: Callable[[int], None] | None,
     ) -> WrittenLayer:
-        self.written = self.layer.write(blobs, codec=codec, limits=limits, temporary_directory=temporary_directory)
+        self.written = self.layer.write(
+            blobs, codec=codec, limits=limits, temporary_directory=temporary_directory, on_bytes=on_bytes
+        )
         return self.written
 
 

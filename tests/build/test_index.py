@@ -125,8 +125,9 @@ def test_an_update_takes_the_place_of_what_is_for_the_same_platform():
     new.tag("mine", mine)
     document = read(old, "all")
     index = NewIndex.edit(document, old.blobs)
-    written = []
-    index.update(new, "mine").write(target, "t", on_entry=written.append)
+    written, seen = [], []
+    index.update(new, "mine").write(target, "t", on_entry=written.append, progress=seen.append)
+    assert (seen[-1].layer, seen[-1].layers, seen[-1].done) == (2, 3, seen[-1].total)
     assert shown(target, "t") == [
         ("linux/arm64", str(arm.digest)),
         ("unknown/unknown", str(entries[3].digest)),

@@ -9,6 +9,7 @@ from oci_layers.build.index import NewIndex
 from oci_layers.cli.building import output_arguments, report_stream, target_of
 from oci_layers.cli.options import limits_of, opened_place
 from oci_layers.cli.output import columns, counted, json_text
+from oci_layers.cli.progress import progress
 from oci_layers.cli.settings import pairs
 from oci_layers.errors import StoreError, escape
 from oci_layers.spec.descriptor import Descriptor
@@ -127,8 +128,8 @@ def _read(options: argparse.Namespace, places: contextlib.ExitStack) -> NewIndex
 def _write(index: NewIndex, options: argparse.Namespace) -> int:
     index = index.annotate(pairs("annotation", options.annotation, options.no_annotation) or {})
     out, entries = report_stream(options), list[Descriptor]()
-    with target_of(options) as (target, ref):
-        descriptor = index.write(target, ref, on_entry=entries.append)
+    with progress(options.progress, unit="entry") as show, target_of(options) as (target, ref):
+        descriptor = index.write(target, ref, on_entry=entries.append, progress=show)
     if options.format == "json":
         value = {
             "target": options.output,
