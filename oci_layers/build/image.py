@@ -155,7 +155,8 @@ class NewImage:
     ) -> "NewImage":
         """Return the image with other settings. What is not given stays as it is; an empty value removes it.
 
-        Each setting gets a history entry of its own without a layer, which says what the line of a Dockerfile would.
+        Each setting that changes gets a history entry of its own without a layer, which says what the line of a
+        Dockerfile would.
         An entrypoint leaves `cmd` as it is, unlike in a Dockerfile.
 
         Args:

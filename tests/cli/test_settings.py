@@ -94,3 +94,9 @@ def test_a_value_may_be_empty_and_have_equals_signs():
 
 def test_no_option_changes_nothing():
     assert config() is None
+
+
+@pytest.mark.parametrize("arguments", [["--no-env", "NOPE"], ["--no-label", "x"], ["--no-port", "1"], ["--cmd", "a"]])
+def test_what_changes_nothing_leaves_the_image_as_it_is(arguments):
+    image = scratch("linux/amd64").configure(cmd=["a"])
+    assert configured(image, parsed(*arguments)).config_json == image.config_json
