@@ -100,7 +100,7 @@ def read_index(data):
         with refusals():
             assert with_full_names(raw, LIMITS)
     with refusals():
-        after = parse_index_file(tagged(raw, ref, (OTHER,), LIMITS), LIMITS)
+        after = parse_index_file(tagged(raw, [(ref, (OTHER,))], LIMITS), LIMITS)
         assert [after.manifests[at].digest for at in matching(after.manifests, ref, names_only=True)] == [OTHER.digest]
         # Entries that go away are those of the name, and the same content without a name.
         kept = [each for each in before.manifests if each in after.manifests]

@@ -5,9 +5,11 @@ Laws: what is read does not depend on how the stream is cut; what is read can be
 
 import io
 
+import attrs
+
 from oci_layers.errors import LayerError, LimitError, TarFormatError
 from oci_layers.limits import Limits
-from oci_layers.tar.entry import Entry
+from oci_layers.tar.entry import GLOBAL, Entry
 from oci_layers.tar.pax import format_records, merge, parse_records
 from oci_layers.tar.reader import read_tar
 from oci_layers.tar.writer import write_tar
@@ -67,12 +69,14 @@ def found_in(stream):
 def read_archive(data):
     found, error = found_in(io.BytesIO(data))
     assert (found, error) == found_in(Drip(data, 1 + len(data) % 700))
-    if error is None:
-        written = rewritten(data)
-        assert written is None or [each[:2] for each in found_in(io.BytesIO(written))[0]] == [
-            each[:2] for each in found
-        ]
+    if error is None and (written := rewritten(data)) is not None:
+        assert compared(found_in(io.BytesIO(written))[0]) == compared(found)
     return error is None
+
+
+def compared(found):
+    """What is the same after writing: not where it is, nor the name of a global header, which may not fit."""
+    return [(attrs.evolve(entry, name=b"") if entry.type == GLOBAL else entry, content) for entry, content, *_ in found]
 
 
 def rewritten(data):
