@@ -30,6 +30,7 @@ class Guard:
         self.target = target
         self._cpu_seconds = cpu_seconds
         self._memory_bytes = memory_bytes
+        _forget_peak()
         self._allowed = _peak_bytes() + memory_bytes
 
     def failure(self, data):
@@ -68,13 +69,15 @@ class Guard:
 
     def _growth(self, data):
         """Return by how many bytes this input alone raises the size of the process."""
-        reset = Path("/proc/self/clear_refs")
-        if not reset.exists():
-            return self._memory_bytes
-        reset.write_text("5")
+        _forget_peak()
         before = _status_bytes("VmRSS")
         self.target.run(data)
         return _status_bytes("VmHWM") - before
+
+
+def _forget_peak():
+    """Let the largest size of the process be its present one."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_bytes():
