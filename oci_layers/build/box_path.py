@@ -137,7 +137,7 @@ class BoxPath(ImagePath):
             newline: As in `open`; written lines end with a newline on every host.
 
         Raises:
-            PathError: As the system call, with its errno; a pipe or device cannot be opened (EINVAL).
+            PathError: As the system call, with its errno; a pipe or device cannot be opened (ENXIO).
             WhiteoutError: No layer can have the name.
             ValueError: The arguments do not fit each other.
             LimitError: Raised later, by `read()` without a size, if more than `Limits.content_bytes` are left; and when
@@ -165,10 +165,12 @@ class BoxPath(ImagePath):
         """Set the size of the file, as `os.truncate`; what is added is a hole. Raises as `open`.
 
         Raises:
-            PathError: The size is negative (EINVAL).
+            PathError: The size is negative, or this is a pipe or device (EINVAL).
         """
         if size < 0:
             raise PathError(bytes(self), f"a file cannot have {size} bytes")
+        if isinstance(self._required(), Device | Fifo):
+            raise PathError(bytes(self), "not a regular file")
         opened = self._contents.open(self._path)
         try:
             opened.truncate(size)

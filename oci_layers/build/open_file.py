@@ -118,6 +118,8 @@ class OpenFile(PositionedFile):
         content = self._opened()
         self._check(self._mode.writes, "writing")
         view = memoryview(data).cast("B")
+        if not len(view):
+            return 0  # No system call moves to the end to write nothing.
         if self._mode.kind == "a":
             self._position = content.size
         content.write_at(self._position, view)

@@ -20,7 +20,6 @@ from pathlib import PurePosixPath
 from typing import IO, Any, ClassVar, Literal, Self, overload
 
 from oci_layers.errors import (
-    IsDirectoryError,
     LinkError,
     NotDirectoryError,
     OwnerMissingError,
@@ -33,7 +32,7 @@ from oci_layers.image.pattern import Pattern
 from oci_layers.tree.content import Content
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.path import AnyPath, clean, join, parent_and_name, to_bytes
-from oci_layers.tree.resolve import Resolution
+from oci_layers.tree.resolve import Resolution, require_file
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["ImagePath"]
@@ -409,14 +408,9 @@ class ImagePath:
         """Return the contents of the file that this is or leads to.
 
         Raises:
-            PathError: The path does not exist, or is not a regular file.
+            PathError: The path does not exist, or is not a regular file; a pipe or device has no contents (ENXIO).
         """
-        node = self._required()
-        if isinstance(node, Directory):
-            raise IsDirectoryError(bytes(self))
-        if not isinstance(node, File):
-            raise PathError(bytes(self), "not a regular file")
-        return node.content
+        return require_file(bytes(self), self._required()).content
 
     def read_bytes(self) -> bytes:
         """Return all bytes of the file.

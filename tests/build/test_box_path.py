@@ -170,6 +170,9 @@ def test_pipes_and_devices_are_made(root):
     for name in ("pipe", "null"):
         with pytest.raises(PathError) as caught:
             (root / name).open("w")
+        assert (caught.value.errno, caught.value.reason) == (errno.ENXIO, "not a regular file")
+        with pytest.raises(PathError) as caught:
+            (root / name).truncate(0)
         assert (caught.value.errno, caught.value.reason) == (errno.EINVAL, "not a regular file")
 
 

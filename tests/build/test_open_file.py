@@ -74,6 +74,13 @@ def test_a_buffer_holds_writes_back_until_it_is_flushed(root):
         assert (root / "f").size() == 4
 
 
+def test_to_write_nothing_does_not_move_to_the_end(root):
+    with (root / "f").open("ab", 0) as file:
+        (root / "f").write_bytes(b"longer")
+        assert (file.write(b""), file.tell()) == (0, 0)
+        assert (file.write(b"!"), file.tell()) == (1, 7)
+
+
 def test_what_a_file_is_not_open_for_is_refused(root):
     (root / "f").write_bytes(b"x")
     with (root / "f").open("rb", 0) as file:

@@ -302,6 +302,12 @@ def test_what_is_no_file_cannot_be_read(root, ask, path, kind, reason):
     assert (type(raised.value), raised.value.path, raised.value.reason) == (kind, b"/" + path.encode(), reason)
 
 
+def test_a_pipe_has_nothing_at_its_other_end(root):
+    with pytest.raises(PathError) as raised:
+        (root / "pipe").read_bytes()
+    assert raised.value.errno == errno.ENXIO
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [("none", FileNotFoundError), ("release", NotADirectoryError), ("etc/latin/x", NotADirectoryError)],
