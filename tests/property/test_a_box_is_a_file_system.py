@@ -26,6 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from oci_layers.build.box_path import BoxPath
 from oci_layers.build.container import WritableLayer
 from oci_layers.disk import scan
 from oci_layers.layer import apply, diff
@@ -34,6 +35,7 @@ from tests.support.process import IS_ROOT, USER
 
 THEN = 1_000_000_000 * 10**9
 NOW = 1_700_000_000 * 10**9
+PREFIX = "oci-layers-test-"
 MEMORY = 1 << 17
 """The bytes that the box holds in memory: less than is written."""
 
@@ -48,6 +50,32 @@ offsets = st.sampled_from([0, 1, 5, 1000, (1 << 16) - 2, 1 << 16, 150_000, 1 << 
 pieces = st.builds(lambda byte, size: byte * size, st.sampled_from([b"x", b"yz"]), offsets)
 modes = st.sampled_from(["rb", "r+b", "wb", "w+b", "ab", "a+b", "xb", "x+b"])
 FILES = Bundle("files")
+questions = st.sampled_from(
+    # What is asked of a path, and how that is asked on disk in all releases of Python.
+    [
+        (BoxPath.exists, os.path.exists),
+        (lambda path: path.exists(follow_symlinks=False), os.path.lexists),
+        (BoxPath.is_dir, Path.is_dir),
+        (BoxPath.is_file, Path.is_file),
+        (BoxPath.is_symlink, Path.is_symlink),
+        (BoxPath.is_fifo, Path.is_fifo),
+        (BoxPath.is_char_device, Path.is_char_device),
+        (BoxPath.is_block_device, Path.is_block_device),
+        (BoxPath.is_socket, Path.is_socket),
+        (BoxPath.readlink, lambda path: os.fsencode(os.readlink(path))),
+        (lambda path: [each.name for each in path.iterdir()], lambda path: sorted(os.listdir(path))),
+        (lambda path: sorted(map(str, path.rglob("*"))), lambda path: sorted(map(inside, path.rglob("*")))),
+        (lambda path: sorted(map(str, path.glob("*/a"))), lambda path: sorted(map(inside, path.glob("*/a")))),
+        (lambda path: str(path.resolve(strict=True)), lambda path: inside(os.path.realpath(path, strict=True))),
+        (
+            lambda path: dict(path.xattrs(follow_symlinks=False)),
+            lambda path: {
+                name.encode(): os.getxattr(path, name, follow_symlinks=False)
+                for name in os.listxattr(path, follow_symlinks=False)
+            },
+        ),
+    ]
+)
 
 
 def outcome(work):
@@ -56,6 +84,13 @@ def outcome(work):
         return work()
     except OSError as error:
         return os.strerror(error.errno)
+
+
+def inside(path):
+    """The path in the box, of a real one."""
+    parts = Path(path).parts
+    place = next(index for index, part in enumerate(parts) if part.startswith(PREFIX))
+    return "/" + "/".join(parts[place + 1 :])
 
 
 def without_waiting(path, flags):
@@ -84,7 +119,7 @@ class BoxMachine(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.place = tempfile.TemporaryDirectory(prefix="oci-layers-test-")
+        self.place = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.real = Path(self.place.name).resolve()
         os.chmod(self.real, 0o755)
         if IS_ROOT:
@@ -103,7 +138,7 @@ class BoxMachine(RuleBasedStateMachine):
             (self.real / "d").symlink_to("a")
             (self.real / "b").symlink_to("c/no")
         self.reset()
-        self.lower_place = tempfile.TemporaryDirectory(prefix="oci-layers-test-")
+        self.lower_place = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.lower = scan(shutil.copytree(self.real, Path(self.lower_place.name, "x"), symlinks=True))
         # `copytree` knows no hard links: the tree of the directory itself, with the contents of the copy.
         for _, node in self.lower.walk():
@@ -248,6 +283,18 @@ class BoxMachine(RuleBasedStateMachine):
     @rule(path=paths, name=st.sampled_from(["user.a", "user.b"]))
     def remove_xattr(self, path, name):
         self.both(lambda: os.removexattr(self.real / path, name), lambda: (self.root / path).remove_xattr(name))
+
+    @rule(path=paths, question=questions)
+    def ask(self, path, question):
+        ours, theirs = question
+        self.both(lambda: theirs(self.real / path), lambda: ours(self.root / path))
+
+    @rule(path=paths, other=paths)
+    def samefile(self, path, other):
+        self.both(
+            lambda: os.path.samefile(self.real / path, self.real / other),
+            lambda: (self.root / path).samefile(self.root / other),
+        )
 
     @rule(path=paths, follow=st.booleans())
     def stat(self, path, follow):
