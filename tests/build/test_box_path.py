@@ -42,7 +42,13 @@ def test_paths_made_of_a_path_are_of_its_kind(root):
     ]
     (root / "a").mkdir()
     path.touch()
-    made += [*root.iterdir(), *root.walk(), *root.glob("**/*.txt"), *root.rglob("b*"), path.resolve()]
+    made += [
+        *root.iterdir(),
+        *(each for each, _, _ in root.walk()),
+        *root.glob("**/*.txt"),
+        *root.rglob("b*"),
+        path.resolve(),
+    ]
     assert {type(each) for each in made} == {BoxPath}
     for each in made:
         each.exists()
@@ -256,7 +262,7 @@ def test_a_tree_may_change_while_it_is_walked(root):
     for name in ("a/b/c", "d"):
         (root / name).mkdir(parents=True)
     seen = []
-    for path in root.walk():
+    for path, _, _ in root.walk():
         seen.append(str(path))
         if path.name == "b":
             (path / "c").rmdir()
