@@ -23,8 +23,8 @@ class Contents:
     """The contents of the files of one file system. One thread uses it."""
 
     def __init__(self, files: FileSystem, blocks: BlockStore) -> None:
-        self.files = files
         self._blocks = blocks
+        self.files = files
 
     def open(
         self, path: bytes, *, mode: int | None = None, exclusive: bool = False, truncate: bool = False
@@ -117,7 +117,7 @@ class Contents:
     def _writable(self, inode: OpenInode) -> FileData:
         """Return the contents of an open file to be changed, and change its time."""
         content, token = inode.node.content, self.files.tree.token
-        if not isinstance(content, FileData):
+        if not isinstance(content, FileData) or not content.is_in(self._blocks):
             content = FileData(self._blocks, token, content)
         elif content.token is not token:
             content = content.copy(token)

@@ -5,6 +5,7 @@ What one file writes, another that is open sees when it reads; buffers hold it b
 
 import errno
 import io
+from operator import index
 from typing import IO, Any
 
 import attrs
@@ -130,7 +131,7 @@ class OpenFile(PositionedFile):
         """Set the size, to the position by default, and return it; raises as `write`."""
         content = self._opened()
         self._check(self._mode.writes, "writing")
-        size = self._position if size is None else size
+        size = self._position if size is None else index(size)
         if size < 0:
             raise OSError(errno.EINVAL, f"a file cannot have {size} bytes")
         content.truncate(size)

@@ -33,8 +33,8 @@ from oci_layers.layer import apply, diff
 from oci_layers.tree import dump
 from tests.support.process import IS_ROOT, USER
 
-THEN = 1_000_000_000 * 10**9
-NOW = 1_700_000_000 * 10**9
+THEN = 1_000_000_000 * 10**9 + 5
+NOW = 1_700_000_000 * 10**9 + 5
 PREFIX = "oci-layers-test-"
 MEMORY = 1 << 17
 """The bytes that the box holds in memory: less than is written."""
