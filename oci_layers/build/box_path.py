@@ -42,14 +42,10 @@ class BoxPath(ImagePath):
 
     __slots__ = ("_contents",)
 
-    _contents: Contents
-
-    @classmethod
-    def root_of(cls, contents: Contents) -> Self:
-        """Return the root directory."""
-        root = cls(contents.files.tree)
-        root._contents = contents
-        return root
+    def __init__(self, contents: Contents, path: AnyPath = b"") -> None:
+        """Make a path of the files of a layer: `WritableLayer.root` is the root, and has all others."""
+        super().__init__(contents.files.tree, path)
+        self._contents = contents
 
     def _at(self, path: bytes) -> Self:
         made = super()._at(path)

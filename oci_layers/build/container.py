@@ -32,7 +32,8 @@ _MEMORY = 32 << 20
 class WritableLayer:
     """The files of an image, to be changed as in a container that runs; the image stays as it is. A context manager.
 
-    Any number of them may be over one image, and none sees what another does. One thread uses each. What is not
+    Any number of them may be over one image, and none sees what another does. One thread uses each, with all
+    its paths and files; different ones may be used by different threads at the same time. What is not
     committed is gone when it is left. Memory: what is written, up to `memory_bytes`, and the changed directories; what
     is written beyond that is in a temporary file without a name. The image is read when contents are, so it is closed
     after the layer.
@@ -77,9 +78,9 @@ class WritableLayer:
         tree = self._lower.fork()
         directory = None if temporary_directory is None else fspath(temporary_directory)
         self._blocks = BlockStore(memory_bytes, Spool(directory, tree.limits.temporary_bytes))
-        creator = Creator(clock=clock or system.clock_ns, uid=uid, gid=gid, umask=umask)
+        creator = Creator(clock=clock or system.clock_ns, uid=uid, gid=gid, umask=umask & 0o777)
         self._files = FileSystem(tree, creator, number)
-        self._root = BoxPath.root_of(Contents(self._files, self._blocks))
+        self._root = BoxPath(Contents(self._files, self._blocks))
         self._is_committed = False
 
     @property

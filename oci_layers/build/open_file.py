@@ -28,6 +28,8 @@ class Mode:
     is_text: bool
     reads: bool
     writes: bool
+    given: str
+    """The mode as it was given."""
 
     @classmethod
     def parse(cls, mode: str, buffering: int, *text: str | None) -> "Mode":
@@ -45,7 +47,12 @@ class Mode:
         if not is_text and any(each is not None for each in text):
             raise ValueError(f"mode {mode!r} takes no encoding, errors or newline")
         (kind,) = kinds
-        return cls(kind, is_text, kind == "r" or "+" in mode, kind != "r" or "+" in mode)
+        return cls(kind, is_text, kind == "r" or "+" in mode, kind != "r" or "+" in mode, mode)
+
+    def of_raw(self) -> str:
+        """Return the mode as that of `io.FileIO`, which programs ask for to know whether a file is written."""
+        kind = "r" if self.kind == "w" and self.reads else self.kind
+        return f"{kind}b+" if self.reads and self.writes else f"{kind}b"
 
 
 class OpenFile(PositionedFile):
@@ -61,6 +68,7 @@ class OpenFile(PositionedFile):
             allowed: The most bytes that `readall` returns.
         """
         self.name = name
+        self.mode = mode.of_raw()
         self._mode = mode
         self._content: OpenContent | None = content
         self._allowed = allowed
@@ -176,4 +184,6 @@ def open_file(
         return buffered
     if newline is None and not mode.reads:
         newline = "\n"  # Whatever ends lines on this machine.
-    return io.TextIOWrapper(buffered, encoding or "utf-8", errors, newline, line_buffering=buffering == 1)
+    text = io.TextIOWrapper(buffered, encoding or "utf-8", errors, newline, line_buffering=buffering == 1)
+    text.mode = mode.given  # type: ignore[misc]  # `io.open` sets it, too
+    return text

@@ -4,6 +4,7 @@ import gc
 import io
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -134,6 +135,34 @@ def test_two_layers_over_one_image_see_neither_each_other_nor_change_the_image(l
     assert (lighthouse.root / "etc/motd").read_text() == "The lamp is lit.\n"
 
 
+def test_threads_have_layers_of_their_own_over_one_image(lighthouse):
+    def work(number):
+        with box_on(lighthouse, memory_bytes=1 << 16) as box:
+            edit(box.root)
+            (box.root / "number").write_text(str(number))
+            for _ in range(20):
+                with (box.root / "etc/motd").open("a") as file:
+                    file.write(f"{number}\n" * 1000)
+                assert set((box.root / "etc/motd").read_text().splitlines()[2:]) == {str(number)}
+            tree = applied(box.commit(), lighthouse.tree())
+            return tree.get("number").content.size, file_bytes(tree, "etc/issue") == (
+                box.root / "etc/motd"
+            ).read_bytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(work, range(8))] == [(1, True)] * 8
+
+
+def test_an_image_that_is_closed_is_said_to_be(tmp_path):
+    with oci.open_image(image(tmp_path / "image", BASE)) as opened:
+        box = box_on(opened)
+    (box.root / "new").write_text("of the layer alone")
+    assert (box.root / "new").read_text() == "of the layer alone"
+    with pytest.raises(StoreError, match="closed"):
+        (box.root / "etc/motd").read_bytes()
+    box.close()
+
+
 def test_a_layer_may_be_over_what_another_shows(lighthouse):
     with box_on(lighthouse) as first:
         edit(first.root)
@@ -243,6 +272,12 @@ def test_temporary_files_have_a_limit_and_a_place(lighthouse, tmp_path):
         assert caught.value.limit == "temporary_bytes"
         assert str(tmp_path) in caught.value.__notes__[0]
         assert (box.root / "f").read_bytes() == b""
+
+
+def test_an_umask_takes_permissions_only():
+    with box_on(FileTree(), umask=0o7777) as box:
+        (box.root / "s").mknod("char", 1, 3, 0o4755)
+        assert oct((box.root / "s").stat().st_mode & 0o7777) == "0o4000"
 
 
 def test_new_files_are_those_of_the_user_who_is_named():

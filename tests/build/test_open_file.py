@@ -31,7 +31,7 @@ def test_arguments_that_do_not_fit_the_mode_are_refused(root):
     for arguments in ({"encoding": "utf-8"}, {"errors": "strict"}, {"newline": ""}):
         with pytest.raises(ValueError, match="takes no encoding"):
             (root / "f").open("wb", **arguments)
-    assert Mode.parse("a+", -1) == Mode("a", is_text=True, reads=True, writes=True)
+    assert Mode.parse("a+", -1) == Mode("a", is_text=True, reads=True, writes=True, given="a+")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_every_mode_does_what_it_does_on_disk(root, tmp_path, mode):
             path.write_bytes(b"line\nnext\n")
         kind = (lambda text: text.encode()) if "b" in mode else str
         with path.open(mode) as file:
-            seen = [file.readable(), file.writable(), file.seekable(), file.tell()]
+            seen = [file.mode, file.readable(), file.writable(), file.seekable(), file.tell()]
             if file.writable():
                 seen += [file.write(kind("new\n")), file.tell()]
             if file.readable():
