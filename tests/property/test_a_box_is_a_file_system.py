@@ -1,7 +1,7 @@
 """Law: a writable layer does what a real directory does, and what it commits makes the same of what was below.
 
 Every step is done in both, with the same result or errno; then names, contents, attributes and links are the same, and
-the same times have changed. The files are those of root, and those of an ordinary user.
+the same times have changed. The files are those of root, those of an ordinary user, and those of root in a `chroot`.
 """
 
 import contextlib
@@ -89,7 +89,7 @@ def outcome(work):
 def inside(path):
     """The path in the box, of a real one."""
     parts = Path(path).parts
-    place = next(index for index, part in enumerate(parts) if part.startswith(PREFIX))
+    place = next((index for index, part in enumerate(parts) if part.startswith(PREFIX)), 0)
     return "/" + "/".join(parts[place + 1 :])
 
 
@@ -218,7 +218,9 @@ class BoxMachine(RuleBasedStateMachine):
     @rule(path=paths, size=offsets)
     def truncate(self, path, size):
         # Systems differ on the time of a file whose size stays.
-        if outcome(lambda: os.stat(self.real / path).st_size) != size:
+        with self.user():
+            present = outcome(lambda: os.stat(self.real / path).st_size)
+        if present != size:
             self.both(lambda: os.truncate(self.real / path, size), lambda: (self.root / path).truncate(size))
 
     @rule(path=paths, exist_ok=st.booleans())
@@ -230,6 +232,9 @@ class BoxMachine(RuleBasedStateMachine):
 
     @rule(path=paths, text=targets)
     def symlink(self, path, text):
+        self.make_symlink(path, text)
+
+    def make_symlink(self, path, text):
         self.both(lambda: (self.real / path).symlink_to(text), lambda: (self.root / path).symlink_to(text))
 
     @rule(path=paths, other=paths)
@@ -256,11 +261,13 @@ class BoxMachine(RuleBasedStateMachine):
 
     @rule(path=paths)
     def rmdir(self, path):
-        self.both((self.real / path).rmdir, (self.root / path).rmdir)
+        self.both(lambda: os.rmdir(self.real / path), (self.root / path).rmdir)
 
     @rule(path=paths)
     def rmtree(self, path):
-        if not os.path.islink(self.real / path):
+        with self.user():
+            is_link = os.path.islink(self.real / path)
+        if not is_link:
             self.both(lambda: real_rmtree(self.real / path), (self.root / path).rmtree)
 
     @rule(path=paths, mode=st.sampled_from([0o755, 0o700, 0o1750, 0o2755, 0o6755, 0o4711, 0o2704]))
@@ -373,6 +380,38 @@ class UserMachine(BoxMachine):
     is_root = False
 
 
-@pytest.mark.parametrize("machine", [pytest.param(BoxMachine, marks=pytest.mark.root), UserMachine])
+class RootedMachine(BoxMachine):
+    """A process whose root is the directory, so that links may lead to the root, and above it."""
+
+    @contextlib.contextmanager
+    def user(self):
+        place, root = self.real, os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+        before = Path.cwd()
+        with super().user():
+            os.chroot(place)
+            self.real = Path("/")
+            os.chdir("/")
+            try:
+                yield
+            finally:
+                os.fchdir(root)
+                os.chroot(".")
+                os.close(root)
+                os.chdir(before)
+                self.real = place
+
+    @rule(path=paths, text=st.sampled_from(["/", "/a", "/c/", "/no/", "..", "../c", "../../d/b", "a/../b", "no/../c"]))
+    def symlink_to_anywhere(self, path, text):
+        self.make_symlink(path, text)
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        pytest.param(BoxMachine, marks=pytest.mark.root),
+        UserMachine,
+        pytest.param(RootedMachine, marks=pytest.mark.root),
+    ],
+)
 def test_a_box_does_what_a_directory_does(machine):
     run_state_machine_as_test(machine, settings=settings(stateful_step_count=30))
