@@ -32,11 +32,10 @@ _MEMORY = 32 << 20
 class WritableLayer:
     """The files of an image, to be changed as in a container that runs; the image stays as it is. A context manager.
 
-    Any number of them may be over one image, and none sees what another does. One thread uses each, with all
-    its paths and files; different ones may be used by different threads at the same time. What is not
-    committed is gone when it is left. Memory: what is written, up to `memory_bytes`, and the changed directories; what
-    is written beyond that is in a temporary file without a name. The image is read when contents are, so it is closed
-    after the layer.
+    Any number of them may be over one image, and none sees what another does. One thread uses each, with all its paths
+    and files; different ones may be used by different threads at the same time. What is not committed is gone when it
+    is closed. Memory: what is written, up to `memory_bytes`, and the changed directories; what is written beyond that
+    is in a temporary file without a name. The image is read when contents are, so it is closed after the layer.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class WritableLayer:
     def tree(self) -> FileTree:
         """The files as they are now, in constant time; what happens later does not change them.
 
-        Contents can be read until the layer is left, or for longer after `commit`.
+        Contents can be read until the layer is closed, or for longer after `commit`.
         """
         self._files.check_open()
         return self._files.tree.fork()

@@ -151,7 +151,7 @@ class OpenContent:
         """Return 1 to `size` bytes, none only at the end.
 
         Raises:
-            StoreError: The image is closed, or the writable layer was left.
+            StoreError: The image is closed, or the writable layer is closed.
         """
         self._contents.files.check_open()
         content = self._inode.node.content

@@ -82,7 +82,7 @@ class BlockStore:
             StoreError: The store is closed.
         """
         if self._closed:
-            raise StoreError("writable layer", "it was left without a commit, its contents cannot be read any more")
+            raise StoreError("writable layer", "it was closed without a commit, and its contents are gone")
         if block.memory is not None:
             data = bytes(memoryview(block.memory)[start : start + size])
         else:
@@ -164,7 +164,7 @@ class BlockStore:
 
     def _put(self, data: bytes | memoryview, offset: int) -> None:
         if self._closed:
-            raise StoreError("writable layer", "it was left, and cannot be written any more")
+            raise StoreError("writable layer", "it is closed, and cannot be written any more")
         if self._file is None:
             self._file = self._spool.open()
         self._spool.write_at(self._file, data, offset)

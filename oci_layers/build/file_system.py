@@ -92,7 +92,7 @@ class FileSystem:
     def check_open(self) -> None:
         """Raise StoreError if the file system is closed."""
         if self._closed:
-            raise StoreError("writable layer", "it was left, and cannot be used any more")
+            raise StoreError("writable layer", "it is closed, and cannot be used any more")
 
     def _resolve(self, path: bytes, *, follow: bool, follow_slash: bool = True) -> Resolution:
         self.check_open()

@@ -93,14 +93,18 @@ class OpenFile(PositionedFile):
         return self._mode.writes
 
     def readinto(self, buffer: Any, /) -> int:  # Any: a writable buffer, which has no type before Python 3.12
-        """Read into a buffer, perhaps without filling it; return the number of bytes, 0 at the end."""
+        """Fill a buffer, as far as there are bytes; return their number."""
         content = self._opened()
         self._check(self._mode.reads, "reading")
-        view = memoryview(buffer).cast("B")
-        data = content.read_at(self._position, min(len(view), _PIECE))
-        view[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        view, filled = memoryview(buffer).cast("B"), 0
+        while filled < len(view):
+            data = content.read_at(self._position, min(len(view) - filled, _PIECE))
+            if not data:
+                break
+            view[filled : filled + len(data)] = data
+            filled += len(data)
+            self._position += len(data)
+        return filled
 
     def readall(self) -> bytes:
         """Return all bytes from the position on.

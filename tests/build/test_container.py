@@ -225,7 +225,7 @@ def test_what_is_not_committed_is_gone(lighthouse):
     with box_on(lighthouse, memory_bytes=10) as box:
         edit(box.root)
         tree = box.tree
-    with pytest.raises(StoreError, match="left without a commit"):
+    with pytest.raises(StoreError, match="closed without a commit"):
         dump(tree)
     for work in (lambda: box.tree, box.changes, box.commit):
         with pytest.raises(StoreError):

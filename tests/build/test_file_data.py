@@ -171,7 +171,7 @@ def test_what_was_left_cannot_be_read_or_written():
     blocks.close()
     blocks.close()
     for data in (small, large):
-        with pytest.raises(StoreError, match="left without a commit"):
+        with pytest.raises(StoreError, match="closed without a commit"):
             next(data.chunks())
     with pytest.raises(StoreError, match="cannot be written"):
         large.write(0, b"again" * 100)

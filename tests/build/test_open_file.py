@@ -66,6 +66,12 @@ def test_text_is_utf_8_and_lines_end_as_they_are_written(root):
         assert file.name == "/g"
 
 
+def test_a_read_without_a_buffer_takes_all_that_it_can_get(root):
+    (root / "f").write_bytes(b"x" * 1_000_000)
+    with (root / "f").open("rb", 0) as file:
+        assert [len(file.read(size)) for size in (700_000, 700_000, 1)] == [700_000, 300_000, 0]
+
+
 def test_a_buffer_holds_writes_back_until_it_is_flushed(root):
     with (root / "f").open("wb") as file:
         file.write(b"held")

@@ -332,9 +332,9 @@ class BoxMachine(RuleBasedStateMachine):
     def write(self, opened, data):
         self.with_file(opened, lambda file: (file.writable() and file.write(data), file.tell()))
 
-    @rule(opened=FILES)
-    def read(self, opened):
-        self.with_file(opened, lambda file: (file.readable() and file.read(), file.tell()))
+    @rule(opened=FILES, size=st.sampled_from([-1, 0, 1, 1 << 16, 1 << 19]))
+    def read(self, opened, size):
+        self.with_file(opened, lambda file: (file.readable() and file.read(size), file.tell()))
 
     @rule(opened=FILES, offset=offsets, whence=st.sampled_from([os.SEEK_SET, os.SEEK_CUR, os.SEEK_END]))
     def seek(self, opened, offset, whence):
