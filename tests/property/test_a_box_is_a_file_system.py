@@ -21,12 +21,11 @@ from hypothesis.stateful import (
     consumes,
     initialize,
     invariant,
-    precondition,
+    multiple,
     rule,
     run_state_machine_as_test,
 )
 
-from oci_layers.build.box_path import BoxPath
 from oci_layers.build.container import WritableLayer
 from oci_layers.disk import scan
 from oci_layers.layer import apply, diff
@@ -50,32 +49,6 @@ offsets = st.sampled_from([0, 1, 5, 1000, (1 << 16) - 2, 1 << 16, 150_000, 1 << 
 pieces = st.builds(lambda byte, size: byte * size, st.sampled_from([b"x", b"yz"]), offsets)
 modes = st.sampled_from(["rb", "r+b", "wb", "w+b", "ab", "a+b", "xb", "x+b"])
 FILES = Bundle("files")
-questions = st.sampled_from(
-    # What is asked of a path, and how that is asked on disk in all releases of Python.
-    [
-        (BoxPath.exists, os.path.exists),
-        (lambda path: path.exists(follow_symlinks=False), os.path.lexists),
-        (BoxPath.is_dir, Path.is_dir),
-        (BoxPath.is_file, Path.is_file),
-        (BoxPath.is_symlink, Path.is_symlink),
-        (BoxPath.is_fifo, Path.is_fifo),
-        (BoxPath.is_char_device, Path.is_char_device),
-        (BoxPath.is_block_device, Path.is_block_device),
-        (BoxPath.is_socket, Path.is_socket),
-        (BoxPath.readlink, lambda path: os.fsencode(os.readlink(path))),
-        (lambda path: [each.name for each in path.iterdir()], lambda path: sorted(os.listdir(path))),
-        (lambda path: sorted(map(str, path.rglob("*"))), lambda path: sorted(map(inside, path.rglob("*")))),
-        (lambda path: sorted(map(str, path.glob("*/a"))), lambda path: sorted(map(inside, path.glob("*/a")))),
-        (lambda path: str(path.resolve(strict=True)), lambda path: inside(os.path.realpath(path, strict=True))),
-        (
-            lambda path: dict(path.xattrs(follow_symlinks=False)),
-            lambda path: {
-                name.encode(): os.getxattr(path, name, follow_symlinks=False)
-                for name in os.listxattr(path, follow_symlinks=False)
-            },
-        ),
-    ]
-)
 
 
 def outcome(work):
@@ -91,6 +64,67 @@ def inside(path):
     parts = Path(path).parts
     place = next((index for index, part in enumerate(parts) if part.startswith(PREFIX)), 0)
     return "/" + "/".join(parts[place + 1 :])
+
+
+def seen(found):
+    size = 0 if stat.S_ISDIR(found.st_mode) else found.st_size
+    return found.st_mode, found.st_uid, found.st_gid, size, found.st_mtime_ns
+
+
+def real_xattrs(path):
+    names = os.listxattr(path, follow_symlinks=False)
+    return {name.encode(): os.getxattr(path, name, follow_symlinks=False) for name in names}
+
+
+questions = st.sampled_from(
+    # What is asked of a path and another, and how that is asked on disk in all releases of Python.
+    [
+        (lambda path, _: path.exists(), lambda path, _: os.path.exists(path)),
+        (lambda path, _: path.exists(follow_symlinks=False), lambda path, _: os.path.lexists(path)),
+        *(
+            (lambda path, _, name=name: getattr(path, name)(), lambda path, _, name=name: getattr(path, name)())
+            for name in ("is_dir", "is_file", "is_symlink", "is_fifo", "is_char_device", "is_block_device", "is_socket")
+        ),
+        (lambda path, _: path.readlink(), lambda path, _: os.fsencode(os.readlink(path))),
+        (lambda path, _: [each.name for each in path.iterdir()], lambda path, _: sorted(os.listdir(path))),
+        (lambda path, _: sorted(map(str, path.rglob("*"))), lambda path, _: sorted(map(inside, path.rglob("*")))),
+        (lambda path, _: sorted(map(str, path.glob("*/a"))), lambda path, _: sorted(map(inside, path.glob("*/a")))),
+        (lambda path, _: str(path.resolve(strict=True)), lambda path, _: inside(os.path.realpath(path, strict=True))),
+        (lambda path, _: dict(path.xattrs(follow_symlinks=False)), lambda path, _: real_xattrs(path)),
+        (lambda path, _: seen(path.stat()), lambda path, _: seen(path.stat())),
+        (lambda path, _: seen(path.lstat()), lambda path, _: seen(path.lstat())),
+        (lambda path, other: path.samefile(other), os.path.samefile),
+    ]
+)
+changes = st.one_of(
+    # Whether that is for root alone, and how attributes are changed on disk and in the box. Writes of an ordinary user
+    # take off bits beyond 0o1777.
+    st.sampled_from([0o755, 0o700, 0o1750, 0o2755, 0o6755, 0o4711, 0o2704]).map(
+        lambda mode: (mode >= 0o2000, lambda path: path.chmod(mode), lambda path: path.chmod(mode))
+    ),
+    st.builds(
+        lambda uid, gid, follow: (
+            True,
+            lambda path: os.chown(path, uid, gid, follow_symlinks=follow),
+            lambda path: path.chown(uid, gid, follow_symlinks=follow),
+        ),
+        st.sampled_from([-1, 0, 7]),
+        st.sampled_from([-1, 0, 8]),
+        st.booleans(),
+    ),
+    st.builds(
+        lambda name, value: (
+            False,
+            lambda path: os.setxattr(path, name, value),
+            lambda path: path.set_xattr(name, value),
+        ),
+        st.sampled_from(["user.a", "user.b"]),
+        st.sampled_from([b"", b"1"]),
+    ),
+    st.sampled_from(["user.a", "user.b"]).map(
+        lambda name: (False, lambda path: os.removexattr(path, name), lambda path: path.remove_xattr(name))
+    ),
+)
 
 
 def without_waiting(path, flags):
@@ -127,7 +161,7 @@ class BoxMachine(RuleBasedStateMachine):
         self.open = []
         self.snapshots = []
 
-    @initialize()
+    @initialize(target=FILES)
     def begin(self):
         with self.user():
             for directory in ("a", "a/b", "c"):
@@ -137,7 +171,9 @@ class BoxMachine(RuleBasedStateMachine):
             (self.real / "a/c").write_bytes(b"small")
             (self.real / "d").symlink_to("a")
             (self.real / "b").symlink_to("c/no")
-        self.reset()
+        for above, directories, files in os.walk(self.real):
+            for name in [".", *directories, *files]:
+                os.utime(os.path.join(above, name), ns=(THEN, THEN), follow_symlinks=False)
         self.lower_place = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.lower = scan(shutil.copytree(self.real, Path(self.lower_place.name, "x"), symlinks=True))
         # `copytree` knows no hard links: the tree of the directory itself, with the contents of the copy.
@@ -149,6 +185,7 @@ class BoxMachine(RuleBasedStateMachine):
         self.before = dump(self.lower)
         self.box = WritableLayer(self.lower, clock=lambda: NOW, uid=self.uid, gid=self.gid, memory_bytes=MEMORY)
         self.root = self.box.root
+        return multiple(*(self.opened(path, mode) for path, mode in (("a/a", "r+b"), ("c/a", "ab"), ("a/c", "a+b"))))
 
     @contextlib.contextmanager
     def user(self):
@@ -164,25 +201,16 @@ class BoxMachine(RuleBasedStateMachine):
                 os.setegid(0)
             os.umask(umask)
 
-    def reset(self):
-        """Give everything the same old time."""
-        for above, directories, files in os.walk(self.real):
-            for name in [".", *directories, *files]:
-                os.utime(os.path.join(above, name), ns=(THEN, THEN), follow_symlinks=False)
-
     def both(self, real, ours):
-        """Do a step in both, and compare."""
-        self.reset()
-        for path in [self.root, *self.root.rglob("*")]:
-            path.utime(THEN, follow_symlinks=False)
+        """Do a step in both, and compare; then everything has the old time again."""
         with self.user():
             theirs = outcome(real)
         assert outcome(ours) == theirs
         touched = {path for path, node in scan(self.real).walk() if node.mtime_ns != THEN}
         assert {path for path, node in self.box.tree.walk() if node.mtime_ns != THEN} == touched
-        self.reset()
-        for path in [self.root, *self.root.rglob("*")]:
-            path.utime(THEN, follow_symlinks=False)
+        for path in touched:
+            os.utime(self.real / os.fsdecode(path), ns=(THEN, THEN), follow_symlinks=False)
+            (self.root / path).utime(THEN, follow_symlinks=False)
 
     @invariant()
     def are_alike(self):
@@ -270,52 +298,24 @@ class BoxMachine(RuleBasedStateMachine):
         if not is_link:
             self.both(lambda: real_rmtree(self.real / path), (self.root / path).rmtree)
 
-    @rule(path=paths, mode=st.sampled_from([0o755, 0o700, 0o1750, 0o2755, 0o6755, 0o4711, 0o2704]))
-    def chmod(self, path, mode):
-        if self.is_root or mode < 0o2000:  # An ordinary user's writes take these bits off.
-            self.both(lambda: (self.real / path).chmod(mode), lambda: (self.root / path).chmod(mode))
+    @rule(path=paths, change=changes)
+    def change_attributes(self, path, change):
+        is_for_root, theirs, ours = change
+        if self.is_root or not is_for_root:
+            self.both(lambda: theirs(self.real / path), lambda: ours(self.root / path))
 
-    @precondition(lambda self: self.is_root)
-    @rule(path=paths, uid=st.sampled_from([-1, 0, 7]), gid=st.sampled_from([-1, 0, 8]), follow=st.booleans())
-    def chown(self, path, uid, gid, follow):
-        self.both(
-            lambda: os.chown(self.real / path, uid, gid, follow_symlinks=follow),
-            lambda: (self.root / path).chown(uid, gid, follow_symlinks=follow),
-        )
-
-    @rule(path=paths, name=st.sampled_from(["user.a", "user.b"]), value=st.sampled_from([b"", b"1"]))
-    def set_xattr(self, path, name, value):
-        self.both(lambda: os.setxattr(self.real / path, name, value), lambda: (self.root / path).set_xattr(name, value))
-
-    @rule(path=paths, name=st.sampled_from(["user.a", "user.b"]))
-    def remove_xattr(self, path, name):
-        self.both(lambda: os.removexattr(self.real / path, name), lambda: (self.root / path).remove_xattr(name))
-
-    @rule(path=paths, question=questions)
-    def ask(self, path, question):
+    @rule(path=paths, other=paths, question=questions)
+    def ask(self, path, other, question):
         ours, theirs = question
-        self.both(lambda: theirs(self.real / path), lambda: ours(self.root / path))
-
-    @rule(path=paths, other=paths)
-    def samefile(self, path, other):
         self.both(
-            lambda: os.path.samefile(self.real / path, self.real / other),
-            lambda: (self.root / path).samefile(self.root / other),
-        )
-
-    @rule(path=paths, follow=st.booleans())
-    def stat(self, path, follow):
-        def seen(found):
-            size = 0 if stat.S_ISDIR(found.st_mode) else found.st_size
-            return found.st_mode, found.st_uid, found.st_gid, size, found.st_mtime_ns
-
-        self.both(
-            lambda: seen((self.real / path).stat(follow_symlinks=follow)),
-            lambda: seen((self.root / path).stat(follow_symlinks=follow)),
+            lambda: theirs(self.real / path, self.real / other), lambda: ours(self.root / path, self.root / other)
         )
 
     @rule(target=FILES, path=paths, mode=modes)
     def open_file(self, path, mode):
+        return self.opened(path, mode)
+
+    def opened(self, path, mode):
         opened = []
         self.both(
             lambda: opened.append(real_open(self.real / path, mode, 0)),
@@ -414,4 +414,4 @@ class RootedMachine(BoxMachine):
     ],
 )
 def test_a_box_does_what_a_directory_does(machine):
-    run_state_machine_as_test(machine, settings=settings(stateful_step_count=30))
+    run_state_machine_as_test(machine, settings=settings(stateful_step_count=50))
