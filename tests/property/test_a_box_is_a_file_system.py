@@ -39,12 +39,16 @@ MEMORY = 1 << 17
 """The bytes that the box holds in memory: less than is written."""
 
 names = st.sampled_from("abcd")
+new_paths = st.sampled_from(["e", "f", "a/e", "c/e", "a/b/e", "d/f", "f/a", "e/e"])
 paths = st.one_of(
-    # Those of the first files, which are open or moved more often, and any others.
-    st.sampled_from(["a", "c", "a/a", "c/a", "a/c", "a/b", "d/a", "c/b", "e"]),
+    # Those of the first files, which are open or moved more often; what is made more often; and any others.
+    st.sampled_from(["a/a", "a/c", "c/a", "a", "c", "a/b", "d/a", "b", "d", "c/b"]),
+    new_paths,
     st.lists(names, min_size=1, max_size=3).map("/".join),
 )
-targets = st.sampled_from(["a", "b", "c/d", "./a", ".", "a/", "d/.", "no", "no/"])
+places = st.one_of(new_paths, new_paths, paths)
+"""Paths where something is made, most of them free at first."""
+targets = st.sampled_from(["a", "a/", "e", "e/", "f", "a/a/", "c/d", "./a", ".", "b", "d/.", "no", "no/", "c/"])
 offsets = st.sampled_from([0, 1, 5, 1000, (1 << 16) - 2, 1 << 16, 150_000, 1 << 18])
 pieces = st.builds(lambda byte, size: byte * size, st.sampled_from([b"x", b"yz"]), offsets)
 modes = st.sampled_from(["rb", "r+b", "wb", "w+b", "ab", "a+b", "xb", "x+b"])
@@ -220,7 +224,7 @@ class BoxMachine(RuleBasedStateMachine):
             if not hasattr(node, "children"):
                 assert (self.root / path).lstat().st_nlink == os.lstat(self.real / os.fsdecode(path)).st_nlink
 
-    @rule(path=paths, mode=st.sampled_from([0o777, 0o750, 0o1777]), parents=st.booleans(), exist_ok=st.booleans())
+    @rule(path=places, mode=st.sampled_from([0o777, 0o750, 0o1777]), parents=st.booleans(), exist_ok=st.booleans())
     def mkdir(self, path, mode, parents, exist_ok):
         self.both(
             lambda: (self.real / path).mkdir(mode, parents, exist_ok),
@@ -258,25 +262,25 @@ class BoxMachine(RuleBasedStateMachine):
             lambda: (self.real / path).touch(exist_ok=exist_ok), lambda: (self.root / path).touch(exist_ok=exist_ok)
         )
 
-    @rule(path=paths, text=targets)
+    @rule(path=places, text=targets)
     def symlink(self, path, text):
         self.make_symlink(path, text)
 
     def make_symlink(self, path, text):
         self.both(lambda: (self.real / path).symlink_to(text), lambda: (self.root / path).symlink_to(text))
 
-    @rule(path=paths, other=paths)
+    @rule(path=places, other=paths)
     def link(self, path, other):
         self.both(
             lambda: os.link(self.real / other, self.real / path, follow_symlinks=False),
             lambda: (self.root / path).hardlink_to(self.root / other),
         )
 
-    @rule(path=paths)
+    @rule(path=places)
     def mkfifo(self, path):
         self.both(lambda: os.mkfifo(self.real / path), (self.root / path).mkfifo)
 
-    @rule(source=paths, other=paths)
+    @rule(source=paths, other=places)
     def rename(self, source, other):
         self.both(
             lambda: os.rename(self.real / source, self.real / other),
@@ -400,7 +404,7 @@ class RootedMachine(BoxMachine):
                 os.chdir(before)
                 self.real = place
 
-    @rule(path=paths, text=st.sampled_from(["/", "/a", "/c/", "/no/", "..", "../c", "../../d/b", "a/../b", "no/../c"]))
+    @rule(path=places, text=st.sampled_from(["/", "/a", "/c/", "/no/", "..", "../c", "../../d/b", "a/../b", "no/../c"]))
     def symlink_to_anywhere(self, path, text):
         self.make_symlink(path, text)
 
