@@ -192,7 +192,9 @@ class Legal:
         if place.links:
             if "link-parents" not in self._features or place.missing:
                 return None
-            if place.path not in self._tree or any(each in self._upper or each not in self._tree for each in place.links):
+            if place.path not in self._tree or any(
+                each in self._upper or each not in self._tree for each in place.links
+            ):
                 return None
         if place.missing and "missing" not in self._features:
             return None
@@ -225,7 +227,12 @@ class Legal:
     def _has_file_parent(self, path: bytes) -> bool:
         """Return whether this layer would need what is no directory below as one, if the whiteout came later."""
         node = self._lower.get(path)
-        return node is not None and path not in self._written and node.kind != "dir" and any(_is_below(each, path) for each in self._upper)
+        return (
+            node is not None
+            and path not in self._written
+            and node.kind != "dir"
+            and any(_is_below(each, path) for each in self._upper)
+        )
 
     def _opaque(self, row: Row, path: bytes) -> Entry | None:
         if row.number % 4 == 3:

@@ -187,9 +187,7 @@ def _targets(names: tuple[bytes, ...]) -> Iterator[bytes]:
     yield from (b".", b"..", b"/", first + b"/", b"../../../" + first, b"none", b"/" + second + b"/" + first)
 
 
-def rows(
-    kinds: Iterable[Kind], features: Collection[Feature], names: tuple[bytes, ...]
-) -> tuple[Row, ...]:
+def rows(kinds: Iterable[Kind], features: Collection[Feature], names: tuple[bytes, ...]) -> tuple[Row, ...]:
     """Return the rows of some kinds, with some features; each kind has about as many as it is to be drawn often."""
     return _table(tuple(kind for kind in KINDS if kind in set(kinds)), frozenset(features), names)
 
@@ -227,7 +225,9 @@ def _rows_of(kind: Kind, features: frozenset[Feature], names: tuple[bytes, ...])
             yield from (Row(kind, number=number) for number in range(20 if kind == "whiteout" else 8))
 
 
-def _allowed(kind: Kind, looks: Iterable[_Look], features: frozenset[Feature]) -> Iterator[dict[str, Any]]:  # Any: entry
+def _allowed(
+    kind: Kind, looks: Iterable[_Look], features: frozenset[Feature]
+) -> Iterator[dict[str, Any]]:  # Any: entry
     """Yield the fields of entries, the usual ones included, for the attributes that have only some features."""
     usual = {"mode": {"dir": 0o755, "symlink": 0o777}.get(kind, 0o644), "mtime_ns": DEFAULT_MTIME_NS}
     for needed, fields in looks:

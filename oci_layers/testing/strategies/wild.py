@@ -84,7 +84,13 @@ def _bad(kinds: tuple[Kind, ...], names: tuple[bytes, ...]) -> tuple[Entry, ...]
         found += [
             Entry(name, SYMLINK, 0o777, linkname=target, **time)
             for name, target in (
-                *((first, first), (first, b""), (first, first + b"/" + second), (b".", first), (PREFIX + second, first)),
+                *(
+                    (first, first),
+                    (first, b""),
+                    (first, first + b"/" + second),
+                    (b".", first),
+                    (PREFIX + second, first),
+                ),
                 *((first, b"../../../../etc"), (first, b"/etc"), (second, b"x" * 5000), (second, second + b"/..")),
             )
         ]
