@@ -392,17 +392,18 @@ class RootedMachine(BoxMachine):
         place, root = self.real, os.open("/", os.O_RDONLY | os.O_DIRECTORY)
         before = Path.cwd()
         with super().user():
-            os.chroot(place)
-            self.real = Path("/")
-            os.chdir("/")
             try:
+                os.chroot(place)
+                # The path is the root only while the root is the directory, whatever interrupts the test.
+                self.real = Path("/")
+                os.chdir("/")
                 yield
             finally:
+                self.real = place
                 os.fchdir(root)
                 os.chroot(".")
                 os.close(root)
                 os.chdir(before)
-                self.real = place
 
     @rule(path=places, text=st.sampled_from(["/", "/a", "/c/", "/no/", "..", "../c", "../../d/b", "a/../b", "no/../c"]))
     def symlink_to_anywhere(self, path, text):

@@ -140,7 +140,7 @@ def _indexes(media_type: str, *, unknown: bool, manifests: tuple[int, int] = (0,
 
 def container_json(*, unknown: bool, docker: bool) -> st.SearchStrategy[Json]:
     """Return a strategy of the `config` of a config; with the fields that only Docker knows if `docker`."""
-    objects = st.dictionaries(_text, st.just({}), max_size=2)
+    objects: st.SearchStrategy[Json] = st.dictionaries(_text, st.just({}), max_size=2)
     fields: dict[str, st.SearchStrategy[Any]] = {  # Any: a value of JSON
         "User": st.sampled_from(["", "root", "0:0", "a:b"]),
         "ExposedPorts": st.dictionaries(st.sampled_from(["80", "53/udp", "443/tcp"]), st.just({})),
