@@ -20,6 +20,7 @@ from tests.fuzz.guard import Findings, Guard, shortened, signature
 
 _HANG_SECONDS = 20
 _MOST_STARTS = 20
+_DIED = "the process ended: "
 _ADDRESS_SPACE = 6 << 30
 """Of one process; a runaway allocation is a MemoryError, not the end of the machine."""
 _PROGRESS = re.compile(r"^#\d+\s+\w+.*?cov: (\d+) ft: (\d+) corp: (\d+)", re.MULTILINE)
@@ -89,12 +90,15 @@ def fuzz(target, seconds, corpus):
         if code:
             died = list(artifacts.iterdir())
             for file in died:
-                findings.add(file.name.partition("-")[0], file.read_bytes(), log[-4000:])
+                findings.add(_DIED + file.name.partition("-")[0], file.read_bytes(), log[-4000:])
                 file.unlink()
             if not died:
-                findings.add("ended without a word", b"", log[-4000:])
+                findings.add(f"{_DIED}exit code {code}", b"", log[-4000:])
     guard = Guard(target)
-    result.findings = [(name, shortened(guard, data, name), report) for name, data, report in findings]
+    for name, data, report in findings:
+        # What hangs or dies would do so in this process, too.
+        short = data if name.startswith(_DIED) else shortened(guard, data, name)
+        result.findings.append((name, short, report))
     return result
 
 
