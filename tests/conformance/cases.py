@@ -393,6 +393,22 @@ case(
     default=makes(through("../d", "s/l")),
 )
 case(
+    "EDGE-12/beside",
+    [*linked("d"), d("s/"), d("s/d/"), sym("s/l", "d")],
+    [f("s/l/f")],
+    default=makes(
+        """
+        /d dir 0700 0:0 T
+        /d/old file 0644 0:0 T text=
+        /l symlink 0777 0:0 T target=d
+        /s dir 0755 0:0 T
+        /s/d dir 0755 0:0 T
+        /s/d/f file 0644 0:0 T text=
+        /s/l symlink 0777 0:0 T target=d
+        """
+    ),
+)
+case(
     "EDGE-12/chain",
     [*linked("d", "m"), sym("l", "m")],
     [f("l/f")],
