@@ -625,6 +625,13 @@ case(
     default=makes("/l symlink 0777 0:0 T target=..", ("climbing-link", "l")),
     strict=raises(LayerError, "l", "above the root"),
 )
+for order, layer in {"first": [wh("l/x"), ln("h", "d/x")], "last": [ln("h", "d/x"), wh("l/x")]}.items():
+    case(
+        f"EDGE-12f/{order}-of-what-the-layer-links",
+        D_XY,
+        layer,
+        default=makes("/d dir 0755 0:0 T\n/d/y file 0644 0:0 T text=\n/h file 0644 0:0 T text=\n" + LINK_D),
+    )
 case(
     "EDGE-12f/the-link-itself",
     [f("d/x"), sym("l", "d")],
