@@ -13,8 +13,8 @@ file has its fields, later names are `link` lines. Lines are in the order of `Fi
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any, assert_never
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, assert_never
 
 from oci_layers.errors import NameFormatError
 from oci_layers.limits import Limits
@@ -24,11 +24,22 @@ from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Syml
 from oci_layers.tree.path import clean, parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["dump", "dump_lines", "parse"]
+__all__ = [
+    "dump",
+    "dump_lines",
+    "escape",
+    "parse",
+    "parse_fields",
+    "parse_number",
+    "parse_time",
+    "show_time",
+    "unescape",
+]
 
 _INLINE_BYTES = 64
 _PLAIN = frozenset(range(0x21, 0x7F)) - frozenset(b"\\=")
 _NANO = 10**9
+_ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
 
 
 def dump(tree: FileTree) -> str:
@@ -40,22 +51,20 @@ def dump_lines(tree: FileTree) -> Iterator[str]:
     """Yield the lines of `dump`, without line ends."""
     first: dict[int, bytes] = {}
     for path, node in tree.walk():
-        name = _escape(b"/" + path)
+        name = escape(b"/" + path)
         if not isinstance(node, Directory):
             leader = first.setdefault(node.inode, path)
             if leader != path:
-                yield f"{name} link {_escape(b'/' + leader)}"
+                yield f"{name} link {escape(b'/' + leader)}"
                 continue
         yield " ".join([name, *_fields(node)])
 
 
 def _fields(node: Node) -> Iterator[str]:
     kind, special = _kind(node)
-    seconds, nanoseconds = divmod(abs(node.mtime_ns), _NANO)
-    sign = "-" if node.mtime_ns < 0 else ""
-    yield from (kind, f"{node.mode:04o}", f"{node.uid}:{node.gid}", f"{sign}{seconds}.{nanoseconds:09d}", *special)
+    yield from (kind, f"{node.mode:04o}", f"{node.uid}:{node.gid}", show_time(node.mtime_ns), *special)
     for key in sorted(node.xattrs):
-        yield f"xattr.{_escape(key)}={_escape(node.xattrs[key])}"
+        yield f"xattr.{escape(key)}={escape(node.xattrs[key])}"
 
 
 def _kind(node: Node) -> tuple[str, list[str]]:
@@ -65,7 +74,7 @@ def _kind(node: Node) -> tuple[str, list[str]]:
         case File():
             return "file", _content_fields(node.content)
         case Symlink():
-            return "symlink", [f"target={_escape(node.target)}"]
+            return "symlink", [f"target={escape(node.target)}"]
         case Device():
             return node.kind, [f"device={node.major}:{node.minor}"]
         case Fifo():
@@ -77,7 +86,7 @@ def _kind(node: Node) -> tuple[str, list[str]]:
 def _content_fields(content: Content) -> list[str]:
     if isinstance(content, DigestContent) or content.size > _INLINE_BYTES:
         return [f"size={content.size}", f"sha256={sha256(content)}"]
-    return [f"text={_escape(b''.join(content.chunks()))}"]
+    return [f"text={escape(b''.join(content.chunks()))}"]
 
 
 def parse(text: str, *, limits: Limits | None = None) -> FileTree:
@@ -99,7 +108,7 @@ def parse(text: str, *, limits: Limits | None = None) -> FileTree:
 
 
 def _parse_line(merge: TreeEditor, words: list[str]) -> None:
-    path, kind = clean(_unescape(words[0])), words[1]
+    path, kind = clean(unescape(words[0])), words[1]
     node = None if kind == "link" else _node(kind, words[2:])
     if not path:
         if not isinstance(node, Directory):
@@ -111,7 +120,7 @@ def _parse_line(merge: TreeEditor, words: list[str]) -> None:
     if node is not None:
         merge.put(here, name, node)
         return
-    target = merge.find(clean(_unescape(words[2])))
+    target = merge.find(clean(unescape(words[2])))
     if target is None:
         raise ValueError("the target of the link does not exist")
     merge.link(target, here, name)
@@ -119,27 +128,27 @@ def _parse_line(merge: TreeEditor, words: list[str]) -> None:
 
 def _node(kind: str, words: list[str]) -> Node:
     mode, owner, mtime, *fields = words
-    values = dict(field.split("=", 1) for field in fields)
-    uid, gid = map(int, owner.split(":"))
+    values = parse_fields(fields)
+    uid, gid = map(parse_number, owner.split(":"))
     common: dict[str, Any] = {  # Any: fields of all kinds of node
-        "mode": int(mode, 8),
+        "mode": parse_number(mode, 8),
         "uid": uid,
         "gid": gid,
-        "mtime_ns": _nanoseconds(mtime),
-        "xattrs": {_unescape(k[6:]): _unescape(values.pop(k)) for k in list(values) if k.startswith("xattr.")},
+        "mtime_ns": parse_time(mtime),
+        "xattrs": {unescape(k[6:]): unescape(values.pop(k)) for k in list(values) if k.startswith("xattr.")},
     }
     node: Directory | Leaf
     match kind:
         case "dir":
             node = Directory(**common)
         case "file" if "text" in values:
-            node = File(**common, content=Inline(_unescape(values.pop("text"))))
+            node = File(**common, content=Inline(unescape(values.pop("text"))))
         case "file":
-            node = File(**common, content=DigestContent(int(values.pop("size")), values.pop("sha256")))
+            node = File(**common, content=_parse_digest(values.pop("size"), values.pop("sha256")))
         case "symlink":
-            node = Symlink(**common, target=_unescape(values.pop("target")))
+            node = Symlink(**common, target=unescape(values.pop("target")))
         case "char" | "block":
-            major, minor = map(int, values.pop("device").split(":"))
+            major, minor = map(parse_number, values.pop("device").split(":"))
             node = Device(**common, kind="char" if kind == "char" else "block", major=major, minor=minor)
         case "fifo":
             node = Fifo(**common)
@@ -150,7 +159,52 @@ def _node(kind: str, words: list[str]) -> Node:
     return node
 
 
-def _nanoseconds(text: str) -> int:
+def _parse_digest(size: str, digest: str) -> DigestContent:
+    if not re.fullmatch("[0-9]+", size) or not re.fullmatch("[0-9a-f]{64}", digest):
+        raise ValueError(f"invalid size {size!r} or SHA-256 {digest!r}")
+    return DigestContent(int(size), digest)
+
+
+def parse_fields(words: Iterable[str]) -> dict[str, str]:
+    """Return the values of words such as `text=x` by their keys.
+
+    Raises:
+        ValueError: A word is none, or there are two of one key.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"{word!r} is not KEY=VALUE")
+        if key in found:
+            raise ValueError(f"{key!r} is given twice")
+        found[key] = value
+    return found
+
+
+def parse_number(text: str, base: Literal[8, 10] = 10) -> int:
+    """Return the number that digits of ASCII give, after a minus sign or none.
+
+    Raises:
+        ValueError: It is no such text.
+    """
+    if not re.fullmatch("-?[0-7]+" if base == 8 else "-?[0-9]+", text):
+        raise ValueError(f"invalid number {text!r}")
+    return int(text, base)
+
+
+def show_time(mtime_ns: int) -> str:
+    """Return a time in nanoseconds as the text of seconds."""
+    seconds, nanoseconds = divmod(abs(mtime_ns), _NANO)
+    return f"{'-' if mtime_ns < 0 else ''}{seconds}.{nanoseconds:09d}"
+
+
+def parse_time(text: str) -> int:
+    """Return the nanoseconds that `show_time` wrote; digits at the end may be left out.
+
+    Raises:
+        ValueError: It is no such text.
+    """
     found = re.fullmatch(r"(-?)([0-9]+)(?:\.([0-9]{1,9}))?", text)
     if not found:
         raise ValueError(f"invalid time {text!r}")
@@ -159,9 +213,19 @@ def _nanoseconds(text: str) -> int:
     return -value if sign else value
 
 
-def _escape(raw: bytes) -> str:
+def escape(raw: bytes) -> str:
+    """Return bytes as printable ASCII without spaces."""
     return "".join(chr(byte) if byte in _PLAIN else f"\\x{byte:02x}" for byte in raw)
 
 
-def _unescape(text: str) -> bytes:
-    return re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), text.encode("ascii"))
+def unescape(text: str) -> bytes:
+    """Return the bytes that `escape` wrote.
+
+    Raises:
+        ValueError: A backslash begins no escape, or a character is not ASCII.
+    """
+    parts = _ESCAPE.split(text.encode("ascii"))
+    if any(b"\\" in part for part in parts[::2]):
+        raise ValueError(f"a backslash in {text!r} is not followed by x and two digits from 0 to f")
+    parts[1::2] = map(bytes.fromhex, map(bytes.decode, parts[1::2]))
+    return b"".join(parts)

@@ -72,7 +72,7 @@ def expected(stack, *, parents="follow", implied=True):
         return REFUSED
 
 
-def actual(stack, *, policy=None, implied=True):
+def actual(stack, *, policy=None):
     """What the engine makes of a stack in memory."""
     tree = FileTree()
     try:
@@ -80,4 +80,4 @@ def actual(stack, *, policy=None, implied=True):
             apply(decode(layer, layer=number, policy=policy), tree, layer=number, policy=policy)
     except (LayerError, LimitError):
         return REFUSED
-    return facts(tree, implied=implied)
+    return facts(tree)

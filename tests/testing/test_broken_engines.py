@@ -1,4 +1,4 @@
-"""An engine that breaks a rule, for each rule: the table of cases finds it, and so do generated stacks, shrunk.
+"""An engine that breaks a rule, for each rule: the cases find it, and so do generated stacks, shrunk.
 
 Each broken engine is this library's with one line changed (two, where one line cannot break the rule alone).
 """
@@ -14,10 +14,10 @@ from oci_layers.layer import whiteout
 from oci_layers.layer.apply import Application
 from oci_layers.layer.decode import Decoder, _device, _directory, _file, _symlink
 from oci_layers.tar import Pieces, read_tar
+from oci_layers.testing.cases import cases
 from oci_layers.tree.editor import TreeEditor, check_link, copy_attributes
 from oci_layers.tree.path import _clean_slowly
 from oci_layers.tree.resolve import resolve
-from tests.conformance.cases import ROWS, tree
 from tests.support.breaking import Fault, break_functions
 from tests.support.examples import examples
 from tests.support.facts import REFUSED, actual, expected, facts
@@ -207,17 +207,18 @@ def kept(entry):
 
 
 CASES = [
-    ([[kept(entry) for entry in read_tar(io.BytesIO(layer))] for layer in row.layers], row.outcome.tree)
-    for row in ROWS
-    if row.id.endswith("-default")
+    (
+        [[kept(entry) for entry in read_tar(io.BytesIO(layer))] for layer in case.layers],
+        REFUSED if case.outcomes["default"].tree is None else facts(case.outcomes["default"].tree),
+    )
+    for case in cases()
 ]
-TABLE = [(stack, REFUSED if text is None else facts(tree(text), implied=False)) for stack, text in CASES]
 
 
-def made(stack, **options):
+def made(stack):
     """What an engine makes that may be broken, and may break down."""
     try:
-        return actual(stack, **options)
+        return actual(stack)
     except (AssertionError, AttributeError, KeyError, IndexError, TypeError, RecursionError) as error:
         return type(error)
 
@@ -226,14 +227,14 @@ each_fault = pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
 some_faults = list(FAULTS)[:: examples(dev=12, ci=1)]
 
 
-def test_the_table_finds_nothing_in_an_engine_that_is_not_broken():
-    assert [stack for stack, wanted in TABLE if made(stack, implied=False) != wanted] == []
+def test_the_cases_find_nothing_in_an_engine_that_is_not_broken():
+    assert [stack for stack, wanted in CASES if made(stack) != wanted] == []
 
 
 @each_fault
-def test_the_table_finds_a_broken_rule(faults, monkeypatch):
+def test_the_cases_find_a_broken_rule(faults, monkeypatch):
     break_functions(monkeypatch, faults)
-    assert any(made(stack, implied=False) != wanted for stack, wanted in TABLE)
+    assert any(made(stack) != wanted for stack, wanted in CASES)
 
 
 FINDING = settings(

@@ -1,0 +1,114 @@
+r"""A few layers as entries: what a strategy draws, a case holds, and a judge shows.
+
+>>> from oci_layers.testing.stack import Stack
+>>> stack = Stack.parse("layer\n  etc/ dir\n  etc/motd file text=hello\nlayer\n  etc/motd whiteout")
+>>> print(stack)
+layer
+    etc/ dir
+    etc/motd file text=hello
+layer
+    etc/motd whiteout
+>>> [len(layer) for layer in stack.layers]
+[2, 1]
+"""
+
+import gzip
+import os
+from collections.abc import Iterable
+from typing import Any, Self
+
+import attrs
+
+from oci_layers.blob.store import put_bytes
+from oci_layers.spec.codec import to_json
+from oci_layers.spec.config import ImageConfig, RootFS
+from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
+from oci_layers.spec.manifest import Manifest
+from oci_layers.spec.mediatype import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST
+from oci_layers.store.layout import Layout
+from oci_layers.tar.entry import Entry
+from oci_layers.tar.writer import write_tar
+from oci_layers.testing.notation import layer_lines, parse_layer
+
+__all__ = ["Stack", "write_layers"]
+
+
+@attrs.frozen(repr=False)
+class Stack:
+    """Layers of entries whose contents are in memory; the lowest layer is the first."""
+
+    layers: tuple[tuple[Entry, ...], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the layers that text describes: a line `layer`, and the lines of its entries (`notation`).
+
+        Raises:
+            NameFormatError: A line that is not in the notation.
+        """
+        layers: list[list[str]] = []
+        for line in text.splitlines():
+            if line.strip() == "layer":
+                layers.append([])
+            elif line.strip():
+                if not layers:
+                    layers.append([])
+                layers[-1].append(line)
+        return cls(tuple(parse_layer("\n".join(lines)) for lines in layers))
+
+    def __str__(self) -> str:
+        """Return the text that `parse` reads."""
+        return "\n".join(
+            line for layer in self.layers for line in ("layer", *(f"    {each}" for each in layer_lines(layer)))
+        )
+
+    def __repr__(self) -> str:
+        return f"Stack.parse({str(self)!r})"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # Any: a printer of Hypothesis or IPython
+        """Show the text in lines, where Hypothesis reports a failure."""
+        with printer.group(4, 'Stack.parse(r"""', '""")'):
+            for line in str(self).splitlines():
+                printer.break_()
+                printer.text(line)
+            printer.break_()
+
+    def tars(self) -> list[bytes]:
+        """Return the layers as archives."""
+        return [b"".join(write_tar(layer)) for layer in self.layers]
+
+    def write(self, directory: str | os.PathLike[str], ref: str = "case") -> str:
+        """Write an image layout with one image, and return its directory; the same layers give the same bytes.
+
+        Raises:
+            StoreError: `directory` exists and is not empty.
+        """
+        return write_layers(directory, self.tars(), ref)
+
+
+def write_layers(directory: str | os.PathLike[str], tars: Iterable[bytes], ref: str = "case") -> str:
+    """Write an image layout with one image of `tars`, the lowest first, and return its directory.
+
+    The layers are compressed with gzip and the platform is linux/amd64; the same layers give the same bytes.
+
+    Raises:
+        StoreError: `directory` exists and is not empty.
+    """
+    with Layout.create(directory, fsync="never") as layout:
+        diff_ids, layers = [], []
+        for tar in tars:
+            diff_ids.append(Digest.of(tar))
+            layers.append(_put(layout, gzip.compress(tar, 6, mtime=0), OCI_LAYER_GZIP))
+        config = ImageConfig(architecture="amd64", os="linux", rootfs=RootFS(diff_ids=tuple(diff_ids)))
+        manifest = Manifest(
+            media_type=OCI_MANIFEST, config=_put(layout, to_json(config), OCI_CONFIG), layers=tuple(layers)
+        )
+        layout.tag(ref, _put(layout, to_json(manifest), OCI_MANIFEST))
+        return layout.place
+
+
+def _put(layout: Layout, raw: bytes, media_type: str) -> Descriptor:
+    descriptor = Descriptor.of(raw, media_type=media_type)
+    put_bytes(layout.blobs, raw, descriptor)
+    return descriptor
