@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from oci_layers.disk import scan
 from oci_layers.errors import LayerError, LimitError
 from oci_layers.layer import Policy
+from oci_layers.testing import strategies
 from tests.support.examples import examples
 from tests.support.facts import REFUSED, actual, expected, facts
 from tests.support.layers import tar
@@ -21,14 +22,17 @@ from tests.support.process import USER, asking_user
 from tests.support.stacks import quick_stacks, stacks
 from tests.support.trees import mirrored
 
+QUICK = quick_stacks()
+LEGAL = strategies.stacks().map(lambda stack: stack.layers)
+HOSTILE = strategies.stacks(hostile=True).map(lambda stack: stack.layers)
 SHARES = range(4)
 """The examples are shared out, so that several processes can run them."""
 
 
-def law(count, share, strategy=quick_stacks):
+def law(count, share, stacks=QUICK):
     """Make a function of a stack a law that is tried on so many stacks, others for each share."""
-    quiet = settings(max_examples=count // len(SHARES), suppress_health_check=[HealthCheck.too_slow])
-    return lambda function: seed(share)(quiet(given(strategy())(function)))
+    several = settings(max_examples=count // len(SHARES), suppress_health_check=[HealthCheck.too_slow])
+    return lambda function: seed(share)(several(given(stacks)(function)))
 
 
 @pytest.mark.parametrize("share", SHARES)
@@ -40,12 +44,22 @@ def test_in_memory(share):
     agrees()
 
 
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("stacks", [LEGAL, HOSTILE], ids=["legal", "hostile"])
+def test_in_memory_of_stacks_for_users(stacks, share):
+    @law(examples(dev=80, ci=2000), share, stacks)
+    def agrees(stack):
+        assert actual(stack) == expected(stack)
+
+    agrees()
+
+
 @given(stacks())
-def test_in_memory_of_other_stacks(stack):
+def test_in_memory_of_stacks_with_rare_attributes(stack):
     assert actual(stack) == expected(stack)
 
 
-@given(quick_stacks())
+@given(QUICK)
 def test_in_memory_with_links_replaced(stack):
     assert actual(stack, policy=Policy(parents="replace")) == expected(stack, parents="replace")
 
