@@ -56,6 +56,11 @@ def test_what_no_entry_describes_is_implied():
     assert made[b"a"] is IMPLIED
 
 
+def test_a_name_with_a_nul_is_refused():
+    with pytest.raises(RefusedError, match="no name has a NUL"):
+        merge([[f("a\0b")]])
+
+
 def test_two_names_of_a_file_lead_to_one_node():
     made = merge([[f("a", "1"), ln("b", "a"), f("c", "1")]])
     assert made[b"a"] is made[b"b"]
