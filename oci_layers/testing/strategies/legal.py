@@ -94,6 +94,8 @@ class Legal:
         """What may be neither removed nor replaced: links that were followed, and where they led to."""
         self._linked: set[bytes] = set()
         """Lower targets of hard links, which may not be removed."""
+        self._last: tuple[bool, list[bytes]] = (False, [])
+        """The place in a tidy order of the last entry."""
         self._open: set[bytes] = set()
         """Directories with markers in them."""
 
@@ -107,9 +109,9 @@ class Legal:
             picks.sort(key=lambda pick: pick[0].kind not in MARKERS)
         return tuple([entry for row, index in picks if (entry := self._entry(row, index)) is not None])
 
-    def _tidily(self, pick: Pick) -> tuple[bool, bool, list[bytes]]:
+    def _tidily(self, pick: Pick) -> tuple[bool, tuple[bool, list[bytes]]]:
         row, index = pick
-        return row.kind not in MARKERS, row.kind == "link", self._table[index].split(b"/")
+        return row.kind not in MARKERS, _place_in_order(row, self._table[index])
 
     def _entry(self, row: Row, index: int) -> Entry | None:
         if row.kind in MARKERS and len(self._lower) == 1 and "missing" not in self._features:
@@ -287,6 +289,8 @@ class Legal:
         return place
 
     def _add(self, row: Row, path: bytes) -> Entry | None:
+        if "any-order" not in self._features and _place_in_order(row, path) <= self._last:
+            return None
         parent, _, name = path.rpartition(b"/")
         place = self._parent_of_entry(parent)
         if place is None:
@@ -307,6 +311,7 @@ class Legal:
                 self._linked.add(target)
         self._use(place)
         self._write(here, node)
+        self._last = _place_in_order(row, path)
         return entry
 
     def _root(self, row: Row) -> Entry | None:
@@ -387,6 +392,11 @@ def _above(path: bytes, *, itself: bool = False) -> Iterator[bytes]:
 
 def _join(parent: bytes, name: bytes) -> bytes:
     return parent + b"/" + name if parent else name
+
+
+def _place_in_order(row: Row, path: bytes) -> tuple[bool, list[bytes]]:
+    """Return the key by which entries are sorted: directories before what is in them, hard links after all targets."""
+    return row.kind == "link", path.split(b"/")
 
 
 def _linked(entry: Entry, node: _Node) -> Entry:
