@@ -52,9 +52,9 @@ def drawn(strategy, count=300):
 def laid(stack, policy=None):
     """The trees after each layer of a stack, and the rules that are found."""
     tree, after, rules = FileTree(), [], set()
-    for index, raw in enumerate(stack.tars()):
+    for index, layer in enumerate(stack.layers):
         found = []
-        changes = decode(read_tar(io.BytesIO(raw)), layer=index, policy=policy, on_finding=found.append)
+        changes = decode(layer, layer=index, policy=policy, on_finding=found.append)
         apply(changes, tree, layer=index, policy=policy, on_finding=found.append)
         after.append(tree.fork())
         rules |= {finding.rule for finding in found}
@@ -76,6 +76,7 @@ def test_layers_are_legal_and_do_not_depend_on_their_order(options, allowed):
     @given(stacks(**options))
     def check(stack):
         _, rules = laid(stack)
+        assert [list(read_tar(io.BytesIO(raw))) for raw in stack.tars()] == [list(layer) for layer in stack.layers]
         # Neither refused, nor with a name twice, nor read in tar order: what `order` and `duplicate` report.
         assert rules <= allowed
 
@@ -311,6 +312,18 @@ def test_hostile_names_are_of_all_sorts():
     assert any(name.lower().startswith(b".wh") for name in found)
     assert {b"a", b"A"} <= {*found}
     assert any(name != name.decode(errors="ignore").encode() for name in found)
+
+
+@pytest.mark.parametrize("bad", [[], [""], ["a/b"], [".."], [b".wh.a"], [b"a\0"]])
+def test_names_that_no_file_can_have_are_refused(bad):
+    for strategy in (stacks, layers, entries, edit_lists, trees):
+        with pytest.raises(ValueError, match="names: expected names that files of an image can have"):
+            strategy(names=bad)
+
+
+@given(stacks(hostile=True, names=names(), entries=(1, 2)))
+def test_hostile_layers_take_any_names(stack):
+    assert all(1 <= len(layer) <= 2 for layer in stack.layers)
 
 
 @given(paths(depth=(2, 3), names=[b"x", "é"]))
