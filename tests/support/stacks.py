@@ -1,10 +1,10 @@
-"""Random stacks of layers, as lists of entries (`tests.support.layers`).
+"""Random stacks of layers, as lists of lists of entries, made of the strategies that users have (`oci_layers.testing`).
 
-`stacks` has few names, so that entries meet, and everything a layer can hold. `portable_stacks` is for comparison with
-other programs and the kernel's overlay file system, which must make the same of them: within one layer every name is
-there once, and hard links lead to files of the same layer. A layer may remove what it also adds, imply directories that
-it does not describe, and mark what is not there. `quick_stacks` is for laws over tens of thousands of stacks: it draws
-each entry at once, from a list.
+`stacks` has few names, so that entries meet, and everything that a layer can hold, also what must be refused.
+`portable_stacks` is for comparison with other programs and the kernel's overlay file system, which must make the same
+of them: within one layer every name is there once, and hard links lead to files of the same layer. A layer may remove
+what it also adds, imply directories that it does not describe, and mark what is not there. `quick_stacks` is for laws
+over tens of thousands of stacks: it draws each entry at once, from a list.
 """
 
 import functools
@@ -12,44 +12,31 @@ import functools
 from hypothesis import strategies as st
 
 from oci_layers.tar import CONTIGUOUS, DIRECTORY, GLOBAL
+from oci_layers.testing import strategies
+from oci_layers.testing.strategies import PORTABLE
 from tests.support.layers import block, char, d, entry, f, fifo, ln, opq, sym, wh
 
-names = st.sampled_from("abc")
-paths = st.lists(names, min_size=1, max_size=3).map("/".join)
-attributes = st.fixed_dictionaries(
-    {
-        "mode": st.sampled_from([0o644, 0o755, 0o700, 0o4711, 0o1777, 0]),
-        "uid": st.sampled_from([0, 1, 1000]),
-        "gid": st.sampled_from([0, 5]),
-        "mtime_ns": st.sampled_from([0, 1, -1, 1_700_000_000_000_000_000]),
-        "xattrs": st.dictionaries(st.sampled_from([b"user.k", b"user.l"]), st.binary(max_size=3), max_size=2),
-    }
-)
-plain = attributes.map(lambda fields: fields | {"xattrs": {}})
-owned = plain.map(lambda fields: {key: value for key, value in fields.items() if key != "mode"})
-targets = st.one_of(
-    paths,
-    paths.map("/".__add__),
-    st.builds("../{}".format, paths),
-    st.builds("{}/../{}".format, names, paths),
-    st.sampled_from([".", "..", "/", "a/", "../../.."]),
-)
-data = st.sampled_from(["", "1", "22", "x" * 70])
+LOOKS = ("modes", "owners", "times", "xattrs")
+SPECIALS = ("fifo", "char", "block")
+INTO_LOWER = PORTABLE | {"file-parents"}
+"""What portable layers have, and paths through what is no directory in a lower layer, links among it."""
 
-files = st.builds(lambda path, text, fields: f(path, text, **fields), paths, data, attributes)
-directories = st.builds(lambda path, fields: d(path, **fields), paths, attributes)
-roots = attributes.map(lambda fields: d("./", **fields))
-specials = st.builds(
-    lambda make, path, fields: make(path, **fields), st.sampled_from([fifo, char, block]), paths, plain
-)
-symlinks = st.builds(lambda path, target, fields: sym(path, target, **fields), paths, targets, owned)
-links = st.builds(ln, paths, paths)
-whiteouts = paths.map(wh)
-opaques = (paths | st.just("")).map(opq)
 
-markers = whiteouts | opaques
-unlinked = files | directories | specials | roots
-everything = files | directories | specials | symlinks | links | markers | roots
+def made_of(*kinds, features=LOOKS):
+    return strategies.entries(kinds=kinds, features=features)
+
+
+files = made_of("file")
+directories = made_of("dir")
+roots = strategies.entries(kinds=["dir"], features=[*LOOKS, "root"]).filter(lambda entry: entry.name == b"./")
+specials = made_of(*SPECIALS)
+symlinks = made_of("symlink")
+links = made_of("link")
+whiteouts = made_of("whiteout")
+opaques = made_of("opaque")
+markers = made_of("whiteout", "opaque")
+unlinked = made_of("file", "dir", *SPECIALS, features=[*LOOKS, "root"])
+everything = strategies.entries(features=[*LOOKS, "root"])
 
 
 def stacks(entries=everything, *, size=8, layers=4):
@@ -57,50 +44,10 @@ def stacks(entries=everything, *, size=8, layers=4):
     return st.lists(st.lists(entries, max_size=size), max_size=layers)
 
 
-NAMES = ("a", "b", "c")
-_TIMES = st.sampled_from([0, 1, 10**9, 1_700_000_000 * 10**9, 1_700_000_000_123_456_789])
-_OWNERS = st.sampled_from([(0, 0), (1, 2), (1000, 1000)])
-
-
-@st.composite
-def _directory(draw, path, depth, *, marks):
-    """The entries of what is in a directory, and of it itself."""
-    entries, files = [], []
-    children = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=3))
-    for name in children:
-        below = f"{path}{name}"
-        kind = draw(st.sampled_from("ddffflps" if depth else "fflps"))
-        uid, gid = draw(_OWNERS)
-        fields = {"uid": uid, "gid": gid, "mtime_ns": draw(_TIMES)}
-        if kind == "d":
-            inside, more = draw(_directory(below + "/", depth - 1, marks=marks))
-            if draw(st.booleans()):
-                entries.append(d(below + "/", mode=draw(st.sampled_from([0o755, 0o700, 0o1777])), **fields))
-            entries += inside
-            files += more
-        elif kind == "f":
-            entries.append(f(below, draw(st.sampled_from(["", "x", "yy"])), mode=0o640, **fields))
-            files.append(below)
-        elif kind == "l" and files:
-            entries.append(ln(below, draw(st.sampled_from(files))))
-        elif kind == "s":
-            entries.append(sym(below, draw(st.sampled_from(["a", "b", "/a", "../b", "none", "."])), **fields))
-        else:
-            entries.append(fifo(below, **fields))
-    if marks:
-        white = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=2))
-        marked = [wh(f"{path}{name}") for name in white]
-        if draw(st.integers(0, 4)) == 0:
-            marked.append(opq(path.rstrip("/")))
-        entries = marked + entries if draw(st.booleans()) else entries + marked
-    return entries, files
-
-
-@st.composite
-def portable_stacks(draw, layers=4):
+def portable_stacks(layers=4, *, features=INTO_LOWER, parents="follow"):
     """A stack of one to `layers` layers, of which everything that follows the spec makes the same tree."""
-    count = draw(st.integers(1, layers))
-    return [draw(_directory("", 2, marks=index > 0))[0] for index in range(count)]
+    found = strategies.stacks(layers=(1, layers), features=features, parents=parents)
+    return found.map(lambda stack: [list(layer) for layer in stack.layers])
 
 
 # --- Entries to draw from, the simplest first, so that examples shrink to them ----------------------------------------
