@@ -53,10 +53,10 @@ class Case:
     level: Level
     sentence: str
     """What must come out, and why, in plain words."""
-    layers: tuple[bytes, ...]
-    """The layers as archives, the lowest first."""
     stack: Stack | None
-    """The layers as entries; None if one of them has bytes that no list of entries gives."""
+    """The layers as entries, the lowest first; None if one of them has bytes that no list of entries gives."""
+    archives: tuple[bytes, ...] = ()
+    """The layers as archives, if they are not a stack."""
     text: str
     """The layers as text: that of the stack, or the bytes (`raw`)."""
     expected: FileTree | None
@@ -74,6 +74,11 @@ class Case:
     """What is on a disk, where a disk cannot hold all of the expected tree."""
     skipped: tuple[tuple[str, bytes], ...] = ()
     """What the report then has in `skipped`: what, and the path."""
+
+    @property
+    def layers(self) -> tuple[bytes, ...]:
+        """The layers as archives, the lowest first; those of a stack are written anew each time."""
+        return self.archives if self.stack is None else tuple(self.stack.tars())
 
     @property
     def accepted(self) -> tuple[FileTree | None, ...]:

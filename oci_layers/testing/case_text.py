@@ -1,4 +1,4 @@
-"""Cases as text. `data/cases/README.txt` describes the format for those who write and read it.
+"""Cases as text. `data/README.txt` describes the format for those who write and read it.
 
 A case is a list of items at the left margin, `key: value`, each with lines of its own below it. Layers are in the
 notation of `notation`, or of `raw`; trees in that of `tree.dump`, where the mode, the owner and the time may be left
@@ -94,8 +94,8 @@ def _case(items: Sequence[_Item]) -> Case:
         rules=tuple(rules.value.split()),
         level=level.value,  # type: ignore[arg-type]  # it is one of them
         sentence=" ".join([sentence.value, *sentence.lines]).strip(),
-        layers=tuple(map(_archive, layers)) if stack is None else tuple(stack.tars()),
         stack=stack,
+        archives=tuple(map(_archive, layers)) if stack is None else (),
         text="\n".join(line for item in layers for line in (f"layer {item.value}".strip(), *_indented(item.lines))),
         expected=expected.tree,
         also=tuple(each.tree for each in also),

@@ -13,7 +13,7 @@ layer
 >>> case.expected.get("foo").layer
 0
 
-The cases are files of text in `data/cases`, by theme; the README there describes them. `write_cases` makes each an
+The cases are files of text in `data/cases`, by theme; `data/README.txt` describes them. `write_cases` makes each an
 image layout with the listing that is expected, for programs in any language.
 """
 
@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 from oci_layers.errors import StoreError
-from oci_layers.rules import RULES
 from oci_layers.testing.case import Case, Level, Outcome, Refusal
 from oci_layers.testing.case_text import parse_cases
 from oci_layers.testing.stack import write_layers
@@ -43,14 +42,14 @@ _REF = "case"
 @cache
 def cases() -> tuple[Case, ...]:
     """Return all cases, by theme, in the order of their files. They are read once."""
-    themes = sorted(each.name for each in _data().iterdir() if each.name.endswith(".txt") and each.name.islower())
-    return tuple(case for name in themes for case in parse_cases(_read(name)))
+    themes = sorted((_data() / "cases").iterdir(), key=lambda file: file.name)
+    return tuple(case for file in themes for case in parse_cases(file.read_text("utf-8")))
 
 
 @cache
 def questions() -> Mapping[str, str]:
     """Return the questions about layers that the spec leaves open, by the ids that cases have in `rules`."""
-    lines = (line.partition(" ") for line in _read("QUESTIONS.txt").splitlines() if line[:1].isupper())
+    lines = (line.partition(" ") for line in _read("questions.txt").splitlines() if line[:1].isupper())
     return {id_: question for id_, _, question in lines}
 
 
@@ -82,6 +81,8 @@ def write_cases(directory: str | os.PathLike[str]) -> int:
 
 
 def _write_case(case: Case, directory: Path) -> dict[str, Any]:  # Any: JSON
+    from oci_layers.rules import RULES
+
     directory.mkdir(parents=True)
     write_layers(directory / "layout", case.layers, _REF)
     _write(directory / "layers.txt", case.text)
@@ -119,7 +120,7 @@ def _write(file: Path, text: str) -> None:
 
 
 def _data() -> Traversable:
-    return files("oci_layers.testing") / "data" / "cases"
+    return files("oci_layers.testing") / "data"
 
 
 def _read(name: str) -> str:
