@@ -24,10 +24,13 @@ from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
 from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, GLOBAL, HARDLINK, REGULAR, SYMLINK, Entry, Pieces
 from oci_layers.tree.dump import escape, parse_time, show_time, unescape
 
-__all__ = ["DEFAULT_MTIME_NS", "layer_lines", "parse_layer"]
+__all__ = ["DEFAULT_MODES", "DEFAULT_MTIME_NS", "layer_lines", "parse_attribute", "parse_layer"]
 
 DEFAULT_MTIME_NS = 1_700_000_000_123_456_789
 """The time of an entry for which none is written: `T`, with digits down to the nanosecond."""
+
+DEFAULT_MODES = {"dir": 0o755, "symlink": 0o777, "whiteout": 0, "opaque": 0}
+"""The mode of an entry for which none is written, by kind; that of every other kind is 0644."""
 
 _FLAGS = {
     "file": REGULAR,
@@ -39,7 +42,6 @@ _FLAGS = {
     "link": HARDLINK,
 }
 _KINDS = {flag: kind for kind, flag in _FLAGS.items()}
-_MODES = {"dir": 0o755, "symlink": 0o777, "whiteout": 0, "opaque": 0}
 _OWN_WORDS = {"file": {"text"}, "symlink": {"target"}, "char": {"device"}, "block": {"device"}}
 
 
@@ -74,7 +76,7 @@ def layer_lines(entries: Iterable[Entry]) -> Iterator[str]:
 
 def _entry(words: list[str]) -> Entry:
     name, kind, *rest = words
-    fields: dict[str, Any] = {"name": _parse_name(name), "mode": _MODES.get(kind, 0o644)}  # Any: fields of all kinds
+    fields: dict[str, Any] = {"name": _parse_name(name), "mode": DEFAULT_MODES.get(kind, 0o644)}  # Any: fields of all kinds
     if kind in {"whiteout", "opaque"}:
         parent, slash, base = fields["name"].rpartition(b"/")
         if kind == "whiteout":
@@ -88,12 +90,16 @@ def _entry(words: list[str]) -> Entry:
     if kind == "link":
         fields["linkname"] = _parse_name(rest.pop(0))
     while rest and "=" not in rest[0]:
-        fields |= _attribute(rest.pop(0))
+        fields |= parse_attribute(rest.pop(0))
     return Entry(**fields | _own_fields(kind, rest))
 
 
-def _attribute(word: str) -> dict[str, int]:
-    """Return what a word without an equals sign says: the mode, the owner or the time."""
+def parse_attribute(word: str) -> dict[str, int]:
+    """Return the fields that a word without an equals sign has: `mode`, `uid` and `gid`, or `mtime_ns`.
+
+    Raises:
+        ValueError: The word is none of these.
+    """
     if ":" in word:
         uid, gid = map(int, word.split(":"))
         return {"uid": uid, "gid": gid}
@@ -152,7 +158,7 @@ def _words(entry: Entry) -> Iterator[str]:
     yield from (_show_name(entry.name), kind)
     if kind == "link":
         yield _show_name(entry.linkname)
-    if entry.mode != _MODES.get(kind, 0o644):
+    if entry.mode != DEFAULT_MODES.get(kind, 0o644):
         yield f"{entry.mode:04o}"
     if entry.uid or entry.gid:
         yield f"{entry.uid}:{entry.gid}"
