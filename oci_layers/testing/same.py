@@ -39,6 +39,9 @@ Side = FileTree | Image | Stack | os.PathLike[str] | str
 _LINES = 60
 _LINE = 400
 _CONTEXT = 1
+_WORDS = ("mode", "owner", "mtime")
+"""What the words of a line are after the kind."""
+_ATTRIBUTES = (*_WORDS, "xattrs")
 
 
 @attrs.frozen
@@ -63,7 +66,12 @@ class Difference:
 
 
 def differences(
-    expected: Side, actual: Side, *, attributes: Collection[Attribute] = ALL, implied: bool = False
+    expected: Side,
+    actual: Side,
+    *,
+    attributes: Collection[Attribute] = ALL,
+    implied: bool = False,
+    touched: Collection[bytes] = (),
 ) -> list[Difference]:
     """Return the names in which two file systems differ, in the order of `FileTree.walk`; empty if in none.
 
@@ -74,6 +82,7 @@ def differences(
         actual: What there is.
         attributes: The attributes that count.
         implied: Whether the attributes count of directories that `expected` only implies.
+        touched: The paths of directories whose time does not count, such as `Case.touched`.
 
     Raises:
         NameFormatError: There is no such attribute, or a text is not in the notation.
@@ -81,18 +90,23 @@ def differences(
         OCIError: A layer of an image or a stack cannot be applied.
         OSError: A directory cannot be read.
     """
-    return [row for row in _rows(expected, actual, attributes, implied=implied) if row.what]
+    return [row for row in _rows(expected, actual, attributes, implied=implied, touched=touched) if row.what]
 
 
 def show_differences(
-    expected: Side, actual: Side, *, attributes: Collection[Attribute] = ALL, implied: bool = False
+    expected: Side,
+    actual: Side,
+    *,
+    attributes: Collection[Attribute] = ALL,
+    implied: bool = False,
+    touched: Collection[bytes] = (),
 ) -> str:
     """Return what `differences` finds as a diff of the two dumps, for a person; empty if they are the same.
 
     Names that are the same are left out, but for those right before and after one that is not. The text has at most
     60 lines.
     """
-    rows = list(_rows(expected, actual, attributes, implied=implied))
+    rows = list(_rows(expected, actual, attributes, implied=implied, touched=touched))
     different = [at for at, row in enumerate(rows) if row.what]
     if not different:
         return ""
@@ -189,7 +203,9 @@ def _check(attributes: Collection[str]) -> None:
 # --- The comparison ---------------------------------------------------------------------------------------------------
 
 
-def _rows(expected: Side, actual: Side, attributes: Collection[Attribute], *, implied: bool) -> Iterator[Difference]:
+def _rows(
+    expected: Side, actual: Side, attributes: Collection[Attribute], *, implied: bool, touched: Collection[bytes]
+) -> Iterator[Difference]:
     """Yield a row for each name of the two file systems; `what` is empty if they have it alike."""
     _check(attributes)
     old, new = dict(tree_of(expected).walk()), dict(tree_of(actual).walk())
@@ -203,37 +219,40 @@ def _rows(expected: Side, actual: Side, attributes: Collection[Attribute], *, im
         elif two is None:
             yield Difference(path, ("missing",), before.line(path), None)
         else:
-            what = []
-            free = isinstance(one, Directory) and one.implicit and not implied
+            free: Collection[str] = ()
+            if isinstance(one, Directory) and one.implicit and not implied:
+                free = _ATTRIBUTES
+            elif path in touched:
+                free = ("mtime",)
+            what: list[str] = []
             leader, other = before.leaders.get(path, path), after.leaders.get(path, path)
             if leader == path or leader != other:  # The name that both are links to has been compared.
-                what = _compared(one, two, comparison, free=free, content="content" in attributes)
+                what += _compared(one, two, comparison if "content" in attributes else None)
+                what += (aspect for aspect in comparison.aspects(one, two) if aspect not in free)
             if leader != other:
                 what.append("links")
-            yield Difference(path, tuple(what), before.line(path, free=free), after.line(path, free=free))
+            yield Difference(path, tuple(what), before.line(path, free), after.line(path, free))
 
 
 def _is_leaf(node: Node | None) -> bool:
     return not isinstance(node, Directory | None)
 
 
-def _compared(one: Node, two: Node, comparison: Comparison, *, free: bool, content: bool) -> list[str]:
-    """Return what differs of two nodes; with `free`, their attributes do not count."""
-    what: list[str] = []
+def _compared(one: Node, two: Node, content: Comparison | None) -> Iterator[str]:
+    """Yield what differs of what two nodes are, and of their contents."""
     match one, two:
         case File(), File():
-            if content and not comparison.contents(one, two):
-                what.append("content")
+            if content is not None and not content.contents(one, two):
+                yield "content"
         case Symlink(), Symlink():
             if one.target != two.target:
-                what.append("target")
+                yield "target"
         case Device(), Device():
             if one.number != two.number:
-                what.append("device" if one.kind == two.kind else "type")
+                yield "device" if one.kind == two.kind else "type"
         case _:
             if type(one) is not type(two):
-                what.append("type")
-    return what if free else [*what, *comparison.aspects(one, two)]
+                yield "type"
 
 
 class _Side:
@@ -253,26 +272,26 @@ class _Side:
             if path not in self.leaders and not isinstance(node, Directory):
                 self.leaders[path] = first.setdefault(node.inode, path)
 
-    def line(self, path: bytes, *, free: bool = False) -> str:
-        """Return the line of a name; with `free`, no attribute counts."""
+    def line(self, path: bytes, free: Collection[str] = ()) -> str:
+        """Return the line of a name; the attributes of `free` do not count, either."""
         name, leader = escape(b"/" + path), self.leaders.get(path, path)
         if leader != path:
             return f"{name} link {escape(b'/' + leader)}"
-        node, counted = self.nodes[path], self.attributes
+        node = self.nodes[path]
+        counted = {attribute for attribute in self.attributes if attribute not in free}
+        if isinstance(node, Directory) and "directory-mtime" not in counted:
+            counted.discard("mtime")
         if isinstance(node, File) and "content" not in counted:
             node = attrs.evolve(node, content=EMPTY)
-        kind, mode, owner, time, *rest = node_words(node)
-        mtime = "mtime" in counted and (not isinstance(node, Directory) or "directory-mtime" in counted)
-        words = [
-            mode if "mode" in counted and not free else "*",
-            owner if "owner" in counted and not free else "*",
-            time if mtime and not free else "*",
+        kind, *words = node_words(node)
+        attributes = [word if what in counted else "*" for what, word in zip(_WORDS, words, strict=False)]
+        rest = [
+            word
+            for word in words[len(_WORDS) :]
+            if ("content" in counted or not word.startswith("text="))
+            and ("xattrs" in counted or not word.startswith("xattr."))
         ]
-        if "content" not in counted:
-            rest = [word for word in rest if not word.startswith("text=")]
-        if "xattrs" not in counted or free:
-            rest = [word for word in rest if not word.startswith("xattr.")]
-        return " ".join([name, kind, *words, *rest])
+        return " ".join([name, kind, *attributes, *rest])
 
 
 def _cut(line: str) -> str:

@@ -154,6 +154,12 @@ def test_an_implied_directory_must_still_be_one():
     assert str(found) == "- /etc dir * * *\n+ /etc symlink * * * target=usr  # type"
 
 
+def test_the_time_of_a_directory_that_was_touched_does_not_count():
+    actual = changed("etc dir 0755 0:0 1.0", "etc dir 0700 0:0 2.0")
+    (found,) = differences(BASE, actual, touched=[b"etc"])
+    assert (found.what, found.actual) == (("mode",), "/etc dir 0700 0:0 *")
+
+
 # --- Sides ------------------------------------------------------------------------------------------------------------
 
 STACK = Stack.parse(
