@@ -169,7 +169,7 @@ def _tree(item: _Item) -> _Tree:
             touched.add(unescape(path).strip(b"/"))
     tree = parse("\n".join(lines))
     for path in implied:
-        node = tree.get(path)
+        node = tree.at(path.strip(b"/"))
         assert isinstance(node, Directory)
         node.implicit = True
     return _Tree(tree, frozenset(touched))
