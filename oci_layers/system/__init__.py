@@ -97,9 +97,9 @@ Paths that a user names, temporary files, and the process:
 
 Another program, which is stopped when its time is over:
 
-    >>> ended: system.Ended = system.run_program(["sh", "-c", "echo done; exit 3"], timeout=60)
+    >>> ended: system.Ended = system.run_program(["sh", "-c", "printf done; exit 3"], timeout=60)
     >>> ended.code, ended.stdout, ended.stderr
-    (3, b'done\n', b'')
+    (3, b'done', b'')
 
     >>> work.cleanup()
 """
@@ -166,9 +166,9 @@ from oci_layers.system.program import Ended, run_program
 from oci_layers.system.temporary import temporary_directory, temporary_file, write_temporary
 
 __all__ = [
-    "Ended",
     "HAS_HANDLES",
     "HAS_PROC",
+    "Ended",
     "chmod",
     "clock_ns",
     "close",

@@ -4,15 +4,20 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 
 import attrs
 
+from oci_layers.system.temporary import temporary_file
+
 __all__ = ["Ended", "run_program"]
 
 _KEPT = 64 << 10
 _GRACE = 5.0
+_SLICE = 0.25
+"""Seconds after which `stop` is looked at."""
 
 
 @attrs.frozen
@@ -28,7 +33,13 @@ class Ended:
     seconds: float
 
 
-def run_program(argv: Sequence[str], *, timeout: float, environment: Mapping[str, str] | None = None) -> Ended:
+def run_program(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    environment: Mapping[str, str] | None = None,
+    stop: threading.Event | None = None,
+) -> Ended:
     """Run a program with the umask 022 and no input, and return how it ended.
 
     The program is a session of its own. All of its session is killed when it ends, is interrupted or has run for
@@ -38,12 +49,11 @@ def run_program(argv: Sequence[str], *, timeout: float, environment: Mapping[str
         argv: The program and its arguments.
         timeout: Seconds until it is stopped.
         environment: Variables that are added to those of this process.
+        stop: Set by another thread to stop the program early.
 
     Raises:
         OSError: The program cannot be started.
     """
-    from oci_layers.system.temporary import temporary_file
-
     begun = time.monotonic()
     with temporary_file() as out, temporary_file() as err:
         process = subprocess.Popen(  # noqa: S603  # the caller names the program
@@ -57,12 +67,15 @@ def run_program(argv: Sequence[str], *, timeout: float, environment: Mapping[str
         )
         code: int | None = None
         try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                code = process.wait(timeout)
+            end = begun + timeout
+            while code is None and (left := end - time.monotonic()) > 0 and not (stop and stop.is_set()):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    code = process.wait(min(left, _SLICE))
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(_GRACE)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
         return Ended(code, _tail(out.fileno()), _tail(err.fileno()), time.monotonic() - begun)
 
 

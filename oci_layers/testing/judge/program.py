@@ -17,8 +17,20 @@ import attrs
 from oci_layers import system
 from oci_layers.errors import MissingError, NameFormatError, format_error
 
-__all__ = ["Command", "Function", "Job", "Program", "Result", "check_command", "fill", "words_of"]
+__all__ = [
+    "Command",
+    "Function",
+    "Job",
+    "Program",
+    "Result",
+    "check_command",
+    "fill",
+    "last_line",
+    "run_words",
+    "words_of",
+]
 
+_PLAIN = re.compile(r"[\w@%+=:,./{}-]+", re.ASCII)
 _PLACES = re.compile(r"\{(layout|ref|dest|layer|scratch|old|new)\}")
 
 
@@ -38,6 +50,8 @@ class Job:
     """A directory for whatever else the program writes; it is TMPDIR."""
     timeout: float
     """Seconds until a command is stopped."""
+    stop: threading.Event = attrs.field(factory=threading.Event)
+    """Set when the judge is interrupted, and no command is waited for any more."""
 
 
 @attrs.frozen
@@ -134,8 +148,8 @@ class Command:
 
     @property
     def command(self) -> str:
-        """The template."""
-        return " ".join(word if _PLACES.search(word) else shlex.quote(word) for word in self.words)
+        """The template, with its words quoted for a shell."""
+        return " ".join(word if _PLAIN.fullmatch(word) else shlex.quote(word) for word in self.words)
 
     @contextlib.contextmanager
     def run(self, job: Job) -> Iterator[Result]:
@@ -148,15 +162,23 @@ class Command:
             commands = [fill(self.words, places)]
         result = Result(job.dest / self.rootfs)
         for words in commands:
-            result = _run(words, job, job.dest / self.rootfs)
+            result = run_words(words, job, job.dest / self.rootfs)
             if result.root is None:
                 break
         yield result
 
 
-def _run(words: list[str], job: Job, root: Path) -> Result:
+def run_words(words: Sequence[str], job: Job, root: Path) -> Result:
+    """Run one command of a job; the root of the image is then at `root`.
+
+    Raises:
+        OSError: The program cannot be started.
+    """
     ended = system.run_program(
-        words, timeout=job.timeout, environment={"TMPDIR": f"{job.scratch}", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        words,
+        timeout=job.timeout,
+        environment={"TMPDIR": f"{job.scratch}", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+        stop=job.stop,
     )
     message = last_line(ended.stderr) or last_line(ended.stdout)
     if ended.code is None:
@@ -166,7 +188,7 @@ def _run(words: list[str], job: Job, root: Path) -> Result:
     if ended.code:
         return Result(None, message or f"exit code {ended.code}")
     if not root.is_dir():
-        return Result(None, message, f"it ended well, and there is no directory {root.name}")
+        return Result(None, f"it ended well, and there is no directory {root.name}")
     return Result(root, message)
 
 
@@ -204,7 +226,7 @@ class Function:
         try:
             with _ONE_AT_A_TIME:
                 self.function(f"{job.layout}", job.ref, f"{job.dest}")
-        except Exception as error:  # noqa: BLE001  # whatever a program under test raises is its refusal
-            yield Result(None, f"{type(error).__name__}: {format_error(error)}")
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a program under test raises is its refusal
+            yield Result(None, format_error(error))
             return
-        yield Result(root) if root.is_dir() else Result(None, "", f"it returned, and there is no directory {root.name}")
+        yield Result(root) if root.is_dir() else Result(None, f"it returned, and there is no directory {root.name}")
