@@ -54,6 +54,8 @@ class Attempt:
     """The lines of what is there; None if the program refused the image."""
     breaches: tuple[Breach, ...] = ()
     """The laws that the differences break, if an expectation was given."""
+    layer: tuple[str, ...] = ()
+    """The lines of the layer that a differ made."""
 
     @property
     def is_exact(self) -> bool:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import attrs
 
-from oci_layers.errors import escape
+from oci_layers import system
+from oci_layers.errors import NameFormatError, escape
 from oci_layers.testing.judge.expect import Expectation, LayerFacts, is_at_or_below
 from oci_layers.testing.judge.laws import Law, law
 from oci_layers.testing.oracle import Node, Whiteout
@@ -22,7 +23,7 @@ from oci_layers.tree.node import Node as TreeNode
 from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["FRACTION", "Breach", "Compared", "breaches", "compared"]
+__all__ = ["FRACTION", "Breach", "Compared", "breaches", "compared", "counted"]
 
 FRACTION = "fraction"
 """What differs of times in the same second."""
@@ -37,6 +38,19 @@ class Compared:
     attributes: frozenset[Attribute] = frozenset(ALL)
     implied: bool = False
     """Whether the attributes count of directories that no entry describes, and times that the spec leaves open."""
+
+
+def counted(ignore: Collection[str] = (), *, implied: bool = False) -> Compared:
+    """Return what is compared if some attributes are ignored; owners always are, unless this process is root's.
+
+    Raises:
+        NameFormatError: There is no such attribute.
+    """
+    for each in ignore:
+        if each not in ALL:
+            raise NameFormatError("attribute", each, f"there are {', '.join(ALL)}")
+    left_out = {*ignore, *(() if system.effective_ids()[0] == 0 else ("owner",))}
+    return Compared(frozenset(each for each in ALL if each not in left_out), implied)
 
 
 @attrs.frozen

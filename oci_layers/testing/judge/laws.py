@@ -70,9 +70,23 @@ _SAYS |= {
     f"LYR-15/root-{aspect}": f"The {words} of the root is that of its entry." for aspect, words in _ASPECTS.items()
 }
 
+_DIFF = "The layer that is made of two directories, laid over the old one, makes the new one"
+_SAYS |= {
+    "LYR-13": f"{_DIFF}.",
+    "LYR-13/missing": f"{_DIFF}: with everything that was added.",
+    "LYR-13/unexpected": f"{_DIFF}: without what was removed.",
+    "LYR-13/type": f"{_DIFF}: with the types that files have now.",
+    "LYR-13/links": f"{_DIFF}: with the same hard links.",
+    "LYR-13/root": f"{_DIFF}: with the attributes of its root.",
+    "LYR-13/refused": "Two directories give a layer.",
+    "LYR-13/layer": "The layer that is made of two directories can be applied to the old one.",
+}
+_SAYS |= {f"LYR-13/{aspect}": f"{_DIFF}: with the {words} that files have now." for aspect, words in _ASPECTS.items()}
+
 LAWS: Mapping[str, Law] = {
     **{id_: Law(id_, "spec", sentence) for id_, sentence in _SAYS.items()},
     "LYR-06/fraction": Law("LYR-06/fraction", "decided", "A time of modification has the fraction of its entry."),
+    "LYR-13/fraction": Law("LYR-13/fraction", "decided", "Times have the fractions that they have on the disk."),
     "outside": Law("outside", "safety", "Nothing outside the destination changes."),
 }
 """Every law by its id."""

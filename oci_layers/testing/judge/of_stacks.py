@@ -19,10 +19,10 @@ from oci_layers.testing.judge.simplify import simplest
 from oci_layers.testing.judge.verdict import Score, Verdict
 from oci_layers.testing.oracle import RefusedError
 from oci_layers.testing.stack import Stack
-from oci_layers.testing.strategies import stacks
 from oci_layers.testing.strategies.rows import AWKWARD, KINDS
+from oci_layers.testing.strategies.stacks import stacks
 
-__all__ = ["Generated", "judged_stacks", "strategy"]
+__all__ = ["Generated", "Kind", "Mapped", "Outcome", "judged_stacks", "outcome", "strategy"]
 
 R = TypeVar("R")
 
@@ -100,7 +100,8 @@ def _kinds(made: Attempt, expectation: Expectation) -> Iterator[Kind]:
 
 
 def judged_stacks(
-    conditions: Conditions,
+    run: Callable[[Stack], Outcome],
+    command: str,
     *,
     examples: int,
     seconds: float | None,
@@ -112,7 +113,8 @@ def judged_stacks(
     """Run a program on generated stacks, and find the smallest for each law that it breaks.
 
     Args:
-        conditions: The program, and how it is run.
+        run: Runs the program on a stack; RefusedError if the layers make nothing, as generated ones never do.
+        command: The command, for the verdicts.
         examples: The most stacks.
         seconds: The most time for them, without that for making them smaller.
         seed: The same number gives the same stacks.
@@ -127,7 +129,7 @@ def judged_stacks(
     seen = 0
     for batch, size in _batches(examples):
         new = {text: each for each in draw(strategy(), size, seed + batch) if (text := str(each)) not in known}
-        for text, each in zip(new, mapped(partial(outcome, conditions), new.values()), strict=True):
+        for text, each in zip(new, mapped(run, new.values()), strict=True):
             known[text] = each
             seen += 1
             right += each.is_right
@@ -143,10 +145,10 @@ def judged_stacks(
     for number, kind in enumerate(order):
         progress("making failures smaller", number, len(order))
         start = min(found[kind], key=_size)
-        smallest.append(_smallest(conditions, kind, start, known, shrink_seconds, mapped))
+        smallest.append(_smallest(run, kind, start, known, shrink_seconds, mapped))
     if order:
         progress("making failures smaller", len(order), len(order))
-    verdicts = [_verdict(conditions, kind, each, len(found[kind])) for kind, each in zip(order, smallest, strict=True)]
+    verdicts = [_verdict(command, kind, each, len(found[kind])) for kind, each in zip(order, smallest, strict=True)]
     return Generated(Score(right, seen), tuple(verdicts), tuple(each.stack for each in smallest))
 
 
@@ -156,7 +158,7 @@ def _batches(examples: int) -> Iterator[tuple[int, int]]:
 
 
 def _smallest(
-    conditions: Conditions, kind: Kind, start: Outcome, known: Known, seconds: float, mapped: Mapped
+    run: Callable[[Stack], Outcome], kind: Kind, start: Outcome, known: Known, seconds: float, mapped: Mapped
 ) -> Outcome:
     """Return the smallest stack that breaks a law in one way; the time is up to `seconds`."""
     end = time.monotonic() + seconds
@@ -167,7 +169,7 @@ def _smallest(
             if time.monotonic() > end:
                 return None
             new = [each for each in some if str(each) not in known]
-            for stack, each in zip(new, mapped(partial(_outcome_of_any, conditions), new), strict=True):
+            for stack, each in zip(new, mapped(partial(_outcome_of_any, run), new), strict=True):
                 known[str(stack)] = each
             for stack in some:
                 each = known[str(stack)]
@@ -180,10 +182,10 @@ def _smallest(
     return found
 
 
-def _outcome_of_any(conditions: Conditions, stack: Stack) -> Outcome | None:
+def _outcome_of_any(run: Callable[[Stack], Outcome], stack: Stack) -> Outcome | None:
     """Run a program on a stack; return None if the layers make nothing."""
     try:
-        return outcome(conditions, stack)
+        return run(stack)
     except RefusedError:
         return None
 
@@ -193,14 +195,14 @@ def _size(each: Outcome) -> tuple[int, int, int, str]:
     return sum(map(len, each.stack.layers)), len(each.stack.layers), len(text), text
 
 
-def _verdict(conditions: Conditions, kind: Kind, each: Outcome, seen: int) -> Verdict:
+def _verdict(command: str, kind: Kind, each: Outcome, seen: int) -> Verdict:
     made = each.made
     if made.escapes and kind.law.level == "safety":
         message = "it changes what is outside the destination"
     elif made.crash:
         message = made.crash
     elif made.refusal is not None:
-        message = f"it refuses the image: {made.refusal}"
+        message = f"it refuses: {made.refusal}"
     else:
         message = what_differs(made)
     return Verdict(
@@ -215,6 +217,7 @@ def _verdict(conditions: Conditions, kind: Kind, each: Outcome, seen: int) -> Ve
         expected=made.expected or tuple(shown(Expectation(each.stack.layers).tree)),
         actual=made.actual,
         differences=rows_of(made),
-        command=conditions.program.command,
+        command=command,
+        made=made.layer,
         seen=seen,
     )

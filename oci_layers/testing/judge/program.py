@@ -177,7 +177,7 @@ def run_words(words: Sequence[str], job: Job, root: Path) -> Result:
     ended = system.run_program(
         words,
         timeout=job.timeout,
-        environment={"TMPDIR": f"{job.scratch}", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+        environment=environment_of(job.scratch),
         stop=job.stop,
     )
     message = last_line(ended.stderr) or last_line(ended.stdout)
@@ -190,6 +190,11 @@ def run_words(words: Sequence[str], job: Job, root: Path) -> Result:
     if not root.is_dir():
         return Result(None, f"it ended well, and there is no directory {root.name}")
     return Result(root, message)
+
+
+def environment_of(scratch: Path) -> dict[str, str]:
+    """Return the variables that every program gets."""
+    return {"TMPDIR": f"{scratch}", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 def last_line(output: bytes) -> str:

@@ -5,36 +5,28 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
 
 import attrs
 
 from oci_layers import system
-from oci_layers.errors import MissingError, NameFormatError, ProgramError
+from oci_layers.errors import MissingError, ProgramError
 from oci_layers.progress import Progress
 from oci_layers.testing.cases import Case, cases
 from oci_layers.testing.judge.attempt import Conditions, attempt
-from oci_layers.testing.judge.classify import Compared
+from oci_layers.testing.judge.classify import counted
 from oci_layers.testing.judge.keep import keep_layout
 from oci_layers.testing.judge.of_cases import of_case
+from oci_layers.testing.judge.pool import PHASES, Pool, Told
 from oci_layers.testing.judge.program import Command, Function, Program
 from oci_layers.testing.judge.verdict import Judgement, Verdict
-from oci_layers.testing.same import ALL, Attribute
+from oci_layers.testing.same import Attribute
 from oci_layers.testing.stack import Stack
 
-__all__ = ["PHASES", "judge"]
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-PHASES = ("cases", "generated stacks", "making failures smaller")
-"""The parts of the work, as `Progress.layer` numbers them."""
+__all__ = ["judge", "keep_all"]
 
 _SIMPLEST = "layer\n  file file text=hello"
-_DEFAULTS: frozenset[Attribute] = frozenset(ALL)
 
 
 def judge(
@@ -84,24 +76,19 @@ def judge(
         NameFormatError: The command has not the places that it needs; no such attribute.
         OSError: The program cannot be started, or there is no place for its files.
     """
-    for each in ignore:
-        if each not in ALL:
-            raise NameFormatError("attribute", each, f"there are {', '.join(ALL)}")
     if isinstance(program, str):
         program = Command.parse(program, rootfs)
     elif callable(program):
         program = Function(program, rootfs)
     chosen = _chosen(select)
-    is_root = system.effective_ids()[0] == 0
-    attributes = _DEFAULTS - {*ignore} - (frozenset() if is_root else {"owner"})
     begun = time.monotonic()
     stop = threading.Event()
     with tempfile.TemporaryDirectory(prefix="oci-layers-judge", suffix="x") as directory:
-        conditions = Conditions(program, Compared(attributes, implied), timeout, Path(directory), stop)
+        conditions = Conditions(program, counted(ignore, implied=implied), timeout, Path(directory), stop)
         _check(conditions)
         count = (jobs or system.cpu_count()) if program.is_parallel else 1
-        told = _Told(progress)
-        with _Pool(count, stop) as pool:
+        told = Told(progress)
+        with Pool(count, stop) as pool:
             verdicts = []
             for case, verdict in zip(chosen, pool.map(partial(of_case, conditions), chosen), strict=True):
                 if keep is not None and verdict.status in {"failed", "differs"}:
@@ -112,10 +99,11 @@ def judge(
                 told(PHASES[0], len(verdicts), len(chosen))
             score = None
             if examples:
-                from oci_layers.testing.judge.of_stacks import judged_stacks
+                from oci_layers.testing.judge.of_stacks import judged_stacks, outcome
 
                 generated = judged_stacks(
-                    conditions,
+                    partial(outcome, conditions),
+                    program.command,
                     examples=examples,
                     seconds=seconds,
                     seed=seed,
@@ -124,7 +112,7 @@ def judge(
                     progress=told,
                 )
                 score = generated.score
-                verdicts += _kept(generated.verdicts, generated.stacks, keep)
+                verdicts += keep_all(generated.verdicts, generated.stacks, keep)
     return Judgement(
         program=program.name or "callable",
         version=version,
@@ -156,7 +144,8 @@ def _check(conditions: Conditions) -> None:
         raise ProgramError(conditions.program.command, made.crash or made.refusal)
 
 
-def _kept(verdicts: Iterable[Verdict], stacks: Iterable[Stack], keep: Path | None) -> Iterator[Verdict]:
+def keep_all(verdicts: Iterable[Verdict], stacks: Iterable[Stack], keep: Path | None) -> Iterator[Verdict]:
+    """Yield verdicts about stacks, with the layouts that are kept in a directory, if there is one."""
     from oci_layers.testing.judge.expect import Expectation
 
     for verdict, stack in zip(verdicts, stacks, strict=True):
@@ -165,34 +154,3 @@ def _kept(verdicts: Iterable[Verdict], stacks: Iterable[Stack], keep: Path | Non
         else:
             expected = Expectation(stack.layers).tree
             yield attrs.evolve(verdict, kept=keep_layout(keep, verdict, stack.tars(), expected))
-
-
-class _Told:
-    """Calls a callback with progress, if there is one."""
-
-    def __init__(self, progress: Callable[[Progress], None] | None) -> None:
-        self._progress = progress
-
-    def __call__(self, phase: str, done: int, total: int) -> None:
-        if self._progress is not None:
-            self._progress(Progress(layer=PHASES.index(phase), layers=len(PHASES), done=done, total=total))
-
-
-class _Pool:
-    """Threads that run programs; an exception in the block stops these."""
-
-    def __init__(self, count: int, stop: threading.Event) -> None:
-        self._executor = ThreadPoolExecutor(count)
-        self._stop = stop
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: object, where: object) -> None:
-        if kind is not None:
-            self._stop.set()
-        self._executor.shutdown(cancel_futures=kind is not None)
-
-    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """Yield what a function returns for each item, in their order."""
-        return self._executor.map(function, items)

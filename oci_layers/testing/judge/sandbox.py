@@ -28,7 +28,7 @@ from oci_layers.testing.stack import Stack, write_layers
 from oci_layers.tree.dump import dump_lines
 from oci_layers.tree.path import clean, join, parent_and_name
 
-__all__ = ["REF", "Sandbox", "entries_of", "redirected", "sandbox"]
+__all__ = ["REF", "Sandbox", "entries_of", "kept_entry", "redirected", "sandbox"]
 
 REF = "case"
 """The name of the image in every layout."""
@@ -211,6 +211,11 @@ def entries_of(tars: Sequence[bytes]) -> list[list[Entry]]:
         found.append([])
         with contextlib.suppress(OCIError):
             for entry in read_tar(io.BytesIO(tar)):
-                data = entry.read() if entry.size else b""
-                found[-1].append(attrs.evolve(entry, content=Pieces([data]), extents=None, stored_size=len(data)))
+                found[-1].append(kept_entry(entry))
     return found
+
+
+def kept_entry(entry: Entry) -> Entry:
+    """Return an entry of an archive with its content in memory."""
+    data = entry.read() if entry.size else b""
+    return attrs.evolve(entry, content=Pieces([data]), extents=None, stored_size=len(data))

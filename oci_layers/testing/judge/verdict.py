@@ -38,6 +38,8 @@ class Verdict:
     """The lines of what is there; None if the program refused the layers."""
     differences: tuple[tuple[str | None, str | None, str], ...] = ()
     """The lines that differ: expected, actual, and in what."""
+    made: tuple[str, ...] = ()
+    """The lines of the layer that a differ made."""
     command: str = ""
     """The command that was run."""
     kept: Path | None = None
