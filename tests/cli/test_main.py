@@ -21,6 +21,7 @@ VERBS = (
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
+    *("conformance",),
 )
 WHAT = {
     **dict.fromkeys(("images", "refs"), "PLACE"),

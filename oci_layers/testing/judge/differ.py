@@ -17,7 +17,7 @@ import attrs
 from oci_layers import system
 from oci_layers.blob.compression import decompressed
 from oci_layers.disk.mirror import DirectoryMirror
-from oci_layers.errors import OCIError, ProgramError, format_error
+from oci_layers.errors import OCIError, format_error
 from oci_layers.layer.apply import apply
 from oci_layers.layer.decode import decode
 from oci_layers.layer.encode import tree_entries
@@ -29,9 +29,9 @@ from oci_layers.testing.judge.attempt import Attempt, shown
 from oci_layers.testing.judge.classify import Breach, Compared, compared, counted
 from oci_layers.testing.judge.expect import Expectation, tree_of
 from oci_layers.testing.judge.laws import law
-from oci_layers.testing.judge.of_stacks import Kind, Outcome, judged_stacks
+from oci_layers.testing.judge.of_stacks import Budget, Kind, Outcome, judged_stacks
 from oci_layers.testing.judge.pool import Pool, Told
-from oci_layers.testing.judge.program import check_command, environment_of, fill, last_line, words_of
+from oci_layers.testing.judge.program import ProgramError, check_command, environment_of, fill, last_line, words_of
 from oci_layers.testing.judge.run import keep_all
 from oci_layers.testing.judge.sandbox import kept_entry
 from oci_layers.testing.judge.verdict import Judgement
@@ -105,10 +105,7 @@ def judge_differ(
             generated = judged_stacks(
                 partial(_outcome, differ),
                 command,
-                examples=examples,
-                seconds=seconds,
-                seed=seed,
-                shrink_seconds=shrink_seconds,
+                Budget(examples=examples, seconds=seconds, seed=seed, shrink_seconds=shrink_seconds),
                 mapped=pool.map,
                 progress=Told(progress),
             )
