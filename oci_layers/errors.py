@@ -175,13 +175,14 @@ def format_error(error: BaseException) -> str:
         if isinstance(error, LimitError):
             text += f" (to raise it: --limit {error.limit}=NUMBER)"
     elif isinstance(error, OSError):
+        hint = " (to allow more: ulimit -n NUMBER)" if error.errno == errno.EMFILE else ""
         names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-        text = ": ".join([*map(shortened, names), one_line(error.strerror or str(error) or type(error).__name__)])
-        if error.errno == errno.EMFILE:
-            text += " (to allow more: ulimit -n NUMBER)"
+        text = ": ".join([*map(shortened, names), one_line(error.strerror or str(error) or type(error).__name__)]) + hint
     else:
         text = ": ".join(filter(None, (type(error).__name__, one_line(str(error)))))
     notes = [one_line(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
+    if isinstance(error, IntegrityError) and any(error.what.removeprefix("blob ") in note for note in notes):
+        text = text.removeprefix(f"{error.what}: ")  # A note names the blob already, as that of a layer.
     return ": ".join([*dict.fromkeys(notes), text])
 
 
@@ -246,7 +247,8 @@ class DigestMismatchError(IntegrityError):
     """Content whose digest differs from the expected one (DSC-05, DIG-13, CHN-01)."""
 
     def _sentence(self) -> str:
-        return f"{self.what}: digest is {self.actual}, expected {self.expected}"
+        expected = "" if str(self.expected) in self.what else f", expected {self.expected}"
+        return f"{self.what}: digest is {self.actual}{expected}"
 
 
 class SizeMismatchError(IntegrityError):
