@@ -59,9 +59,7 @@ The rules of layers, as cases for whatever applies layers, are in `oci_layers.te
 The room needs pytest: `pip install oci-layers[testing]`.
 """
 
-from typing import TYPE_CHECKING
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from oci_layers._lazy import lazy
 
@@ -71,7 +69,13 @@ if TYPE_CHECKING:
 
 __all__ = ["BlobStoreSuite", "RepositorySuite"]
 
-# Imported at first use, because pytest must know before that it is to rewrite their asserts.
-pytest.register_assert_rewrite("oci_layers.testing.blob_store", "oci_layers.testing.repository")
+_SUITES = {"BlobStoreSuite": "blob_store", "RepositorySuite": "repository"}
 
-__getattr__ = lazy(__name__, {"BlobStoreSuite": "blob_store", "RepositorySuite": "repository"})
+
+def __getattr__(name: str) -> Any:  # Any: whichever of the names
+    if name in _SUITES:
+        import pytest
+
+        # Imported at first use, because pytest must know before that it is to rewrite their asserts.
+        pytest.register_assert_rewrite(*(f"{__name__}.{home}" for home in _SUITES.values()))
+    return lazy(__name__, _SUITES)(name)

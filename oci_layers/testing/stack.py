@@ -16,7 +16,7 @@ import gzip
 import io
 import os
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 import attrs
 
@@ -39,7 +39,7 @@ from oci_layers.tree.tree import FileTree
 __all__ = ["Stack", "write_layers"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Stack:
     """Layers of entries whose contents are in memory; the lowest layer is the first."""
 
@@ -67,6 +67,17 @@ class Stack:
         return "\n".join(
             line for layer in self.layers for line in ("layer", *(f"    {each}" for each in layer_lines(layer)))
         )
+
+    def __repr__(self) -> str:
+        return f"Stack.parse({str(self)!r})"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # Any: a printer of Hypothesis or IPython
+        """Show the text in lines, where Hypothesis reports a failure."""
+        with printer.group(4, 'Stack.parse(r"""', '""")'):
+            for line in str(self).splitlines():
+                printer.break_()
+                printer.text(line)
+            printer.break_()
 
     def tars(self) -> list[bytes]:
         """Return the layers as archives."""
