@@ -19,8 +19,8 @@ from oci_layers.testing.judge.simplify import simplest
 from oci_layers.testing.judge.verdict import Score, Verdict
 from oci_layers.testing.oracle import RefusedError
 from oci_layers.testing.stack import Stack
-from oci_layers.testing.strategies.rows import AWKWARD, KINDS
-from oci_layers.testing.strategies.stacks import stacks
+from oci_layers.testing.strategies.row import AWKWARD, KINDS
+from oci_layers.testing.strategies.stack import stacks
 
 __all__ = ["Budget", "Generated", "Kind", "Mapped", "Outcome", "judged_stacks", "outcome", "strategy"]
 
