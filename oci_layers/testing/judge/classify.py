@@ -106,11 +106,12 @@ def breaches(expectation: Expectation, actual: FileTree, found: Sequence[Differe
             continue  # It follows from what is above.
         if not {"missing", "unexpected", "type"}.isdisjoint(each.what):
             done.append(each.path)
-        asked = {question.id for question in expectation.questions if question.is_about(each.path)}
-        if len(asked) > 1:
-            continue  # Which of the answers it is, a smaller stack tells.
-        ids = asked or _Classifier(expectation, actual, each).ids()
-        broken += [breach for id_ in ids if (breach := Breach(law(id_), each.path)) not in broken]
+        classifier = _Classifier(expectation, actual, each)
+        for what in each.what:
+            asked = {question.id for question in expectation.questions if question.is_about(each.path, what)}
+            if len(asked) <= 1:  # Which of several answers it is, a smaller stack tells.
+                breach = Breach(law(next(iter(asked), None) or classifier.id_of(what)), each.path)
+                broken += [breach] if breach not in broken else []
     return broken
 
 
@@ -132,18 +133,17 @@ class _Classifier:
         """The layers, the lowest first."""
         return self.expectation.layers
 
-    def ids(self) -> Iterator[str]:
-        """Yield the ids of the laws."""
-        for what in self.difference.what:
-            match what:
-                case "unexpected":
-                    yield self.extra()
-                case "missing":
-                    yield self.missing()
-                case "type":
-                    yield self.other_type()
-                case _:
-                    yield self.changed(what)
+    def id_of(self, what: str) -> str:
+        """Return the id of the law that what differs breaks."""
+        match what:
+            case "unexpected":
+                return self.extra()
+            case "missing":
+                return self.missing()
+            case "type":
+                return self.other_type()
+            case _:
+                return self.changed(what)
 
     def last(self, is_so: Callable[[LayerFacts], bool]) -> int | None:
         """Return the number of the highest layer of which something is so."""

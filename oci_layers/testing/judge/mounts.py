@@ -82,7 +82,8 @@ class StoredOverlay:
 
 def _stored_layers(root: Path) -> list[Path]:
     """Return the directories of the layers of the only image in a storage, the lowest first."""
-    layers = {each["id"]: each for each in json.loads((root / "overlay-layers/layers.json").read_text("utf-8"))}
+    file = root / "overlay-layers/layers.json"
+    layers = {each["id"]: each for each in json.loads(file.read_text("utf-8"))} if file.exists() else {}
     top: str | None = json.loads((root / "overlay-images/images.json").read_text("utf-8"))[0].get("layer")
     found = []
     while top:
