@@ -93,6 +93,11 @@ class LayerFacts:
                 return Opaque(each)
         return None
 
+    @property
+    def directories_of_markers(self) -> frozenset[bytes]:
+        """The directories that the markers are in."""
+        return self.opaques | {parent_and_name(path)[0] for path in self.whiteouts}
+
     def has(self, path: bytes) -> bool:
         """Return whether the layer describes or implies a path."""
         return any(is_at_or_below(each, path) for each in self.adds)

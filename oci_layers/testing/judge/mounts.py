@@ -42,9 +42,10 @@ class KernelOverlay:
                 lower = tree.fork()
                 changes = decode(read_tar(io.BytesIO(file.read_bytes())), layer=number, policy=policy)
                 apply(changes, tree, layer=number, policy=policy)
-                upper = job.scratch / f"upper{number}"
-                write_changes(upper, to_upper(diff(lower, tree)), overlay=True)
-                uppers.append(upper)
+                found = list(diff(lower, tree))
+                if found:  # A directory without changes would have attributes of its own.
+                    uppers.append(job.scratch / f"upper{number}")
+                    write_changes(uppers[-1], to_upper(found), overlay=True)
         except OCIError as error:
             yield Result(None, format_error(error))
             return
