@@ -24,13 +24,11 @@ __all__ = ["Expectation", "LayerFacts", "Question", "is_at_or_below", "tree_of"]
 _OPEN = {
     "duplicate": "EDGE-15",
     "file-as-directory": "EDGE-10",
-    "link-as-directory": "EDGE-12",
     "order": "EDGE-13c",
     "nothing-opaque": "EDGE-06",
     "nothing-hidden": "EDGE-07b",
     "climbing-name": "EDGE-18",
     "climbing-link": "EDGE-12c",
-    "outside-link": "EDGE-13",
     "link-metadata": "EDGE-13",
     "forward-link": "EDGE-14b",
     "no-target": "EDGE-14e",
@@ -143,10 +141,10 @@ class Expectation:
 
     @cached_property
     def touched(self) -> frozenset[bytes]:
-        """Directories in which a layer changes a name without an entry for the directory: their time is open."""
+        """Described directories in which a layer without an entry for them changes a name: their time is open."""
         found = set()
         for path, node in self.facts.items():
-            if node.kind == "dir":
+            if node.kind == "dir" and not node.implied:
                 for layer in reversed(self.layers):
                     if path in layer.adds:
                         break
@@ -175,8 +173,14 @@ class Expectation:
                 elif id_ is not None:
                     yield Question(id_, self._paths(facts, finding.location.path))
             for entry in layer:
-                for id_ in _asked(entry):
-                    yield Question(id_, self._paths(facts, clean(entry.name)))
+                path = clean(entry.name)
+                asked = list(_asked(entry))
+                if follow({**facts.before, **facts.after}, parent_and_name(path)[0])[1]:
+                    asked.append("EDGE-12")
+                if entry.type == HARDLINK and clean(entry.linkname, clamp=True) not in facts.adds:
+                    asked.append("EDGE-13")
+                for id_ in asked:
+                    yield Question(id_, self._paths(facts, path))
 
     def _has_directory(self, layer: LayerFacts, finding: LayerFinding) -> bool:
         """Return whether the directory of a whiteout is there, so that only the name is missing."""

@@ -141,7 +141,9 @@ def test_escapes_and_crashes_are_failures(made, law, level):
     def run(stack):
         return Outcome.of(stack, made, Expectation(stack.layers))
 
-    found = judged_stacks(run, "fake", Budget(examples=5, seconds=None, seed=0, shrink_seconds=9), mapped=map, progress=lambda *_: None)
+    found = judged_stacks(
+        run, "fake", Budget(examples=5, seconds=None, seed=0, shrink_seconds=9), mapped=map, progress=lambda *_: None
+    )
     (verdict,) = found.verdicts
     assert (verdict.id, verdict.level, verdict.status) == (law, level, "failed")
     assert found.stacks == (Stack(((),)),)
