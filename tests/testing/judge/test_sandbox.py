@@ -107,8 +107,8 @@ HOSTILE = {
 def naive(job):
     """Unpack as a careless program does: names are joined to the destination, whatever they are."""
     job.dest.mkdir()
-    for tar in job.tars:
-        for layer in entries_of([tar.read_bytes()]):
+    for file in job.tars:
+        for layer in entries_of([file.read_bytes()]):
             for entry in layer:
                 place = os.path.join(os.fsencode(job.dest), entry.name)
                 os.makedirs(os.path.dirname(place), exist_ok=True)
@@ -117,8 +117,8 @@ def naive(job):
                 elif entry.type == b"1":
                     os.link(os.path.join(os.fsencode(job.dest), entry.linkname), place)
                 else:
-                    with open(place, "wb") as file:
-                        file.write(entry.read())
+                    with open(place, "wb") as made:
+                        made.write(entry.read())
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
