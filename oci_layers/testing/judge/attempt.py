@@ -62,10 +62,12 @@ class Attempt:
     layer: tuple[str, ...] = ()
     """The lines of the layer that a differ made."""
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether nothing differs; times may differ by less than a second."""
-        return all(each.what == (FRACTION,) for each in self.differences)
+    def without_fractions(self) -> "Attempt":
+        """Return the attempt without times that differ by less than a second, which the spec does not count."""
+        named = (
+            attrs.evolve(each, what=tuple(what for what in each.what if what != FRACTION)) for each in self.differences
+        )
+        return attrs.evolve(self, differences=tuple(each for each in named if each.what))
 
 
 def attempt(
