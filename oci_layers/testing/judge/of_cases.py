@@ -13,7 +13,7 @@ from oci_layers.testing.judge.verdict import Status, Verdict
 from oci_layers.testing.notation import layer_lines
 from oci_layers.testing.same import Difference
 from oci_layers.testing.stack import Stack
-from oci_layers.tree.node import Device
+from oci_layers.tree.node import Device, Directory, File, Node
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["layer_texts", "of_case", "rows_of"]
@@ -60,8 +60,20 @@ def _trees(case: Case) -> Sequence[FileTree]:
 def _needs_root(case: Case) -> bool:
     if system.effective_ids()[0] == 0:
         return False
-    nodes = [node for tree in case.accepted if tree is not None for _, node in tree.walk()]
-    return any(isinstance(node, Device) or any(not key.startswith(b"user.") for key in node.xattrs) for node in nodes)
+    return any(_is_for_root(node) for tree in case.accepted if tree is not None for _, node in tree.walk())
+
+
+def _is_for_root(node: Node) -> bool:
+    """Return whether only root can make a file, or read it afterwards."""
+    match node:
+        case Device():
+            return True
+        case Directory() if node.mode & 0o500 != 0o500:
+            return True
+        case File() if not node.mode & 0o400:
+            return True
+        case _:
+            return any(not key.startswith(b"user.") for key in node.xattrs)
 
 
 def _judged(case: Case, made: Attempt) -> tuple[Status, str]:

@@ -98,8 +98,10 @@ def strategy() -> SearchStrategy[Stack]:
 
     No link has an absolute target: a program that follows links out of its destination is to stay in the sandbox.
     """
-    kinds = [kind for kind in KINDS if system.effective_ids()[0] == 0 or kind not in {"char", "block"}]
-    return stacks(kinds=kinds, features=AWKWARD - {"lower-links", "link-parents", "missing"}).map(_relative)
+    is_root = system.effective_ids()[0] == 0
+    kinds = [kind for kind in KINDS if is_root or kind not in {"char", "block"}]
+    features = AWKWARD - {"lower-links", "link-parents", "missing"}
+    return stacks(kinds=kinds, features=features if is_root else features - {"modes"}).map(_relative)
 
 
 def _relative(stack: Stack) -> Stack:

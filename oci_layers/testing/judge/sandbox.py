@@ -19,6 +19,7 @@ from pathlib import Path
 
 import attrs
 
+from oci_layers import system
 from oci_layers.disk.scan import scan
 from oci_layers.errors import OCIError
 from oci_layers.tar.entry import HARDLINK, SYMLINK, Entry, Pieces
@@ -48,7 +49,12 @@ class Sandbox:
     watched: dict[Path, object]
 
     def escapes(self) -> list[str]:
-        """Return what changed outside the destination since the run began, each as a line; empty if nothing did."""
+        """Return what changed outside the destination since the run began, each as a line; empty if nothing did.
+
+        Directories in the destination are made readable.
+        """
+        if system.effective_ids()[0]:
+            _open_all(self.job.dest)
         after = frozenset(_look(self.box))
         found = [f"- {line}" for line in sorted(self.before - after)] + [
             f"+ {line}" for line in sorted(after - self.before)
@@ -111,6 +117,15 @@ def _make_canary(path: Path, *, is_directory: bool) -> None:
             path.mkdir()
         else:
             path.write_bytes(b"nothing may change this\n")
+
+
+def _open_all(directory: Path) -> None:
+    """Let this user read all directories below one."""
+    if directory.is_dir() and not directory.is_symlink():
+        with contextlib.suppress(PermissionError):
+            directory.chmod(0o700)
+        for below in directory.iterdir():
+            _open_all(below)
 
 
 def _look(box: Path) -> Iterator[str]:

@@ -17,6 +17,7 @@ from oci_layers.testing.cases import cases
 from oci_layers.testing.judge import Command, ProgramError, Score, judge
 from oci_layers.tree import dump
 from tests.support import unpackers
+from tests.support.process import USER, in_child
 from tests.support.unpackers import unpacker
 
 pytestmark = pytest.mark.root
@@ -220,3 +221,16 @@ def test_a_judgement_is_a_value():
     assert judge(unpack, select=["basics/no-layers"], examples=0) == judge(
         unpack, select=["basics/no-layers"], examples=0
     )
+
+
+def test_an_ordinary_user_judges_what_he_can_make(place):
+    def judged():
+        judgement = judge(unpack, examples=40)
+        bad = [(each.id, each.message) for each in judgement.verdicts if each.status not in {"passed", "skipped"}]
+        return bad, judgement.skipped, judgement.generated.passed == judgement.generated.total
+
+    judge(unpack, select=["basics/*"], examples=3)  # Everything is imported, as the user may not read where it is.
+    bad, skipped, right = in_child(judged, user=USER)
+    assert bad == []
+    assert 0 < skipped < 60
+    assert right
