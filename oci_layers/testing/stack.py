@@ -13,6 +13,7 @@ layer
 """
 
 import gzip
+import io
 import os
 from collections.abc import Iterable
 from typing import Any, Self
@@ -20,6 +21,8 @@ from typing import Any, Self
 import attrs
 
 from oci_layers.blob.store import put_bytes
+from oci_layers.layer.apply import apply
+from oci_layers.layer.decode import decode
 from oci_layers.spec.codec import to_json
 from oci_layers.spec.config import ImageConfig, RootFS
 from oci_layers.spec.descriptor import Descriptor
@@ -28,8 +31,10 @@ from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST
 from oci_layers.store.layout import Layout
 from oci_layers.tar.entry import Entry
+from oci_layers.tar.reader import read_tar
 from oci_layers.tar.writer import write_tar
 from oci_layers.testing.notation import layer_lines, parse_layer
+from oci_layers.tree.tree import FileTree
 
 __all__ = ["Stack", "write_layers"]
 
@@ -77,6 +82,17 @@ class Stack:
     def tars(self) -> list[bytes]:
         """Return the layers as archives."""
         return [b"".join(write_tar(layer)) for layer in self.layers]
+
+    def tree(self) -> FileTree:
+        """Return the file system that this library makes of the layers.
+
+        Raises:
+            LayerError: A layer that no image may have.
+        """
+        tree = FileTree()
+        for number, tar in enumerate(self.tars()):
+            apply(decode(read_tar(io.BytesIO(tar)), layer=number), tree, layer=number)
+        return tree
 
     def write(self, directory: str | os.PathLike[str], ref: str = "case") -> str:
         """Write an image layout with one image, and return its directory; the same layers give the same bytes.

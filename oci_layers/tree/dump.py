@@ -28,6 +28,7 @@ __all__ = [
     "dump",
     "dump_lines",
     "escape",
+    "node_words",
     "parse",
     "parse_fields",
     "parse_number",
@@ -57,10 +58,11 @@ def dump_lines(tree: FileTree) -> Iterator[str]:
             if leader != path:
                 yield f"{name} link {escape(b'/' + leader)}"
                 continue
-        yield " ".join([name, *_fields(node)])
+        yield " ".join([name, *node_words(node)])
 
 
-def _fields(node: Node) -> Iterator[str]:
+def node_words(node: Node) -> Iterator[str]:
+    """Yield what the line of a node has after its name: kind, mode, owner, time, what its kind has, and attributes."""
     kind, special = _kind(node)
     yield from (kind, f"{node.mode:04o}", f"{node.uid}:{node.gid}", show_time(node.mtime_ns), *special)
     for key in sorted(node.xattrs):

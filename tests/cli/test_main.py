@@ -21,6 +21,7 @@ VERBS = (
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
+    *("conformance",),
 )
 WHAT = {
     **dict.fromkeys(("images", "refs"), "PLACE"),
@@ -29,6 +30,7 @@ WHAT = {
     "diff": "A",
     "pack": "DIR",
     "explain": "RULE",
+    "conformance": "CMD",
     "index": "ACTION",
 }
 MODULE = [sys.executable, "-m", "oci_layers"]
