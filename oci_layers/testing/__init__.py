@@ -57,19 +57,36 @@ A class of tests for a layout in a directory, with all of these:
 The room needs pytest: `pip install oci-layers[testing]`.
 """
 
-from typing import TYPE_CHECKING
-
-import pytest
+import sys
+from typing import TYPE_CHECKING, Any
 
 from oci_layers._lazy import lazy
 
 if TYPE_CHECKING:
     from oci_layers.testing.blob_store import BlobStoreSuite
     from oci_layers.testing.repository import RepositorySuite
+    from oci_layers.testing.same import Difference, assert_same_tree, differences
+    from oci_layers.testing.stack import Stack
 
-__all__ = ["BlobStoreSuite", "RepositorySuite"]
+__all__ = ["BlobStoreSuite", "Difference", "RepositorySuite", "Stack", "assert_same_tree", "differences"]
 
-# Imported at first use, because pytest must know before that it is to rewrite their asserts.
-pytest.register_assert_rewrite("oci_layers.testing.blob_store", "oci_layers.testing.repository")
+_SUITES = {"BlobStoreSuite": "blob_store", "RepositorySuite": "repository"}
+_others = lazy(
+    __name__, {"Difference": "same", "Stack": "stack", "assert_same_tree": "same", "differences": "same"} | _SUITES
+)
 
-__getattr__ = lazy(__name__, {"BlobStoreSuite": "blob_store", "RepositorySuite": "repository"})
+
+def __getattr__(name: str) -> Any:  # Any: whichever of the names
+    if name in _SUITES:
+        _rewrite_asserts(f"{__name__}.{name}")
+    return _others(name)
+
+
+def _rewrite_asserts(name: str) -> None:
+    """Let pytest rewrite the asserts of the suites, which it must know before they are imported."""
+    try:
+        import pytest
+    except ImportError:
+        raise ImportError(f"{name} needs pytest: pip install 'oci-layers[testing]'", name="pytest") from None
+    modules = {f"{__name__}.{module}" for module in _SUITES.values()}
+    pytest.register_assert_rewrite(*sorted(modules - sys.modules.keys()))
