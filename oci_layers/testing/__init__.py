@@ -54,6 +54,8 @@ A class of tests for a layout in a directory, with all of these:
     ...     def damage(self, blobs, digest):
     ...         (self.directory / "blobs" / digest.algorithm / digest.encoded).write_bytes(b"damaged")
 
+The rules of layers, as cases for whatever applies layers, are in `oci_layers.testing.cases`.
+
 The room needs pytest: `pip install oci-layers[testing]`.
 """
 

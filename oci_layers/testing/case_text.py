@@ -24,6 +24,9 @@ from oci_layers.tree.tree import FileTree
 __all__ = ["parse_cases"]
 
 _POLICIES = ("default", "strict", "lenient", "replace")
+_ERRORS = {
+    kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, OCIError)
+}
 _REFUSE = "refuse"
 _NOTHING = "nothing"
 
@@ -143,10 +146,7 @@ def _outcome(item: _Item, expected: FileTree | None) -> Outcome:
 
 def _refusal(text: str) -> Refusal:
     name, path, reason = (*text.split(" ", 2), "", "")[:3]
-    kind = getattr(errors, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, OCIError)):
-        raise ValueError(f"unknown error {name!r}")
-    return Refusal(kind, _path(path), reason)
+    return Refusal(_ERRORS[name], _path(path), reason)
 
 
 def _path(text: str) -> bytes:
@@ -164,12 +164,12 @@ def _tree(item: _Item) -> _Tree:
         path, words = _full(line.split())
         lines.append(" ".join([path, *(word for word in words if word not in {"implied", "touched"})]))
         if "implied" in words:
-            implied.append(unescape(path))
+            implied.append(unescape(path).strip(b"/"))
         if "touched" in words:
             touched.add(unescape(path).strip(b"/"))
     tree = parse("\n".join(lines))
-    for path in implied:
-        node = tree.get(path)
+    for place in implied:
+        node = tree.at(place)
         assert isinstance(node, Directory)
         node.implicit = True
     return _Tree(tree, frozenset(touched))

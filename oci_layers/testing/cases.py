@@ -1,6 +1,7 @@
 """The rules of layers as cases: what the spec decides, what endangers a host, and what this library decided itself.
 
 >>> from oci_layers.testing.cases import cases
+>>> from oci_layers.tree import dump
 >>> case = next(case for case in cases() if case.id == "whiteouts/after-the-file")
 >>> case.level, case.rules
 ('spec', ('WHT-06', 'WHT-07', 'EDGE-02'))
@@ -10,8 +11,9 @@ layer
 layer
     foo file text=up
     foo whiteout
->>> case.expected.get("foo").layer
-0
+>>> print(dump(case.expected), end="")
+/ dir 0755 0:0 0.000000000
+/foo file 0644 0:0 1700000000.123456789 text=up
 
 The cases are files of text in `data/cases`, by theme; `data/README.txt` describes them. `write_cases` makes each an
 image layout with the listing that is expected, for programs in any language.
@@ -85,7 +87,7 @@ def _write_case(case: Case, directory: Path) -> dict[str, Any]:  # Any: JSON
 
     directory.mkdir(parents=True)
     write_layers(directory / "layout", case.layers, _REF)
-    _write(directory / "layers.txt", case.text)
+    _write(directory / "layers.txt", case.text + "\n")
     accepted = []
     for number, tree in enumerate(case.accepted):
         if tree is None:

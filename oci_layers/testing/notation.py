@@ -76,7 +76,10 @@ def layer_lines(entries: Iterable[Entry]) -> Iterator[str]:
 
 def _entry(words: list[str]) -> Entry:
     name, kind, *rest = words
-    fields: dict[str, Any] = {"name": _parse_name(name), "mode": DEFAULT_MODES.get(kind, 0o644)}  # Any: fields of all kinds
+    fields: dict[str, Any] = {
+        "name": _parse_name(name),
+        "mode": DEFAULT_MODES.get(kind, 0o644),
+    }  # Any: fields of all kinds
     if kind in {"whiteout", "opaque"}:
         parent, slash, base = fields["name"].rpartition(b"/")
         if kind == "whiteout":

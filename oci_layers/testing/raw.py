@@ -2,8 +2,11 @@ r"""The bytes of an archive as text, for layers that no list of entries can give
 
     0 file
     100 0000644
+    108 0000000
+    116 0000000
     124 00000000003
-    148 005714
+    136 00000000000
+    148 006600
     155 \x200
     257 ustar
     263 00
@@ -11,7 +14,8 @@ r"""The bytes of an archive as text, for layers that no list of entries can give
     2048 end
 
 A line has the offset of bytes that are not zero, in decimal, and the bytes, escaped as in a dump of a tree. All bytes
-that no line has are zero; `end` has the length of the whole. Bytes that repeat are written once, and how often: `*1000`.
+that no line has are zero; `end` has the length of the whole. Bytes that repeat are written once, with how often: `*9`.
+(Here 155 is the blank that ends the checksum of a header, and the type flag 0.)
 """
 
 import re

@@ -10,8 +10,8 @@ from oci_layers.layer import Policy, apply, decode
 from oci_layers.limits import Limits
 from oci_layers.lint import Linter, lint
 from oci_layers.tar import read_tar
+from oci_layers.testing.cases import cases
 from oci_layers.tree import FileTree
-from tests.conformance.cases import ROWS
 from tests.support.layers import d, f, ln, sym, tar
 from tests.support.stacks import everything, stacks
 
@@ -59,9 +59,9 @@ def check(layers):
         lower = linter.tree
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.id.endswith("-default")], ids=lambda row: row.id)
-def test_lint_finds_what_the_engine_says_of_every_row(row):
-    check(row.layers)
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.id)
+def test_lint_finds_what_the_engine_says_of_every_case(case):
+    check(case.layers)
 
 
 @given(stacks(everything, layers=3))
