@@ -3,12 +3,16 @@
 `stacks` has few names, so that entries meet, and everything a layer can hold. `portable_stacks` is for comparison with
 other programs and the kernel's overlay file system, which must make the same of them: within one layer every name is
 there once, and hard links lead to files of the same layer. A layer may remove what it also adds, imply directories that
-it does not describe, and mark what is not there.
+it does not describe, and mark what is not there. `quick_stacks` is for laws over tens of thousands of stacks: it draws
+each entry at once, from a list.
 """
+
+import itertools
 
 from hypothesis import strategies as st
 
-from tests.support.layers import block, char, d, f, fifo, ln, opq, sym, wh
+from oci_layers.tar import CONTIGUOUS, DIRECTORY, GLOBAL, HARDLINK, SYMLINK
+from tests.support.layers import block, char, d, entry, f, fifo, ln, opq, sym, wh
 
 names = st.sampled_from("abc")
 paths = st.lists(names, min_size=1, max_size=3).map("/".join)
@@ -97,3 +101,60 @@ def portable_stacks(draw, layers=4):
     """A stack of one to `layers` layers, of which everything that follows the spec makes the same tree."""
     count = draw(st.integers(1, layers))
     return [draw(_directory("", 2, marks=index > 0))[0] for index in range(count)]
+
+
+# --- Entries to draw from, the simplest first, so that examples shrink to them ------------------------------------------
+
+PATHS = ["/".join(parts) for depth in (1, 2, 3) for parts in itertools.product(NAMES, repeat=depth)]
+SHORT = [path for path in PATHS if len(path) < 4]
+OLD = {"mode": 0o4711, "uid": 1, "gid": 5, "mtime_ns": -1, "xattrs": {b"user.k": b"1"}}
+NEW = {"mode": 0o1777, "uid": 1000, "mtime_ns": 1, "xattrs": {b"user.l": b"2"}}
+TARGETS = ["a", "b", "/", "..", "a/b", "../a", "/c/a", "a/../b", "../../..", "b/c/"]
+LINKED = [ln(path, f"file {number}") for path in SHORT for number in range(4)]
+"""Hard links to the last file of the stack, the last but one, and so on."""
+
+PLAIN = [make for path in PATHS for make in (f(path), f(path, "1", **OLD), d(path), d(path, **NEW), wh(path))]
+FURTHER = [
+    make
+    for path in SHORT
+    for make in (
+        *(opq(path), wh(path), f(path, "x" * 70, **NEW), d(path, **OLD)),
+        *(fifo(path, mode=0o600), char(path, 1, 3, uid=1), block(path, 8, 0)),
+    )
+]
+SYMLINKS = [sym(path, target) for path in SHORT for target in TARGETS if not f"{path}/".startswith(f"{target}/")]
+ODD = [
+    *(opq(), d("./", **OLD), d("./", **NEW), entry("c/g", GLOBAL), entry("a", CONTIGUOUS, data="3")),
+    *(f("/./b//c", "4"), f("c/../a", "5"), f("a.wh.b"), f("wh.a"), f("a/.whb"), entry(".wh.a", DIRECTORY)),
+    *(f(".wh..wh.c"), d(".wh..wh.plnk/"), f(".wh..wh.plnk/1"), entry("b/.wh..wh..opq", b"Z")),
+    *(f("d", mode=0o107777, uid=2**31, gid=2**32 - 2, mtime_ns=10**18 + 1, uname=b"root"), fifo("d", xattrs={})),
+]
+REFUSED = [
+    *(f("../a"), f(".wh.a/b"), f(".wh."), f("a/.wh..."), entry("a", b"Z"), f("/"), sym("a", "")),
+    *(f("a", uid=2**32 - 1), d("a", gid=-1), char("a", 2**32, 0), ln("a", "a"), ln("a", "none"), sym("a", "a")),
+]
+ENTRIES = [*PLAIN, *FURTHER, *SYMLINKS, *LINKED, *LINKED, *ODD, *ODD, *REFUSED]
+
+
+def quick_stacks(entries=ENTRIES, *, size=8, layers=4):
+    """Stacks of up to so many layers of up to so many of these entries, nearly all of which can be applied."""
+    return st.lists(st.lists(st.sampled_from(entries), max_size=size), max_size=layers).map(_aimed)
+
+
+def _aimed(stack):
+    """A stack with the hard links of `LINKED` led to files of it; they are files where there is none."""
+    files, aimed = [], []
+    for layer in stack:
+        aimed.append([])
+        for each in layer:
+            path = each.name
+            if each.type == HARDLINK and each.linkname.startswith(b"file "):
+                back = int(each.linkname.removeprefix(b"file "))
+                others = [other for other in files if not f"{path}/".startswith(f"{other}/")]
+                each = ln(path, others[-1 - back]) if back < len(others) else f(path)
+            hidden = path.replace(b".wh.", b"")
+            files = [file for file in files if not (file + b"/").startswith(hidden + b"/")]
+            if each.type not in {DIRECTORY, SYMLINK} and b".wh." not in path:
+                files.append(path)
+            aimed[-1].append(each)
+    return aimed
