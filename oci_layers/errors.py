@@ -147,6 +147,7 @@ __all__ = [
     "PathMissingError",
     "PlaceMissingError",
     "Problem",
+    "ProgramError",
     "ReferenceMissingError",
     "SizeMismatchError",
     "StoreError",
@@ -481,6 +482,17 @@ class MetadataError(OCIError):
     def _sentence(self) -> str:
         listed = ", ".join(f"{count} {what}" for what, count in sorted(self.totals.items()))
         return f"not permitted to set all metadata: {listed}"
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class ProgramError(OCIError):
+    """A program that cannot be judged, because it refuses the simplest image."""
+
+    command: str
+    reason: str
+
+    def _sentence(self) -> str:
+        return f"cannot unpack an image with one file: {one_line(self.reason)}: {one_line(self.command)}"
 
 
 @attrs.define(eq=False, slots=False, str=False)

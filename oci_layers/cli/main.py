@@ -40,6 +40,7 @@ _VERBS = (
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
+    *("conformance",),
 )
 """The verbs, in the order of the help; each is a module of `commands`."""
 

@@ -1,4 +1,4 @@
-"""System calls, and the only room that makes them: `files` and their names, `temporary` files, `mounts`, the `process`.
+"""System calls, and the only room that makes them: `files`, `temporary` files, `mounts`, the `process`, a `program`.
 
 Plain functions, called as `system.fsync(fd)`, so that a test can simulate faults, crashes and lost writes by replacing
 an attribute of this module. Functions with a `parent` work by handle: a name is one component, looked up in that open
@@ -94,6 +94,13 @@ Paths that a user names, temporary files, and the process:
     (True, True, True)
     >>> system.clock_ns() > 10**18
     True
+
+Another program, which is stopped when its time is over:
+
+    >>> ended: system.Ended = system.run_program(["sh", "-c", "printf done; exit 3"], timeout=60)
+    >>> ended.code, ended.stdout, ended.stderr
+    (3, b'done', b'')
+
     >>> work.cleanup()
 """
 
@@ -155,11 +162,13 @@ from oci_layers.system.files import (
 )
 from oci_layers.system.mounts import mount_points
 from oci_layers.system.process import clock_ns, cpu_count, effective_ids, open_file_limit, source_date_epoch
+from oci_layers.system.program import Ended, run_program
 from oci_layers.system.temporary import temporary_directory, temporary_file, write_temporary
 
 __all__ = [
     "HAS_HANDLES",
     "HAS_PROC",
+    "Ended",
     "chmod",
     "clock_ns",
     "close",
@@ -211,6 +220,7 @@ __all__ = [
     "rename",
     "resolve",
     "rmdir",
+    "run_program",
     "source_date_epoch",
     "temporary_directory",
     "temporary_file",

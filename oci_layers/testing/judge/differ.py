@@ -1,0 +1,203 @@
+"""Judge a program that makes a layer of two directories: the layer, laid over the old one, must make the new one.
+
+The pairs are those of generated stacks: the old directory is what all layers but the last make, the new one what all of
+them make. Both are written to the disk by this library; the layer is applied by the oracle.
+"""
+
+import io
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import attrs
+
+from oci_layers import system
+from oci_layers.blob.compression import decompressed
+from oci_layers.disk.mirror import DirectoryMirror
+from oci_layers.errors import OCIError, ProgramError, format_error
+from oci_layers.layer.apply import apply
+from oci_layers.layer.decode import decode
+from oci_layers.layer.encode import tree_entries
+from oci_layers.limits import Limits
+from oci_layers.progress import Progress
+from oci_layers.report import Report
+from oci_layers.tar.reader import read_tar
+from oci_layers.testing.judge.attempt import Attempt, shown
+from oci_layers.testing.judge.classify import Breach, Compared, compared, counted
+from oci_layers.testing.judge.expect import Expectation, tree_of
+from oci_layers.testing.judge.laws import law
+from oci_layers.testing.judge.of_stacks import Kind, Outcome, judged_stacks
+from oci_layers.testing.judge.pool import Pool, Told
+from oci_layers.testing.judge.program import check_command, environment_of, fill, last_line, words_of
+from oci_layers.testing.judge.run import keep_all
+from oci_layers.testing.judge.sandbox import kept_entry
+from oci_layers.testing.judge.verdict import Judgement
+from oci_layers.testing.notation import layer_lines
+from oci_layers.testing.oracle import RefusedError, merge
+from oci_layers.testing.same import Attribute, Difference
+from oci_layers.testing.stack import Stack
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["judge_differ"]
+
+_SIMPLEST = "layer\n  file file text=hello"
+
+
+@attrs.frozen
+class _Differ:
+    """The program, and how it is run."""
+
+    words: tuple[str, ...]
+    command: str
+    compared: Compared
+    timeout: float
+    directory: Path
+    stop: threading.Event
+
+
+def judge_differ(
+    command: str,
+    *,
+    examples: int = 200,
+    seconds: float | None = None,
+    seed: int = 0,
+    ignore: Collection[Attribute] = (),
+    timeout: float = 60.0,
+    shrink_seconds: float = 60.0,
+    jobs: int | None = None,
+    keep: Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Judgement:
+    """Judge a program that makes layers.
+
+    Args:
+        command: A command line with the places `{old}` and `{new}`, two directories, and `{layer}`, the tar to make,
+            which may be compressed.
+        examples: How many pairs of directories it gets.
+        seconds: The most time for them.
+        seed: The same number generates the same pairs.
+        ignore: Attributes that are not compared, as for `judge`.
+        timeout: Seconds after which a command is stopped, and has failed.
+        shrink_seconds: The most time to find the smallest pair that breaks one law.
+        jobs: How many commands run at once; as many as there are processors by default.
+        keep: Where a layout with the layers of both directories is kept for each failure.
+        progress: Called as work is done.
+
+    Raises:
+        ProgramError: The program cannot even make a layer with one file.
+        MissingError: There is no such program.
+        NameFormatError: The command has not the places that it needs; no such attribute.
+        OSError: The program cannot be started, or there is no place for its files.
+    """
+    words = words_of(command, "{old}", "{new}", "{layer}")
+    check_command(words)
+    begun = time.monotonic()
+    stop = threading.Event()
+    with tempfile.TemporaryDirectory(prefix="oci-layers-judge", suffix="x") as directory:
+        differ = _Differ(words, command, counted(ignore, implied=True), timeout, Path(directory), stop)
+        simplest = _outcome(differ, Stack.parse(_SIMPLEST))
+        if simplest.made.refusal is not None:
+            raise ProgramError(command, simplest.made.crash or simplest.made.refusal)
+        with Pool(jobs or system.cpu_count(), stop) as pool:
+            generated = judged_stacks(
+                partial(_outcome, differ),
+                command,
+                examples=examples,
+                seconds=seconds,
+                seed=seed,
+                shrink_seconds=shrink_seconds,
+                mapped=pool.map,
+                progress=Told(progress),
+            )
+            verdicts = tuple(keep_all(generated.verdicts, generated.stacks, keep))
+    return Judgement(
+        program=Path(words[0]).name,
+        version="",
+        command=command,
+        seed=seed,
+        verdicts=verdicts,
+        generated=generated.score,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _outcome(differ: _Differ, stack: Stack) -> Outcome:
+    made = _attempt(differ, stack)
+    if made.crash:
+        return Outcome(stack, made, frozenset({Kind(law("MAN-14/crash"), made.crash)}))
+    return Outcome(stack, made, frozenset(Kind(breach.law) for breach in made.breaches))
+
+
+def _attempt(differ: _Differ, stack: Stack) -> Attempt:
+    """Run the program on the pair of a stack, and compare what its layer makes."""
+    new = _plain(Expectation(stack.layers).tree)
+    old = _plain(Expectation(stack.layers[:-1]).tree)
+    with tempfile.TemporaryDirectory(dir=differ.directory) as name:
+        place = Path(name)
+        for tree, side in ((old, "old"), (new, "new")):
+            _write(place / side, tree)
+        (place / "scratch").mkdir()
+        layer = place / "layer.tar"
+        places = {"old": f"{place / 'old'}", "new": f"{place / 'new'}", "layer": f"{layer}"}
+        ended = system.run_program(
+            fill(differ.words, places | {"scratch": f"{place / 'scratch'}"}),
+            timeout=differ.timeout,
+            environment=environment_of(place / "scratch"),
+            stop=differ.stop,
+        )
+        message = last_line(ended.stderr) or last_line(ended.stdout)
+        if ended.code is None or ended.code < 0:
+            how = f"signal {-ended.code} ended it" if ended.code else f"it was stopped after {differ.timeout:g} seconds"
+            return Attempt(message, how)
+        if ended.code or not layer.is_file():
+            reason = message or f"exit code {ended.code}, and there is no layer"
+            return Attempt(reason, breaches=(Breach(law("LYR-13/refused"), b""),))
+        return _applied(layer.read_bytes(), old, new, differ.compared)
+
+
+def _plain(tree: FileTree) -> FileTree:
+    """Return a tree in which every directory is described, as on a disk."""
+    made = FileTree()
+    apply(decode(tree_entries(tree)), made)
+    return made
+
+
+def _write(directory: Path, tree: FileTree) -> None:
+    directory.mkdir(0o755)
+    root = system.open_root(str(directory))
+    mirror = DirectoryMirror(root, report=Report())
+    try:
+        made = FileTree()
+        apply(decode(tree_entries(tree)), made, mirror=mirror)
+        mirror.finish(made)
+    finally:
+        mirror.close()
+        system.close(root)
+
+
+def _applied(layer: bytes, old: FileTree, new: FileTree, how: Compared) -> Attempt:
+    try:
+        plain = decompressed(io.BytesIO(layer), None, Limits())
+        entries = [kept_entry(entry) for entry in read_tar(plain)]
+        lines = tuple(layer_lines(entries))
+        actual = tree_of(merge([entries], lower=merge([list(tree_entries(old))])))
+    except (OCIError, RefusedError) as error:
+        reason = f"the layer cannot be applied: {format_error(error)}"
+        return Attempt(reason, breaches=(Breach(law("LYR-13/layer"), b""),))
+    differences = compared(new, actual, how)
+    return Attempt(
+        differences=tuple(differences),
+        expected=tuple(shown(new)),
+        actual=tuple(shown(actual)),
+        breaches=tuple(_breaches(differences)),
+        layer=lines,
+    )
+
+
+def _breaches(differences: Sequence[Difference]) -> Iterator[Breach]:
+    for each in differences:
+        for what in each.what:
+            yield Breach(law("LYR-13/root" if not each.path else f"LYR-13/{what}"), each.path)

@@ -1,0 +1,223 @@
+"""Verdicts about generated stacks: one for each law that a program breaks, with the smallest stack that shows it."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
+
+import attrs
+from hypothesis.strategies import SearchStrategy
+
+from oci_layers import system
+from oci_layers.testing.judge.attempt import Attempt, Conditions, attempt, shown
+from oci_layers.testing.judge.expect import Expectation
+from oci_layers.testing.judge.generate import draw
+from oci_layers.testing.judge.laws import Law, law
+from oci_layers.testing.judge.of_cases import layer_texts, rows_of, what_differs
+from oci_layers.testing.judge.simplify import simplest
+from oci_layers.testing.judge.verdict import Score, Verdict
+from oci_layers.testing.oracle import RefusedError
+from oci_layers.testing.stack import Stack
+from oci_layers.testing.strategies.rows import AWKWARD, KINDS
+from oci_layers.testing.strategies.stacks import stacks
+
+__all__ = ["Generated", "Kind", "Mapped", "Outcome", "judged_stacks", "outcome", "strategy"]
+
+R = TypeVar("R")
+
+
+class Mapped(Protocol):
+    """Calls a function for each of several stacks, perhaps at once, and yields what it returns in their order."""
+
+    def __call__(self, function: Callable[[Stack], R], items: Iterable[Stack], /) -> Iterator[R]: ...
+
+
+Known = dict[str, "Outcome | None"]
+"""What is known of stacks, by their text; None of those that make nothing."""
+
+_BATCH = 100
+_AT_ONCE = 8
+"""Stacks that are tried at once to find a smaller one; a number of its own, so that processors change no result."""
+_PATHS = re.compile(r"\S*/\S*|[0-9]+|\"[^\"]*\"|'[^']*'")
+
+
+@attrs.frozen
+class Kind:
+    """One way to break a law; refusals with messages that differ in more than names are different ways."""
+
+    law: Law
+    message: str = ""
+
+
+@attrs.frozen
+class Outcome:
+    """What came of one stack."""
+
+    stack: Stack
+    made: Attempt
+    kinds: frozenset[Kind]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing is wrong that the spec decides."""
+        return all(kind.law.level == "decided" for kind in self.kinds)
+
+
+@attrs.frozen
+class Generated:
+    """What came of all stacks."""
+
+    score: Score
+    verdicts: tuple[Verdict, ...]
+    stacks: tuple[Stack, ...]
+    """The stack of each verdict."""
+
+
+def strategy() -> SearchStrategy[Stack]:
+    """Return the strategy of stacks that the spec gives one meaning, and that the present user can make."""
+    kinds = [kind for kind in KINDS if system.effective_ids()[0] == 0 or kind not in {"char", "block"}]
+    return stacks(kinds=kinds, features=AWKWARD - {"lower-links", "link-parents"})
+
+
+def outcome(conditions: Conditions, stack: Stack) -> Outcome:
+    """Run a program on a stack."""
+    expectation = Expectation(stack.layers)
+    made = attempt(conditions, stack, [expectation.tree], touched=expectation.touched, expectation=expectation)
+    return Outcome(stack, made, frozenset(_kinds(made, expectation)))
+
+
+def _kinds(made: Attempt, expectation: Expectation) -> Iterator[Kind]:
+    if made.escapes:
+        yield Kind(law("outside"))
+    if made.crash:
+        yield Kind(law("MAN-14/crash"), made.crash)
+    elif made.refusal is not None:
+        asked = {question.id for question in expectation.questions}
+        if len(asked) <= 1:
+            yield Kind(law(next(iter(asked), "MAN-14")), _PATHS.sub("...", made.refusal))
+    yield from (Kind(breach.law) for breach in made.breaches)
+
+
+def judged_stacks(
+    run: Callable[[Stack], Outcome],
+    command: str,
+    *,
+    examples: int,
+    seconds: float | None,
+    seed: int,
+    shrink_seconds: float,
+    mapped: Mapped,
+    progress: Callable[[str, int, int], None],
+) -> Generated:
+    """Run a program on generated stacks, and find the smallest for each law that it breaks.
+
+    Args:
+        run: Runs the program on a stack; RefusedError if the layers make nothing, as generated ones never do.
+        command: The command, for the verdicts.
+        examples: The most stacks.
+        seconds: The most time for them, without that for making them smaller.
+        seed: The same number gives the same stacks.
+        shrink_seconds: The most time to make the stacks for one law smaller.
+        mapped: How stacks are run.
+        progress: Called with what is done, how much of it, and of how much.
+    """
+    known: Known = {}
+    found: dict[Kind, list[Outcome]] = {}
+    right = 0
+    end = None if seconds is None else time.monotonic() + seconds
+    seen = 0
+    for batch, size in _batches(examples):
+        new = {text: each for each in draw(strategy(), size, seed + batch) if (text := str(each)) not in known}
+        for text, each in zip(new, mapped(run, new.values()), strict=True):
+            known[text] = each
+            seen += 1
+            right += each.is_right
+            for kind in each.kinds:
+                found.setdefault(kind, []).append(each)
+            progress("generated stacks", min(seen, examples), examples)
+            if end is not None and time.monotonic() > end:
+                break
+        if end is not None and time.monotonic() > end:
+            break
+    smallest = []
+    order = sorted(found, key=lambda kind: (kind.law.level == "decided", kind.law.id, kind.message))
+    for number, kind in enumerate(order):
+        progress("making failures smaller", number, len(order))
+        start = min(found[kind], key=_size)
+        smallest.append(_smallest(run, kind, start, known, shrink_seconds, mapped))
+    if order:
+        progress("making failures smaller", len(order), len(order))
+    verdicts = [_verdict(command, kind, each, len(found[kind])) for kind, each in zip(order, smallest, strict=True)]
+    return Generated(Score(right, seen), tuple(verdicts), tuple(each.stack for each in smallest))
+
+
+def _batches(examples: int) -> Iterator[tuple[int, int]]:
+    """Yield the number and the size of each batch."""
+    return ((start // _BATCH, min(_BATCH, examples - start)) for start in range(0, examples, _BATCH))
+
+
+def _smallest(
+    run: Callable[[Stack], Outcome], kind: Kind, start: Outcome, known: Known, seconds: float, mapped: Mapped
+) -> Outcome:
+    """Return the smallest stack that breaks a law in one way; the time is up to `seconds`."""
+    end = time.monotonic() + seconds
+
+    def first(candidates: Sequence[Stack]) -> Stack | None:
+        for index in range(0, len(candidates), _AT_ONCE):
+            some = candidates[index : index + _AT_ONCE]
+            if time.monotonic() > end:
+                return None
+            new = [each for each in some if str(each) not in known]
+            for stack, each in zip(new, mapped(partial(_outcome_of_any, run), new), strict=True):
+                known[str(stack)] = each
+            for stack in some:
+                each = known[str(stack)]
+                if each is not None and kind in each.kinds:
+                    return stack
+        return None
+
+    found = known[str(simplest(start.stack, first))]
+    assert found is not None
+    return found
+
+
+def _outcome_of_any(run: Callable[[Stack], Outcome], stack: Stack) -> Outcome | None:
+    """Run a program on a stack; return None if the layers make nothing."""
+    try:
+        return run(stack)
+    except RefusedError:
+        return None
+
+
+def _size(each: Outcome) -> tuple[int, int, int, str]:
+    text = str(each.stack)
+    return sum(map(len, each.stack.layers)), len(each.stack.layers), len(text), text
+
+
+def _verdict(command: str, kind: Kind, each: Outcome, seen: int) -> Verdict:
+    made = each.made
+    if made.escapes and kind.law.level == "safety":
+        message = "it changes what is outside the destination"
+    elif made.crash:
+        message = made.crash
+    elif made.refusal is not None:
+        message = f"it refuses: {made.refusal}"
+    else:
+        message = what_differs(made)
+    return Verdict(
+        id=kind.law.id,
+        level=kind.law.level,
+        status="differs" if kind.law.level == "decided" else "failed",
+        sentence=kind.law.sentence,
+        rules=(kind.law.rule,),
+        generated=True,
+        message=message,
+        layers=layer_texts(each.stack),
+        expected=made.expected or tuple(shown(Expectation(each.stack.layers).tree)),
+        actual=made.actual,
+        differences=rows_of(made),
+        command=command,
+        made=made.layer,
+        seen=seen,
+    )
