@@ -65,14 +65,23 @@ from typing import TYPE_CHECKING, Any
 from oci_layers._lazy import lazy
 
 if TYPE_CHECKING:
+    from oci_layers.testing.applier import LayerApplierSuite
     from oci_layers.testing.blob_store import BlobStoreSuite
     from oci_layers.testing.repository import RepositorySuite
     from oci_layers.testing.same import Difference, assert_same_tree, differences
     from oci_layers.testing.stack import Stack
 
-__all__ = ["BlobStoreSuite", "Difference", "RepositorySuite", "Stack", "assert_same_tree", "differences"]
+__all__ = [
+    "BlobStoreSuite",
+    "Difference",
+    "LayerApplierSuite",
+    "RepositorySuite",
+    "Stack",
+    "assert_same_tree",
+    "differences",
+]
 
-_SUITES = {"BlobStoreSuite": "blob_store", "RepositorySuite": "repository"}
+_SUITES = {"BlobStoreSuite": "blob_store", "LayerApplierSuite": "applier", "RepositorySuite": "repository"}
 _others = lazy(
     __name__, {"Difference": "same", "Stack": "stack", "assert_same_tree": "same", "differences": "same"} | _SUITES
 )
