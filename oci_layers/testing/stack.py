@@ -15,7 +15,7 @@ layer
 import io
 import os
 from collections.abc import Iterable
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import attrs
 
@@ -45,7 +45,7 @@ Compression = Literal["", "gzip", "zstd"]
 _MEDIA_TYPES = {"": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Stack:
     """Layers of entries whose contents are in memory; the lowest layer is the first."""
 
@@ -73,6 +73,17 @@ class Stack:
         return "\n".join(
             line for layer in self.layers for line in ("layer", *(f"    {each}" for each in layer_lines(layer)))
         )
+
+    def __repr__(self) -> str:
+        return f"Stack.parse({str(self)!r})"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # Any: a printer of Hypothesis or IPython
+        """Show the text in lines, where Hypothesis reports a failure."""
+        with printer.group(4, 'Stack.parse(r"""', '""")'):
+            for line in str(self).splitlines():
+                printer.break_()
+                printer.text(line)
+            printer.break_()
 
     def tars(self) -> list[bytes]:
         """Return the layers as archives."""

@@ -20,7 +20,7 @@ import attrs
 
 from oci_layers.tar.entry import Entry
 from oci_layers.testing.notation import DEFAULT_MTIME_NS
-from oci_layers.testing.strategies.rows import MARKERS, Feature, Kind, Row
+from oci_layers.testing.strategies.row import MARKERS, Feature, Kind, Row
 
 __all__ = ["Legal", "Pick"]
 

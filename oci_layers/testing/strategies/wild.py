@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
 from oci_layers.tar.entry import CHARACTER, DIRECTORY, HARDLINK, SYMLINK, Entry
 from oci_layers.testing.notation import DEFAULT_MTIME_NS
-from oci_layers.testing.strategies.names import Names, few_names, path_table
-from oci_layers.testing.strategies.rows import AWKWARD, KINDS, Feature, Kind, Row, rows
+from oci_layers.testing.strategies.name import Names, few_names, path_table
+from oci_layers.testing.strategies.row import AWKWARD, KINDS, Feature, Kind, Row, rows
 
 __all__ = ["entries"]
 

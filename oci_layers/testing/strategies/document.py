@@ -21,7 +21,7 @@ from oci_layers.spec.mediatype import (
     OCI_LAYOUT,
     OCI_MANIFEST,
 )
-from oci_layers.testing.strategies import words
+from oci_layers.testing.strategies import word
 
 __all__ = [
     "DOCUMENTS",
@@ -39,12 +39,12 @@ __all__ = [
 Json = dict[str, Any]  # Any: a value of JSON
 _Fields = Mapping[str, st.SearchStrategy[Any]]  # Any: a value of JSON
 
-_text = words.texts()
+_text = word.texts()
 _texts = st.lists(_text, max_size=2)
 _sizes = st.integers(0, (1 << 63) - 1)
-_digests = words.digests().map(str)
-_types = words.media_types(known=False)
-_annotations = words.annotations()
+_digests = word.digests().map(str)
+_types = word.media_types(known=False)
+_annotations = word.annotations()
 
 
 def anything(*, leaves: int = 4) -> st.SearchStrategy[Any]:  # Any: a value of JSON
@@ -87,7 +87,7 @@ def descriptor_json(media_types: st.SearchStrategy[str], *, unknown: bool) -> st
     plain = _known(
         {"mediaType": media_types, "digest": _digests, "size": _sizes},
         {
-            "urls": st.lists(words.uris(), max_size=2),
+            "urls": st.lists(word.uris(), max_size=2),
             "annotations": _annotations,
             "platform": platform_json(unknown=unknown),
             "artifactType": _types,
@@ -161,7 +161,7 @@ def container_json(*, unknown: bool, docker: bool) -> st.SearchStrategy[Json]:
 
 def history_json(*, unknown: bool) -> st.SearchStrategy[Json]:
     """Return a strategy of entries of a history."""
-    fields: _Fields = {"created": words.dates(), **dict.fromkeys(("created_by", "author", "comment"), _text)}
+    fields: _Fields = {"created": word.dates(), **dict.fromkeys(("created_by", "author", "comment"), _text)}
     return _known({}, _nullable({**fields, "empty_layer": st.just(False)}), unknown=unknown)
 
 
@@ -180,7 +180,7 @@ def _configs(*, unknown: bool, docker: bool = True, layers: tuple[int, int] = (0
         },
         _nullable(
             {
-                "created": words.dates(),
+                "created": word.dates(),
                 "author": _text,
                 "os.version": _text,
                 "os.features": _texts,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-__all__ = ["Names", "few_names", "names", "path_table", "paths"]
+__all__ = ["Names", "few_names", "names", "path_table", "paths", "strategy_of"]
 
 Names = Sequence[bytes | str] | st.SearchStrategy[bytes]
 """What the parameter `names` of a strategy takes: some names, or a strategy of names."""
@@ -50,11 +50,15 @@ def paths(
         depth: The fewest and the most names of a path.
         hostile: Take hostile names, if `names` does not say which.
     """
-    if names is None:
-        names = globals()["names"](hostile=hostile)
-    assert names is not None
-    each = names if isinstance(names, st.SearchStrategy) else st.sampled_from(as_bytes(names))
+    each = strategy_of(names, hostile=hostile)
     return st.lists(each, min_size=depth[0], max_size=depth[1]).map(b"/".join)
+
+
+def strategy_of(found: Names | None, *, hostile: bool = False) -> st.SearchStrategy[bytes]:
+    """Return the strategy of single names that an option `names` describes."""
+    if found is None:
+        return names(hostile=hostile)
+    return found if isinstance(found, st.SearchStrategy) else st.sampled_from(as_bytes(found))
 
 
 def as_bytes(names: Sequence[bytes | str]) -> tuple[bytes, ...]:

@@ -33,9 +33,9 @@ from oci_layers.store.layout import Layout
 from oci_layers.store.memory import MemoryRepository
 from oci_layers.store.repository import WritableRepository
 from oci_layers.testing.stack import Stack
-from oci_layers.testing.strategies.stacks import stacks
-from oci_layers.testing.strategies.values import configs
-from oci_layers.testing.strategies.words import annotations, ref_names
+from oci_layers.testing.strategies.stack import stacks
+from oci_layers.testing.strategies.value import configs
+from oci_layers.testing.strategies.word import annotations, ref_names
 
 __all__ = ["LayoutContents", "layouts"]
 
@@ -52,7 +52,7 @@ _LAYERS: dict[tuple[bool, str], str] = {
 }
 
 
-@attrs.define
+@attrs.define(repr=False)
 class LayoutContents:
     """What a layout holds, to be written to a directory or kept in memory."""
 
@@ -98,7 +98,15 @@ class LayoutContents:
             lines += [f"image {digest.encoded[:12]}", *(f"    {line}" for line in str(stack).splitlines())]
         return "\n".join(lines)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return f"<layout {str(self)!r}>"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # Any: a printer of Hypothesis or IPython
+        """Show the outline in lines, where Hypothesis reports a failure."""
+        with printer.group(4, "<layout", ">"):
+            for line in str(self).splitlines():
+                printer.break_()
+                printer.text(line)
 
 
 def layouts(
@@ -182,7 +190,7 @@ def _artifact(draw: _Draw, made: LayoutContents, subject: Descriptor) -> Descrip
         config=empty,
         layers=(empty,),
         subject=attrs.evolve(subject, platform=None),
-        annotations={"note": draw(st.sampled_from("ab"))},
+        annotations={"com.example.note": draw(st.sampled_from("ab"))},
     )
     return attrs.evolve(made.add(to_json(manifest), OCI_MANIFEST), artifact_type=manifest.artifact_type)
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from oci_layers.tar.entry import Entry
 from oci_layers.testing.stack import Stack
 from oci_layers.testing.strategies.legal import Legal, Pick
-from oci_layers.testing.strategies.names import Names, few_names, path_table
-from oci_layers.testing.strategies.rows import AWKWARD, KINDS, PORTABLE, TIDY, Feature, Kind, rows
+from oci_layers.testing.strategies.name import Names, few_names, path_table
+from oci_layers.testing.strategies.row import AWKWARD, KINDS, PORTABLE, TIDY, Feature, Kind, rows
 from oci_layers.testing.strategies.wild import entries as wild_entries
 
 __all__ = ["layers", "stacks"]

@@ -14,8 +14,8 @@ from oci_layers.layer.change import Add
 from oci_layers.layer.decode import decode
 from oci_layers.tar.entry import Entry
 from oci_layers.testing.notation import layer_lines
-from oci_layers.testing.strategies.names import Names, few_names, path_table
-from oci_layers.testing.strategies.rows import KINDS, MARKERS, Feature, Kind, rows
+from oci_layers.testing.strategies.name import Names, few_names, path_table
+from oci_layers.testing.strategies.row import KINDS, MARKERS, Feature, Kind, rows
 from oci_layers.tree.content import Inline
 from oci_layers.tree.dump import escape
 from oci_layers.tree.editor import Parent, TreeEditor

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from oci_layers.layer.apply import apply
 from oci_layers.layer.decode import decode
 from oci_layers.tar.entry import Entry
-from oci_layers.testing.strategies.names import Names
-from oci_layers.testing.strategies.names import names as any_names
-from oci_layers.testing.strategies.rows import KINDS, MARKERS, Feature, Kind
-from oci_layers.testing.strategies.stacks import layers
+from oci_layers.testing.strategies.name import Names, strategy_of
+from oci_layers.testing.strategies.row import KINDS, MARKERS, Feature, Kind
+from oci_layers.testing.strategies.stack import layers
 from oci_layers.tree.content import Content, Inline
 from oci_layers.tree.editor import Parent, TreeEditor
 from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
@@ -52,10 +51,7 @@ def trees(
         contents: With `wide`, a strategy of the contents of files.
     """
     if wide:
-        name = names if isinstance(names, st.SearchStrategy) else None
-        if names is not None and not isinstance(names, st.SearchStrategy):
-            name = st.sampled_from([each.encode() if isinstance(each, str) else each for each in names])
-        return _wide_trees(entries, tuple(kinds), name or any_names(hostile=True), contents)
+        return _wide_trees(entries, tuple(kinds), strategy_of(names, hostile=True), contents)
     without = [kind for kind in kinds if kind not in MARKERS]
     return layers(entries=entries, kinds=without, names=names, depth=depth, features=features).map(tree_of)
 

@@ -19,7 +19,7 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
 )
 from oci_layers.spec.platform import Platform
-from oci_layers.testing.strategies import documents, words
+from oci_layers.testing.strategies import document, word
 
 __all__ = [
     "configs",
@@ -37,13 +37,13 @@ __all__ = [
 T = TypeVar("T")
 
 
-def _values(found: st.SearchStrategy[documents.Json], model: type[T], media_type: str) -> st.SearchStrategy[T]:
-    return found.map(lambda document: structure(document, model, media_type=media_type))
+def _values(json: st.SearchStrategy[document.Json], model: type[T], media_type: str) -> st.SearchStrategy[T]:
+    return json.map(lambda found: structure(found, model, media_type=media_type))
 
 
 def platforms(*, unknown: bool = True) -> st.SearchStrategy[Platform]:
     """Return a strategy of platforms; with fields that no one knows if `unknown`."""
-    return _values(documents.platform_json(unknown=unknown), Platform, "a platform")
+    return _values(document.platform_json(unknown=unknown), Platform, "a platform")
 
 
 def descriptors(
@@ -55,7 +55,7 @@ def descriptors(
         media_types: The media types of what they refer to; by default any.
         unknown: Draw fields that no one knows, too.
     """
-    found = documents.descriptor_json(media_types or words.media_types(), unknown=unknown)
+    found = document.descriptor_json(media_types or word.media_types(), unknown=unknown)
     return _values(found, Descriptor, OCI_DESCRIPTOR)
 
 
@@ -70,7 +70,7 @@ def manifests(
         unknown: Draw fields that no one knows, too.
     """
     media_type = DOCKER_MANIFEST if docker else OCI_MANIFEST
-    return _values(documents.json_of(media_type, unknown=unknown, layers=layers), Manifest, media_type)
+    return _values(document.json_of(media_type, unknown=unknown, layers=layers), Manifest, media_type)
 
 
 def indexes(
@@ -84,7 +84,7 @@ def indexes(
         unknown: Draw fields that no one knows, too.
     """
     media_type = DOCKER_MANIFEST_LIST if docker else OCI_INDEX
-    return _values(documents.json_of(media_type, unknown=unknown, manifests=manifests), Index, media_type)
+    return _values(document.json_of(media_type, unknown=unknown, manifests=manifests), Index, media_type)
 
 
 def configs(
@@ -97,33 +97,33 @@ def configs(
         docker: Draw the fields that only Docker knows, such as `Healthcheck`.
         unknown: Draw fields that no one knows, and null for what may be absent.
     """
-    found = documents.json_of(OCI_CONFIG, unknown=unknown, layers=layers, docker=docker)
+    found = document.json_of(OCI_CONFIG, unknown=unknown, layers=layers, docker=docker)
     return _values(found, ImageConfig, OCI_CONFIG)
 
 
 def container_configs(*, docker: bool = True, unknown: bool = True) -> st.SearchStrategy[ContainerConfig]:
     """Return a strategy of the `config` of a config; the options are those of `configs`."""
-    found = documents.container_json(unknown=unknown, docker=docker)
+    found = document.container_json(unknown=unknown, docker=docker)
     return _values(found, ContainerConfig, "a container's config")
 
 
 def healthchecks(*, unknown: bool = True) -> st.SearchStrategy[Healthcheck]:
     """Return a strategy of Docker's healthchecks."""
-    return _values(documents.healthcheck_json(unknown=unknown), Healthcheck, "a healthcheck")
+    return _values(document.healthcheck_json(unknown=unknown), Healthcheck, "a healthcheck")
 
 
 def histories(*, unknown: bool = True) -> st.SearchStrategy[History]:
     """Return a strategy of entries of the history of a config."""
-    return _values(documents.history_json(unknown=unknown), History, "an entry of a history")
+    return _values(document.history_json(unknown=unknown), History, "an entry of a history")
 
 
 def root_file_systems(*, layers: tuple[int, int] = (0, 3)) -> st.SearchStrategy[RootFS]:
     """Return a strategy of the `rootfs` of a config, with so many diff_ids."""
-    return st.lists(words.digests(), min_size=layers[0], max_size=layers[1]).map(
+    return st.lists(word.digests(), min_size=layers[0], max_size=layers[1]).map(
         lambda found: RootFS(diff_ids=tuple(found))
     )
 
 
 def image_layouts(*, unknown: bool = True) -> st.SearchStrategy[ImageLayout]:
     """Return a strategy of the marker file of a layout."""
-    return _values(documents.json_of(OCI_LAYOUT, unknown=unknown), ImageLayout, OCI_LAYOUT)
+    return _values(document.json_of(OCI_LAYOUT, unknown=unknown), ImageLayout, OCI_LAYOUT)
