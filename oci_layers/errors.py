@@ -147,7 +147,6 @@ __all__ = [
     "PathMissingError",
     "PlaceMissingError",
     "Problem",
-    "ProgramError",
     "ReferenceMissingError",
     "SizeMismatchError",
     "StoreError",
@@ -176,13 +175,14 @@ def format_error(error: BaseException) -> str:
         if isinstance(error, LimitError):
             text += f" (to raise it: --limit {error.limit}=NUMBER)"
     elif isinstance(error, OSError):
+        hint = " (to allow more: ulimit -n NUMBER)" if error.errno == errno.EMFILE else ""
         names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-        text = ": ".join([*map(shortened, names), one_line(error.strerror or str(error) or type(error).__name__)])
-        if error.errno == errno.EMFILE:
-            text += " (to allow more: ulimit -n NUMBER)"
+        text = ": ".join([*map(shortened, names), one_line(error.strerror or str(error) or type(error).__name__)]) + hint
     else:
         text = ": ".join(filter(None, (type(error).__name__, one_line(str(error)))))
     notes = [one_line(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]
+    if isinstance(error, IntegrityError) and any(error.what.removeprefix("blob ") in note for note in notes):
+        text = text.removeprefix(f"{error.what}: ")  # A note names the blob already, as that of a layer.
     return ": ".join([*dict.fromkeys(notes), text])
 
 
@@ -247,7 +247,8 @@ class DigestMismatchError(IntegrityError):
     """Content whose digest differs from the expected one (DSC-05, DIG-13, CHN-01)."""
 
     def _sentence(self) -> str:
-        return f"{self.what}: digest is {self.actual}, expected {self.expected}"
+        expected = "" if str(self.expected) in self.what else f", expected {self.expected}"
+        return f"{self.what}: digest is {self.actual}{expected}"
 
 
 class SizeMismatchError(IntegrityError):
@@ -482,17 +483,6 @@ class MetadataError(OCIError):
     def _sentence(self) -> str:
         listed = ", ".join(f"{count} {what}" for what, count in sorted(self.totals.items()))
         return f"not permitted to set all metadata: {listed}"
-
-
-@attrs.define(eq=False, slots=False, str=False)
-class ProgramError(OCIError):
-    """A program that cannot be judged, because it refuses the simplest image."""
-
-    command: str
-    reason: str
-
-    def _sentence(self) -> str:
-        return f"cannot unpack an image with one file: {one_line(self.reason)}: {one_line(self.command)}"
 
 
 @attrs.define(eq=False, slots=False, str=False)

@@ -39,7 +39,8 @@ class Progress:
     layer: int
     layers: int
     done: int
-    total: int
+    total: int | None
+    """None as long as it is not known: nothing knows the size of a new layer before it is written."""
 
 
 class _Entry(Protocol):

@@ -110,6 +110,8 @@ def test_a_module_imports_only_lower_ranks_and_its_own_room(file):
 
 @pytest.mark.parametrize("file", [file for file in MODULES if room_of(file) != "testing"], ids=identify)
 def test_only_the_room_for_tests_needs_pytest_and_nothing_needs_that_room(file):
+    if file == PACKAGE / "cli" / "commands" / "conformance.py":
+        return  # The command for that room, which says so if the modules are missing.
     needed = set(imports(file))
     assert not {module.split(".")[0] for module in needed} & {"pytest", "_pytest", "hypothesis"}
     assert not {module for module in needed if module.split(".")[:2] == ["oci_layers", "testing"]}

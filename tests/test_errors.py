@@ -78,6 +78,7 @@ SENTENCES = [
     (NameFormatError("digest", "m" * 481, "is none"), f"digest '{LONG_M}': is none"),
     (UnsupportedError("type", "m" * 481), f"unsupported type: {LONG_M}"),
     (DigestMismatchError("blob x", "sha256:aa", "sha256:bb"), "blob x: digest is sha256:bb, expected sha256:aa"),
+    (DigestMismatchError("blob sha256:aa", "sha256:aa", "sha256:bb"), "blob sha256:aa: digest is sha256:bb"),
     (SizeMismatchError("blob x", 10, 9), "blob x: 9 bytes, expected 10"),
     (SizeMismatchError("blob x", 10, 11), "blob x: longer than the expected 10 bytes"),
     (CompressionError("layer 1", "cut short"), "layer 1: cut short"),

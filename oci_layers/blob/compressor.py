@@ -17,6 +17,7 @@ import contextlib
 import sys
 import threading
 import zlib
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from oci_layers import system
@@ -34,13 +35,15 @@ try:
 except ImportError:
     isal_zlib = None
 
-__all__ = ["Encoder", "compressed"]
+__all__ = ["GZIP_LEVELS", "Encoder", "check_level", "compressed", "require_encoder"]
 
 Encoder = Literal["zlib", "isal"]
 """What makes gzip data."""
 
+GZIP_LEVELS: Mapping[str, range] = {"zlib": range(10), "isal": range(4)}
+"""The levels of each encoder of gzip data."""
+
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-_GZIP_LEVELS = {"zlib": (0, 9), "isal": (0, 3)}
 _GZIP_LEVEL = {"zlib": 6, "isal": 1}
 _DICTIONARY = 32 << 10
 """The farthest that deflate refers back to, in bytes."""
@@ -72,31 +75,45 @@ def compressed(
         ValueError: There is no such level, compression or encoder.
         UnsupportedError: isal is not installed.
     """
+    check_level(compression, level, encoder)
     match compression:
         case "":
             return stream
         case "gzip":
-            return _gzip(stream, level, system.cpu_count() if threads is None else threads, encoder)
+            require_encoder(encoder)
+            library: Any = isal_zlib if encoder == "isal" else zlib  # two modules with the same functions
+            threads = system.cpu_count() if threads is None else threads
+            return _GzipCompressor(stream, _GZIP_LEVEL[encoder] if level is None else level, threads, library)
         case "zstd":
-            _check_level(compression, level, zstd.CompressionParameter.compression_level.bounds())
             return _ZstdCompressor(stream, _ZSTD_LEVEL if level is None else level)
-        case _:
-            raise ValueError(f"compression: expected gzip, zstd or an empty string, not {compression!r}")
 
 
-def _gzip(stream: ByteStream, level: int | None, threads: int, encoder: Encoder) -> ByteStream:
-    if encoder not in _GZIP_LEVELS:
+def require_encoder(encoder: Encoder) -> None:
+    """Check that an encoder is installed, before anything is written.
+
+    Raises:
+        UnsupportedError: It is not.
+    """
+    if encoder == "isal" and isal_zlib is None:
+        raise UnsupportedError("encoder of gzip", encoder, "it is not installed: pip install isal")
+
+
+def check_level(compression: str, level: int | None, encoder: str = "zlib") -> None:
+    """Check that there are a compression, an encoder and a level; "" has no levels, and any is accepted.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if compression not in {"", "gzip", "zstd"}:
+        raise ValueError(f"compression: expected gzip, zstd or an empty string, not {compression!r}")
+    if compression == "gzip" and encoder not in GZIP_LEVELS:
         raise ValueError(f"encoder of gzip: expected zlib or isal, not {encoder!r}")
-    _check_level("gzip", level, _GZIP_LEVELS[encoder])
-    library: Any = isal_zlib if encoder == "isal" else zlib  # two modules with the same functions
-    if library is None:
-        raise UnsupportedError("encoder of gzip", encoder, "the package isal is not installed")
-    return _GzipCompressor(stream, _GZIP_LEVEL[encoder] if level is None else level, threads, library)
-
-
-def _check_level(compression: str, level: int | None, bounds: tuple[int, int]) -> None:
-    lowest, highest = bounds
-    if level is not None and not lowest <= level <= highest:
+    if level is None or not compression:
+        return
+    lowest, highest = zstd.CompressionParameter.compression_level.bounds()
+    if compression == "gzip":
+        lowest, highest = GZIP_LEVELS[encoder][0], GZIP_LEVELS[encoder][-1]
+    if not lowest <= level <= highest:
         raise ValueError(f"level of {compression}: expected {lowest} to {highest}, not {level}")
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from oci_layers import system
 from oci_layers.blob.compression import Compression, decompressed
-from oci_layers.blob.compressor import compressed
+from oci_layers.blob.compressor import Encoder, compressed
 from oci_layers.blob.pipeline import BackgroundReader
 from oci_layers.blob.spool import Spool, Spooled, spooled
 from oci_layers.blob.stream import ByteStream, VerifiedReader, drain
@@ -31,6 +31,7 @@ def recompressed(
     what: str,
     diff_id: Digest | None = None,
     level: int | None = None,
+    encoder: Encoder = "zlib",
     threads: int | None = None,
 ) -> Spooled:
     """Decompress a blob, and compress it again into a temporary file.
@@ -46,9 +47,11 @@ def recompressed(
         what: The name of the layer in errors.
         diff_id: The expected digest of the plain bytes, if known.
         level: The level of the new compression; see `compressed`.
+        encoder: What makes gzip data; see `compressed`.
         threads: How many threads to use; by default as many as there are processors.
 
     Raises:
+        ValueError, UnsupportedError: As `compressed`.
         IntegrityError: The blob or its plain bytes are not the expected ones.
         CompressionError: The blob is undamaged, but not compressed as declared.
         LimitError: A limit on decompression is exceeded, or `temporary_bytes` of the spool.
@@ -64,7 +67,7 @@ def recompressed(
                 if threads > 1:
                     with contextlib.suppress(RuntimeError):  # No thread can be started.
                         plain = opened.enter_context(contextlib.closing(BackgroundReader(plain)))
-                out = compressed(plain, new, level=level, threads=threads)
+                out = compressed(plain, new, level=level, threads=threads, encoder=encoder)
                 return spooled(opened.enter_context(contextlib.closing(out)), spool, what)
         except CompressionError:
             drain(stream)  # Damage is reported as a wrong digest.

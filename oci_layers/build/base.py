@@ -1,13 +1,17 @@
-"""The base of an image, by the digest in its annotation `org.opencontainers.image.base.digest` (annotations.md)."""
+"""The base of an image, by its annotations `org.opencontainers.image.base.digest` and `base.name` (annotations.md).
+
+The digest comes first, because a name may lead to another image by now; then the diff_ids, which the caller compares,
+do not fit.
+"""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from oci_layers.blob.store import BlobSource
-from oci_layers.errors import BlobMissingError, DigestMismatchError, LimitError, ReferenceMissingError
+from oci_layers.errors import BlobMissingError, DigestMismatchError, LimitError, MissingError, ReferenceMissingError
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
-from oci_layers.spec.annotations import BASE_DIGEST
+from oci_layers.spec.annotations import BASE_DIGEST, BASE_NAME
 from oci_layers.spec.config import platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -17,25 +21,42 @@ from oci_layers.spec.mediatype import OCI_INDEX, OCI_MANIFEST
 from oci_layers.spec.strict_json import load_json
 from oci_layers.store.select import choose
 
-__all__ = ["base_of"]
+__all__ = ["OpenNamed", "base_of"]
+
+OpenNamed = Callable[[str], Image]
+"""Opens an image by its name, or raises `MissingError`."""
 
 
-def base_of(image: Image, sources: Iterable[BlobSource]) -> Image:
-    """Return the base that an image names, if its documents are in one of some sources.
+def base_of(image: Image, sources: Iterable[BlobSource], open_named: OpenNamed | None = None) -> Image:
+    """Return the base that an image names, which the caller closes.
+
+    Args:
+        image: The image.
+        sources: Where the documents may be that its annotation `org.opencontainers.image.base.digest` leads to.
+        open_named: Opens an image by the text of its annotation `org.opencontainers.image.base.name`, if the digest
+            leads nowhere. That name may lead to another image today than when the image was made.
 
     Raises:
-        ReferenceMissingError: The image does not name its base.
-        BlobMissingError: Its documents are in none of the sources.
+        ReferenceMissingError: The image does not name its base, or there is none of that name.
+        BlobMissingError: The documents are in none of the sources, and the base cannot be opened by a name.
         OCIError: They are damaged or malformed.
     """
-    text = image.manifest.annotations.get(BASE_DIGEST)
-    if text is None:
-        raise ReferenceMissingError("", (), f"annotation {BASE_DIGEST}, so the base is not known")
-    digest = Digest.parse(text)
-    for blobs in sources:
+    found = image.manifest.annotations
+    digest, name = found.get(BASE_DIGEST), found.get(BASE_NAME)
+    if digest is None and (name is None or open_named is None):
+        wanted = f"annotation {BASE_DIGEST}" + ("" if open_named is None else f" or {BASE_NAME}")
+        raise ReferenceMissingError("", (), f"{wanted}, so the base is not known")
+    for blobs in sources if digest is not None else ():
         with contextlib.suppress(BlobMissingError):
-            return Image(_manifest(image, digest, blobs), blobs, name=f"base {digest}", limits=image.limits)
-    raise BlobMissingError(text)
+            manifest = _manifest(image, Digest.parse(str(digest)), blobs)
+            return Image(manifest, blobs, name=f"base {digest}", limits=image.limits)
+    if name is not None and open_named is not None:
+        try:
+            return open_named(name)
+        except MissingError:
+            if digest is None:
+                raise
+    raise BlobMissingError(str(digest))
 
 
 def _manifest(image: Image, digest: Digest, blobs: BlobSource) -> Document[Manifest]:

@@ -155,7 +155,8 @@ class NewImage:
     ) -> "NewImage":
         """Return the image with other settings. What is not given stays as it is; an empty value removes it.
 
-        Each setting gets a history entry of its own without a layer, which says what the line of a Dockerfile would.
+        Each setting that changes gets a history entry of its own without a layer, which says what the line of a
+        Dockerfile would.
         An entrypoint leaves `cmd` as it is, unlike in a Dockerfile.
 
         Args:
@@ -249,7 +250,7 @@ class NewImage:
             ref: The name; None lists the image without one.
             codec: How new layers are compressed; gzip by default.
             temporary_directory: The directory of temporary files; the system's default if None.
-            progress: Called after each piece of a layer; the size of a new layer counts once it is written. An
+            progress: Called after each piece of a layer; the total is not known before all new layers are written. An
                 exception that it raises ends the call.
 
         Raises:
@@ -274,7 +275,7 @@ class NewImage:
         progress: Callable[[Progress], None] | None = None,
     ) -> Descriptor:
         """Store the layers and the documents without a name, as `write` does; the caller holds a lease."""
-        counter = Counter(self.slots, progress)
+        counter = Counter([slot.size for slot in self.slots], progress)
         target = Target(
             blobs=blobs,
             format=self.format,
@@ -283,7 +284,7 @@ class NewImage:
             temporary_directory=temporary_directory,
             on_bytes=counter.on_bytes,
         )
-        written = [slot.write(target) for slot in counter.each()]
+        written = [slot.write(target) for slot in counter.each(self.slots)]
         config = self._written_config(written)
         kept = [each for each in written if each is not None]
         documents = Documents(base=self.base, limits=self.limits)

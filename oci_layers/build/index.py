@@ -5,28 +5,36 @@ it. An index that was read keeps its unknown fields, and its bytes if nothing ch
 copied where the target lacks it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import attrs
 
 from oci_layers.blob.store import BlobSource, BlobStore, put_bytes
+from oci_layers.build.begin import edit
 from oci_layers.build.fields import JSONObject, merged, with_field, without_field
+from oci_layers.build.output import Counted
+from oci_layers.build.stack import Counter
 from oci_layers.errors import BlobMissingError, LimitError
 from oci_layers.limits import Limits
+from oci_layers.progress import Progress
 from oci_layers.spec import annotations as keys
-from oci_layers.spec.codec import dumps, unstructure
+from oci_layers.spec.codec import dumps, structure, unstructure
 from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import Document
 from oci_layers.spec.manifest import Index
 from oci_layers.spec.mediatype import DOCKER_MANIFEST_LIST, OCI_INDEX
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import is_attestation, select
 from oci_layers.spec.strict_json import load_json
+from oci_layers.store.archive_repository import DockerRepository
 from oci_layers.store.convert import Format
 from oci_layers.store.graph import open_content
-from oci_layers.store.plan import Plan
-from oci_layers.store.repository import WritableRepository
+from oci_layers.store.open import open_image
+from oci_layers.store.plan import Plan, Planned
+from oci_layers.store.repository import Repository, WritableRepository, named
+from oci_layers.store.select import Search, one_image, with_platform
 
 __all__ = ["NewIndex", "Writable"]
 
@@ -67,13 +75,33 @@ class _Entry:
             annotations={**found.annotations, **self.annotations},
         )
 
-    def write(self, blobs: BlobStore, limits: Limits) -> JSONObject:
+    def is_replaced_by(self, image: Descriptor) -> bool:
+        """Tell whether an image is for the same platform, or the same content."""
+        known = self.stand_in()
+        if image.platform is None or is_attestation(image) or is_attestation(known):
+            return isinstance(self.content, Descriptor) and known.digest == image.digest
+        return known.platform == image.platform
+
+    def planned(self, limits: Limits) -> Planned | None:
+        """Return what is to be copied; None if nothing is, as for an entry that is not in the source."""
+        if self.source is None or not isinstance(self.content, Descriptor):
+            return None
+        try:
+            (planned,) = Plan(self.source, limits, [self.content]).roots
+        except BlobMissingError as error:
+            if error.digest != str(self.content.digest):
+                raise
+            return None
+        return planned
+
+    def write(self, blobs: BlobStore, planned: Planned | None, on_bytes: Callable[[int], None]) -> JSONObject:
         """Store what the entry leads to, and return its JSON."""
         content = self.content
         if not isinstance(content, Descriptor):
             content = content.put(blobs)
+            on_bytes(content.size)
         elif self.source is not None:
-            _copy(content, self.source, blobs, limits)
+            _copy(planned, self.source, blobs, on_bytes)
         elif not blobs.reuse_blob(content):
             raise BlobMissingError(str(content.digest))
         if self.node is not None:
@@ -157,6 +185,33 @@ class NewIndex:
         new = [_Entry(content=child, platform=wanted, annotations=annotations or {}) for child in children]
         return attrs.evolve(self, entries=(*self.entries, *new))
 
+    def update(self, source: Repository, ref: str | None = None, *, limits: Limits | None = None) -> "NewIndex":
+        """Return the index with the images that a place has under one name, as `dict.update` does by platform.
+
+        An image takes the place of those for the very same platform and of their attestations; an artifact that of
+        itself. An index under the name gives all of its entries, nested ones too. An image without a platform gets that
+        of its config. Of a Docker archive, which stores no manifests, OCI ones are made.
+
+        Args:
+            source: The place, which must be open until the index is written.
+            ref: The name or digest there; None for the only image.
+            limits: The limits on documents; those of the index by default.
+
+        Raises:
+            ReferenceMissingError: There is no such image, or there are several; the error lists those that exist.
+            OCIError: A document is missing, damaged or malformed.
+        """
+        limits = limits or self.limits
+        images = _images(source, ref, limits)
+        gone = [entry for entry in self.entries if any(map(entry.is_replaced_by, images))]
+        about = {str(entry.content.digest) for entry in gone if isinstance(entry.content, Descriptor)}
+        kept = [
+            entry
+            for entry in self.entries
+            if entry not in gone and entry.stand_in().annotations.get(keys.DOCKER_REFERENCE_DIGEST) not in about
+        ]
+        return attrs.evolve(self, entries=(*kept, *(_of_place(source, each, limits) for each in images)))
+
     def filter(self, *platforms: str | Platform) -> "NewIndex":
         """Return the index with the entry that fits best for each of some platforms, and the attestations of these.
 
@@ -184,12 +239,21 @@ class NewIndex:
             index = with_field("index", self.index_json, "annotations", found)
         return attrs.evolve(self, index_json=index)
 
-    def write(self, target: WritableRepository, ref: str | None = None) -> Descriptor:
+    def write(
+        self,
+        target: WritableRepository,
+        ref: str | None = None,
+        *,
+        on_entry: Callable[[Descriptor], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Descriptor:
         """Write what the entries lead to, then the index, and give it a name; return its descriptor.
 
         Args:
             target: The store.
             ref: The name; None lists the index without one.
+            on_entry: Called with each entry once all that it leads to is stored. An exception ends the call.
+            progress: Called after each piece that is stored, with the number of the entry as that of a layer.
 
         Raises:
             BlobMissingError: A descriptor is of what the target does not have.
@@ -197,13 +261,25 @@ class NewIndex:
             OSError: The target cannot be written.
         """
         with target.lease():
-            descriptor = self.put(target.blobs)
+            descriptor = self.put(target.blobs, on_entry=on_entry, progress=progress)
             target.tag(ref, descriptor)
         return descriptor
 
-    def put(self, blobs: BlobStore) -> Descriptor:
+    def put(
+        self,
+        blobs: BlobStore,
+        *,
+        on_entry: Callable[[Descriptor], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Descriptor:
         """Store the index and what it leads to without a name, as `write` does; the caller holds a lease."""
-        manifests = [entry.write(blobs, self.limits) for entry in self.entries]
+        plans = [entry.planned(self.limits) for entry in self.entries]
+        counter = Counter(list(map(_size, self.entries, plans)), progress)
+        manifests = []
+        for entry, planned in counter.each(list(zip(self.entries, plans, strict=True))):
+            manifests.append(entry.write(blobs, planned, counter.on_bytes))
+            if on_entry is not None:
+                on_entry(structure(manifests[-1], Descriptor, media_type=self.media_type))
         index = {**self.index_json, "manifests": manifests}
         if self.base is not None and index == load_json(self.base.raw, media_type=self.media_type, limits=self.limits):
             raw, old = self.base.raw, self.base.descriptor
@@ -217,17 +293,38 @@ class NewIndex:
         return new
 
 
-def _copy(entry: Descriptor, source: BlobSource, blobs: BlobStore, limits: Limits) -> None:
-    """Copy what an entry leads to, children first; an entry that is not in the source need not be."""
-    try:
-        (planned,) = Plan(source, limits, [entry]).roots
-    except BlobMissingError as error:
-        if error.digest != str(entry.digest):
-            raise
-        return
-    for each in planned.walk():
+def _images(source: Repository, ref: str | None, limits: Limits) -> list[Descriptor]:
+    """Return the manifests that a place has under one name, each once and with its platform if it has one."""
+    below = Search(source.blobs, limits).manifests(one_image(source.entries(ref), ref), None, 0)
+    found: dict[tuple[Digest, Platform | None], Descriptor] = {}
+    for each in below:
+        known = each if each.platform is not None else with_platform(each, source.blobs, limits)
+        found.setdefault((known.digest, known.platform), named(known, None))
+    return list(found.values())
+
+
+def _of_place(source: Repository, image: Descriptor, limits: Limits) -> _Entry:
+    if not isinstance(source, DockerRepository):
+        return _Entry(content=image, source=source.blobs)
+    opened = open_image(source, ref=str(image.digest), platform=image.platform, limits=limits)
+    return _Entry(content=edit(opened, format="oci"))
+
+
+def _copy(planned: Planned | None, source: BlobSource, blobs: BlobStore, on_bytes: Callable[[int], None]) -> None:
+    """Copy what an entry leads to, children first."""
+    for each in planned.walk() if planned is not None else ():
         descriptor = each.descriptor
         if each.node is not None:
             put_bytes(blobs, each.node.raw, descriptor)
-        elif not blobs.reuse_blob(descriptor) and (stream := open_content(source, descriptor)) is not None:
-            blobs.put_blob(stream, descriptor)
+            on_bytes(descriptor.size)
+        elif blobs.reuse_blob(descriptor) or (stream := open_content(source, descriptor)) is None:
+            on_bytes(descriptor.size)
+        else:
+            blobs.put_blob(Counted(stream, on_bytes), descriptor)
+
+
+def _size(entry: _Entry, planned: Planned | None) -> int | None:
+    """Return the bytes that an entry leads to; None of what is made when it is written."""
+    if not isinstance(entry.content, Descriptor):
+        return None
+    return sum(each.descriptor.size for each in planned.walk()) if planned is not None else 0

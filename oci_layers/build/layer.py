@@ -1,4 +1,4 @@
-"""New layers as values, written to a store in one pass: from a directory, a tree, changes, or a tar.
+"""New layers as values, written to a store in one pass: from a directory, a tree, changes, an upper directory or a tar.
 
 `directory` walks a directory, `layer/encode` makes entries of trees and changes, `arrange` changes them as
 `LayerOptions` ask, `tar/writer` makes the tar, and `output` hashes, compresses and stores it.
@@ -22,10 +22,12 @@ from oci_layers.build.directory import directory_entries
 from oci_layers.build.ignore import selected
 from oci_layers.build.options import Codec, LayerOptions
 from oci_layers.build.output import Pieces, write_blob
+from oci_layers.disk.scan import scan
 from oci_layers.errors import locate
 from oci_layers.layer.change import Change
 from oci_layers.layer.decode import Decoder
 from oci_layers.layer.encode import encode, node_entries
+from oci_layers.layer.overlay import Namespace, from_upper
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.report import Listing, Skipped
@@ -140,6 +142,40 @@ class NewLayer:
         return cls(lambda skip: _tar(entries(), chosen, skip))
 
     @classmethod
+    def from_upper(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        namespace: Namespace = "trusted",
+        options: LayerOptions | None = None,
+        limits: Limits | None = None,
+    ) -> "NewLayer":
+        """Return a layer of what the upper directory of an overlay mount changes, removals included.
+
+        The mount must not be in use while the layer is written. Memory: the names.
+
+        Args:
+            directory: The upper directory; a link is resolved first.
+            namespace: Where the mount has its attributes: `user` if it has the option `userxattr`.
+            options: How files become entries.
+            limits: The limits of a tree.
+
+        Raises:
+            UnsupportedError: A directory that was renamed, or a file whose content is elsewhere; see `from_upper` of
+                the room `layer`.
+            WhiteoutError: A name begins with `.wh.`.
+            LinkError: A hard link whose target `options.ignore` leaves out.
+            OSError: Something cannot be read, or has vanished.
+        """
+        chosen = options or LayerOptions()
+
+        def entries(skip: OnSkip) -> Iterator[Entry]:
+            upper = scan(directory, skip=skip, limits=limits)
+            return without_ignored(encode(from_upper(upper, namespace=namespace)), chosen)
+
+        return cls(lambda skip: _tar(entries(skip), chosen, skip))
+
+    @classmethod
     def from_tar(
         cls,
         source: str | os.PathLike[str] | Callable[[], ByteStream],
@@ -193,6 +229,7 @@ class NewLayer:
         codec: Codec | None = None,
         limits: Limits | None = None,
         temporary_directory: str | os.PathLike[str] | None = None,
+        on_bytes: Callable[[int], None] | None = None,
     ) -> BuiltLayer:
         """Read the source, and store the layer as a blob.
 
@@ -202,6 +239,7 @@ class NewLayer:
             codec: How the layer is compressed: gzip at level 6 by default.
             limits: `temporary_bytes` limits the temporary file.
             temporary_directory: The directory of the temporary file; the system's default if None.
+            on_bytes: Called with the number of bytes of each piece of the blob; an exception ends the call.
 
         Raises:
             OCIError: As the method that made the layer says; nothing was stored.
@@ -211,7 +249,7 @@ class NewLayer:
         skipped = Listing[Skipped]()
         temporary = None if temporary_directory is None else os.fspath(temporary_directory)
         spool = Spool(temporary, (limits or Limits()).temporary_bytes)
-        written = write_blob(self._open(skipped.add), blobs, codec or Codec(), spool)
+        written = write_blob(self._open(skipped.add), blobs, codec or Codec(), spool, on_bytes)
         return BuiltLayer(
             descriptor=written.descriptor, diff_id=written.diff_id, plain_size=written.plain_size, skipped=skipped
         )

@@ -7,7 +7,7 @@ from a temporary file. Memory: some blocks of 1 MiB for each thread.
 """
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import attrs
 
@@ -21,7 +21,7 @@ from oci_layers.build.options import Codec
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
-__all__ = ["Pieces", "Written", "write_blob"]
+__all__ = ["Counted", "Pieces", "Written", "write_blob"]
 
 Pieces = Generator[bytes | memoryview, None, None]
 
@@ -64,8 +64,28 @@ class _Plain:
         self._pieces.close()
 
 
-def write_blob(pieces: Pieces, blobs: BlobStore, codec: Codec, spool: Spool) -> Written:
-    """Write the pieces of a tar as a blob; they are closed.
+@attrs.frozen
+class Counted:
+    """A stream that reports what was read."""
+
+    stream: ByteStream
+    on_bytes: Callable[[int], None]
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, once they are reported."""
+        data = self.stream.read(size)
+        self.on_bytes(len(data))
+        return data
+
+    def close(self) -> None:
+        """Close the stream."""
+        self.stream.close()
+
+
+def write_blob(
+    pieces: Pieces, blobs: BlobStore, codec: Codec, spool: Spool, on_bytes: Callable[[int], None] | None = None
+) -> Written:
+    """Write the pieces of a tar as a blob; they are closed. `on_bytes` takes each number of bytes stored.
 
     Raises:
         LimitError: `temporary_bytes` of the spool is exceeded.
@@ -83,6 +103,8 @@ def write_blob(pieces: Pieces, blobs: BlobStore, codec: Codec, spool: Spool) -> 
         out = compressed(stream, codec.compression, level=codec.level, threads=threads, encoder=codec.encoder)
         if out is not stream:
             opened.callback(out.close)
+        if on_bytes is not None:
+            out = Counted(out, on_bytes)
         descriptor = _stored(out, blobs, codec.media_type, spool)
     return Written(descriptor, Digest(f"sha256:{plain.hasher.hexdigest()}"), plain.size)
 

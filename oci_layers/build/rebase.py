@@ -1,15 +1,16 @@
-"""An image onto another base, and an image without one of its layers.
+"""An image onto another base, and an image without some of its layers.
 
 The layers of the old base and their history entries are replaced by those of the new one; all above stays as it is.
 An upper layer is not looked into: what it removes, changes or links to may be absent from the new base. The settings of
 the image stay, too, also those that it has from the old base; only the version of Windows is that of the new base.
 """
 
+import contextlib
 from collections.abc import Sequence
 
 import attrs
 
-from oci_layers.build.base import base_of
+from oci_layers.build.base import OpenNamed, base_of
 from oci_layers.build.begin import edit
 from oci_layers.build.fields import Created, JSONObject, with_field
 from oci_layers.build.history import aligned, is_empty, layer_positions
@@ -19,15 +20,17 @@ from oci_layers.build.stack import Slot
 from oci_layers.errors import LayerMissingError, UnsupportedError
 from oci_layers.image.image import Image
 from oci_layers.spec.annotations import BASE_DIGEST, BASE_NAME
+from oci_layers.spec.digest import Digest
 
 __all__ = ["drop_layer", "rebase"]
 
 
 def rebase(
     image: Image,
-    old_base: Image | None,
+    old_base: Image | Sequence[Digest | str] | None,
     new_base: Image,
     *,
+    open_named: OpenNamed | None = None,
     name: str | None = None,
     created: Created | None = None,
 ) -> NewImage:
@@ -38,37 +41,42 @@ def rebase(
 
     Args:
         image: The image; both bases and it must be open until the new one is written.
-        old_base: Its base, of which the diff_ids are compared. With None, the one whose digest is in the annotation
-            `org.opencontainers.image.base.digest` of the image; its documents must be where the new base or the image
-            is.
+        old_base: Its base, of which the diff_ids are compared; or these alone, of a base that is gone. With None, the
+            one whose digest is in the annotation `org.opencontainers.image.base.digest` of the image, if its documents
+            are where the new base or the image is; otherwise the one whose name is in `base.name`.
         new_base: The image whose layers take the place of those of the old base.
+        open_named: Opens the old base by the name in the annotation, and raises `MissingError` if there is none, such
+            as `lambda name: open_image(layout, ref=name)`; the image that it returns is closed. Without it, only the
+            digest counts.
         name: The new value of the annotation `org.opencontainers.image.base.name`. That and the digest are only
             changed where the image has them.
         created: As for `edit`.
 
     Raises:
         BaseMismatchError: The layers of `old_base` are not the lowest ones of the image.
-        ReferenceMissingError: `old_base` is None, and the image has no such annotation.
+        ReferenceMissingError: `old_base` is None, and the image has no such annotation, or there is none of that name.
         BlobMissingError: `old_base` is None, and its documents are not there.
         UnsupportedError: The new base is for another platform.
         OCIError: A document is missing, damaged or malformed.
     """
-    if old_base is None:
-        old_base = base_of(image, [new_base.blobs, image.blobs])
-    count = layers_below(image, old_base)
-    found, other, old = edit(image, created=created), edit(new_base), edit(old_base)
+    with contextlib.ExitStack() as opened:
+        if old_base is None:
+            old_base = opened.enter_context(base_of(image, [new_base.blobs, image.blobs], open_named))
+        count = layers_below(image, old_base)
+        old = edit(old_base) if isinstance(old_base, Image) else None
+    found, other = edit(image, created=created), edit(new_base)
     for field in ("os", "architecture"):
         if found.config_json[field] != other.config_json[field]:
             raise UnsupportedError(
                 "base for another platform", str(other.platform), f"the image is for {found.platform}"
             )
-    if new_base.descriptor.digest == old_base.descriptor.digest:
+    if isinstance(old_base, Image) and new_base.descriptor.digest == old_base.descriptor.digest:
         return _annotated(found, None, name)
     below = [Slot(layer=slot.layer, node=slot.node if other.format == found.format else None) for slot in other.slots]
     history: list[JSONObject] = []
     if found.history or other.history:
         above = aligned(found.history, len(found.slots))
-        history = aligned(other.history, len(below)) + above[_end_of_base(above, old.history, count) :]
+        history = aligned(other.history, len(below)) + above[_end_of_base(above, old.history if old else (), count) :]
     rebased = found.restack([*below, *found.slots[count:]], history)
     return _annotated(_on_version(rebased, other), str(new_base.descriptor.digest), name)
 
@@ -107,12 +115,12 @@ def _annotated(image: NewImage, digest: str | None, name: str | None) -> NewImag
     return image.annotate(new) if new else image
 
 
-def drop_layer(image: Image, index: int, *, created: Created | None = None) -> NewImage:
-    """Return an image without one of its layers and its history entry; the layers above are not looked into.
+def drop_layer(image: Image, *indexes: int, created: Created | None = None) -> NewImage:
+    """Return an image without some of its layers and their history entries; the layers above are not looked into.
 
     Args:
         image: The image; it must be open until the new one is written.
-        index: The number of the layer, 0 at the bottom.
+        indexes: The numbers of the layers in this image, 0 at the bottom.
         created: As for `edit`.
 
     Raises:
@@ -121,10 +129,14 @@ def drop_layer(image: Image, index: int, *, created: Created | None = None) -> N
     """
     found = edit(image, created=created)
     count = len(found.slots)
-    if not 0 <= index < count:
-        raise LayerMissingError(index, count)
+    for index in indexes:
+        if not 0 <= index < count:
+            raise LayerMissingError(index, count)
+    if not indexes:
+        return found
     history = list(found.history)
     if history:
         history = aligned(history, count)
-        del history[layer_positions(history)[index]]
-    return found.restack([slot for at, slot in enumerate(found.slots) if at != index], history)
+        gone = {layer_positions(history)[index] for index in indexes}
+        history = [entry for at, entry in enumerate(history) if at not in gone]
+    return found.restack([slot for at, slot in enumerate(found.slots) if at not in indexes], history)

@@ -35,7 +35,7 @@ class Settings:
     healthcheck: Healthcheck | None = None
 
     def apply(self, config: JSONObject) -> tuple[JSONObject, list[str]]:
-        """Return the object after the changes, and the line of a Dockerfile for each.
+        """Return the object after the changes, and the line of a Dockerfile for each that changes anything.
 
         Raises:
             NameFormatError: A name of a variable, a label, a port or a volume is malformed.
@@ -44,7 +44,7 @@ class Settings:
         lines = []
         for change in _CHANGES:
             done = change(self, config)
-            if done is not None:
+            if done is not None and done[0] != config:
                 config, line = done
                 lines.append(line)
         return config, lines

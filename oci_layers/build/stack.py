@@ -4,16 +4,16 @@ A layer that exists is copied into the target if it is missing there, byte by by
 `write`. What the manifest and the config need of each is known afterwards.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import attrs
 
 from oci_layers.blob.compression import Compression
 from oci_layers.blob.store import BlobStore
-from oci_layers.blob.stream import ByteStream
 from oci_layers.build.fields import JSONObject, referring
 from oci_layers.build.options import Codec
+from oci_layers.build.output import Counted
 from oci_layers.image.layer import Layer
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
@@ -48,7 +48,13 @@ class LayerSource(Protocol):
     """A layer that can be made, such as a `NewLayer`."""
 
     def write(
-        self, blobs: BlobStore, *, codec: Codec | None, limits: Limits | None, temporary_directory: str | None
+        self,
+        blobs: BlobStore,
+        *,
+        codec: Codec | None,
+        limits: Limits | None,
+        temporary_directory: str | None,
+        on_bytes: Callable[[int], None] | None,
     ) -> WrittenLayer:
         """Make the layer, and store it as a blob; see `NewLayer.write`."""
         ...
@@ -92,9 +98,9 @@ class Slot:
     """Whether a layer without an entry stays in the stack."""
 
     @property
-    def size(self) -> int:
-        """The size of the blob; 0 if that is not known yet."""
-        return self.layer.descriptor.size if isinstance(self.layer, Layer) else 0
+    def size(self) -> int | None:
+        """The size of the blob; None if that is not known yet."""
+        return self.layer.descriptor.size if isinstance(self.layer, Layer) else None
 
     def write(self, target: Target) -> Written | None:
         """Store the layer, unless it is there; return None for one without an entry that is to be left out.
@@ -106,13 +112,22 @@ class Slot:
         """
         if isinstance(self.layer, Layer):
             return self._share(self.layer, target)
+        reported = 0
+
+        def on_bytes(count: int) -> None:
+            nonlocal reported
+            reported += count
+            target.on_bytes(count)
+
         made = self.layer.write(
             target.blobs,
             codec=target.codec,
             limits=target.limits,
             temporary_directory=target.temporary_directory,
+            on_bytes=on_bytes,
         )
-        target.on_bytes(made.descriptor.size)
+        if reported < made.descriptor.size:
+            target.on_bytes(made.descriptor.size - reported)  # A source may leave it out.
         if made.diff_id == NO_FILES and not self.keep_empty:
             return None
         descriptor = attrs.evolve(made.descriptor, media_type=_media_type(made.descriptor, None, target.format))
@@ -129,7 +144,7 @@ class Slot:
         if target.blobs.reuse_blob(old):
             target.on_bytes(old.size)
         elif (stream := open_content(layer.reader.blobs, old)) is not None:
-            target.blobs.put_blob(_Counted(stream, target.on_bytes), old)
+            target.blobs.put_blob(Counted(stream, target.on_bytes), old)
         return Written(node, layer.diff_id)
 
 
@@ -144,40 +159,36 @@ def _media_type(descriptor: Descriptor, found: Compression | None, format_: Form
     return layer_media_type(descriptor.media_type, found, Conversion(format=format_))
 
 
-@attrs.frozen
-class _Counted:
-    """A stream that reports what was read."""
-
-    stream: ByteStream
-    on_bytes: Callable[[int], None]
-
-    def read(self, size: int, /) -> bytes:
-        data = self.stream.read(size)
-        self.on_bytes(len(data))
-        return data
-
-    def close(self) -> None:
-        self.stream.close()
+T = TypeVar("T")
 
 
 class Counter:
-    """Reports the progress of writing layers."""
+    """Reports the progress of writing layers, or other blobs."""
 
-    def __init__(self, slots: Sequence[Slot], progress: Callable[[Progress], None] | None) -> None:
+    def __init__(self, sizes: Sequence[int | None], progress: Callable[[Progress], None] | None) -> None:
+        """Take the size of each layer, None for one that is not known before it is written."""
         self._progress = progress
-        self._slots = slots
+        self._sizes = sizes
         self._layer = 0
         self._done = 0
-        self._total = sum(slot.size for slot in slots)
+        self._known = sum(size or 0 for size in sizes)
+        self._unknown = sum(size is None for size in sizes)
 
-    def each(self) -> Iterator[Slot]:
-        """Yield the layers, and count them."""
-        for self._layer, slot in enumerate(self._slots):  # noqa: B020  # the attribute is what is counted
-            yield slot
+    def each(self, layers: Iterable[T]) -> Iterator[T]:
+        """Yield the layers, one for each size, and count them."""
+        for at, layer in enumerate(layers):
+            self._layer = at
+            before = self._done
+            yield layer
+            if self._sizes[at] is None:
+                self._known += self._done - before
+                self._unknown -= 1
+                self.on_bytes(0)
 
     def on_bytes(self, count: int) -> None:
         """Count bytes that were written."""
         self._done += count
-        self._total = max(self._total, self._done)
-        if self._progress is not None:
-            self._progress(Progress(layer=self._layer, layers=len(self._slots), done=self._done, total=self._total))
+        if self._progress is None:
+            return
+        total = None if self._unknown else max(self._done, self._known)
+        self._progress(Progress(layer=self._layer, layers=len(self._sizes), done=self._done, total=total))

@@ -7,11 +7,12 @@ import argparse
 import contextlib
 import datetime as dt
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TextIO
 
 import attrs
 
+from oci_layers.blob.compressor import GZIP_LEVELS, Encoder, require_encoder
 from oci_layers.blob.store import BlobStore
 from oci_layers.build.fields import Created
 from oci_layers.build.image import NewImage
@@ -30,12 +31,23 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.platform import Platform
 from oci_layers.store.open import name_place, open_image, parse_image_name
 from oci_layers.store.place import create_repository
+from oci_layers.store.repository import WritableRepository
 
-__all__ = ["codec_of", "created_of", "opened_other", "output_arguments", "print_skipped", "write_image"]
+__all__ = [
+    "codec_arguments",
+    "codec_of",
+    "created_of",
+    "opened_other",
+    "output_arguments",
+    "print_skipped",
+    "report_stream",
+    "target_of",
+    "write_image",
+]
 
 
-def output_arguments(parser: argparse.ArgumentParser, *, new_layers: bool = True) -> None:
-    """Add `--output` and what goes with it; with `new_layers`, how they are compressed."""
+def output_arguments(parser: argparse.ArgumentParser, *, new_layers: bool = True, created: bool = True) -> None:
+    """Add `--output` and what goes with it; with `new_layers`, how they are compressed; with `created`, the time."""
     parser.add_argument(
         "-o",
         "--output",
@@ -45,12 +57,13 @@ def output_arguments(parser: argparse.ArgumentParser, *, new_layers: bool = True
         "docker-archive:FILE[:NAME:TAG], which must not exist; a path is an archive if it ends with .tar; - is stdout",
     )
     parser.add_argument("--target-ref", metavar="REF", help="the name of the image, where DST does not give one")
-    parser.add_argument(
-        "--created",
-        metavar="TIME",
-        help="the time of what is new: RFC 3339, seconds since 1970, or now (default: SOURCE_DATE_EPOCH, if it is set, "
-        "otherwise no time, so that the same input gives the same image)",
-    )
+    if created:
+        parser.add_argument(
+            "--created",
+            metavar="TIME",
+            help="the time of what is new: RFC 3339, seconds since 1970, or now (default: SOURCE_DATE_EPOCH, if it is "
+            "set, otherwise no time, so that the same input gives the same image)",
+        )
     if new_layers:
         codec_arguments(parser)
     parser.add_argument(
@@ -64,25 +77,41 @@ def output_arguments(parser: argparse.ArgumentParser, *, new_layers: bool = True
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the report")
 
 
-def codec_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add how new layers are compressed."""
-    parser.add_argument("--compression", choices=("gzip", "zstd", "none"), help="of new layers (default: gzip)")
-    parser.add_argument("--level", type=int, metavar="N", help="0 to 9 for gzip (default: 6), 1 to 22 for zstd (3)")
+def codec_arguments(parser: argparse.ArgumentParser, text: str = "of new layers (default: gzip)") -> None:
+    """Add how layers are compressed; the text is the help of `--compression`."""
+    parser.add_argument("--compression", choices=("gzip", "zstd", "none"), help=text)
+    parser.add_argument(
+        "--level",
+        type=int,
+        metavar="N",
+        help="0 to 9 for gzip (default: 6), with isal 0 to 3 (1); 1 to 22 for zstd (3)",
+    )
+    parser.add_argument(
+        "--encoder",
+        choices=("zlib", "isal"),
+        help="what makes gzip data (default: zlib); isal is about ten times as fast, but the digest may then differ "
+        "between processors",
+    )
 
 
 def codec_of(options: argparse.Namespace) -> Codec:
     """Return how new layers are compressed.
 
     Raises:
-        NameFormatError: There is no such level.
+        NameFormatError: There is no such level, or the encoder is not one of the compression.
+        UnsupportedError: The encoder is not installed.
     """
     level, compression = options.level, options.compression or "gzip"
-    known = {"gzip": range(10), "zstd": range(1, 23), "none": range(0)}[compression]
+    encoder: Encoder = options.encoder or "zlib"
+    if options.encoder is not None and compression != "gzip":
+        raise NameFormatError("encoder", encoder, f"it makes gzip data, not {compression}")
+    require_encoder(encoder)
+    known = {"gzip": GZIP_LEVELS[encoder], "zstd": range(1, 23), "none": range(0)}[compression]
     if level is not None and level not in known:
         hint = f"{compression} has {known[0]} to {known[-1]}" if known else "there is no compression"
         raise NameFormatError("level of compression", str(level), hint)
     names: dict[str, Literal["", "gzip", "zstd"]] = {"gzip": "gzip", "zstd": "zstd", "none": ""}
-    return Codec(compression=names[compression], level=level)
+    return Codec(compression=names[compression], level=level, encoder=encoder)
 
 
 def created_of(options: argparse.Namespace) -> Created | None:
@@ -103,9 +132,17 @@ class _Recorded:
     written: WrittenLayer | None = None
 
     def write(
-        self, blobs: BlobStore, *, codec: Codec | None, limits: Limits | None, temporary_directory: str | None
+        self,
+        blobs: BlobStore,
+        *,
+        codec: Codec | None,
+        limits: Limits | None,
+        temporary_directory: str | None,
+        on_bytes: Callable[[int], None] | None,
     ) -> WrittenLayer:
-        self.written = self.layer.write(blobs, codec=codec, limits=limits, temporary_directory=temporary_directory)
+        self.written = self.layer.write(
+            blobs, codec=codec, limits=limits, temporary_directory=temporary_directory, on_bytes=on_bytes
+        )
         return self.written
 
 
@@ -126,10 +163,8 @@ def write_image(image: NewImage, options: argparse.Namespace) -> int:
     """Write an image to where the options say, print what was made, and return the exit code."""
     codec = codec_of(options) if "compression" in options else None
     recorded = attrs.evolve(image, slots=tuple(map(_recorded, image.slots)))
-    is_out = names_stdout(options.output)
-    if is_out and sys.stdout.isatty():
-        options.refuse("stdout is a terminal; redirect it to a file or a pipe")
-    with progress(options.progress) as show, _target(options) as (target, ref):
+    out = report_stream(options)
+    with progress(options.progress) as show, target_of(options) as (target, ref):
         descriptor = recorded.write(
             target, ref, codec=codec, temporary_directory=options.temporary_directory, progress=show
         )
@@ -138,7 +173,6 @@ def write_image(image: NewImage, options: argparse.Namespace) -> int:
     for row in rows:
         if row.is_new and isinstance(row.written, BuiltLayer):
             skipped.extend(row.written.skipped)
-    out = sys.stderr if is_out else sys.stdout
     if options.format == "json":
         out.write(json_text(_json(descriptor, ref, rows, skipped, options), indent=2) + "\n")
     else:
@@ -167,8 +201,18 @@ def opened_other(name: str, image: Image, options: argparse.Namespace) -> Iterat
         yield other
 
 
+def report_stream(options: argparse.Namespace) -> TextIO:
+    """Return where the report goes: to stderr if the archive goes to stdout, which must then be no terminal."""
+    if not names_stdout(options.output):
+        return sys.stdout
+    if sys.stdout.isatty():
+        options.refuse("stdout is a terminal; redirect it to a file or a pipe")
+    return sys.stderr
+
+
 @contextlib.contextmanager
-def _target(options: argparse.Namespace) -> Iterator[tuple[Any, str | None]]:
+def target_of(options: argparse.Namespace) -> Iterator[tuple[WritableRepository, str | None]]:
+    """Yield the place that the options name, and the reference; close it when the block ends."""
     _, ref = parse_image_name(options.output, options.target_ref)
     target, _ = create_repository(options.output, fsync=options.fsync, limits=limits_of(options))
     with target:

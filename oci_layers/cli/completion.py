@@ -8,7 +8,7 @@ their own. bash splits words at colons, so there a function takes the parts of s
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import shtab
 
@@ -58,7 +58,9 @@ complete -o bashdefault -F _oci_layers oci-layers
 
 _IMAGE = {**shtab.FILE, "zsh": "_oci_layers_image", "fish": "(__oci_layers_image)"}
 _PLACES = {
-    **dict.fromkeys(("IMAGE", "WHAT", "PLACE", "LAYOUT", "SRC", "DST", "FROM", "A", "B", "OLD", "NEW"), _IMAGE),
+    **dict.fromkeys(
+        ("IMAGE", "WHAT", "PLACE", "LAYOUT", "SRC", "DST", "FROM", "INDEX", "A", "B", "OLD", "NEW"), _IMAGE
+    ),
     "FILE": shtab.FILE,
     "DEST": shtab.DIRECTORY,
     "DIR": shtab.DIRECTORY,
@@ -71,9 +73,9 @@ def is_supported(shell: str) -> bool:
     return shell in shtab.SUPPORTED_SHELLS
 
 
-def completion_script(command: argparse.ArgumentParser, shell: str) -> str:
-    """Return a script that completes `command`, and change the parser for it: it parses no arguments afterwards."""
-    for parser in _parsers(command):
+def completion_script(command: argparse.ArgumentParser, parsers: Iterable[argparse.ArgumentParser], shell: str) -> str:
+    """Return a script that completes a command, and change its parsers for it: they parse nothing afterwards."""
+    for parser in parsers:
         # Shells show one line about a verb: the short help, which shtab takes where there is no description.
         parser.description = None
         for argument in parser._actions:  # noqa: SLF001  # argparse has no other list of them
@@ -86,12 +88,3 @@ def completion_script(command: argparse.ArgumentParser, shell: str) -> str:
                 argument.nargs = argparse.REMAINDER
     script: str = shtab.complete(command, shell, preamble=_FUNCTIONS.get(shell, ""))
     return script + _BASH if shell == "bash" else script
-
-
-def _parsers(command: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """Yield a parser and those of its verbs."""
-    yield command
-    for action in command._actions:  # noqa: SLF001  # as above
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # the public name of its class
-            for verb in action.choices.values():
-                yield from _parsers(verb)

@@ -13,7 +13,7 @@ import attrs
 from oci_layers.build.layer import NewLayer
 from oci_layers.build.options import LayerOptions
 from oci_layers.build.stack import AnyLayer
-from oci_layers.cli.options import limits_of, require_layer
+from oci_layers.cli.options import limits_of, namespace_of, require_layer
 from oci_layers.cli.trees import LayerFile, kind_of, opened_source
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import NameFormatError, StoreError
@@ -129,6 +129,10 @@ def named_layer(
     kind = kind_of(text)
     name = "-" if text == "-" else os.path.basename(os.path.abspath(text))
     if kind == "directory":
+        namespace = namespace_of(options)
+        if namespace is not None:
+            upper = NewLayer.from_upper(text, namespace=namespace, options=files, limits=limits_of(options))
+            return NamedLayer(upper, f"overlay upper directory {name}")
         return NamedLayer(NewLayer.from_directory(text, options=files), f"COPY {name} {where}")
     if kind == "image":
         raise _several(text)

@@ -10,7 +10,7 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from oci_layers._version import __version__
 from oci_layers.cli.process import Stopped, catch_signals, check_stdout, ignore_signals, prepare_streams
@@ -36,7 +36,7 @@ _VERBS = (
     *("layers", "why", "export"),
     *("images", "refs", "inspect"),
     *("diff",),
-    *("pack", "append", "config", "squash", "rebase"),
+    *("pack", "append", "config", "squash", "rebase", "drop", "strip", "index"),
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
@@ -51,14 +51,17 @@ _NOT_PERMITTED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 class _Verb(argparse.ArgumentParser):
-    """The parser of one verb, which also accepts options between its arguments: `ls IMAGE -R PATH`."""
+    """The parser of one verb, which also accepts options between its arguments: `ls IMAGE -R PATH`.
+
+    A verb that has actions leaves that to each of these.
+    """
 
     _mixing = False
 
     def parse_known_args(  # type: ignore[override]  # one signature for two overloads
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        if self._mixing:
+        if self._mixing or any(each.nargs == argparse.PARSER for each in self._actions):
             return super().parse_known_args(args, namespace)
         self._mixing = True
         try:
@@ -84,7 +87,7 @@ class _Completion(argparse.Action):
             command.exit(2, f"oci-layers: error: {option_string} needs shtab: pip install 'oci-layers[cli]'\n")
         if not is_supported(shell):
             command.exit(2, f"oci-layers: error: {option_string} {shell} needs a newer shtab: pip install -U shtab\n")
-        print(completion_script(command, shell), flush=True)
+        print(completion_script(command, parsers(command), shell), flush=True)
         command.exit()
 
 
@@ -105,9 +108,18 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
     verbs = command.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Verb)
     for name in (verb,) if verb in _VERBS else _VERBS:
         importlib.import_module(f"oci_layers.cli.commands.{name}").add(verbs)
-    for each in verbs.choices.values():
+    for each in parsers(command):
         each.epilog = EXIT_CODES
     return command
+
+
+def parsers(command: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield a parser, those of its verbs, and those of their actions."""
+    yield command
+    for action in command._actions:  # noqa: SLF001  # argparse has no other list of them
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # the public name of its class
+            for each in action.choices.values():
+                yield from parsers(each)
 
 
 def run() -> None:

@@ -9,6 +9,7 @@ import attrs
 from oci_layers import system
 from oci_layers.errors import NameFormatError, OCIError
 from oci_layers.image.image import Image
+from oci_layers.layer.overlay import Namespace
 from oci_layers.layer.policy import Policy
 from oci_layers.limits import Limits
 from oci_layers.store.layout import Layout
@@ -25,9 +26,11 @@ __all__ = [
     "limit_argument",
     "limits_of",
     "names_stdout",
+    "namespace_of",
     "opened",
     "opened_layout",
     "opened_place",
+    "overlay_arguments",
     "place_arguments",
     "policy_arguments",
     "policy_of",
@@ -71,6 +74,25 @@ def policy_arguments(parser: argparse.ArgumentParser) -> None:
         help="symbolic links in the parents of an entry: follow them inside the root, or replace them by directories, "
         "as overlayfs does",
     )
+
+
+def overlay_arguments(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add `--overlay-upper`, with its help text, and `--userxattr`."""
+    parser.add_argument("--overlay-upper", action="store_true", help=text)
+    parser.add_argument(
+        "--userxattr",
+        action="store_true",
+        help="with --overlay-upper: the mount has the option userxattr, as those of ordinary users have",
+    )
+
+
+def namespace_of(options: argparse.Namespace) -> Namespace | None:
+    """Return where an upper directory has the attributes of the mount; None if no directory is taken as one."""
+    if options.userxattr and not options.overlay_upper:
+        options.refuse("--userxattr goes with --overlay-upper")
+    if not options.overlay_upper:
+        return None
+    return "user" if options.userxattr else "trusted"
 
 
 def policy_of(options: argparse.Namespace) -> Policy:

@@ -12,7 +12,7 @@ first, and then the files as the layers store them, so there is no temporary fil
 merge them, and for the contents.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
 import attrs
@@ -20,14 +20,15 @@ import attrs
 from oci_layers.image.files import stored_files
 from oci_layers.image.layer import Layer
 from oci_layers.layer.encode import node_entry, tree_entries
-from oci_layers.progress import ProgressTracker
+from oci_layers.progress import Progress, ProgressTracker
 from oci_layers.report import Report
+from oci_layers.tar.buffer import BLOCK_BYTES
 from oci_layers.tar.entry import HARDLINK, REGULAR, Entry, Pieces
 from oci_layers.tar.writer import write_tar
 from oci_layers.tree.node import File, implicit_directory
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["Order", "Writable", "export_entries", "layer_order", "path_order", "write_export"]
+__all__ = ["Meter", "Order", "Writable", "export_entries", "layer_order", "path_order", "write_export"]
 
 Order = Literal["path", "layer"]
 """The order of the entries."""
@@ -46,7 +47,36 @@ class Writable(Protocol):
         ...
 
 
-def write_export(entries: Iterable[Entry], stream: Writable, merged: Report) -> Report:
+class Meter:
+    """Reports how much of the archive of a tree is written, from 0 on, as progress at the last layer."""
+
+    def __init__(self, tree: FileTree, layers: int, progress: Callable[[Progress], None]) -> None:
+        """Expect a header for each name, and the contents of each file; PAX headers are not foreseen."""
+        self._layers = layers
+        self._progress = progress
+        self._done = 0
+        self._total = 0
+        seen: set[int] = set()
+        for _, node in tree.walk():
+            self._total += BLOCK_BYTES
+            if isinstance(node, File) and node.inode not in seen:
+                self._total += node.content.size + -node.content.size % BLOCK_BYTES
+                if tree.link_names(node.inode):
+                    seen.add(node.inode)
+        self.add(0)
+
+    def add(self, count: int) -> None:
+        """Count bytes that were written."""
+        self._done = min(self._done + count, self._total)
+        last = max(self._layers - 1, 0)
+        self._progress(Progress(layer=last, layers=self._layers, done=self._done, total=self._total))
+
+    def end(self) -> None:
+        """Report that all is written."""
+        self.add(self._total)
+
+
+def write_export(entries: Iterable[Entry], stream: Writable, merged: Report, meter: Meter | None = None) -> Report:
     """Write entries to `stream` as one archive; return what was written, with the findings of the merge.
 
     Raises:
@@ -55,6 +85,10 @@ def write_export(entries: Iterable[Entry], stream: Writable, merged: Report) -> 
     report = Report(findings=merged.findings, layers=merged.layers)
     for batch in _batches(write_tar(_counted(entries, report))):
         _write(stream, batch)
+        if meter is not None:
+            meter.add(len(batch))
+    if meter is not None:
+        meter.end()
     return report
 
 

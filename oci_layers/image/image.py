@@ -449,7 +449,7 @@ class Image:
                 as the layers. `layer`: files as the layers store them, after everything else; no temporary file, but
                 the layers are read twice, and GNU tar needs `--delay-directory-restore`.
             policy: As for `tree`.
-            progress: Called while layers are read, as by `unpack`.
+            progress: Called while layers are read, as by `unpack`, then, from 0 again, while the archive is written.
 
         Returns:
             What was written, and the findings of the merge.
@@ -458,11 +458,13 @@ class Image:
             OCIError: As `tree`.
             OSError: The stream raises it.
         """
-        from oci_layers.image.export import export_entries, write_export
+        from oci_layers.image.export import Meter, export_entries, write_export
 
         tree, merged = self._merged(len(self.layers), Policy.of(policy), progress, copy=order == "path")
         entries = export_entries(tree, self.layers, self._tracker(progress), order)
-        return write_export(entries, stream, merged)
+        # In the other order the layers are read again meanwhile, which is reported.
+        meter = Meter(tree, len(self.layers), progress) if progress is not None and order == "path" else None
+        return write_export(entries, stream, merged, meter)
 
     def close(self) -> None:
         """Close all open files. Trees stay usable, but reading their contents raises an error."""

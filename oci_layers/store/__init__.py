@@ -117,6 +117,10 @@ hour or of a running copy. `du` tells what images share:
     >>> finding: StoreFinding = checked.findings[0]
     >>> finding.kind, finding.refs, finding.repaired, checked.ok
     ('corrupt', ('lighthouse',), True, True)
+    >>> from oci_layers.store import BatchTagger, tag_all
+    >>> tag_all(layout, [(f"lighthouse:{number}", layout.entries("lighthouse")) for number in (1, 2)])
+    >>> isinstance(layout, BatchTagger), [len(layout.entries(f"lighthouse:{number}")) for number in (1, 2)]
+    (True, [1, 1])
     >>> layout.close()
     >>> work.cleanup()
 """
@@ -127,7 +131,7 @@ from oci_layers._lazy import lazy
 from oci_layers.store.layout import Layout
 from oci_layers.store.name import ImageName
 from oci_layers.store.open import open_image
-from oci_layers.store.repository import Repository, WritableRepository
+from oci_layers.store.repository import BatchTagger, Repository, WritableRepository, tag_all
 
 if TYPE_CHECKING:
     from oci_layers.store.check import check_image
@@ -142,6 +146,7 @@ if TYPE_CHECKING:
     from oci_layers.store.union import Union
 
 __all__ = [
+    "BatchTagger",
     "Checked",
     "Collected",
     "Conversion",
@@ -161,6 +166,7 @@ __all__ = [
     "list_images",
     "open_image",
     "open_repository",
+    "tag_all",
 ]
 
 __getattr__ = lazy(

@@ -13,7 +13,7 @@ import contextlib
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Literal, Self
 
@@ -38,6 +38,7 @@ from oci_layers.store.docker_listing import (
 )
 from oci_layers.store.files import INDEX, MARKER, parse_index_file
 from oci_layers.store.index_file import EMPTY_INDEX, tagged, untagged
+from oci_layers.store.repository import Tagged, require_blobs
 from oci_layers.store.select import entries_of
 from oci_layers.tar.entry import DIRECTORY, Entry, Pieces
 from oci_layers.tar.writer import END, write_entry
@@ -102,14 +103,22 @@ class ArchiveWriter:
             BlobMissingError: The blob of a descriptor was not written; or, in Docker's form, a config or a layer.
             StoreError: The archive is complete, or was discarded.
         """
-        descriptors = (descriptor, *others)
+        self.tag_all([(ref, (descriptor, *others))])
+
+    def tag_all(self, images: Iterable[Tagged]) -> None:
+        """Give each of many images its name, in one step; see `BatchTagger`.
+
+        Raises:
+            OCIError: As `tag`.
+        """
+        given = list(images)
         with self._tar.open():
-            for each in descriptors:
-                if each.data is None and not self._blobs.has_blob(each.digest):
-                    raise BlobMissingError(str(each.digest))
-            index = tagged(self._index, ref, descriptors, self._limits)
+            for _, descriptors in given:
+                require_blobs(self._blobs, descriptors)
+            index = tagged(self._index, given, self._limits)
             if self._docker:
-                items_of(descriptors, self._blobs, self._limits)
+                for _, descriptors in given:
+                    items_of(descriptors, self._blobs, self._limits)
                 index = with_full_names(index, self._limits)
             self._index = index
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 import attrs
 
 from oci_layers.blob.compression import Compression
+from oci_layers.blob.compressor import Encoder, check_level
 from oci_layers.errors import UnsupportedError
 from oci_layers.limits import DEFAULT_LIMITS, Limits
 from oci_layers.spec.codec import dumps
@@ -83,7 +84,11 @@ _OF_OLD_BYTES = ("containerd.io/snapshot/stargz/", "io.github.containers.zstd-ch
 
 @attrs.frozen(kw_only=True)
 class Conversion:
-    """What to convert images to; None leaves it as it is."""
+    """What to convert images to; None leaves it as it is.
+
+    Raises:
+        ValueError: There is no such format, compression, level or encoder.
+    """
 
     format: Format | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.in_(get_args(Format)))
@@ -92,7 +97,14 @@ class Conversion:
     compression: Literal["gzip", "zstd", "none"] | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.in_(("gzip", "zstd", "none")))
     )
-    """The compression of layers."""
+    """The compression of layers. One that has it already keeps its bytes, whatever the level."""
+    level: int | None = None
+    """The level of the new compression; see `blob.compressed`."""
+    encoder: Encoder = "zlib"
+    """What makes gzip data; see `blob.compressed`."""
+
+    def __attrs_post_init__(self) -> None:
+        check_level({None: "", "none": ""}.get(self.compression, self.compression or ""), self.level, self.encoder)
 
 
 def applicable(document: Document[Manifest], conversion: Conversion) -> Conversion:
@@ -105,12 +117,12 @@ def applicable(document: Document[Manifest], conversion: Conversion) -> Conversi
     is_image = role_of(config) == "config" or (config == _OLD_DOCKER_CONFIG and _family(document) == "docker")
     compression = conversion.compression if is_image else None
     if conversion.format == _family(document):
-        return Conversion(compression=compression)
+        return attrs.evolve(conversion, format=None, compression=compression)
     if conversion.format == "docker":
         if manifest.artifact_type or not is_image:
             raise UnsupportedError("artifact in Docker's format", manifest.artifact_type or config)
         _refuse_subject(manifest)
-    return Conversion(format=conversion.format, compression=compression)
+    return attrs.evolve(conversion, compression=compression)
 
 
 def recompression(media_type: str, found: Compression | None, conversion: Conversion) -> LayerCompression | None:

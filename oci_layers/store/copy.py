@@ -30,7 +30,7 @@ from oci_layers.store.graph import is_document, read_node
 from oci_layers.store.open import name_place, parse_image_name
 from oci_layers.store.place import create_repository, open_repository
 from oci_layers.store.plan import Plan
-from oci_layers.store.repository import Repository, WritableRepository, named
+from oci_layers.store.repository import Repository, Tagged, WritableRepository, named, tag_all
 from oci_layers.store.select import one_image
 from oci_layers.store.transfer import Copied, Transfer
 
@@ -69,7 +69,8 @@ def copy(
             archive is discarded if the copy fails.
         ref: The name or digest of the image, if `source` does not give one; None for the only image.
         target_ref: Its name in the target, if `target` does not give one; that in the source if None.
-        everything: Copy all images, each under its own name.
+        everything: Copy all images, each under its own name. The names come at the end, in one step; if an image cannot
+            be copied, those that were complete before it get theirs.
         platforms: `OS/ARCHITECTURE[/VARIANT]`; all platforms if empty. With one, its manifest is copied, without the
             index that lists it; with several, the index as it is, and of its manifests only these (LAY-07).
         referrers: Also copy the manifests whose `subject` is copied: signatures, SBOMs, and their referrers.
@@ -87,7 +88,7 @@ def copy(
         ReferenceMissingError: There is no such image or platform, or there are several; lists those that exist.
         BlobMissingError: The source lacks a blob of the image.
         IntegrityError: A blob is not what its descriptor says; the name was not written.
-        UnsupportedError: The conversion is not possible.
+        UnsupportedError: The conversion is not possible, or its encoder is not installed.
         StoreError: A place is not of its kind; or, with `everything`, several images would get the name `target_ref`.
         OSError: The target cannot be written.
     """
@@ -126,15 +127,20 @@ def _copy(
     *,
     referrers: bool,
 ) -> Copied:
-    entries: list[Descriptor] = []
+    done: list[Tagged] = []
     with work.target.lease():
-        for name, plan in images.plans():
-            written = work.write(plan, progress)
-            new_name = name if target_ref is None else target_ref
-            work.target.tag(new_name, *written)
-            entries += (named(each, new_name) for each in written)
+        try:
+            for name, plan in images.plans():
+                done.append((name if target_ref is None else target_ref, work.write(plan, progress)))
+        except BaseException:
+            # An archive would be discarded; elsewhere, what is complete counts.
+            with contextlib.suppress(OCIError, OSError):
+                tag_all(work.target, done)
+            raise
+        tag_all(work.target, done)
         found = tuple(_referrers(work, progress)) if referrers else ()
-    return attrs.evolve(work.copied, entries=tuple(entries), referrers=found)
+    entries = tuple(named(each, name) for name, written in done for each in written)
+    return attrs.evolve(work.copied, entries=entries, referrers=found)
 
 
 @contextlib.contextmanager
@@ -210,7 +216,6 @@ def _referrers(work: Transfer, progress: Callable[[Progress], None] | None) -> I
         if not found:
             return
         left = others
-        for entry in found:
-            (written,) = work.write(Plan(blobs, limits, [entry]), progress)
-            work.target.tag(own_name(entry), written)
-            yield named(written, own_name(entry))
+        written = [(own_name(entry), work.write(Plan(blobs, limits, [entry]), progress)) for entry in found]
+        tag_all(work.target, written)
+        yield from (named(each, name) for name, (each,) in written)

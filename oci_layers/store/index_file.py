@@ -4,7 +4,7 @@ Pure functions. Only the entries concerned are changed; all other fields and ent
 values and their order. An entry keeps its place when its name is given to another image.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from oci_layers.errors import LimitError, ReferenceMissingError
@@ -12,14 +12,14 @@ from oci_layers.limits import Limits
 from oci_layers.spec import annotations
 from oci_layers.spec.codec import dumps, unstructure
 from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
 from oci_layers.spec.manifest import Index
 from oci_layers.spec.mediatype import OCI_INDEX
-from oci_layers.spec.platform_selection import own_name
 from oci_layers.spec.strict_json import load_json
 from oci_layers.store.files import parse_index_file
 from oci_layers.store.name import check_name
-from oci_layers.store.repository import named
-from oci_layers.store.select import matching, names_of
+from oci_layers.store.repository import Tagged, named
+from oci_layers.store.select import NameKey, keys_of, matching, name_key, names_of
 
 __all__ = ["EMPTY_INDEX", "renamed", "tagged", "untagged"]
 
@@ -29,28 +29,65 @@ EMPTY_INDEX = dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []
 _Entries = list[dict[str, Any]]  # Any: the values of JSON
 
 
-def tagged(raw: bytes, ref: str | None, descriptors: tuple[Descriptor, ...], limits: Limits) -> bytes:
-    """Return the index in which a name has these entries and no others; see `WritableRepository.tag`.
+def tagged(raw: bytes, images: Iterable[Tagged], limits: Limits) -> bytes:
+    """Return the index in which each name has its entries and no others, one image after the other; see `tag_all`.
 
     An entry of the same content without a name is replaced too: it would be the same image twice. Without a name,
-    descriptors are added unless an entry of the same content exists.
+    descriptors are added unless an entry of the same content exists. Time: that of the index, and of the images.
     """
-    if ref is not None:
-        check_name(ref)
+    given = list(images)
+    for ref, _ in given:
+        if ref is not None:
+            check_name(ref)
 
     def change(entries: _Entries, index: Index) -> None:
-        mine = {each.digest for each in descriptors}
-        listed = {each.digest for each in index.manifests}
-        if ref is None:
-            entries += [_entry(each, None) for each in descriptors if each.digest not in listed]
-            return
-        old = set(matching(index.manifests, ref, names_only=True))
-        old |= {at for at, each in enumerate(index.manifests) if own_name(each) is None and each.digest in mine}
-        first = min(old, default=len(entries))
-        kept = [each for at, each in enumerate(entries) if at not in old]
-        entries[:] = [*kept[:first], *(_entry(each, ref) for each in descriptors), *kept[first:]]
+        edited = _Edited(entries, index)
+        for ref, descriptors in given:
+            edited.add(ref, descriptors)
+        entries[:] = [entry for slot in edited.slots for entry in slot]
 
     return _changed(raw, change, limits)
+
+
+class _Edited:
+    """The entries of an index while names are given: in slots, which keep their places, and are found by name."""
+
+    def __init__(self, entries: _Entries, index: Index) -> None:
+        self.slots: list[_Entries] = []
+        self._named: dict[NameKey, set[int]] = {}
+        self._unnamed: dict[Digest, set[int]] = {}
+        self._listed: set[Digest] = set()
+        for entry, each in zip(entries, index.manifests, strict=True):
+            self._append([entry], (each,))
+
+    def add(self, ref: str | None, descriptors: Sequence[Descriptor]) -> None:
+        """Give a name to an image."""
+        if ref is None:
+            for each in descriptors:
+                if each.digest not in self._listed:
+                    self._append([_entry(each, None)], (named(each, None),))
+            return
+        old: set[int] = set().union(*(self._named.pop(key, set()) for key in keys_of(ref)))
+        for each in descriptors:
+            old |= self._unnamed.pop(each.digest, set())
+        first = min(old, default=None)
+        for slot in old:
+            self.slots[slot] = []
+        self._append([_entry(each, ref) for each in descriptors], [named(each, ref) for each in descriptors], first)
+
+    def _append(self, entries: _Entries, descriptors: Sequence[Descriptor], slot: int | None = None) -> None:
+        """Put entries of one name into a slot, by default a new one."""
+        if slot is None:
+            slot = len(self.slots)
+            self.slots.append([])
+        self.slots[slot] = entries
+        for each in descriptors:
+            self._listed.add(each.digest)
+            key = name_key(each)
+            if key is None:
+                self._unnamed.setdefault(each.digest, set()).add(slot)
+            else:
+                self._named.setdefault(key, set()).add(slot)
 
 
 def untagged(raw: bytes, ref: str, limits: Limits) -> bytes:

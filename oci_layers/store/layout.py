@@ -11,7 +11,7 @@ In the directory, beside what the spec defines: `ingest/` has blobs that are bei
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from oci_layers import system
@@ -22,7 +22,7 @@ from oci_layers.blob.root import OpenDirectory, is_odd
 from oci_layers.blob.store import BlobSource
 from oci_layers.blob.stream import ByteStream
 from oci_layers.blob.union import UnionBlobs
-from oci_layers.errors import BlobMissingError, NameFormatError, StoreError, locate
+from oci_layers.errors import NameFormatError, StoreError, locate
 from oci_layers.limits import Limits
 from oci_layers.spec.codec import to_json
 from oci_layers.spec.descriptor import Descriptor
@@ -33,6 +33,7 @@ from oci_layers.spec.platform_selection import select
 from oci_layers.store.files import INDEX, MARKER, parse_index_file, read_index_bytes, read_layout_index
 from oci_layers.store.index_file import EMPTY_INDEX, renamed, tagged, untagged
 from oci_layers.store.name import check_text
+from oci_layers.store.repository import Tagged, require_blobs
 from oci_layers.store.select import entries_of, find, with_platform
 
 __all__ = ["LEASE", "Layout"]
@@ -266,12 +267,19 @@ class Layout:
             BlobMissingError: The blob of a descriptor does not exist.
             DocumentError: The index is malformed; it is left as it is.
         """
-        descriptors = (descriptor, *others)
+        self.tag_all([(ref, (descriptor, *others))])
+
+    def tag_all(self, images: Iterable[Tagged]) -> None:
+        """Give each of many images its name, in one step and at the cost of one; see `BatchTagger`.
+
+        Raises:
+            OCIError: As `tag`.
+        """
+        given = list(images)
         with self.locked() as (root, _):
-            for each in descriptors:
-                if each.data is None and not self.blobs.has_blob(each.digest):
-                    raise BlobMissingError(str(each.digest))
-            self._rewrite(tagged(self._raw(), ref, descriptors, self._limits), root)
+            for _, descriptors in given:
+                require_blobs(self.blobs, descriptors)
+            self._rewrite(tagged(self._raw(), given, self._limits), root)
 
     def untag(self, ref: str) -> None:
         """Remove the entries with a name or a digest; their blobs stay until `gc` deletes them.

@@ -2,13 +2,14 @@
 
 import contextlib
 import threading
+from collections.abc import Iterable
 
 from oci_layers.blob.store import MemoryBlobs
-from oci_layers.errors import BlobMissingError
 from oci_layers.limits import Limits
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.store.files import parse_index_file
 from oci_layers.store.index_file import EMPTY_INDEX, tagged, untagged
+from oci_layers.store.repository import Tagged, require_blobs
 from oci_layers.store.select import entries_of
 
 __all__ = ["MemoryRepository"]
@@ -46,12 +47,20 @@ class MemoryRepository:
             NameFormatError: `ref` cannot be a name.
             BlobMissingError: The blob of a descriptor does not exist.
         """
-        descriptors = (descriptor, *others)
-        for each in descriptors:
-            if each.data is None and not self._blobs.has_blob(each.digest):
-                raise BlobMissingError(str(each.digest))
+        self.tag_all([(ref, (descriptor, *others))])
+
+    def tag_all(self, images: Iterable[Tagged]) -> None:
+        """Give each of many images its name, in one step; see `BatchTagger`.
+
+        Raises:
+            NameFormatError: A name is none.
+            BlobMissingError: The blob of a descriptor does not exist.
+        """
+        given = list(images)
+        for _, descriptors in given:
+            require_blobs(self._blobs, descriptors)
         with self._lock:
-            self._index = tagged(self._index, ref, descriptors, self._limits)
+            self._index = tagged(self._index, given, self._limits)
 
     def untag(self, ref: str) -> None:
         """Remove the entries with a name or a digest; their blobs stay.

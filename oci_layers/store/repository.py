@@ -5,16 +5,17 @@ name is the `org.opencontainers.image.ref.name` annotation (ANN-07, LAY-09), and
 """
 
 import contextlib
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
 
 import attrs
 
 from oci_layers.blob.store import BlobSource, BlobStore
+from oci_layers.errors import BlobMissingError
 from oci_layers.spec import annotations
 from oci_layers.spec.descriptor import Descriptor
 
-__all__ = ["Repository", "WritableRepository", "named"]
+__all__ = ["BatchTagger", "Repository", "Tagged", "WritableRepository", "named", "require_blobs", "tag_all"]
 
 
 class Repository(Protocol):
@@ -76,6 +77,47 @@ class WritableRepository(Repository, Protocol):
     def lease(self) -> contextlib.AbstractContextManager[None]:
         """Return a context in which no blob that is stored or reused is deleted, whether referred to or not."""
         ...
+
+
+Tagged = tuple[str | None, Sequence[Descriptor]]
+"""A name, None for none, and the entries that get it."""
+
+
+@runtime_checkable
+class BatchTagger(Protocol):
+    """What a `WritableRepository` may have besides: many names are given at the cost of one."""
+
+    def tag_all(self, images: Iterable[Tagged]) -> None:
+        """Do what `tag` does for each image, in their order; atomically for all of them.
+
+        Raises:
+            BlobMissingError: The blob of a descriptor does not exist.
+        """
+        ...
+
+
+def tag_all(target: WritableRepository, images: Iterable[Tagged]) -> None:
+    """Give each of many images its name: in one step if the repository is a `BatchTagger`, otherwise one by one.
+
+    Raises:
+        BlobMissingError: The blob of a descriptor does not exist.
+    """
+    if isinstance(target, BatchTagger):
+        target.tag_all(images)
+        return
+    for ref, descriptors in images:
+        target.tag(ref, *descriptors)
+
+
+def require_blobs(blobs: BlobStore, descriptors: Iterable[Descriptor]) -> None:
+    """Check that what gets a name exists, or is embedded in its descriptor.
+
+    Raises:
+        BlobMissingError: A blob does not exist.
+    """
+    for each in descriptors:
+        if each.data is None and not blobs.has_blob(each.digest):
+            raise BlobMissingError(str(each.digest))
 
 
 def named(descriptor: Descriptor, ref: str | None) -> Descriptor:

@@ -35,13 +35,18 @@ __all__ = [
     "find_by_ref",
     "fits",
     "host_platform",
+    "keys_of",
     "matching",
+    "name_key",
     "names_of",
     "one_image",
     "require_platform",
     "stand_in",
     "with_platform",
 ]
+
+NameKey = tuple[str, str]
+"""Which of its two names an entry has, and that name."""
 
 _DIGEST = re.compile("[a-z0-9+._-]+:.+")
 
@@ -189,7 +194,8 @@ def matching(descriptors: Sequence[Descriptor], ref: str, *, names_only: bool = 
 
     The tag that containerd and Docker write beside a full name counts only if no entry has it as its whole name.
     """
-    whole = [at for at, each in enumerate(descriptors) if _is_named(each, ref)]
+    keys = keys_of(ref)
+    whole = [at for at, each in enumerate(descriptors) if name_key(each) in keys]
     if names_only:
         return whole
     return (
@@ -199,11 +205,18 @@ def matching(descriptors: Sequence[Descriptor], ref: str, *, names_only: bool = 
     )
 
 
-def _is_named(descriptor: Descriptor, ref: str) -> bool:
+def name_key(descriptor: Descriptor) -> NameKey | None:
+    """Return what the whole name of an entry is compared by; None if it has none."""
     full = descriptor.annotations.get(annotations.CONTAINERD_IMAGE_NAME)
     if full is not None:
-        return normalize_reference(ref) == normalize_reference(full)
-    return descriptor.annotations.get(annotations.REF_NAME) == ref
+        return "full", normalize_reference(full)
+    ref = descriptor.annotations.get(annotations.REF_NAME)
+    return None if ref is None else ("ref", ref)
+
+
+def keys_of(ref: str) -> tuple[NameKey, NameKey]:
+    """Return the keys of the entries that have a name."""
+    return ("full", normalize_reference(ref)), ("ref", ref)
 
 
 def find_by_ref(index: Index, blobs: BlobSource, ref: str | None, limits: Limits) -> list[Descriptor]:

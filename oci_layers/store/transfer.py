@@ -250,6 +250,8 @@ class Transfer:
             spool=self._spool,
             limits=self.limits,
             what=what,
+            level=conversion.level,
+            encoder=conversion.encoder,
             threads=None if self._threads > 1 and self._todo == 1 else 1,
         ) as layer:
             new = Descriptor(media_type=media_type, digest=layer.digest, size=layer.size)

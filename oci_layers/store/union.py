@@ -1,12 +1,13 @@
 """Several repositories as one, such as a cache in front of another place: the first is written to, all are read."""
 
 import contextlib
+from collections.abc import Iterable
 
 from oci_layers.blob.union import UnionBlobs
 from oci_layers.errors import ReferenceMissingError
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.platform_selection import own_name
-from oci_layers.store.repository import Repository, WritableRepository
+from oci_layers.store.repository import Repository, Tagged, WritableRepository, tag_all
 
 __all__ = ["Union"]
 
@@ -71,6 +72,14 @@ class Union:
             BlobMissingError: The blob of a descriptor does not exist in the first repository.
         """
         self._first.tag(ref, descriptor, *others)
+
+    def tag_all(self, images: Iterable[Tagged]) -> None:
+        """Give each of many images its name in the first repository; see `BatchTagger`.
+
+        Raises:
+            BlobMissingError: The blob of a descriptor does not exist in the first repository.
+        """
+        tag_all(self._first, images)
 
     def untag(self, ref: str) -> None:
         """Remove the entries with a name or a digest from the first repository; another may have them still.

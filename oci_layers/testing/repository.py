@@ -11,10 +11,10 @@ from oci_layers.blob.store import read_verified
 from oci_layers.errors import BlobMissingError, NameFormatError, ReferenceMissingError
 from oci_layers.spec.annotations import REF_NAME
 from oci_layers.spec.descriptor import Descriptor
-from oci_layers.spec.mediatype import OCI_INDEX, OCI_LAYER
+from oci_layers.spec.mediatype import OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import own_name
-from oci_layers.store.repository import Repository, WritableRepository
+from oci_layers.store.repository import BatchTagger, Repository, WritableRepository, tag_all
 from oci_layers.testing.images import absent, listed, put, put_index, put_manifest
 from oci_layers.testing.streams import in_threads, read_all
 
@@ -243,6 +243,21 @@ class RepositorySuite:
         assert listed(repository) == [("a", images[3].digest), ("b", images[2].digest)]
         repository.tag("a", images[1], images[0])
         self._assert_listed(repository, ("a", images[1]), ("a", images[0]), ("b", images[2]))
+
+    def test_many_names_are_given_in_their_order(self, repository: WritableRepository) -> None:
+        images = [put_manifest(repository, str(number)) for number in range(3)]
+        tag_all(repository, [("a", images[:2]), ("b", images[2:]), (None, images[1:2])])
+        self._assert_listed(repository, ("a", images[0]), ("a", images[1]), ("b", images[2]))
+
+    def test_of_many_names_none_is_given_if_a_blob_is_missing(self, repository: WritableRepository) -> None:
+        image = put_manifest(repository, "there")
+        missing = Descriptor.of(b"missing", media_type=OCI_MANIFEST)
+        if isinstance(repository, BatchTagger):
+            with pytest.raises(BlobMissingError):
+                tag_all(repository, [("a", [image]), ("b", [missing])])
+            assert list(repository.entries()) == []
+        repository.tag("c", image)
+        self._assert_listed(repository, ("c", image))
 
     def test_a_name_is_removed_and_the_blobs_stay(self, repository: WritableRepository) -> None:
         self._needs_replacing()

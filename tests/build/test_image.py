@@ -1,6 +1,8 @@
 """Images as values: what their methods change, and what they leave alone."""
 
+import itertools
 import json
+import random
 
 import pytest
 
@@ -296,6 +298,22 @@ def test_progress_counts_what_is_stored():
     assert seen[-1] == Progress(layer=2, layers=3, done=total, total=total)
     assert [each.done for each in seen] == sorted(each.done for each in seen)
     assert {each.layer for each in seen} == {0, 1, 2}
+
+
+def test_progress_goes_on_within_a_new_layer(tmp_path):
+    content = random.Random(1).randbytes(5 << 20)
+    big = NewLayer.from_tree(merged(tar(f("big", content))))
+    for target in (MemoryRepository(), Layout.create(tmp_path / "layout")):
+        seen = []
+        edit(stack(LOWER)).append(big, ADDED).write(target, "t", progress=seen.append)
+        within = [each.done for each in seen if each.layer == 1]
+        assert len(within) >= 5
+        assert max(after - before for before, after in itertools.pairwise(within)) <= 1 << 21
+        assert {each.total for each in seen[:-1]} == {None}
+        with open_image(target, ref="t") as image:
+            total = sum(layer.size for layer in image.manifest.layers)
+        assert seen[-1] == Progress(layer=2, layers=3, done=total, total=total)
+        target.close()
 
 
 def test_an_error_in_the_callback_leaves_no_name(tmp_path):

@@ -5,14 +5,15 @@ import json
 
 import pytest
 
-from oci_layers import check_image, open_image, validate
+from oci_layers import check_image, copy, open_image, validate
 from oci_layers.build import ArtifactFile, NewArtifact, NewImage, NewIndex, NewLayer, edit, scratch
 from oci_layers.errors import BlobMissingError, LimitError, ReferenceMissingError
 from oci_layers.limits import Limits
 from oci_layers.spec import Descriptor, Platform
 from oci_layers.spec.document import parse_index
-from oci_layers.spec.mediatype import DOCKER_MANIFEST_LIST, OCI_INDEX
+from oci_layers.spec.mediatype import DOCKER_MANIFEST_LIST, OCI_INDEX, OCI_MANIFEST
 from oci_layers.store import Layout, MemoryRepository
+from oci_layers.store.place import open_repository
 from tests.support.layers import f, tar
 from tests.support.stores import Recorded, index_of, manifest, multi, on
 from tests.support.trees import merged
@@ -104,6 +105,70 @@ def test_an_index_that_was_read_keeps_its_bytes_and_what_it_does_not_change():
     with open_image(target, ref="arm", platform="linux/arm64") as opened:
         assert opened.descriptor.digest == images[1].digest
     assert "annotations" not in index.annotate({"k": None}).index_json
+
+
+def shown(place, ref):
+    return [(str(each.platform), str(each.digest)) for each in read(place, ref).value.manifests]
+
+
+def attested(blobs, image):
+    said = {"vnd_docker_reference_type": "attestation-manifest", "vnd_docker_reference_digest": str(image.digest)}
+    return on("unknown/unknown", manifest(blobs, b"about " + image.digest.encoded.encode()), **said)
+
+
+def test_an_update_takes_the_place_of_what_is_for_the_same_platform():
+    old, new, target = MemoryRepository(), MemoryRepository(), MemoryRepository()
+    amd, arm = (manifest(old.blobs, each.encode(), platform=each) for each in ("linux/amd64", "linux/arm64"))
+    entries = [on("linux/amd64", amd), attested(old.blobs, amd), on("linux/arm64", arm), attested(old.blobs, arm)]
+    old.tag("all", index_of(old.blobs, *entries))
+    mine = manifest(new.blobs, b"new", platform="linux/amd64")
+    new.tag("mine", mine)
+    document = read(old, "all")
+    index = NewIndex.edit(document, old.blobs)
+    written, seen = [], []
+    index.update(new, "mine").write(target, "t", on_entry=written.append, progress=seen.append)
+    assert (seen[-1].layer, seen[-1].layers, seen[-1].done) == (2, 3, seen[-1].total)
+    assert shown(target, "t") == [
+        ("linux/arm64", str(arm.digest)),
+        ("unknown/unknown", str(entries[3].digest)),
+        ("linux/amd64", str(mine.digest)),
+    ]
+    assert written == list(read(target, "t").value.manifests)
+    assert not any("ref.name" in key for each in written for key in each.annotations)
+    again = index.update(old, "all")
+    again.write(target, "same")
+    assert sorted(shown(target, "same")) == sorted((str(each.platform), str(each.digest)) for each in entries)
+    with open_image(target, ref="t", platform="linux/amd64") as opened:
+        assert opened.descriptor.digest == mine.digest
+
+
+def test_an_update_keeps_what_is_no_image_once():
+    place = MemoryRepository()
+    NewArtifact(artifact_type="text/x-log", files=[ArtifactFile(content=b"lit")]).write(place, "log")
+    image("linux/arm64").write(place, "arm")
+    index = NewIndex.of(image("linux/amd64")).update(place, "log").update(place, "arm").update(place, "log")
+    index.write(place, "t")
+    found = read(place, "t").value.manifests
+    assert [(str(each.platform), each.artifact_type) for each in found] == [
+        ("linux/amd64", None),
+        ("linux/arm64", None),
+        ("None", "text/x-log"),
+    ]
+    with pytest.raises(ReferenceMissingError):
+        index.update(place, "none")
+
+
+def test_of_a_docker_archive_manifests_are_made(tmp_path):
+    with Layout.create(tmp_path / "layout") as layout:
+        image("linux/arm64").write(layout, "app:1")
+        copy(layout, f"docker-archive:{tmp_path / 'app.tar'}:app:1")
+    place, ref = open_repository(tmp_path / "app.tar")
+    target = MemoryRepository()
+    with contextlib.closing(place):
+        NewIndex.of(image("linux/amd64")).update(place, ref).write(target, "t")
+    assert [each.media_type for each in read(target, "t").value.manifests] == [OCI_MANIFEST, OCI_MANIFEST]
+    with open_image(target, ref="t", platform="linux/arm64") as opened:
+        assert opened.read(["for"]) == {"for": b"linux/arm64"}
 
 
 def json_of(descriptor):

@@ -136,13 +136,22 @@ def test_the_version_of_windows_is_that_of_the_base():
     assert rewritten(new).config.os_version == "10.0.2"
 
 
+def test_of_a_base_that_is_gone_the_diff_ids_are_enough():
+    image, base = stack(*OLD, *OWN), stack(*OLD)
+    by_image = rewritten(rebase(image, base, stack(*NEW)))
+    assert rewritten(rebase(image, base.config.rootfs.diff_ids, stack(*NEW))).descriptor == by_image.descriptor
+
+
 def test_a_layer_is_dropped_with_its_entry():
     image = stack(*OLD, *OWN, history=steps("os1", "-env", "lib1", "app1", "app2", "-cmd"))
     dropped = rewritten(drop_layer(image, 1))
     assert tree_of(dropped) == merged(OLD[0], *OWN)
     assert says(dropped) == ["os1", "-env", "app1", "app2", "-cmd"]
     assert says(rewritten(drop_layer(stack(*OLD), 0))) == []
+    several = rewritten(drop_layer(image, 3, 0))
+    assert (tree_of(several), says(several)) == (merged(OLD[1], OWN[0]), ["-env", "lib1", "app1", "-cmd"])
+    assert rewritten(drop_layer(image)).descriptor.digest == image.descriptor.digest
     for index in (-1, 4):
         with pytest.raises(LayerMissingError) as caught:
-            drop_layer(image, index)
+            drop_layer(image, 0, index)
         assert (caught.value.number, caught.value.count) == (index, 4)

@@ -44,6 +44,7 @@ def test_a_layer_of_any_source_is_written_with_the_options():
     written = Slot(layer=made).write(target(blobs, "docker", counts.append, temporary_directory="/t"))
     assert written.node == unstructure(made.descriptor) | {"mediaType": DOCKER_LAYER_GZIP}
     assert written.diff_id == made.diff_id
+    assert made.options.pop("on_bytes") is not None
     assert made.options == {"codec": None, "limits": Limits(), "temporary_directory": "/t"}
     assert counts == [len(made.data)]
 
@@ -94,12 +95,15 @@ def test_a_blob_may_be_in_its_descriptor_or_not_be_distributed():
 
 def test_progress_is_that_of_all_layers():
     slots, seen = [Slot(layer=stack(LAYER).layers[0]), Slot(layer=Made())], []
-    counter = Counter(slots, seen.append)
-    for number, _ in enumerate(counter.each()):
-        counter.on_bytes(slots[0].size if number == 0 else 5)
-    size = slots[0].size
+    sizes = [slot.size for slot in slots]
+    counter = Counter(sizes, seen.append)
+    for number, _ in enumerate(counter.each(slots)):
+        counter.on_bytes(sizes[0] if number == 0 else 5)
+    size = sizes[0]
+    assert sizes[1] is None
     assert seen == [
-        Progress(layer=0, layers=2, done=size, total=size),
+        Progress(layer=0, layers=2, done=size, total=None),
+        Progress(layer=1, layers=2, done=size + 5, total=None),
         Progress(layer=1, layers=2, done=size + 5, total=size + 5),
     ]
-    Counter(slots, None).on_bytes(1)
+    Counter(sizes, None).on_bytes(1)

@@ -35,6 +35,8 @@ CASES = [
     ("oci-layers pack rootfs --output oci:lay", "oci:layout/"),
     ("oci-layers squash arch", "archive.tar"),
     ("oci-layers rebase oci:layout:1 oci:lay", "oci:layout/"),
+    ("oci-layers index app", "append"),
+    ("oci-layers index append oci:lay", "oci:layout/"),
     ("oci-layers untag oci:layout:1 oci:lay", "oci:layout/"),
     ("oci-layers fsck oci:layout --repair arch", "archive.tar"),
     ("oci-layers du lay", "layout/"),

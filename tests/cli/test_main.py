@@ -17,10 +17,11 @@ VERBS = (
     *("layers", "why", "export"),
     *("images", "refs", "inspect"),
     *("diff",),
-    *("pack", "append", "config", "squash", "rebase"),
+    *("pack", "append", "config", "squash", "rebase", "drop", "strip", "index"),
     *("copy", "tag", "untag"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
+    *("conformance",),
 )
 WHAT = {
     **dict.fromkeys(("images", "refs"), "PLACE"),
@@ -29,6 +30,7 @@ WHAT = {
     "diff": "A",
     "pack": "DIR",
     "explain": "RULE",
+    "index": "ACTION",
 }
 MODULE = [sys.executable, "-m", "oci_layers"]
 
@@ -87,6 +89,22 @@ def test_it_is_a_module_and_a_command(image):
     for command in (MODULE, [os.path.join(os.path.dirname(sys.executable), "oci-layers")]):
         done = subprocess.run([*command, "cat", image, "etc/os-release"], capture_output=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"ID=x\n", b"")
+
+
+@pytest.mark.parametrize("module", ["attrs", "argparse", "oci_layers.cli.process", "oci_layers.cli.commands.ls"])
+def test_ctrl_c_is_quiet_while_modules_are_imported(image, module):
+    interrupt = (
+        "import runpy, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        f"sys.modules.pop({module!r}, None)\n"
+        "runpy.run_module('oci_layers', run_name='__main__', alter_sys=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", interrupt, "ls", image], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_it_works_without_anything_that_is_optional(image):

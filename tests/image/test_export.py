@@ -117,6 +117,9 @@ def test_the_report_counts_what_was_written(name, order):
     with open_image(name) as opened:
         report = opened.export(stream, order=order, progress=seen.append)
         assert (seen[-1].done, seen[-1].layers) == (seen[-1].total, 2)
+        again = [at for at in range(1, len(seen)) if seen[at].done < seen[at - 1].done]
+        assert len(again) == 1  # It begins again, once, to write.
+        assert seen[again[0] - 1].done == seen[again[0] - 1].total
     assert (report.entries, report.files, report.bytes) == (13, 6, 70_008)
     assert [each.layer for each in report.layers] == [0, 1]
     assert not stream.closed

@@ -77,6 +77,28 @@ def refused(function, *arguments, **options):
 # What is converted to.
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"compression": "gzip", "level": 10},
+        {"compression": "gzip", "encoder": "isal", "level": 4},
+        {"compression": "gzip", "encoder": "other"},
+        {"compression": "zstd", "level": 100},
+        {"compression": "lzma"},
+        {"format": "rpm"},
+    ],
+)
+def test_a_conversion_to_what_there_is_not_is_refused(fields):
+    with pytest.raises(ValueError):
+        Conversion(**fields)
+
+
+def test_what_applies_keeps_the_level_and_the_encoder():
+    conversion = Conversion(format="oci", compression="gzip", level=2, encoder="isal")
+    document = parse_manifest(dumped(MANIFEST), Descriptor.of(dumped(MANIFEST), media_type=OCI_MANIFEST))
+    assert applicable(document, conversion) == Conversion(compression="gzip", level=2, encoder="isal")
+
+
 def test_a_conversion_says_nothing_by_default():
     assert Conversion() == Conversion(format=None, compression=None)
 

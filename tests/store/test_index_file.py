@@ -37,7 +37,7 @@ def entries(raw):
 
 
 def tag(raw, ref, *images):
-    return tagged(raw, ref, images, LIMITS)
+    return tagged(raw, [(ref, images)], LIMITS)
 
 
 def full(image, name, ref):
@@ -164,9 +164,9 @@ def test_a_malformed_index_is_refused(raw):
 
 def test_an_index_that_would_be_too_large_to_be_read_is_refused():
     limits = Limits(document_bytes=len(tag(EMPTY_INDEX, "a", A)))
-    assert tagged(EMPTY_INDEX, "a", (A,), limits) == tag(EMPTY_INDEX, "a", A)
+    assert tagged(EMPTY_INDEX, [("a", (A,))], limits) == tag(EMPTY_INDEX, "a", A)
     with pytest.raises(LimitError) as caught:
-        tagged(EMPTY_INDEX, "ab", (A,), limits)
+        tagged(EMPTY_INDEX, [("ab", (A,))], limits)
     assert (caught.value.limit, caught.value.seen) == ("document_bytes", limits.document_bytes + 1)
 
 
@@ -215,7 +215,7 @@ class Model:
 
 
 CHANGES = {
-    "tag": lambda raw, ref, images: tagged(raw, ref, tuple(images), LIMITS),
+    "tag": lambda raw, ref, images: tagged(raw, [(ref, tuple(images))], LIMITS),
     "untag": lambda raw, ref, _: untagged(raw, ref, LIMITS),
     "move": lambda raw, old, new: renamed(raw, old, new, LIMITS),
 }
@@ -233,3 +233,22 @@ def test_an_index_holds_what_a_list_would(operations):
             raw = found[1]
         assert entries(raw) == [entry(image, name) for name, image in model.rows]
         assert json.loads(raw)["x-kept"] == {"deep": [None]}
+
+
+NAMED = st.sampled_from([None, "a", "b", "docker.io/library/c:1", "c:1"])
+ROWS = st.builds(
+    lambda image, ref, whole: full(image, "docker.io/library/c:1", "1") if whole else entry(image, ref),
+    st.sampled_from(IMAGES),
+    NAMED,
+    st.booleans(),
+)
+
+
+@given(
+    st.lists(ROWS, max_size=5), st.lists(st.tuples(NAMED, st.lists(st.sampled_from(IMAGES), min_size=1, max_size=2)))
+)
+def test_many_names_at_once_make_the_index_that_one_after_the_other_makes(rows, images):
+    raw = expected = index(*rows)
+    for ref, descriptors in images:
+        expected = tag(expected, ref, *descriptors)
+    assert entries(tagged(raw, images, LIMITS)) == entries(expected)

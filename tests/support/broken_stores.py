@@ -177,7 +177,7 @@ class Believing(MemoryRepository):
 
     def tag(self, ref, descriptor, *others):
         with self._lock:
-            self._index = tagged(self._index, ref, (descriptor, *others), self._limits)
+            self._index = tagged(self._index, [(ref, (descriptor, *others))], self._limits)
 
 
 class Appending(MemoryRepository):
@@ -244,7 +244,7 @@ class Racing(MemoryRepository):
     """test_threads_lose_no_names"""
 
     def tag(self, ref, descriptor, *others):
-        index = tagged(self._index, ref, (descriptor, *others), self._limits)
+        index = tagged(self._index, [(ref, (descriptor, *others))], self._limits)
         super().tag(None, descriptor, *others)  # Refuses missing blobs.
         time.sleep(0.003)
         self._index = index

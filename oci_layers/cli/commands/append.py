@@ -6,7 +6,7 @@ import contextlib
 from oci_layers.build.begin import edit
 from oci_layers.cli.building import created_of, output_arguments, write_image
 from oci_layers.cli.layers import file_arguments, layer_options, named_layer
-from oci_layers.cli.options import image_arguments, opened, policy_arguments
+from oci_layers.cli.options import image_arguments, opened, overlay_arguments, policy_arguments
 
 __all__ = ["add"]
 
@@ -26,6 +26,10 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         nargs="+",
         help="a directory; a tar file, perhaps compressed, - is one on stdin; or IMAGE#N, layer N of an image, 0 the "
         "lowest, -1 the highest",
+    )
+    overlay_arguments(
+        parser,
+        "directories are the upper directories of overlay mounts, unmounted: what they remove, the layer removes",
     )
     output_arguments(parser)
     file_arguments(parser)

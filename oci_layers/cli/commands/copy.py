@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from oci_layers.cli.building import codec_arguments, codec_of
 from oci_layers.cli.options import at_least_one, limits_of, names_stdout, place_arguments, progress_argument
 from oci_layers.cli.output import columns, counted, human_bytes, json_text, short_digests
 from oci_layers.cli.progress import progress
@@ -62,9 +63,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         help="convert media types; the image gets a new digest if any changes; skopeo reads only oci in a layout (an "
         "image of a docker-archive, which has no manifest, becomes oci anyway)",
     )
-    parser.add_argument(
-        "--compression", choices=("gzip", "zstd", "none"), help="recompress layers; the image gets a new digest"
-    )
+    codec_arguments(parser, "recompress layers that have another one; the image gets a new digest")
     parser.add_argument("--threads", type=at_least_one, metavar="N", help="blobs copied at once (default: at most 4)")
     parser.add_argument(
         "--fsync",
@@ -86,8 +85,13 @@ def _copy(options: argparse.Namespace) -> int:
     if is_stdout and sys.stdout.isatty():
         options.refuse("stdout is a terminal; redirect it to a file or a pipe")
     conversion = None
+    if options.compression is None and (options.level is not None or options.encoder is not None):
+        options.refuse("--level and --encoder go with --compression")
     if options.convert or options.compression:
-        conversion = Conversion(format=options.convert, compression=options.compression)
+        codec = codec_of(options)
+        conversion = Conversion(
+            format=options.convert, compression=options.compression, level=codec.level, encoder=codec.encoder
+        )
     with progress(options.progress, unit="blob") as show:
         copied = copy(
             options.source,

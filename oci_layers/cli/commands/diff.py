@@ -9,15 +9,24 @@ from pathlib import Path
 from typing import assert_never, get_args
 
 from oci_layers.cli.differences import Pair, Totals, difference_json, difference_lines, is_below
-from oci_layers.cli.options import place_arguments, policy_arguments, policy_of, progress_argument
+from oci_layers.cli.options import (
+    namespace_of,
+    overlay_arguments,
+    place_arguments,
+    policy_arguments,
+    policy_of,
+    progress_argument,
+)
 from oci_layers.cli.output import counted, json_text, print_json
 from oci_layers.cli.progress import progress
 from oci_layers.cli.trees import LayerFile, Source, opened_source
 from oci_layers.disk.scan import scan
 from oci_layers.errors import NameFormatError
 from oci_layers.image.image import Image
+from oci_layers.layer.apply import apply
 from oci_layers.layer.compare import Aspect
 from oci_layers.layer.difference import Difference, differences
+from oci_layers.layer.overlay import from_upper
 from oci_layers.layer.policy import Policy
 from oci_layers.progress import Progress
 from oci_layers.tree.path import clean, to_bytes
@@ -62,6 +71,9 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         help="read files of the same size: where times cannot tell whether they differ (auto), or always, or never",
     )
     parser.add_argument("--content", action="store_true", help="the lines that differ in small text files")
+    overlay_arguments(
+        parser, "B is the upper directory of an overlay mount over A; show what it changes, as `docker diff` does"
+    )
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="which of several images")
     policy_arguments(parser)
     place_arguments(parser)
@@ -100,7 +112,7 @@ def _print(found: Iterator[tuple[Difference, int]], pair: Pair, totals: Totals, 
 @contextlib.contextmanager
 def _opened(options: argparse.Namespace) -> Iterator[Pair]:
     """Yield both trees, of which the contents can be read until the block ends."""
-    counts = _counts(options)
+    counts, namespace = _counts(options), namespace_of(options)
     if options.a == options.b == "-":
         options.refuse("only one of A and B can be on stdin")
     with contextlib.ExitStack() as opened:
@@ -108,13 +120,19 @@ def _opened(options: argparse.Namespace) -> Iterator[Pair]:
         b = a if options.b in {None, options.a} else opened.enter_context(opened_source(options.b, options))
         if counts != (None, None) and not (isinstance(a, Image) or isinstance(b, Image)):
             options.refuse("--layer and --layers are for images")
+        if namespace is not None and not isinstance(b, Path):
+            options.refuse("--overlay-upper expects a directory as B")
         policy = policy_of(options)
         markers = isinstance(a, LayerFile) and isinstance(b, LayerFile)
         with progress(options.progress) as show:
             old = _tree(a, counts[0], policy, show, with_markers=markers)
             if a is not b and isinstance(a, Image) and isinstance(b, Image):
                 b.share_tree(a, policy=policy)
-            new = _tree(b, counts[1], policy, show, with_markers=markers)
+            if namespace is not None and isinstance(b, Path):
+                new = old.fork()
+                apply(from_upper(scan(b), namespace=namespace), new, policy=policy)
+            else:
+                new = _tree(b, counts[1], policy, show, with_markers=markers)
         layered = isinstance(a, Image), isinstance(b, Image)
         yield Pair(old, new, content=options.content, markers=markers, layered=layered)
 

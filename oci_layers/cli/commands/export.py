@@ -46,7 +46,7 @@ def _export(options: argparse.Namespace) -> int:
         options.refuse("stdout is a terminal; redirect it to a file or a pipe, or use -o FILE")
     with (
         opened(options) as (image, policy),
-        progress(options.progress) as show,
+        progress(options.progress, then="writing") as show,
         contextlib.nullcontext(sys.stdout.buffer) if is_stdout else _file(options.output) as stream,
     ):
         report = image.export(stream, order=options.order, policy=policy, progress=show)

@@ -16,25 +16,24 @@ import attrs
 
 from oci_layers import system
 from oci_layers.blob.compression import decompressed
-from oci_layers.disk.mirror import DirectoryMirror
-from oci_layers.errors import OCIError, ProgramError, format_error
+from oci_layers.errors import OCIError, format_error
 from oci_layers.layer.apply import apply
 from oci_layers.layer.decode import decode
 from oci_layers.layer.encode import tree_entries
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
-from oci_layers.report import Report
 from oci_layers.tar.reader import read_tar
 from oci_layers.testing.judge.attempt import Attempt, shown
 from oci_layers.testing.judge.classify import Breach, Compared, compared, counted
 from oci_layers.testing.judge.expect import Expectation, tree_of
 from oci_layers.testing.judge.laws import law
-from oci_layers.testing.judge.of_stacks import Kind, Outcome, judged_stacks
+from oci_layers.testing.judge.of_stacks import Budget, Kind, Outcome, judged_stacks
 from oci_layers.testing.judge.pool import Pool, Told
-from oci_layers.testing.judge.program import check_command, environment_of, fill, last_line, words_of
+from oci_layers.testing.judge.program import ProgramError, check_command, environment_of, fill, last_line, words_of
 from oci_layers.testing.judge.run import keep_all
 from oci_layers.testing.judge.sandbox import kept_entry
 from oci_layers.testing.judge.verdict import Judgement
+from oci_layers.testing.judge.write import write_tree
 from oci_layers.testing.notation import layer_lines
 from oci_layers.testing.oracle import RefusedError, merge
 from oci_layers.testing.same import Attribute, Difference
@@ -105,10 +104,7 @@ def judge_differ(
             generated = judged_stacks(
                 partial(_outcome, differ),
                 command,
-                examples=examples,
-                seconds=seconds,
-                seed=seed,
-                shrink_seconds=shrink_seconds,
+                Budget(examples=examples, seconds=seconds, seed=seed, shrink_seconds=shrink_seconds),
                 mapped=pool.map,
                 progress=Told(progress),
             )
@@ -138,7 +134,7 @@ def _attempt(differ: _Differ, stack: Stack) -> Attempt:
     with tempfile.TemporaryDirectory(dir=differ.directory) as name:
         place = Path(name)
         for tree, side in ((old, "old"), (new, "new")):
-            _write(place / side, tree)
+            write_tree(place / side, tree)
         (place / "scratch").mkdir()
         layer = place / "layer.tar"
         places = {"old": f"{place / 'old'}", "new": f"{place / 'new'}", "layer": f"{layer}"}
@@ -163,19 +159,6 @@ def _plain(tree: FileTree) -> FileTree:
     made = FileTree()
     apply(decode(tree_entries(tree)), made)
     return made
-
-
-def _write(directory: Path, tree: FileTree) -> None:
-    directory.mkdir(0o755)
-    root = system.open_root(str(directory))
-    mirror = DirectoryMirror(root, report=Report())
-    try:
-        made = FileTree()
-        apply(decode(tree_entries(tree)), made, mirror=mirror)
-        mirror.finish(made)
-    finally:
-        mirror.close()
-        system.close(root)
 
 
 def _applied(layer: bytes, old: FileTree, new: FileTree, how: Compared) -> Attempt:

@@ -9,18 +9,15 @@ from pathlib import Path
 
 import attrs
 
-from oci_layers import system
-from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.errors import OCIError, format_error
 from oci_layers.layer.apply import apply
-from oci_layers.layer.change import Change
 from oci_layers.layer.decode import decode
 from oci_layers.layer.diff import diff
 from oci_layers.layer.overlay import to_upper
 from oci_layers.layer.policy import Policy
-from oci_layers.report import Report
 from oci_layers.tar.reader import read_tar
 from oci_layers.testing.judge.program import Job, Result, run_words
+from oci_layers.testing.judge.write import write_changes
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["KernelOverlay", "StoredOverlay"]
@@ -46,27 +43,13 @@ class KernelOverlay:
                 changes = decode(read_tar(io.BytesIO(file.read_bytes())), layer=number, policy=policy)
                 apply(changes, tree, layer=number, policy=policy)
                 upper = job.scratch / f"upper{number}"
-                _write(upper, diff(lower, tree))
+                write_changes(upper, to_upper(diff(lower, tree)), overlay=True)
                 uppers.append(upper)
         except OCIError as error:
             yield Result(None, format_error(error))
             return
         with mounted(job, uppers) as result:
             yield result
-
-
-def _write(directory: Path, changes: Iterator[Change]) -> None:
-    """Write the upper directory that holds changes."""
-    directory.mkdir(0o755)
-    tree = FileTree()
-    root = system.open_root(str(directory))
-    mirror = DirectoryMirror(root, report=Report(), overlay=True)
-    try:
-        apply(to_upper(changes), tree, mirror=mirror)
-        mirror.finish(tree)
-    finally:
-        mirror.close()
-        system.close(root)
 
 
 @attrs.frozen

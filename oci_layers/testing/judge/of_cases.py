@@ -11,6 +11,7 @@ from oci_layers.testing.judge.attempt import Attempt, Conditions, attempt, shown
 from oci_layers.testing.judge.laws import LAWS
 from oci_layers.testing.judge.verdict import Status, Verdict
 from oci_layers.testing.notation import layer_lines
+from oci_layers.testing.same import Difference
 from oci_layers.testing.stack import Stack
 from oci_layers.tree.node import Device
 from oci_layers.tree.tree import FileTree
@@ -75,12 +76,12 @@ def _judged(case: Case, made: Attempt) -> tuple[Status, str]:
         return bad, "it accepts the image"
     if made.is_exact if case.level == "spec" else not made.differences:
         return "passed", ""
-    return bad, what_differs(made)
+    return bad, what_differs(made.differences)
 
 
-def what_differs(made: Attempt) -> str:
-    """Return the first difference in a line."""
-    first, others = made.differences[0], len(made.differences) - 1
+def what_differs(differences: Sequence[Difference]) -> str:
+    """Return the first of some differences in a line."""
+    first, others = differences[0], len(differences) - 1
     more = f" (and {others} more)" if others else ""
     return f"{escape(b'/' + first.path)}: {', '.join(first.what)}{more}"
 

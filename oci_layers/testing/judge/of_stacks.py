@@ -19,10 +19,10 @@ from oci_layers.testing.judge.simplify import simplest
 from oci_layers.testing.judge.verdict import Score, Verdict
 from oci_layers.testing.oracle import RefusedError
 from oci_layers.testing.stack import Stack
-from oci_layers.testing.strategies.rows import AWKWARD, KINDS
-from oci_layers.testing.strategies.stacks import stacks
+from oci_layers.testing.strategies.row import AWKWARD, KINDS
+from oci_layers.testing.strategies.stack import stacks
 
-__all__ = ["Generated", "Kind", "Mapped", "Outcome", "judged_stacks", "outcome", "strategy"]
+__all__ = ["Budget", "Generated", "Kind", "Mapped", "Outcome", "judged_stacks", "outcome", "strategy"]
 
 R = TypeVar("R")
 
@@ -64,6 +64,20 @@ class Outcome:
         return all(kind.law.level == "decided" for kind in self.kinds)
 
 
+@attrs.frozen(kw_only=True)
+class Budget:
+    """How much is generated, and how long a judgement takes."""
+
+    examples: int
+    """The most stacks."""
+    seconds: float | None
+    """The most time for them, without that for making them smaller."""
+    seed: int
+    """The same number gives the same stacks."""
+    shrink_seconds: float
+    """The most time to make the stacks for one law smaller."""
+
+
 @attrs.frozen
 class Generated:
     """What came of all stacks."""
@@ -102,11 +116,8 @@ def _kinds(made: Attempt, expectation: Expectation) -> Iterator[Kind]:
 def judged_stacks(
     run: Callable[[Stack], Outcome],
     command: str,
+    budget: Budget,
     *,
-    examples: int,
-    seconds: float | None,
-    seed: int,
-    shrink_seconds: float,
     mapped: Mapped,
     progress: Callable[[str, int, int], None],
 ) -> Generated:
@@ -115,20 +126,18 @@ def judged_stacks(
     Args:
         run: Runs the program on a stack; RefusedError if the layers make nothing, as generated ones never do.
         command: The command, for the verdicts.
-        examples: The most stacks.
-        seconds: The most time for them, without that for making them smaller.
-        seed: The same number gives the same stacks.
-        shrink_seconds: The most time to make the stacks for one law smaller.
+        budget: How many stacks, and how long.
         mapped: How stacks are run.
         progress: Called with what is done, how much of it, and of how much.
     """
     known: Known = {}
     found: dict[Kind, list[Outcome]] = {}
     right = 0
-    end = None if seconds is None else time.monotonic() + seconds
+    examples = budget.examples
+    end = None if budget.seconds is None else time.monotonic() + budget.seconds
     seen = 0
     for batch, size in _batches(examples):
-        new = {text: each for each in draw(strategy(), size, seed + batch) if (text := str(each)) not in known}
+        new = {text: each for each in draw(strategy(), size, budget.seed + batch) if (text := str(each)) not in known}
         for text, each in zip(new, mapped(run, new.values()), strict=True):
             known[text] = each
             seen += 1
@@ -145,7 +154,7 @@ def judged_stacks(
     for number, kind in enumerate(order):
         progress("making failures smaller", number, len(order))
         start = min(found[kind], key=_size)
-        smallest.append(_smallest(run, kind, start, known, shrink_seconds, mapped))
+        smallest.append(_smallest(run, kind, start, known, budget.shrink_seconds, mapped))
     if order:
         progress("making failures smaller", len(order), len(order))
     verdicts = [_verdict(command, kind, each, len(found[kind])) for kind, each in zip(order, smallest, strict=True)]
@@ -204,13 +213,14 @@ def _verdict(command: str, kind: Kind, each: Outcome, seen: int) -> Verdict:
     elif made.refusal is not None:
         message = f"it refuses: {made.refusal}"
     else:
-        message = what_differs(made)
+        at = [breach.path for breach in made.breaches if breach.law == kind.law]
+        message = what_differs([each for each in made.differences if each.path in at])
     return Verdict(
         id=kind.law.id,
         level=kind.law.level,
         status="differs" if kind.law.level == "decided" else "failed",
         sentence=kind.law.sentence,
-        rules=(kind.law.rule,),
+        rules=() if kind.law.level == "safety" else (kind.law.rule,),
         generated=True,
         message=message,
         layers=layer_texts(each.stack),

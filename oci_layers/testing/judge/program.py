@@ -15,7 +15,8 @@ from typing import Protocol
 import attrs
 
 from oci_layers import system
-from oci_layers.errors import MissingError, NameFormatError, format_error
+from oci_layers._text import one_line
+from oci_layers.errors import MissingError, NameFormatError, OCIError, format_error
 
 __all__ = [
     "Command",
@@ -32,6 +33,17 @@ __all__ = [
 
 _PLAIN = re.compile(r"[\w@%+=:,./{}-]+", re.ASCII)
 _PLACES = re.compile(r"\{(layout|ref|dest|layer|scratch|old|new)\}")
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class ProgramError(OCIError):
+    """A program that cannot be judged, because it fails at the simplest image."""
+
+    command: str
+    reason: str
+
+    def _sentence(self) -> str:
+        return f"this fails for an image with one file: {self.command}: {one_line(self.reason)}"
 
 
 @attrs.frozen

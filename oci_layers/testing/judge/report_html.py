@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from oci_layers.testing.judge.report_text import named_layers, wrong_paths
+from oci_layers.testing.judge.report_text import named_layers, told_lines, wrong_paths
 from oci_layers.testing.judge.verdict import Judgement, Score, Verdict
 
 __all__ = ["html_text"]
@@ -90,8 +90,8 @@ def _score(name: str, score: Score) -> str:
 
 def _details(verdict: Verdict, *, is_open: bool) -> str:
     look = "bad" if verdict.status == "failed" else "note"
-    rules = ", ".join(verdict.rules)
-    seen = f" &middot; in {verdict.seen} stacks" if verdict.generated else ""
+    rules = ", ".join(rule for rule in verdict.rules if rule != verdict.id)
+    seen = f"&middot; in {verdict.seen} stack{'s' * (verdict.seen > 1)}" if verdict.generated else ""
     layers = "".join(
         f"<div><h3>{escape(name)}</h3>{_pre([line.strip() for line in text.splitlines() if line.strip()])}</div>"
         for name, text in named_layers(verdict.layers)
@@ -104,7 +104,7 @@ def _details(verdict: Verdict, *, is_open: bool) -> str:
     kept = f"<p>Kept: <code>{escape(str(verdict.kept))}</code></p>" if verdict.kept else ""
     return (
         f"<details{' open' if is_open else ''}><summary><code>{escape(verdict.id)}</code> "
-        f'<span class="dim">{escape(rules)}{seen}</span></summary><div>'
+        f'<span class="dim">{escape(rules)} {seen}</span></summary><div>'
         f'<p>{escape(verdict.sentence)}</p><p class="{look}">{escape(verdict.message)}</p>'
         f'<div class="pair">{layers}</div>'
         f'<div class="pair"><div><h3>expected</h3>{expected}</div><div><h3>actual</h3>{actual}</div></div>{kept}'
@@ -113,6 +113,7 @@ def _details(verdict: Verdict, *, is_open: bool) -> str:
 
 
 def _pre(lines: Sequence[str], wrong: frozenset[str] = frozenset(), look: str = "") -> str:
+    lines = told_lines(lines, wrong)
     rows = (
         f'<span class="{look}">{escape(line)}</span>' if line.partition(" ")[0] in wrong else escape(line)
         for line in lines

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from oci_layers._text import one_line
 from oci_layers.testing.judge.verdict import Judgement, Verdict
 
-__all__ = ["named_layers", "summary_lines", "text_lines", "verdict_lines", "wrong_paths"]
+__all__ = ["named_layers", "summary_lines", "text_lines", "told_lines", "verdict_lines", "wrong_paths"]
 
 Style = Callable[[str, str], str]
 """Gives a text a style: `bad`, `good`, `note` or `strong`."""
@@ -86,6 +86,11 @@ def wrong_paths(verdict: Verdict) -> frozenset[str]:
     return frozenset(line.partition(" ")[0] for line in lines)
 
 
+def told_lines(lines: Sequence[str], wrong: frozenset[str]) -> list[str]:
+    """Return the lines of a listing that say something: the root does not where it is right."""
+    return [line for line in lines if not line.startswith("/ ") or "/" in wrong] or ["(empty)"]
+
+
 def _listing(
     name: str, lines: Sequence[str], wrong: frozenset[str], mark: str, look: str, style: Style
 ) -> Iterator[str]:
@@ -93,8 +98,7 @@ def _listing(
         yield f"  {name}: {'the image is to be refused' if name == 'expected' else 'nothing'}"
         return
     yield f"  {name}:"
-    # The root says nothing where it is right.
-    shown = [line for line in lines if line.partition(" ")[0] in wrong or not line.startswith("/ ")] or ["(empty)"]
+    shown = told_lines(lines, wrong)
     for line in shown[:_MOST]:
         is_wrong = line.partition(" ")[0] in wrong
         yield style(f"    {mark} {line}", look) if is_wrong else f"      {line}"

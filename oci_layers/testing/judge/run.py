@@ -4,23 +4,25 @@ import fnmatch
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import attrs
 
 from oci_layers import system
-from oci_layers.errors import MissingError, ProgramError
+from oci_layers.errors import MissingError
 from oci_layers.progress import Progress
 from oci_layers.testing.cases import Case, cases
 from oci_layers.testing.judge.attempt import Conditions, attempt
 from oci_layers.testing.judge.classify import counted
+from oci_layers.testing.judge.expect import Expectation
 from oci_layers.testing.judge.keep import keep_layout
 from oci_layers.testing.judge.of_cases import of_case
+from oci_layers.testing.judge.of_stacks import Budget, judged_stacks, outcome
 from oci_layers.testing.judge.pool import PHASES, Pool, Told
-from oci_layers.testing.judge.program import Command, Function, Program
-from oci_layers.testing.judge.verdict import Judgement, Verdict
+from oci_layers.testing.judge.program import Command, Function, Program, ProgramError
+from oci_layers.testing.judge.verdict import Judgement, Score, Verdict
 from oci_layers.testing.same import Attribute
 from oci_layers.testing.stack import Stack
 
@@ -81,38 +83,14 @@ def judge(
     elif callable(program):
         program = Function(program, rootfs)
     chosen = _chosen(select)
+    budget = Budget(examples=examples, seconds=seconds, seed=seed, shrink_seconds=shrink_seconds)
     begun = time.monotonic()
-    stop = threading.Event()
     with tempfile.TemporaryDirectory(prefix="oci-layers-judge", suffix="x") as directory:
-        conditions = Conditions(program, counted(ignore, implied=implied), timeout, Path(directory), stop)
+        compare = counted(ignore, implied=implied)
+        conditions = Conditions(program, compare, timeout, Path(directory), threading.Event())
         _check(conditions)
-        count = (jobs or system.cpu_count()) if program.is_parallel else 1
-        told = Told(progress)
-        with Pool(count, stop) as pool:
-            verdicts = []
-            for case, verdict in zip(chosen, pool.map(partial(of_case, conditions), chosen), strict=True):
-                if keep is not None and verdict.status in {"failed", "differs"}:
-                    kept = keep_layout(keep, verdict, case.layers, case.expected)
-                    verdicts.append(attrs.evolve(verdict, kept=kept))
-                else:
-                    verdicts.append(verdict)
-                told(PHASES[0], len(verdicts), len(chosen))
-            score = None
-            if examples:
-                from oci_layers.testing.judge.of_stacks import judged_stacks, outcome
-
-                generated = judged_stacks(
-                    partial(outcome, conditions),
-                    program.command,
-                    examples=examples,
-                    seconds=seconds,
-                    seed=seed,
-                    shrink_seconds=shrink_seconds,
-                    mapped=pool.map,
-                    progress=told,
-                )
-                score = generated.score
-                verdicts += keep_all(generated.verdicts, generated.stacks, keep)
+        with Pool((jobs or system.cpu_count()) if program.is_parallel else 1, conditions.stop) as pool:
+            verdicts, score = _verdicts(conditions, chosen, budget, keep, pool, Told(progress))
     return Judgement(
         program=program.name or "callable",
         version=version,
@@ -123,6 +101,25 @@ def judge(
         seconds=time.monotonic() - begun,
         strict=strict,
     )
+
+
+def _verdicts(
+    conditions: Conditions, chosen: Sequence[Case], budget: Budget, keep: Path | None, pool: Pool, told: Told
+) -> tuple[list[Verdict], Score | None]:
+    verdicts = []
+    for case, verdict in zip(chosen, pool.map(partial(of_case, conditions), chosen), strict=True):
+        if keep is not None and verdict.status in {"failed", "differs"}:
+            kept = keep_layout(keep, verdict, case.layers, case.expected)
+            verdicts.append(attrs.evolve(verdict, kept=kept))
+        else:
+            verdicts.append(verdict)
+        told(PHASES[0], len(verdicts), len(chosen))
+    if not budget.examples:
+        return verdicts, None
+    generated = judged_stacks(
+        partial(outcome, conditions), conditions.program.command, budget, mapped=pool.map, progress=told
+    )
+    return [*verdicts, *keep_all(generated.verdicts, generated.stacks, keep)], generated.score
 
 
 def _chosen(select: Collection[str]) -> list[Case]:
@@ -146,8 +143,6 @@ def _check(conditions: Conditions) -> None:
 
 def keep_all(verdicts: Iterable[Verdict], stacks: Iterable[Stack], keep: Path | None) -> Iterator[Verdict]:
     """Yield verdicts about stacks, with the layouts that are kept in a directory, if there is one."""
-    from oci_layers.testing.judge.expect import Expectation
-
     for verdict, stack in zip(verdicts, stacks, strict=True):
         if keep is None:
             yield verdict

@@ -7,11 +7,13 @@ import sys
 
 import pytest
 
-from oci_layers import open_image
-from tests.support.layers import Built, d, f, sym, tar, wh
+from oci_layers import diff, open_image
+from tests.support.layers import Built, d, f, opq, sym, tar, wh
 from tests.support.layers import digest as digest_of
 from tests.support.layers import image as make_image
 from tests.support.packed import application, config_of, layers_of, shown
+from tests.support.trees import merged
+from tests.support.uppers import write_upper
 
 LOWER = tar(d("etc/"), f("etc/motd", "dark"), f("etc/old", "x"))
 UPPER = tar(f("etc/motd", "lit"), wh("etc/old"))
@@ -152,3 +154,26 @@ def test_errors_are_one_line_and_nothing_is_written(run, base, layer, tmp_path, 
     assert (ran.code, ran.out, len(ran.err.splitlines())) == (code, "", 1)
     assert line.format(**places) in ran.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("namespace", "options"), [("trusted", []), ("user", ["--userxattr"])])
+def test_what_an_upper_directory_removes_the_layer_removes(run, tmp_path, namespace, options):
+    lower = tar(d("etc/"), f("etc/motd", "dark"), f("etc/old"), d("srv/"), f("srv/a"), f("srv/b"))
+    changes = tar(f("etc/motd", "lit"), wh("etc/old"), opq("srv"), f("srv/new"))
+    old, new = merged(lower), merged(lower, changes)
+    write_upper(tmp_path / "up", diff(old, new, opaque=True), namespace=namespace)
+    base, out = make_image(tmp_path / "base", lower), f"oci:{tmp_path / 'out'}:v2"
+    ran = run("append", base, tmp_path / "up", "--overlay-upper", *options, "-o", out)
+    assert (ran.code, ran.err) == (0, "")
+    assert "overlay upper directory up" in ran.out
+    with open_image(out) as image:
+        assert [path for path, _ in image.tree().walk()] == [path for path, _ in new.walk()]
+        assert image.read(["etc/motd"]) == {"etc/motd": b"lit"}
+
+
+def test_an_option_of_the_mount_goes_with_an_upper_directory(run, base, tmp_path):
+    (tmp_path / "up").mkdir()
+    ran = run("append", base, tmp_path / "up", "--userxattr", "-o", tmp_path / "out")
+    assert ran.code == 2
+    assert "--userxattr goes with --overlay-upper" in ran.err

@@ -85,6 +85,34 @@ def test_a_conversion_says_the_old_and_the_new_digest(run, store, tmp_path):
     assert value["converted"] == {store.digest("low"): value["images"][0]["digest"]}
 
 
+def test_layers_are_recompressed_at_a_level_by_an_encoder(run, store, tmp_path):
+    run("copy", f"oci:{store.directory}:low", f"oci:{tmp_path / 'plain'}", "--compression", "none")
+    digests = set()
+    for options in (["gzip"], ["gzip", "--level=0"], ["gzip", "--encoder=isal", "--level=0"], ["zstd", "--level=19"]):
+        out = tmp_path / "-".join(options)
+        ran = run("copy", tmp_path / "plain", out, "--compression", *options)
+        assert (ran.code, ran.err) == (0, "")
+        assert run("validate", out).code == 0
+        digests.add(json.loads(run("inspect", out, "--format", "json").out)["layers"][0]["digest"])
+    assert len(digests) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--level", "3"], "--level and --encoder go with --compression"),
+        (["--convert", "docker", "--encoder", "isal"], "--level and --encoder go with --compression"),
+        (["--compression", "gzip", "--level", "10"], "level of compression '10': gzip has 0 to 9"),
+        (["--compression", "none", "--encoder", "isal"], "encoder 'isal': it makes gzip data, not none"),
+    ],
+)
+def test_a_level_that_does_not_go_with_the_compression_is_refused(run, store, tmp_path, options, line):
+    ran = run("copy", f"oci:{store.directory}:low", tmp_path / "out", *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert line in ran.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_referrers_are_copied_on_request(run, store, tmp_path):
     entry = store.entry("low")
     subject = {key: entry[key] for key in ("mediaType", "digest", "size")}

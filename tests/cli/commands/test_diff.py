@@ -9,9 +9,12 @@ import sys
 
 import pytest
 
+from oci_layers import diff
 from tests.support import docker
 from tests.support.layers import MTIME, Built, d, f, fifo, ln, opq, sym, tar, wh
 from tests.support.layers import image as make_image
+from tests.support.trees import merged
+from tests.support.uppers import write_upper
 
 TIME = MTIME - MTIME % 10**9
 LOWER = tar(
@@ -261,3 +264,15 @@ def test_a_layer_that_both_images_have_is_read_once(run, one, two):
     (base,) = [each["descriptor"]["digest"] for each in built.layers[:1]]
     os.unlink(os.path.join(two, "blobs", *base.split(":")))
     assert run("diff", one, two).out.splitlines() == LINES
+
+
+@pytest.mark.root
+def test_of_an_upper_directory_what_it_changes_is_shown(run, one, two, tmp_path):
+    write_upper(tmp_path / "up", diff(merged(LOWER), merged(LOWER, UPPER)))
+    ran = run("diff", one, tmp_path / "up", "--overlay-upper")
+    assert (ran.code, ran.out.splitlines()) == (1, LINES)
+
+
+def test_an_upper_directory_is_a_directory(run, one, two):
+    assert "--overlay-upper expects a directory" in run("diff", one, two, "--overlay-upper").err
+    assert "--userxattr goes with --overlay-upper" in run("diff", one, two, "--userxattr").err

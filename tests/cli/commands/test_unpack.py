@@ -160,8 +160,7 @@ def test_a_damaged_layer_is_exit_5_and_dest_is_as_it_was(run, built, tmp_path, i
     ran = run("unpack", built.write(), tmp_path / "out", *in_place)
     assert (ran.code, ran.out) == (5, "")
     assert ran.err == (
-        f"oci-layers: error: layer 1 ({descriptor['digest']}): blob {descriptor['digest']}: "
-        f"digest is {digest(built.layers[1]['blob'])}, expected {descriptor['digest']}\n"
+        f"oci-layers: error: layer 1 ({descriptor['digest']}): digest is {digest(built.layers[1]['blob'])}\n"
     )
     assert listing(tmp_path / "out") == before
 
