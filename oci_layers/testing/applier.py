@@ -4,36 +4,27 @@ The judge (`oci_layers.testing.judge`) runs the implementation and finds the sma
 the same as tests, one for each case.
 """
 
-import functools
-import threading
 import traceback
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import ClassVar
 
-import attrs
 import pytest
 
 from oci_layers.testing.case import Case, Level
 from oci_layers.testing.cases import cases
-from oci_layers.testing.judge.attempt import Conditions, attempt
-from oci_layers.testing.judge.classify import counted
-from oci_layers.testing.judge.keep import keep_layout
-from oci_layers.testing.judge.of_cases import of_case
-from oci_layers.testing.judge.program import Function
+from oci_layers.testing.judge.program import Function, ProgramError
 from oci_layers.testing.judge.report_text import verdict_lines
-from oci_layers.testing.judge.verdict import Verdict
+from oci_layers.testing.judge.run import judge
+from oci_layers.testing.judge.verdict import Judgement, Verdict
 from oci_layers.testing.same import Attribute
-from oci_layers.testing.stack import Stack
 
 __all__ = ["LayerApplierSuite"]
 
-_ONE_FILE = Stack.parse("layer\n  file file text=hello")
-_NOT_ONE = "it does not unpack an image of one file"
 _FRAMES = 4
 """The calls of a traceback that a message shows, the innermost."""
 _SHOWN = 8
 """The broken laws that a message shows in full."""
+_SHRINK_SECONDS = 5.0
 
 
 class LayerApplierSuite:
@@ -84,61 +75,60 @@ class LayerApplierSuite:
             metafunc.parametrize("case", chosen, ids=[case.id for case in chosen])
 
     def test_an_image_of_one_file_is_unpacked(self, tmp_path: Path) -> None:
-        refusal = self._refusal_of_one_file(tmp_path)
+        refusal = ""
+        try:
+            self._judge(tmp_path)
+        except ProgramError as error:
+            refusal = str(error)
         if refusal:
-            pytest.fail("\n".join([f"{_NOT_ONE}: {refusal}", *self._traceback]), pytrace=False)
+            pytest.fail("\n".join([refusal, *self._traceback]), pytrace=False)
 
     def test_layers_make_what_the_case_says(self, case: Case, tmp_path: Path) -> None:
-        self._needs_one_file(tmp_path)
-        verdict = of_case(self._conditions(tmp_path), case)
+        (verdict,) = self._judge_if_possible(tmp_path, case=case).verdicts
         match verdict.status:
             case "skipped":
                 pytest.skip(verdict.message)
             case "differs" if not self.strict:
                 pytest.xfail(f"the spec leaves it open: {verdict.message}")
             case "failed" | "differs":
-                kept = keep_layout(tmp_path / "kept", verdict, case.layers, case.expected)
-                pytest.fail(self._text(attrs.evolve(verdict, kept=kept)), pytrace=False)
+                where = self._traceback if verdict.actual is None else ()
+                pytest.fail("\n".join([*verdict_lines(verdict), *where]), pytrace=False)
             case _:
                 pass
 
     def test_generated_layers_make_what_the_spec_says(self, tmp_path: Path) -> None:
-        pytest.importorskip("hypothesis", reason="hypothesis, which generates layers, is not installed")
-        from oci_layers.testing.judge.of_stacks import judged_stacks, outcome
-
         if not self.examples:
             pytest.skip("no layers are generated: `examples` is 0")
-        self._needs_one_file(tmp_path)
-        conditions = self._conditions(tmp_path)
-        generated = judged_stacks(
-            functools.partial(outcome, conditions),
-            conditions.program.command,
-            examples=self.examples,
-            seconds=None,
-            seed=self.seed,
-            shrink_seconds=5,
-            mapped=map,
-            progress=lambda *_: None,
-        )
-        counted_as = {"failed", "differs"} if self.strict else {"failed"}
-        broken = [verdict for verdict in generated.verdicts if verdict.status in counted_as]
-        if broken:
-            lines = [f"{generated.score} generated stacks of layers (seed {self.seed}) came out right", ""]
-            for verdict in broken[:_SHOWN]:
-                lines += [*verdict_lines(verdict), ""]
-            lines += (f"FAILED {verdict.id}: {verdict.sentence}" for verdict in broken[_SHOWN:])
-            pytest.fail("\n".join(lines), pytrace=False)
+        pytest.importorskip("hypothesis", reason="hypothesis, which generates layers, is not installed")
+        judgement = self._judge_if_possible(tmp_path, examples=self.examples)
+        if not judgement.ok:
+            lines = [f"{judgement.generated} generated stacks of layers came out right (seed {self.seed})", ""]
+            pytest.fail("\n".join(lines + _shown(judgement.failures)), pytrace=False)
 
     # --- How it is run ------------------------------------------------------------------------------------------------
 
     _traceback: Sequence[str] = ()
     """The lines about the exception with which the last call of `apply` ended."""
-    _refusal: ClassVar[str | None] = None
-    """Why an image of one file is not unpacked; empty if it is, None if that is not known."""
 
-    def _conditions(self, directory: Path) -> Conditions:
-        program = Function(self._apply, self.rootfs, f"{type(self).__name__}.apply")
-        return Conditions(program, counted(self.ignore, implied=self.implied), 60.0, directory, threading.Event())
+    def _judge(self, directory: Path, *, case: Case | None = None, examples: int = 0) -> Judgement:
+        return judge(
+            Function(self._apply, self.rootfs, f"{type(self).__name__}.apply"),
+            select=() if case is None else (case.id,),
+            examples=examples,
+            seed=self.seed,
+            ignore=self.ignore,
+            implied=self.implied,
+            strict=self.strict,
+            shrink_seconds=_SHRINK_SECONDS,
+            keep=directory / "kept",
+        )
+
+    def _judge_if_possible(self, directory: Path, *, case: Case | None = None, examples: int = 0) -> Judgement:
+        """Skip the test if not even one file is unpacked, which another test says."""
+        try:
+            return self._judge(directory, case=case, examples=examples)
+        except ProgramError as error:
+            pytest.skip(str(error))
 
     def _apply(self, layout: str, ref: str, dest: str) -> None:
         self._traceback = ()
@@ -150,18 +140,7 @@ class LayerApplierSuite:
             self._traceback = ("", *(f"  {line}" for line in "".join(parts).splitlines()))
             raise
 
-    def _refusal_of_one_file(self, directory: Path) -> str:
-        made = attempt(self._conditions(directory), _ONE_FILE, [_ONE_FILE.tree()])
-        return made.refusal or made.crash
 
-    def _needs_one_file(self, directory: Path) -> None:
-        """Skip the test if not even one file is unpacked, which another test says."""
-        known: str | None = vars(type(self)).get("_refusal")
-        if known is None:
-            known = self._refusal_of_one_file(directory)
-            type(self)._refusal = known  # noqa: SLF001  # one of its own
-        if known:
-            pytest.skip(f"{_NOT_ONE}: {known}")
-
-    def _text(self, verdict: Verdict) -> str:
-        return "\n".join([*verdict_lines(verdict), *(self._traceback if verdict.actual is None else ())])
+def _shown(verdicts: Sequence[Verdict]) -> list[str]:
+    lines = [line for verdict in verdicts[:_SHOWN] for line in (*verdict_lines(verdict), "")]
+    return lines + [f"FAILED {verdict.id}: {verdict.sentence}" for verdict in verdicts[_SHOWN:]]
