@@ -18,7 +18,7 @@ from oci_layers.tree.dump import dump_lines, show_time
 from oci_layers.tree.node import Directory
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["Attempt", "Conditions", "attempt", "shown"]
+__all__ = ["Attempt", "Conditions", "attempt", "looked_at", "shown"]
 
 _T = f" {show_time(DEFAULT_MTIME_NS)}"
 
@@ -94,19 +94,20 @@ def attempt(
                 made = Attempt(result.message, result.crash)
             else:
                 try:
-                    made = _looked_at(tree_of(result.root), accepted, conditions.compared, touched, expectation)
+                    made = looked_at(tree_of(result.root), accepted, conditions.compared, touched, expectation)
                 except (OCIError, OSError) as error:
                     made = Attempt(f"what it made cannot be read: {format_error(error)}")
         return attrs.evolve(made, escapes=tuple(box.escapes()))
 
 
-def _looked_at(
+def looked_at(
     actual: FileTree,
     accepted: Sequence[FileTree],
     how: Compared,
     touched: Collection[bytes],
     expectation: Expectation | None,
 ) -> Attempt:
+    """Compare a tree with those that are right; the other arguments are those of `attempt`."""
     lines = tuple(shown(actual))
     if not accepted:
         return Attempt(actual=lines)

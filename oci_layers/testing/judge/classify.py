@@ -27,6 +27,8 @@ __all__ = ["FRACTION", "Breach", "Compared", "breaches", "compared", "counted"]
 
 FRACTION = "fraction"
 """What differs of times in the same second."""
+MARKED = "EDGE-07b"
+"""The question whether the directory of a marker is made, which says nothing of what is in it."""
 _SECOND = 10**9
 _SET_ID = 0o6000
 
@@ -104,13 +106,15 @@ def breaches(expectation: Expectation, actual: FileTree, found: Sequence[Differe
     for each in found:
         if any(is_at_or_below(each.path, path) for path in done):
             continue  # It follows from what is above.
-        if not {"missing", "unexpected", "type"}.isdisjoint(each.what):
+        classifier = _Classifier(expectation, actual, each)
+        is_whole = not {"missing", "unexpected", "type"}.isdisjoint(each.what)
+        if is_whole and classifier.id_of(each.what[0]) != MARKED:
             done.append(each.path)
-        asked = {question.id for question in expectation.questions if question.is_about(each.path)}
-        if len(asked) > 1:
-            continue  # Which of the answers it is, a smaller stack tells.
-        ids = asked or _Classifier(expectation, actual, each).ids()
-        broken += [breach for id_ in ids if (breach := Breach(law(id_), each.path)) not in broken]
+        for what in each.what[:1] if is_whole else each.what:
+            asked = {question.id for question in expectation.questions if question.is_about(each.path, what)}
+            if len(asked) <= 1:  # Which of several answers it is, a smaller stack tells.
+                breach = Breach(law(next(iter(asked), None) or classifier.id_of(what)), each.path)
+                broken += [breach] if breach not in broken else []
     return broken
 
 
@@ -132,18 +136,17 @@ class _Classifier:
         """The layers, the lowest first."""
         return self.expectation.layers
 
-    def ids(self) -> Iterator[str]:
-        """Yield the ids of the laws."""
-        for what in self.difference.what:
-            match what:
-                case "unexpected":
-                    yield self.extra()
-                case "missing":
-                    yield self.missing()
-                case "type":
-                    yield self.other_type()
-                case _:
-                    yield self.changed(what)
+    def id_of(self, what: str) -> str:
+        """Return the id of the law that what differs breaks."""
+        match what:
+            case "unexpected":
+                return self.extra()
+            case "missing":
+                return self.missing()
+            case "type":
+                return self.other_type()
+            case _:
+                return self.changed(what)
 
     def last(self, is_so: Callable[[LayerFacts], bool]) -> int | None:
         """Return the number of the highest layer of which something is so."""
@@ -156,9 +159,12 @@ class _Classifier:
         if name.startswith(b".wh."):
             return "WHT-05"
         number = self.last(lambda layer: self.path in layer.before and self.path not in layer.after)
+        markers = (hidden for layer in self.layers[number or 0 :] for hidden in layer.directories_of_markers)
+        if isinstance(self.actual.at(self.path), Directory) and any(
+            is_at_or_below(each, self.path) for each in markers
+        ):
+            return MARKED
         if number is None:
-            if any(is_at_or_below(hidden, self.path) for layer in self.layers for hidden in self.hidden(layer)):
-                return "EDGE-07b"  # The parents of a marker.
             return "LYR-14/more"
         layer = self.layers[number]
         marker = layer.marker_of(self.path)
@@ -168,11 +174,6 @@ class _Classifier:
             return "WHT-09"
         named = marker.directory + b"/" + marker.name if marker.directory else marker.name
         return "WHT-12" if named in layer.after else "WHT-01"
-
-    @staticmethod
-    def hidden(layer: LayerFacts) -> set[bytes]:
-        """Return the names of markers, and the directories that these are in."""
-        return {*layer.whiteouts, *layer.opaques}
 
     def missing(self) -> str:
         """Return the law for a path that should be there."""

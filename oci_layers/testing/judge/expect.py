@@ -51,6 +51,10 @@ _OPEN = {
 """The rules of `lint` that say that a layer raises a question, and the question (`testing.cases.questions`)."""
 
 
+_ONLY = {"ATT-02": "xattrs", "ATT-04": "xattrs", "ATT-08": "mtime"}
+"""What the answers to some questions are about, if only about one attribute."""
+
+
 @attrs.frozen
 class Question:
     """A question that the spec leaves open, and the paths whose outcome depends on the answer.
@@ -61,8 +65,10 @@ class Question:
     id: str
     paths: frozenset[bytes]
 
-    def is_about(self, path: bytes) -> bool:
-        """Return whether the outcome at a path depends on the answer."""
+    def is_about(self, path: bytes, what: str) -> bool:
+        """Return whether the outcome at a path depends on the answer, in what differs there."""
+        if _ONLY.get(self.id, what) != what:
+            return False
         return any(is_at_or_below(path, each) or is_at_or_below(each, path) for each in self.paths)
 
 
@@ -86,6 +92,11 @@ class LayerFacts:
             if path != each and is_at_or_below(path, each):
                 return Opaque(each)
         return None
+
+    @property
+    def directories_of_markers(self) -> frozenset[bytes]:
+        """The directories that the markers are in."""
+        return self.opaques | {parent_and_name(path)[0] for path in self.whiteouts}
 
     def has(self, path: bytes) -> bool:
         """Return whether the layer describes or implies a path."""

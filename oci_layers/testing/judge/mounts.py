@@ -42,9 +42,10 @@ class KernelOverlay:
                 lower = tree.fork()
                 changes = decode(read_tar(io.BytesIO(file.read_bytes())), layer=number, policy=policy)
                 apply(changes, tree, layer=number, policy=policy)
-                upper = job.scratch / f"upper{number}"
-                write_changes(upper, to_upper(diff(lower, tree)), overlay=True)
-                uppers.append(upper)
+                found = list(diff(lower, tree))
+                if found:  # A directory without changes would have attributes of its own.
+                    uppers.append(job.scratch / f"upper{number}")
+                    write_changes(uppers[-1], to_upper(found), overlay=True)
         except OCIError as error:
             yield Result(None, format_error(error))
             return
@@ -82,7 +83,8 @@ class StoredOverlay:
 
 def _stored_layers(root: Path) -> list[Path]:
     """Return the directories of the layers of the only image in a storage, the lowest first."""
-    layers = {each["id"]: each for each in json.loads((root / "overlay-layers/layers.json").read_text("utf-8"))}
+    file = root / "overlay-layers/layers.json"
+    layers = {each["id"]: each for each in json.loads(file.read_text("utf-8"))} if file.exists() else {}
     top: str | None = json.loads((root / "overlay-images/images.json").read_text("utf-8"))[0].get("layer")
     found = []
     while top:

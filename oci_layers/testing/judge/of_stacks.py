@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import attrs
 from hypothesis.strategies import SearchStrategy
@@ -58,6 +58,11 @@ class Outcome:
     made: Attempt
     kinds: frozenset[Kind]
 
+    @classmethod
+    def of(cls, stack: Stack, made: Attempt, expectation: Expectation) -> Self:
+        """Return the outcome of a run."""
+        return cls(stack, made, frozenset(_kinds(made, expectation)))
+
     @property
     def is_right(self) -> bool:
         """Whether nothing is wrong that the spec decides."""
@@ -98,7 +103,7 @@ def outcome(conditions: Conditions, stack: Stack) -> Outcome:
     """Run a program on a stack."""
     expectation = Expectation(stack.layers)
     made = attempt(conditions, stack, [expectation.tree], touched=expectation.touched, expectation=expectation)
-    return Outcome(stack, made, frozenset(_kinds(made, expectation)))
+    return Outcome.of(stack, made, expectation)
 
 
 def _kinds(made: Attempt, expectation: Expectation) -> Iterator[Kind]:
@@ -150,6 +155,7 @@ def judged_stacks(
         if end is not None and time.monotonic() > end:
             break
     smallest = []
+    progress("generated stacks", examples, examples)
     order = sorted(found, key=lambda kind: (kind.law.level == "decided", kind.law.id, kind.message))
     for number, kind in enumerate(order):
         progress("making failures smaller", number, len(order))

@@ -123,6 +123,8 @@ def _verdicts(
 
 
 def _chosen(select: Collection[str]) -> list[Case]:
+    if not select:
+        return []
     found = [case for case in cases() if any(fnmatch.fnmatchcase(case.id, pattern) for pattern in select)]
     for pattern in select:
         if not any(fnmatch.fnmatchcase(case.id, pattern) for case in cases()):
