@@ -175,9 +175,9 @@ def format_error(error: BaseException) -> str:
         if isinstance(error, LimitError):
             text += f" (to raise it: --limit {error.limit}=NUMBER)"
     elif isinstance(error, OSError):
-        hint = " (to allow more: ulimit -n NUMBER)" if error.errno == errno.EMFILE else ""
+        end = " (to allow more: ulimit -n NUMBER)" if error.errno == errno.EMFILE else ""
         names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-        text = ": ".join([*map(shortened, names), one_line(error.strerror or str(error) or type(error).__name__)]) + hint
+        text = ": ".join([*map(shortened, names), one_line(error.strerror or str(error) or type(error).__name__)]) + end
     else:
         text = ": ".join(filter(None, (type(error).__name__, one_line(str(error)))))
     notes = [one_line(note) for note in reversed(getattr(error, "__notes__", ())) if note not in text]

@@ -58,7 +58,7 @@ def files(image):
 
 
 def contents(image):
-    return [path.read_bytes() for path in image.root.walk() if path.is_file() and not path.is_symlink()]
+    return [path.read_bytes() for path in image.root.rglob("*") if path.is_file() and not path.is_symlink()]
 
 
 WORDS = {"long-path": "path_bytes path_depth"}

@@ -19,6 +19,7 @@ ROOMS = ["oci_layers"] + [
     for module in pkgutil.iter_modules(oci_layers.__path__)
     if module.ispkg or module.name in {"errors", "limits", "report"}
 ]
+ROOMS.append("oci_layers.testing.strategies")
 
 
 def describe():

@@ -48,6 +48,8 @@ _FIRST = 1 << 10
 _ISAL_FLAGS = frozenset({b"\x00", b"\x01", b"\x08"})
 """The flags of gzip headers that isal reads: no optional fields, or only a name."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_SINGLE_SEGMENT = 0x20
+"""The flag of a zstd frame that has no window of its own: its window is its content."""
 _ERRORS: tuple[type[Exception], ...] = (zlib.error, zstd.ZstdError, lzma.LZMAError, OSError, EOFError, ValueError)
 if igzip_lib is not None:
     _ERRORS = (*_ERRORS, igzip_lib.error)
@@ -145,11 +147,19 @@ def _window(head: bytes) -> int:
     """Return the window size in bytes that the zstd frame beginning with `head` requires (RFC 8878, 3.1.1.1)."""
     if not head.startswith(_ZSTD_MAGIC) or len(head) < 6:
         return 0
+    if head[4] & _SINGLE_SEGMENT:
+        return _content_size(head) or 0
+    base = 1 << (10 + (head[5] >> 3))
+    return base + base // 8 * (head[5] & 7)
+
+
+def _content_size(head: bytes) -> int | None:
+    """Return how many bytes the zstd frame beginning with `head` promises; None if it does not (RFC 8878, 3.1.1.1)."""
     flags = head[4]
-    if not flags & 0x20:
-        base = 1 << (10 + (head[5] >> 3))
-        return base + base // 8 * (head[5] & 7)
-    start = 5 + (0, 1, 2, 4)[flags & 3]
+    single = flags & _SINGLE_SEGMENT
+    if not single and not flags >> 6:
+        return None
+    start = 5 + (not single) + (0, 1, 2, 4)[flags & 3]
     width = (1, 2, 4, 8)[flags >> 6]
     return int.from_bytes(head[start : start + width], "little") + (256 if width == 2 else 0)
 
@@ -189,6 +199,8 @@ class Decompressor:
         self._what = what
         self._start = _MEMBERS.get(compression)
         self._member: _Member | None = None
+        self._missing: int | None = None
+        """The bytes that the current zstd frame still promises; libzstd itself does not count them in every case."""
         # `_pending[_at:]` are the compressed bytes that were read but not yet used.
         self._pending = head
         self._at = 0
@@ -244,8 +256,10 @@ class Decompressor:
             if member is None:
                 if not self._next_member():
                     return b""
-                member = self._member = start(self._limits, self._head())
+                head = self._head()
+                member = self._member = start(self._limits, head)
                 self._share = _FIRST
+                self._missing = _content_size(head) if self.compression == "zstd" and len(head) > 4 else None
             data = b""
             if member.needs_input:
                 data = self._input()
@@ -253,7 +267,11 @@ class Decompressor:
                 plain = member.decompress(data, size)
             except _ERRORS as error:
                 raise CompressionError(self._what, f"damaged {self.compression} data ({error})") from None
+            if self._missing is not None:
+                self._missing -= len(plain)
             if member.eof:
+                if self._missing:
+                    raise CompressionError(self._what, "damaged zstd data (not as long as it promises)")
                 self._at -= len(member.unused_data)
                 self._member = None
             if plain:

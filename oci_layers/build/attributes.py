@@ -13,6 +13,7 @@ from oci_layers.tree.node import Directory, File, Node
 __all__ = ["remove_xattr", "set_mode", "set_mtime", "set_owner", "set_xattr", "without_capability"]
 
 _CAPABILITY = b"security.capability"
+_NO_TIME_NS = (1 << 63) * 10**9
 _NAMESPACES = (b"user.", b"trusted.", b"security.", b"system.")
 
 
@@ -43,7 +44,13 @@ def set_owner(files: FileSystem, path: bytes, uid: int, gid: int, *, follow: boo
 
 
 def set_mtime(files: FileSystem, path: bytes, mtime_ns: int | None, *, follow: bool) -> None:
-    """Set the time of modification, to the present one by default, as `utimensat`."""
+    """Set the time of modification, to the present one by default, as `utimensat`.
+
+    Raises:
+        PathError: A time that no layer can have (EINVAL).
+    """
+    if mtime_ns is not None and abs(mtime_ns) >= _NO_TIME_NS:
+        raise PathError(b"/" + path, "the seconds of the time take more than 64 bits")
     where, node = files.require(path, follow=follow)
     files.replace(where, node, mtime_ns=files.creator.clock() if mtime_ns is None else mtime_ns)
 

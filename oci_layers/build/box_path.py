@@ -6,7 +6,8 @@ of `shutil`. Text that a method takes as another path is a path from the root of
 """
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from operator import index
 from typing import IO, Any, Literal, Self, overload
 
 from oci_layers.build import attributes
@@ -41,14 +42,10 @@ class BoxPath(ImagePath):
 
     __slots__ = ("_contents",)
 
-    _contents: Contents
-
-    @classmethod
-    def root_of(cls, contents: Contents) -> Self:
-        """Return the root directory."""
-        root = cls(contents.files.tree)
-        root._contents = contents
-        return root
+    def __init__(self, contents: Contents, path: AnyPath = b"") -> None:
+        """Make a path of the files of a layer: `WritableLayer.root` is the root, and has all others."""
+        super().__init__(contents.files.tree, path)
+        self._contents = contents
 
     def _at(self, path: bytes) -> Self:
         made = super()._at(path)
@@ -87,6 +84,16 @@ class BoxPath(ImagePath):
     def link_node(self) -> Node | None:
         """The node as it is now, without following a link at the end of the path; None if there is none."""
         return _frozen(super().link_node)
+
+    def glob(self, pattern: AnyPath) -> Iterator[Self]:
+        """Do as `ImagePath.glob`; names that are made or removed meanwhile may be among the paths or not."""
+        self._files.check_open()
+        return super().glob(pattern)
+
+    def rglob(self, pattern: AnyPath) -> Iterator[Self]:
+        """Do as `ImagePath.rglob`; names that are made or removed meanwhile may be among the paths or not."""
+        self._files.check_open()
+        return super().rglob(pattern)
 
     # Contents.
 
@@ -137,7 +144,7 @@ class BoxPath(ImagePath):
             newline: As in `open`; written lines end with a newline on every host.
 
         Raises:
-            PathError: As the system call, with its errno; a pipe or device cannot be opened (EINVAL).
+            PathError: As the system call, with its errno; a pipe or device cannot be opened (ENXIO).
             WhiteoutError: No layer can have the name.
             ValueError: The arguments do not fit each other.
             LimitError: Raised later, by `read()` without a size, if more than `Limits.content_bytes` are left; and when
@@ -165,10 +172,13 @@ class BoxPath(ImagePath):
         """Set the size of the file, as `os.truncate`; what is added is a hole. Raises as `open`.
 
         Raises:
-            PathError: The size is negative (EINVAL).
+            PathError: The size is negative, or this is a pipe or device (EINVAL).
         """
+        size = index(size)
         if size < 0:
             raise PathError(bytes(self), f"a file cannot have {size} bytes")
+        if isinstance(self._required(), Device | Fifo):
+            raise PathError(bytes(self), "not a regular file")
         opened = self._contents.open(self._path)
         try:
             opened.truncate(size)
@@ -197,9 +207,10 @@ class BoxPath(ImagePath):
         try:
             self._files.make_directory(self._path, mode)
         except PathMissingError:
-            if not parents or not self._path:
+            if not parents:
                 raise
-            self.parent.mkdir(parents=True, exist_ok=True)
+            for each in self.parents[-2::-1]:
+                each.mkdir(exist_ok=True)
             self.mkdir(mode, exist_ok=exist_ok)
         except PathError:
             if not exist_ok or not self.is_dir():
@@ -240,7 +251,11 @@ class BoxPath(ImagePath):
         Raises:
             WhiteoutError: It is the character device 0:0, which is a whiteout where layers are mounted as an overlay.
             PathError: The number is one that no device has (EINVAL).
+            ValueError: The kind is no device's.
         """
+        if kind not in {"char", "block"}:
+            raise ValueError(f"kind {kind!r}: expected 'char' or 'block'")
+        major, minor = index(major), index(minor)
         if not (0 <= major < 1 << 32 and 0 <= minor < 1 << 32):
             raise PathError(bytes(self), f"there is no device {major}:{minor}")
         self._files.make_node(self._path, Device(mode, 0, 0, 0, kind=kind, major=major, minor=minor))
@@ -304,17 +319,24 @@ class BoxPath(ImagePath):
 
     def chown(self, uid: int = -1, gid: int = -1, *, follow_symlinks: bool = True) -> None:
         """Set owner and group, as `os.chown`: -1 leaves one as it is; files lose set-user-ID and capabilities."""
-        attributes.set_owner(self._files, self._path, uid, gid, follow=follow_symlinks)
+        attributes.set_owner(self._files, self._path, index(uid), index(gid), follow=follow_symlinks)
 
     def utime(self, mtime_ns: int | None = None, *, follow_symlinks: bool = True) -> None:
-        """Set the time of modification, in nanoseconds since 1970; to the present time by default."""
-        attributes.set_mtime(self._files, self._path, mtime_ns, follow=follow_symlinks)
+        """Set the time of modification, in nanoseconds since 1970; to the present time by default.
+
+        Raises:
+            PathError: The seconds take more than 64 bits (EINVAL).
+        """
+        time = None if mtime_ns is None else index(mtime_ns)
+        attributes.set_mtime(self._files, self._path, time, follow=follow_symlinks)
 
     def xattrs(self, *, follow_symlinks: bool = True) -> Mapping[bytes, bytes]:
         """Return all extended attributes."""
         return dict(self._required(follow=follow_symlinks).xattrs)
 
-    def set_xattr(self, name: bytes | str, value: bytes, *, follow_symlinks: bool = True) -> None:
+    def set_xattr(
+        self, name: bytes | str, value: bytes | bytearray | memoryview, *, follow_symlinks: bool = True
+    ) -> None:
         """Set an extended attribute, as `os.setxattr`.
 
         Raises:
@@ -322,7 +344,7 @@ class BoxPath(ImagePath):
             NotPermittedError: The name begins with `user.`, and this is neither a file nor a directory.
             LimitError: All attributes together have more than `Limits.xattr_bytes`.
         """
-        attributes.set_xattr(self._files, self._path, to_bytes(name), value, follow=follow_symlinks)
+        attributes.set_xattr(self._files, self._path, to_bytes(name), bytes(memoryview(value)), follow=follow_symlinks)
 
     def remove_xattr(self, name: bytes | str, *, follow_symlinks: bool = True) -> None:
         """Remove an extended attribute, as `os.removexattr`.

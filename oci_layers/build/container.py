@@ -20,6 +20,7 @@ from oci_layers.build.layer import NewLayer
 from oci_layers.build.options import LayerOptions
 from oci_layers.image.image import Image
 from oci_layers.layer.change import Change
+from oci_layers.layer.decode import MAX_OWNER
 from oci_layers.layer.diff import diff
 from oci_layers.tree.tree import FileTree
 
@@ -31,10 +32,10 @@ _MEMORY = 32 << 20
 class WritableLayer:
     """The files of an image, to be changed as in a container that runs; the image stays as it is. A context manager.
 
-    Any number of them may be over one image, and none sees what another does. One thread uses each. What is not
-    committed is gone when it is left. Memory: what is written, up to `memory_bytes`, and the changed directories; what
-    is written beyond that is in a temporary file without a name. The image is read when contents are, so it is closed
-    after the layer.
+    Any number of them may be over one image, and none sees what another does. One thread uses each, with all its paths
+    and files; different ones may be used by different threads at the same time. What is not committed is gone when it
+    is closed. Memory: what is written, up to `memory_bytes`, and the changed directories; what is written beyond that
+    is in a temporary file without a name. The image is read when contents are, so it is closed after the layer.
     """
 
     def __init__(
@@ -63,7 +64,12 @@ class WritableLayer:
 
         Raises:
             OCIError: A layer of the image is missing, damaged or refused.
+            ValueError: No file can have such an owner.
         """
+        if not (0 <= uid <= MAX_OWNER and 0 <= gid <= MAX_OWNER):
+            raise ValueError(f"the owner {uid}:{gid} is out of the range 0 to {MAX_OWNER}")
+        if not isinstance(source, Image | FileTree):
+            raise TypeError(f"a writable layer is over an Image or a FileTree, not {type(source).__name__}")
         if isinstance(source, Image):
             self._lower, number = source.tree(), len(source.layers)
         else:
@@ -71,9 +77,9 @@ class WritableLayer:
         tree = self._lower.fork()
         directory = None if temporary_directory is None else fspath(temporary_directory)
         self._blocks = BlockStore(memory_bytes, Spool(directory, tree.limits.temporary_bytes))
-        creator = Creator(clock=clock or system.clock_ns, uid=uid, gid=gid, umask=umask)
+        creator = Creator(clock=clock or system.clock_ns, uid=uid, gid=gid, umask=umask & 0o777)
         self._files = FileSystem(tree, creator, number)
-        self._root = BoxPath.root_of(Contents(self._files, self._blocks))
+        self._root = BoxPath(Contents(self._files, self._blocks))
         self._is_committed = False
 
     @property
@@ -85,14 +91,17 @@ class WritableLayer:
     def tree(self) -> FileTree:
         """The files as they are now, in constant time; what happens later does not change them.
 
-        Contents can be read until the layer is left, or for longer after `commit`.
+        Contents can be read until the layer is closed, or for longer after `commit`.
         """
         self._files.check_open()
         return self._files.tree.fork()
 
     def changes(self) -> Iterator[Change]:
-        """Yield what is different from the image now, as `diff` does. Later changes make no difference."""
-        return diff(self._lower, self.tree)
+        """Yield what is different from the image now, as `diff` does. Later changes make no difference.
+
+        A file that was written is compared by its bytes if nothing else tells that it changed, whatever its time says.
+        """
+        return _changes(self._lower, self.tree)
 
     def commit(self, *, options: LayerOptions | None = None) -> NewLayer:
         """Return the changes up to now as a layer, which can be written at any time while the image is open.
@@ -106,7 +115,7 @@ class WritableLayer:
         """
         tree, lower = self.tree, self._lower
         self._is_committed = True
-        return NewLayer.from_changes(lambda: diff(lower, tree), options=options)
+        return NewLayer.from_changes(lambda: _changes(lower, tree), options=options)
 
     def close(self) -> None:
         """Leave the layer: what was not committed is gone. Idempotent."""
@@ -121,3 +130,8 @@ class WritableLayer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _changes(lower: FileTree, tree: FileTree) -> Iterator[Change]:
+    # Only files that were written are read: the others have the contents that they had.
+    return diff(lower, tree, content="always")

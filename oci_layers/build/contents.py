@@ -10,10 +10,11 @@ from collections.abc import Callable
 from oci_layers.build.attributes import without_capability
 from oci_layers.build.file_data import BlockStore, FileData
 from oci_layers.build.file_system import FileSystem, OpenInode
-from oci_layers.errors import IsDirectoryError, LimitError, PathError, PathExistsError
+from oci_layers.errors import LimitError, PathExistsError
 from oci_layers.image.content_reader import range_reader
 from oci_layers.tree.content import EMPTY, Content
-from oci_layers.tree.node import Directory, File
+from oci_layers.tree.node import File, Node
+from oci_layers.tree.resolve import require_file
 
 __all__ = ["Contents", "OpenContent"]
 
@@ -22,8 +23,8 @@ class Contents:
     """The contents of the files of one file system. One thread uses it."""
 
     def __init__(self, files: FileSystem, blocks: BlockStore) -> None:
-        self.files = files
         self._blocks = blocks
+        self.files = files
 
     def open(
         self, path: bytes, *, mode: int | None = None, exclusive: bool = False, truncate: bool = False
@@ -37,7 +38,7 @@ class Contents:
             truncate: Remove what is in it.
 
         Raises:
-            PathError: As the system call, with its errno.
+            PathError: As the system call, with its errno; a pipe or device is not waited for (ENXIO).
             WhiteoutError, LimitError: No layer can have the name.
         """
         inode, made = self._opened(path, mode, exclusive=exclusive)
@@ -57,14 +58,11 @@ class Contents:
             raise PathExistsError(b"/" + path)
         return self._inode(path, place.path, place.node), False
 
-    def _inode(self, path: bytes, where: bytes, node: object) -> OpenInode:
-        if isinstance(node, Directory):
-            raise IsDirectoryError(b"/" + path)
-        if not isinstance(node, File):
-            raise PathError(b"/" + path, "not a regular file")
-        inode = self.files.opened.get(node.inode)
+    def _inode(self, path: bytes, where: bytes, node: Node) -> OpenInode:
+        file = require_file(b"/" + path, node)
+        inode = self.files.opened.get(file.inode)
         if inode is None:
-            inode = self.files.opened[node.inode] = OpenInode(node, where)
+            inode = self.files.opened[file.inode] = OpenInode(file, where)
         inode.users += 1
         return inode
 
@@ -119,7 +117,7 @@ class Contents:
     def _writable(self, inode: OpenInode) -> FileData:
         """Return the contents of an open file to be changed, and change its time."""
         content, token = inode.node.content, self.files.tree.token
-        if not isinstance(content, FileData):
+        if not isinstance(content, FileData) or not content.is_in(self._blocks):
             content = FileData(self._blocks, token, content)
         elif content.token is not token:
             content = content.copy(token)
@@ -153,7 +151,7 @@ class OpenContent:
         """Return 1 to `size` bytes, none only at the end.
 
         Raises:
-            StoreError: The image is closed, or the writable layer was left.
+            StoreError: The image is closed, or the writable layer is closed.
         """
         self._contents.files.check_open()
         content = self._inode.node.content

@@ -16,7 +16,7 @@ from typing import IO, NoReturn
 
 from oci_layers import system
 from oci_layers.blob.spool import Spool
-from oci_layers.errors import StoreError
+from oci_layers.errors import LimitError, StoreError
 from oci_layers.image.content_reader import range_reader
 from oci_layers.tree.content import EMPTY, Content, Extents
 
@@ -59,6 +59,9 @@ class BlockStore:
         self._freed: deque[tuple[int, int]] = deque()
         self._closed = False
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a writable layer and its paths cannot be pickled: commit, and write the layer first")
+
     def new(self, owner: object) -> _Block:
         """Return an empty block."""
         self._reuse()
@@ -79,7 +82,7 @@ class BlockStore:
             StoreError: The store is closed.
         """
         if self._closed:
-            raise StoreError("writable layer", "it was left without a commit, its contents cannot be read any more")
+            raise StoreError("writable layer", "it was closed without a commit, and its contents are gone")
         if block.memory is not None:
             data = bytes(memoryview(block.memory)[start : start + size])
         else:
@@ -150,14 +153,18 @@ class BlockStore:
         free = self._places.get(place)
         if free:
             return free.pop()
-        self._spool.take(place)
+        try:
+            self._spool.take(place)
+        except LimitError:
+            self._spool.give_back(place)  # A smaller place may still be had.
+            raise
         offset = self._end
         self._end += place
         return offset
 
     def _put(self, data: bytes | memoryview, offset: int) -> None:
         if self._closed:
-            raise StoreError("writable layer", "it was left, and cannot be written any more")
+            raise StoreError("writable layer", "it is closed, and cannot be written any more")
         if self._file is None:
             self._file = self._spool.open()
         self._spool.write_at(self._file, data, offset)
@@ -187,6 +194,10 @@ class FileData:
         self._blocks: dict[int, _Block] = {}
         self._base: Callable[[int, int], bytes] = range_reader(base)
         self._base_extents = base.extents
+
+    def is_in(self, store: BlockStore) -> bool:
+        """Tell whether the blocks are in this store, which are otherwise those of another layer."""
+        return self._store is store
 
     def freeze(self) -> None:
         """Make these data those of no tree, so that they do not change any more."""
@@ -251,8 +262,13 @@ class FileData:
         at = 0
         for index, start, size in _parts(offset, len(data)):
             piece = data if size == len(data) else memoryview(data)[at : at + size]
+            before = self._blocks.get(index)
             block = self._own(index, 0 if start == 0 and size == BLOCK else BLOCK)
-            self._store.write(block, start, piece)
+            try:
+                self._store.write(block, start, piece)
+            except BaseException:
+                self._put_back(index, before)
+                raise
             at += size
             self.size = max(self.size, offset + at)
 
@@ -267,6 +283,12 @@ class FileData:
             self._store.write(fresh, 0, self._read(index, 0, min(have, keep)))
         self._blocks[index] = fresh
         return fresh
+
+    def _put_back(self, index: int, block: _Block | None) -> None:
+        if block is None:
+            del self._blocks[index]
+        else:
+            self._blocks[index] = block
 
     def truncate(self, size: int) -> None:
         """Set the size; what is added is a hole. Raises as `write`."""

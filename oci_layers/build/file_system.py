@@ -92,12 +92,13 @@ class FileSystem:
     def check_open(self) -> None:
         """Raise StoreError if the file system is closed."""
         if self._closed:
-            raise StoreError("writable layer", "it was left, and cannot be used any more")
+            raise StoreError("writable layer", "it is closed, and cannot be used any more")
 
-    def _resolve(self, path: bytes, *, follow: bool) -> Resolution:
+    def _resolve(self, path: bytes, *, follow: bool, follow_slash: bool = True) -> Resolution:
         self.check_open()
+        root, limit = self.tree.root, self.tree.limits.links
         try:
-            return resolve(self.tree.root, path, follow=True, follow_last=follow, limit=self.tree.limits.links)
+            return resolve(root, path, follow=True, follow_last=follow, limit=limit, follow_slash=follow_slash)
         except LinkError as error:
             raise PathError(b"/" + path, error.reason, errno.ELOOP) from error
 
@@ -111,14 +112,15 @@ class FileSystem:
 
         Raises:
             PathMissingError, NotDirectoryError: Its directory does not exist.
+            IsDirectoryError: A link leads to `name/`, which no file can be made at, whatever is there.
         """
-        found = self._resolve(path, follow=follow)
+        found = self._resolve(path, follow=follow, follow_slash=False)
         names, rest = found.names, found.rest
         if not rest:
             return Place(names[:-1], names[-1] if names else b"", found.directories[-1])
         if len(rest) > 1:
-            if found.node is None and not any(rest[:-1]):
-                raise IsDirectoryError(b"/" + path)  # A link to a missing `name/`.
+            if not any(rest[:-1]):
+                raise IsDirectoryError(b"/" + path)
             raise PathMissingError(b"/" + path) if found.node is None else NotDirectoryError(b"/" + path)
         return Place(names, rest[0], found.node)
 

@@ -8,11 +8,16 @@ Docker documents and of moby/patternmatcher; those of `.gitignore` differ in eac
 
 Where moby's code differs from what Docker documents, the documents count: of `a`, `!a/b`, `a*`, the last decides for
 `a/b`, and `[*]` is an asterisk.
+
+A pattern is matched by a regular expression, unless its wildcards could be tried in too many ways for the length of the
+path: then by the set of all positions in the pattern where the path may have got to, in linear time.
 """
 
+import itertools
+import math
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 import attrs
@@ -29,17 +34,31 @@ Matches = tuple[bool, ...]
 
 _BOM = "\ufeff"
 _MAGIC = re.compile(r"[*?\[\]\\]")
-_SINGLE = {"*": "[^/]*", "?": "[^/]"}
+_STAR, _DIRECTORIES, _ANYTHING = "[^/]*", "(?:.*/)?", ".*"
+_WILDCARDS = frozenset({_STAR, _DIRECTORIES, _ANYTHING})
+"""The parts of a regular expression that match any number of characters; every other part matches one."""
+_SINGLE = {"*": _STAR, "?": "[^/]"}
+_WAYS = 100_000
+"""So many ways to place the wildcards of a pattern in a path are tried, which takes about a millisecond."""
 
 
 @attrs.frozen
 class _Rule:
     """One pattern; `literal` is its beginning up to the first wildcard, the whole of it if `is_literal`."""
 
+    parts: tuple[str, ...]
     regex: re.Pattern[str]
+    longest: int
+    """The length of the longest path for which the regular expression takes little time."""
     is_exception: bool
     literal: str
     is_literal: bool
+
+    def matches(self, path: str) -> bool:
+        """Tell whether the pattern matches a path itself."""
+        if len(path) <= self.longest:
+            return self.regex.fullmatch(path) is not None
+        return _matches_by_states(self.parts, path)
 
     def may_match_below(self, directory: str) -> bool:
         """Tell whether a path below a directory may match."""
@@ -74,9 +93,7 @@ class Ignore:
         """Return the matches of a clean path, given those of the directory above it; no pattern matches the top."""
         if above is None:
             return (False,) * len(self._rules)
-        return tuple(
-            known or rule.regex.fullmatch(path) is not None for known, rule in zip(above, self._rules, strict=True)
-        )
+        return tuple(known or rule.matches(path) for known, rule in zip(above, self._rules, strict=True))
 
     def decide(self, found: Matches) -> bool:
         """Tell whether a path of these matches is left out."""
@@ -101,20 +118,31 @@ def _rule(text: str) -> _Rule:
     pattern = posixpath.normpath(pattern).lstrip("/")
     magic = _MAGIC.search(pattern)
     literal = pattern if magic is None else pattern[: magic.start()]
-    return _Rule(re.compile(_regex(pattern, text), re.DOTALL), is_exception, literal, magic is None)
+    parts = _parts(pattern, text)
+    regex = re.compile("".join(parts), re.DOTALL)
+    return _Rule(tuple(parts), regex, _longest(parts), is_exception, literal, magic is None)
 
 
-def _regex(pattern: str, text: str) -> str:
+def _longest(parts: Iterable[str]) -> int:
+    """Return the length of a path in which the wildcards can be placed in _WAYS ways."""
+    wildcards = sum(part in _WILDCARDS for part in parts)
+    if wildcards < 2:
+        return _WAYS
+    return next(length for length in itertools.count() if math.comb(length + 1, wildcards) > _WAYS)
+
+
+def _parts(pattern: str, text: str) -> list[str]:
+    """Return the regular expression for a pattern, in parts: each is one of _WILDCARDS, or matches one character."""
     if pattern.startswith("**") and pattern[2:3] != "/" and _MAGIC.search(pattern, 2) is None:
-        return ".*" + re.escape(pattern[2:])  # `**.o` is any path that ends in `.o`.
+        return [_ANYTHING, *map(re.escape, pattern[2:])]  # `**.o` is any path that ends in `.o`.
     parts: list[str] = []
     at = 0
     while at < len(pattern):
         char = pattern[at]
         if pattern.startswith("**", at):
             at += 3 if pattern.startswith("/", at + 2) else 2
-            part = "(?:.*/)?" if at < len(pattern) else ".*"
-            if parts[-1:] != ["(?:.*/)?"] or part == ".*":  # Twice in a row is as once, but costs more.
+            part = _DIRECTORIES if at < len(pattern) else _ANYTHING
+            if parts[-1:] != [_DIRECTORIES] or part == _ANYTHING:  # Twice in a row is as once, but costs more.
                 parts.append(part)
             continue
         if char == "[":
@@ -127,7 +155,42 @@ def _regex(pattern: str, text: str) -> str:
             continue
         parts.append(_SINGLE.get(char) or re.escape(char))
         at += 1
-    return "".join(parts)
+    return parts
+
+
+def _matches_by_states(parts: Sequence[str], path: str) -> bool:
+    """Tell whether a path matches; the time is at most proportional to the product of the lengths.
+
+    A state is the number of parts that are done with. In a state before a wildcard, the wildcard may go on, or be over.
+    """
+    states = _closed(parts, {0})
+    for char in path:
+        reached: set[int] = set()
+        inside: set[int] = set()  # Within `**/`: over only after a slash.
+        for state in states:
+            part = parts[state] if state < len(parts) else ""
+            if part == _DIRECTORIES:
+                inside.add(state)
+                if char == "/":
+                    reached.add(state + 1)
+            elif part in _WILDCARDS:
+                if part == _ANYTHING or char != "/":
+                    reached.add(state)
+            elif re.fullmatch(part, char, re.DOTALL):
+                reached.add(state + 1)
+        states = _closed(parts, reached) | inside
+    return len(parts) in states
+
+
+def _closed(parts: Sequence[str], states: set[int]) -> set[int]:
+    """Add to states those in which the wildcards that follow have matched nothing."""
+    found = set(states)
+    for state in states:
+        following = state
+        while following < len(parts) and parts[following] in _WILDCARDS:
+            following += 1
+            found.add(following)
+    return found
 
 
 def _escaped(pattern: str, at: int, text: str) -> tuple[str, int]:

@@ -5,6 +5,7 @@ What one file writes, another that is open sees when it reads; buffers hold it b
 
 import errno
 import io
+from operator import index
 from typing import IO, Any
 
 import attrs
@@ -27,6 +28,8 @@ class Mode:
     is_text: bool
     reads: bool
     writes: bool
+    given: str
+    """The mode as it was given."""
 
     @classmethod
     def parse(cls, mode: str, buffering: int, *text: str | None) -> "Mode":
@@ -44,7 +47,12 @@ class Mode:
         if not is_text and any(each is not None for each in text):
             raise ValueError(f"mode {mode!r} takes no encoding, errors or newline")
         (kind,) = kinds
-        return cls(kind, is_text, kind == "r" or "+" in mode, kind != "r" or "+" in mode)
+        return cls(kind, is_text, kind == "r" or "+" in mode, kind != "r" or "+" in mode, mode)
+
+    def of_raw(self) -> str:
+        """Return the mode as that of `io.FileIO`, which programs ask for to know whether a file is written."""
+        kind = "r" if self.kind == "w" and self.reads else self.kind
+        return f"{kind}b+" if self.reads and self.writes else f"{kind}b"
 
 
 class OpenFile(PositionedFile):
@@ -60,6 +68,7 @@ class OpenFile(PositionedFile):
             allowed: The most bytes that `readall` returns.
         """
         self.name = name
+        self.mode = mode.of_raw()
         self._mode = mode
         self._content: OpenContent | None = content
         self._allowed = allowed
@@ -84,14 +93,18 @@ class OpenFile(PositionedFile):
         return self._mode.writes
 
     def readinto(self, buffer: Any, /) -> int:  # Any: a writable buffer, which has no type before Python 3.12
-        """Read into a buffer, perhaps without filling it; return the number of bytes, 0 at the end."""
+        """Fill a buffer, as far as there are bytes; return their number."""
         content = self._opened()
         self._check(self._mode.reads, "reading")
-        view = memoryview(buffer).cast("B")
-        data = content.read_at(self._position, min(len(view), _PIECE))
-        view[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        view, filled = memoryview(buffer).cast("B"), 0
+        while filled < len(view):
+            data = content.read_at(self._position, min(len(view) - filled, _PIECE))
+            if not data:
+                break
+            view[filled : filled + len(data)] = data
+            filled += len(data)
+            self._position += len(data)
+        return filled
 
     def readall(self) -> bytes:
         """Return all bytes from the position on.
@@ -118,6 +131,8 @@ class OpenFile(PositionedFile):
         content = self._opened()
         self._check(self._mode.writes, "writing")
         view = memoryview(data).cast("B")
+        if not len(view):
+            return 0  # No system call moves to the end to write nothing.
         if self._mode.kind == "a":
             self._position = content.size
         content.write_at(self._position, view)
@@ -128,7 +143,7 @@ class OpenFile(PositionedFile):
         """Set the size, to the position by default, and return it; raises as `write`."""
         content = self._opened()
         self._check(self._mode.writes, "writing")
-        size = self._position if size is None else size
+        size = self._position if size is None else index(size)
         if size < 0:
             raise OSError(errno.EINVAL, f"a file cannot have {size} bytes")
         content.truncate(size)
@@ -173,4 +188,6 @@ def open_file(
         return buffered
     if newline is None and not mode.reads:
         newline = "\n"  # Whatever ends lines on this machine.
-    return io.TextIOWrapper(buffered, encoding or "utf-8", errors, newline, line_buffering=buffering == 1)
+    text = io.TextIOWrapper(buffered, encoding or "utf-8", errors, newline, line_buffering=buffering == 1)
+    text.mode = mode.given  # type: ignore[misc]  # `io.open` sets it, too
+    return text

@@ -10,6 +10,7 @@ import io
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import accumulate
+from operator import index
 from typing import Any
 
 from oci_layers.errors import LimitError
@@ -67,7 +68,7 @@ class PositionedFile(io.RawIOBase):
         bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length()}
         if whence not in bases:
             raise ValueError(f"whence is {whence}, and may be 0, 1 or 2")
-        position = bases[whence] + offset
+        position = bases[whence] + index(offset)
         if position < 0:
             raise OSError(errno.EINVAL, f"position {position} is before the beginning of the file")
         self._position = position

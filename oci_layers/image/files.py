@@ -4,15 +4,16 @@ import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from oci_layers.errors import IsDirectoryError, LimitError, PathError, PathMissingError, UnsafePathError, escape
+from oci_layers.errors import LimitError, PathMissingError, UnsafePathError, escape
 from oci_layers.image.content_reader import check_size
 from oci_layers.image.entries import OnEntry
 from oci_layers.image.layer import Layer
 from oci_layers.progress import ProgressTracker
 from oci_layers.tar.entry import FILE_TYPES, SYMLINK, Entry
 from oci_layers.tree.content import RangeContent
-from oci_layers.tree.node import Directory, File
+from oci_layers.tree.node import File
 from oci_layers.tree.path import AnyPath, clean, join, parent_and_name, to_bytes
+from oci_layers.tree.resolve import require_file
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["ContentKeeper", "find_files", "read_files", "stored_files"]
@@ -64,11 +65,7 @@ def find_files(tree: FileTree, paths: Iterable[AnyPath]) -> dict[AnyPath, tuple[
         except PathMissingError as error:
             missing.append(error)
             continue
-        if isinstance(node, Directory):
-            raise IsDirectoryError(name)
-        if not isinstance(node, File):
-            raise PathError(name, "not a regular file")
-        found[path] = led.path, node
+        found[path] = led.path, require_file(name, node)
     if missing:
         others = [f"{escape(each.path)}: {each.reason}" for each in missing[1:]]
         raise PathMissingError(missing[0].path, "; ".join([missing[0].reason, *others]))

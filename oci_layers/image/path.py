@@ -8,216 +8,42 @@ Methods have the names and behavior of `pathlib.Path`, as in Python 3.13 where r
 `OSError` and an `OCIError` (`errors.PathError`). If a path does not exist or has another type, methods that return a
 value raise, and the `is_*` methods and `exists` return False.
 
-Patterns are in `pattern`, stat results in `path_stat`, open files in `content_reader`.
+Names are in `pure_path`, patterns in `pattern`, stat results in `path_stat`, open files in `content_reader`.
 """
 
 import contextlib
 import errno
 import io
-from collections.abc import Iterator
-from itertools import takewhile
-from pathlib import PurePosixPath
-from typing import IO, Any, ClassVar, Literal, Self, overload
+from collections.abc import Callable, Iterator
+from typing import IO, Any, Literal, Self, overload
 
 from oci_layers.errors import (
-    IsDirectoryError,
     LinkError,
     NotDirectoryError,
     OwnerMissingError,
     PathError,
-    escape,
 )
 from oci_layers.image.content_reader import ContentReader, check_size, is_text
 from oci_layers.image.path_stat import ImageStat, file_type, name_of_owner, stat_of
 from oci_layers.image.pattern import Pattern
+from oci_layers.image.pure_path import PureImagePath
 from oci_layers.tree.content import Content
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
-from oci_layers.tree.path import AnyPath, clean, join, parent_and_name, to_bytes
-from oci_layers.tree.resolve import Resolution
-from oci_layers.tree.tree import FileTree
+from oci_layers.tree.path import AnyPath, join, to_bytes
+from oci_layers.tree.resolve import Resolution, require_file
 
 __all__ = ["ImagePath"]
 
 _BUFFER = 1 << 16
 
 
-def _text(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")
+class ImagePath(PureImagePath):
+    """A path in a tree, whether it exists or not. Immutable; equal to paths of the same tree and bytes."""
 
-
-class ImagePath:
-    """A path in a tree, whether it exists or not. Immutable; equal to paths of the same tree and bytes.
-
-    If a method compares this path with another, `str` and `bytes` are paths from the root of the image.
-    """
-
-    __slots__ = ("_path", "_tree")
-
-    drive: ClassVar[str] = ""
-    root: ClassVar[str] = "/"
-    anchor: ClassVar[str] = "/"
-
-    def __init__(self, tree: FileTree, path: AnyPath = b"") -> None:
-        self._tree = tree
-        self._path = clean(to_bytes(path), clamp=True, limits=tree.limits)
-
-    def __image_path__(self) -> bytes:
-        return bytes(self)
-
-    def __str__(self) -> str:
-        return "/" + _text(self._path)
-
-    def __bytes__(self) -> bytes:
-        return b"/" + self._path
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self)!r})"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ImagePath):
-            return NotImplemented
-        return self._tree is other._tree and self._path == other._path
-
-    def __lt__(self, other: object) -> bool:
-        if not isinstance(other, ImagePath):
-            return NotImplemented
-        return self._path < other._path
-
-    def __hash__(self) -> int:
-        return hash((id(self._tree), self._path))
-
-    def _at(self, path: bytes) -> Self:
-        made = type(self).__new__(type(self))
-        made._tree, made._path = self._tree, path  # noqa: SLF001  # one of its own
-        return made
-
-    def _clean(self, path: bytes) -> Self:
-        return self._at(clean(path, clamp=True, limits=self._tree.limits))
+    __slots__ = ()
 
     def _other(self, path: AnyPath) -> "ImagePath":
         return path if isinstance(path, ImagePath) else self._clean(to_bytes(path))
-
-    @property
-    def name(self) -> str:
-        """The last component; empty for the root."""
-        return _text(parent_and_name(self._path)[1])
-
-    @property
-    def suffix(self) -> str:
-        """The last component from its last dot on; empty if that dot is the first character or the last."""
-        stem, dot, suffix = self.name.rpartition(".")
-        return dot + suffix if stem and suffix else ""
-
-    @property
-    def suffixes(self) -> list[str]:
-        """The suffixes of the last component, each with its dot; none if the component ends with a dot."""
-        name = self.name
-        return [] if name.endswith(".") else ["." + each for each in name.lstrip(".").split(".")[1:]]
-
-    @property
-    def stem(self) -> str:
-        """The last component without its suffix."""
-        return self.name.removesuffix(self.suffix)
-
-    @property
-    def parent(self) -> Self:
-        """The path without its last component; the root's parent is the root."""
-        return self._at(parent_and_name(self._path)[0])
-
-    @property
-    def parents(self) -> tuple[Self, ...]:
-        """The parent, its parent, and so on up to the root; none for the root."""
-        found = []
-        path = self._path
-        while path:
-            path, _ = parent_and_name(path)
-            found.append(self._at(path))
-        return tuple(found)
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The components, after the root `/`."""
-        return ("/", *self._names())
-
-    def _names(self) -> list[str]:
-        return _text(self._path).split("/") if self._path else []
-
-    def joinpath(self, *descendants: AnyPath) -> Self:
-        """Return this path with other components appended; an absolute path starts from the root."""
-        path = self._path
-        for each in descendants:
-            below = to_bytes(each)
-            path = below if below.startswith(b"/") else path + b"/" + below
-        return self._clean(path)
-
-    def __truediv__(self, child: AnyPath) -> Self:
-        return self.joinpath(child)
-
-    def with_name(self, name: bytes | str) -> Self:
-        """Return the path with another last component.
-
-        Raises:
-            ValueError: This is the root, or `name` is not a single name.
-        """
-        if not self._path:
-            raise ValueError("the root has no name that could be another")
-        given = to_bytes(name)
-        if b"/" in given or given in {b"", b".", b".."}:
-            raise ValueError(f"{escape(given)!r} is not the name of a file")
-        return self._clean(join(parent_and_name(self._path)[0], given))
-
-    def with_stem(self, stem: str) -> Self:
-        """Return the path with another last component and the same suffix; raises ValueError as `with_name`."""
-        if self.suffix and not stem:
-            raise ValueError(f"{escape(bytes(self))} has a suffix, which cannot be all of a name")
-        return self.with_name(stem + self.suffix)
-
-    def with_suffix(self, suffix: str) -> Self:
-        """Return the path with another suffix, or without one if `suffix` is empty.
-
-        Raises:
-            ValueError: This is the root, or `suffix` does not begin with a dot, is only a dot, or has a slash.
-        """
-        if suffix == "." or (suffix and not suffix.startswith(".")):
-            raise ValueError(f"{escape(suffix)!r} is not a suffix: expected a dot followed by text")
-        return self.with_name(self.stem + suffix)
-
-    def relative_to(self, other: AnyPath, *, walk_up: bool = False) -> PurePosixPath:
-        """Return the relative path from `other` to this path. Only names are compared: no link is followed.
-
-        Args:
-            other: The start; the tree of an ImagePath is ignored.
-            walk_up: Begin with a `..` for each component of `other` that this path does not have.
-
-        Raises:
-            ValueError: This path is not below `other`, and `walk_up` is False.
-        """
-        start = self._other(other)
-        ours, theirs = self.parts, start.parts
-        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ours, theirs, strict=False)))
-        if common < len(theirs) and not walk_up:
-            raise ValueError(f"{escape(bytes(self))} is not below {escape(bytes(start))}")
-        return PurePosixPath(*[".."] * (len(theirs) - common), *ours[common:])
-
-    def is_relative_to(self, other: AnyPath) -> bool:
-        """Tell whether this is `other` or below it. Only names are compared: no link is followed."""
-        start = self._other(other).parts
-        return self.parts[: len(start)] == start
-
-    def match(self, pattern: AnyPath) -> bool:
-        """Tell whether the last components match a pattern (all of them, if it is absolute); `**` is as `*` here.
-
-        Raises:
-            ValueError: The pattern is empty.
-        """
-        return Pattern.parse(pattern).match(self._names())
-
-    def full_match(self, pattern: AnyPath) -> bool:
-        """Tell whether the whole path matches a pattern, in which the component `**` is any number of components.
-
-        The path is absolute, so only a pattern that begins with a slash or with `**` can match.
-        """
-        return Pattern.parse(pattern).full_match(self._names())
 
     @property
     def node(self) -> Node | None:
@@ -275,6 +101,10 @@ class ImagePath:
 
     def is_socket(self) -> bool:
         """Return False: a layer has no sockets."""
+        return False
+
+    def is_junction(self) -> bool:
+        """Return False: only Windows has junctions."""
         return False
 
     def is_mount(self) -> bool:
@@ -379,14 +209,44 @@ class ImagePath:
             raise NotDirectoryError(bytes(self))
         return (self._at(join(self._path, name)) for name in sorted(node.children))
 
-    def walk(self) -> Iterator[Self]:
-        """Return an iterator over this path and all paths below it, parents first; links are not followed.
+    def walk(
+        self,
+        top_down: bool = True,
+        on_error: Callable[[OSError], object] | None = None,
+        follow_symlinks: bool = False,
+    ) -> Iterator[tuple[Self, list[str], list[str]]]:
+        """Yield each directory below this one, and this one, with the names of its directories and of all else.
 
-        Raises:
-            PathError: The path does not exist; raised by the call, not by the iterator.
+        Names are in the order of their bytes. A caller may take names out of the list of directories, which are then
+        not walked. `rglob("*")` gives all paths one by one.
+
+        Args:
+            top_down: Yield a directory before those in it; else after them.
+            on_error: Called with the error if this is not a directory, or one is gone when it is reached; nothing is
+                done about that by default.
+            follow_symlinks: Walk into links to directories, too; a loop of links ends with an error (ELOOP).
         """
-        self._required(follow=False)
-        return (self._at(path) for path, _ in self._tree.walk(self._path))
+        stack: list[Self | tuple[Self, list[str], list[str]]] = [self]
+        while stack:
+            path = stack.pop()
+            if isinstance(path, tuple):
+                yield path
+                continue
+            try:
+                children = list(path.iterdir())
+            except PathError as error:
+                if on_error is not None:
+                    on_error(error)
+                continue
+            directories: list[str] = []
+            others: list[str] = []
+            for each in children:
+                (directories if each.is_dir(follow_symlinks=follow_symlinks) else others).append(each.name)
+            if top_down:
+                yield path, directories, others
+            else:
+                stack.append((path, directories, others))
+            stack.extend(path / name for name in reversed(directories))
 
     def glob(self, pattern: AnyPath) -> Iterator[Self]:
         """Return an iterator over the paths below this one that match a pattern; none if this is not a directory.
@@ -409,14 +269,9 @@ class ImagePath:
         """Return the contents of the file that this is or leads to.
 
         Raises:
-            PathError: The path does not exist, or is not a regular file.
+            PathError: The path does not exist, or is not a regular file; a pipe or device has no contents (ENXIO).
         """
-        node = self._required()
-        if isinstance(node, Directory):
-            raise IsDirectoryError(bytes(self))
-        if not isinstance(node, File):
-            raise PathError(bytes(self), "not a regular file")
-        return node.content
+        return require_file(bytes(self), self._required()).content
 
     def read_bytes(self) -> bytes:
         """Return all bytes of the file.

@@ -1,4 +1,4 @@
-"""Untrusted bytes to a JSON object, by the rules of I-JSON (considerations.md; RFC 7493) and within limits.
+"""Untrusted bytes to a JSON value, by the rules of I-JSON (considerations.md; RFC 7493) and within limits.
 
 The standard library's parser accepts more than JSON (NaN, two equal keys of which the last wins, half of a surrogate
 pair), recurses as deep as the text nests, and converts numbers of any length. Deep nesting is found before parsing, in
@@ -17,7 +17,7 @@ import attrs
 from oci_layers.errors import DocumentError, LimitError, Problem
 from oci_layers.limits import DEFAULT_LIMITS, LISTED, Limits
 
-__all__ = ["kind_of", "load_json", "pointer"]
+__all__ = ["kind_of", "load_json", "load_value", "pointer"]
 
 
 # A string, or the rest of the input after a quote that is never closed.
@@ -80,6 +80,20 @@ def load_json(
         DocumentError: The bytes are not one I-JSON object.
         LimitError: The bytes exceed `limit`, or arrays and objects are nested more deeply than `json_depth`.
     """
+    loaded = load_value(raw, media_type=media_type, limits=limits, limit=limit)
+    if type(loaded) is not dict:
+        raise _document_error(media_type, f"must be an object, not {kind_of(loaded)}")
+    return loaded
+
+
+def load_value(
+    raw: bytes,
+    *,
+    media_type: str,
+    limits: Limits = DEFAULT_LIMITS,
+    limit: Literal["document_bytes", "config_bytes"] = "document_bytes",
+) -> Any:  # Any: the values of JSON
+    """Parse one JSON value of any type; otherwise like `load_json`."""
     if not isinstance(raw, bytes):
         raise TypeError(f"raw: expected bytes, not {type(raw).__name__}")
     allowed: int = getattr(limits, limit)
@@ -105,8 +119,6 @@ def load_json(
         raise _document_error(media_type, "is nested more deeply than this interpreter can follow") from None
     if found.total:
         raise DocumentError(media_type, tuple(found.first), found.total)
-    if type(loaded) is not dict:
-        raise _document_error(media_type, f"must be an object, not {kind_of(loaded)}")
     return loaded
 
 

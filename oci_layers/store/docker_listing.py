@@ -23,7 +23,7 @@ from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import OCI_INDEX, role_of
 from oci_layers.spec.platform_selection import is_attestation
 from oci_layers.spec.reference import Reference
-from oci_layers.spec.strict_json import load_json
+from oci_layers.spec.strict_json import load_json, load_value
 from oci_layers.store.select import Search
 
 __all__ = [
@@ -59,8 +59,7 @@ def parse_listing(raw: bytes, limits: Limits) -> tuple[DockerItem, ...]:
     Raises:
         DocumentError: It is malformed.
     """
-    # The strict parser accepts only objects, so the array of the archive is parsed as the value in one.
-    loaded = load_json(b'{"":' + raw + b"}", media_type=MANIFEST, limits=limits)[""]
+    loaded = load_value(raw, media_type=MANIFEST, limits=limits)
     problems: list[Problem] = []
     items = []
     if not isinstance(loaded, list):

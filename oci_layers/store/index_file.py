@@ -4,6 +4,7 @@ Pure functions. Only the entries concerned are changed; all other fields and ent
 values and their order. An entry keeps its place when its name is given to another image.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ class _Edited:
         self.slots: list[_Entries] = []
         self._named: dict[NameKey, set[int]] = {}
         self._unnamed: dict[Digest, set[int]] = {}
-        self._listed: set[Digest] = set()
+        self._listed: Counter[str] = Counter()
         for entry, each in zip(entries, index.manifests, strict=True):
             self._append([entry], (each,))
 
@@ -64,7 +65,7 @@ class _Edited:
         """Give a name to an image."""
         if ref is None:
             for each in descriptors:
-                if each.digest not in self._listed:
+                if not self._listed[str(each.digest)]:
                     self._append([_entry(each, None)], (named(each, None),))
             return
         old: set[int] = set().union(*(self._named.pop(key, set()) for key in keys_of(ref)))
@@ -72,6 +73,7 @@ class _Edited:
             old |= self._unnamed.pop(each.digest, set())
         first = min(old, default=None)
         for slot in old:
+            self._listed.subtract(entry["digest"] for entry in self.slots[slot])
             self.slots[slot] = []
         self._append([_entry(each, ref) for each in descriptors], [named(each, ref) for each in descriptors], first)
 
@@ -82,7 +84,7 @@ class _Edited:
             self.slots.append([])
         self.slots[slot] = entries
         for each in descriptors:
-            self._listed.add(each.digest)
+            self._listed[str(each.digest)] += 1
             key = name_key(each)
             if key is None:
                 self._unnamed.setdefault(each.digest, set()).add(slot)

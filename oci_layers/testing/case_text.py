@@ -173,6 +173,7 @@ def _tree(item: _Item) -> _Tree:
     tree = parse("\n".join(lines))
     for place in implied:
         node = tree.at(place)
-        assert isinstance(node, Directory)
+        if not isinstance(node, Directory):
+            raise ValueError("only a directory can be implied")  # noqa: TRY004 - of the text, not of an argument
         node.implicit = True
     return _Tree(tree, frozenset(touched))

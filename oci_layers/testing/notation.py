@@ -22,7 +22,7 @@ from typing import Any
 from oci_layers.errors import NameFormatError
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
 from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, GLOBAL, HARDLINK, REGULAR, SYMLINK, Entry, Pieces
-from oci_layers.tree.dump import escape, parse, parse_time, show_time, unescape
+from oci_layers.tree.dump import escape, parse, parse_fields, parse_number, parse_time, show_time, unescape
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["DEFAULT_MODES", "DEFAULT_MTIME_NS", "full_words", "layer_lines", "parse_layer", "parse_tree"]
@@ -144,19 +144,18 @@ def _entry(words: list[str]) -> Entry:
 def _attribute(word: str) -> dict[str, int]:
     """Return what a word without an equals sign says: the mode, the owner or the time."""
     if ":" in word:
-        uid, gid = map(int, word.split(":"))
+        uid, gid = map(parse_number, word.split(":"))
         return {"uid": uid, "gid": gid}
     if word == "T" or "." in word:
         return {"mtime_ns": DEFAULT_MTIME_NS if word == "T" else parse_time(word)}
     if len(word) < 4:
         raise ValueError(f"{word!r} is no mode of four octal digits, no owner, and no time with a point")
-    return {"mode": int(word, 8)}
+    return {"mode": parse_number(word, 8)}
 
 
 def _own_fields(kind: str, words: Sequence[str]) -> dict[str, Any]:  # Any: fields of all kinds
     fields: dict[str, Any] = {"xattrs": {}, "pax": {}}
-    for word in words:
-        key, _, value = word.partition("=")
+    for key, value in parse_fields(words).items():
         match key.partition(".")[0]:
             case "xattr":
                 fields["xattrs"][unescape(key[6:])] = unescape(value)
@@ -164,6 +163,8 @@ def _own_fields(kind: str, words: Sequence[str]) -> dict[str, Any]:  # Any: fiel
                 fields["pax"][unescape(key[4:])] = unescape(value)
             case "type":
                 fields["type"] = unescape(value)
+                if len(fields["type"]) != 1:
+                    raise ValueError("a type flag is one byte")
             case "uname" | "gname":
                 fields[key] = unescape(value)
             case _ if key not in _OWN_WORDS.get(kind, ()):
@@ -171,7 +172,7 @@ def _own_fields(kind: str, words: Sequence[str]) -> dict[str, Any]:  # Any: fiel
             case "target":
                 fields["linkname"] = _parse_name(value)
             case "device":
-                fields["devmajor"], fields["devminor"] = map(int, value.split(":"))
+                fields["devmajor"], fields["devminor"] = map(parse_number, value.split(":"))
             case _:
                 data = unescape(value)
                 fields |= {"size": len(data), "stored_size": len(data), "content": Pieces([data])}

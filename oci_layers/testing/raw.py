@@ -56,7 +56,10 @@ def parse_raw(text: str) -> bytes:
         found = re.fullmatch(r"\s*([0-9]{1,9}) ([!-~]+)(?: \*([0-9]{1,6}))?", line)
         if not found or int(found[1]) < len(data):
             raise NameFormatError("raw line", line.strip(), "an offset after the last line, and bytes")
-        data += bytes(int(found[1]) - len(data)) + unescape(found[2]) * int(found[3] or 1)
+        try:
+            data += bytes(int(found[1]) - len(data)) + unescape(found[2]) * int(found[3] or 1)
+        except ValueError as error:
+            raise NameFormatError("raw line", line.strip(), str(error)) from None
     found = re.fullmatch(r"\s*([0-9]{1,9}) end", end)
     if not found or int(found[1]) < len(data):
         raise NameFormatError("raw line", end.strip(), "the length and 'end', after all bytes")

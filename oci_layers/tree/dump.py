@@ -13,8 +13,8 @@ file has its fields, later names are `link` lines. Lines are in the order of `Fi
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any, assert_never
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, assert_never
 
 from oci_layers.errors import NameFormatError
 from oci_layers.limits import Limits
@@ -24,11 +24,23 @@ from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Syml
 from oci_layers.tree.path import clean, parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["dump", "dump_lines", "escape", "node_words", "parse", "parse_time", "show_time", "unescape"]
+__all__ = [
+    "dump",
+    "dump_lines",
+    "escape",
+    "node_words",
+    "parse",
+    "parse_fields",
+    "parse_number",
+    "parse_time",
+    "show_time",
+    "unescape",
+]
 
 _INLINE_BYTES = 64
 _PLAIN = frozenset(range(0x21, 0x7F)) - frozenset(b"\\=")
 _NANO = 10**9
+_ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
 
 
 def dump(tree: FileTree) -> str:
@@ -118,10 +130,10 @@ def _parse_line(merge: TreeEditor, words: list[str]) -> None:
 
 def _node(kind: str, words: list[str]) -> Node:
     mode, owner, mtime, *fields = words
-    values = dict(field.split("=", 1) for field in fields)
-    uid, gid = map(int, owner.split(":"))
+    values = parse_fields(fields)
+    uid, gid = map(parse_number, owner.split(":"))
     common: dict[str, Any] = {  # Any: fields of all kinds of node
-        "mode": int(mode, 8),
+        "mode": parse_number(mode, 8),
         "uid": uid,
         "gid": gid,
         "mtime_ns": parse_time(mtime),
@@ -134,11 +146,11 @@ def _node(kind: str, words: list[str]) -> Node:
         case "file" if "text" in values:
             node = File(**common, content=Inline(unescape(values.pop("text"))))
         case "file":
-            node = File(**common, content=DigestContent(int(values.pop("size")), values.pop("sha256")))
+            node = File(**common, content=_parse_digest(values.pop("size"), values.pop("sha256")))
         case "symlink":
             node = Symlink(**common, target=unescape(values.pop("target")))
         case "char" | "block":
-            major, minor = map(int, values.pop("device").split(":"))
+            major, minor = map(parse_number, values.pop("device").split(":"))
             node = Device(**common, kind="char" if kind == "char" else "block", major=major, minor=minor)
         case "fifo":
             node = Fifo(**common)
@@ -147,6 +159,40 @@ def _node(kind: str, words: list[str]) -> Node:
     if values:
         raise ValueError(f"{kind} has no {min(values)!r}")
     return node
+
+
+def _parse_digest(size: str, digest: str) -> DigestContent:
+    if not re.fullmatch("[0-9]+", size) or not re.fullmatch("[0-9a-f]{64}", digest):
+        raise ValueError(f"invalid size {size!r} or SHA-256 {digest!r}")
+    return DigestContent(int(size), digest)
+
+
+def parse_fields(words: Iterable[str]) -> dict[str, str]:
+    """Return the values of words such as `text=x` by their keys.
+
+    Raises:
+        ValueError: A word is none, or there are two of one key.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"{word!r} is not KEY=VALUE")
+        if key in found:
+            raise ValueError(f"{key!r} is given twice")
+        found[key] = value
+    return found
+
+
+def parse_number(text: str, base: Literal[8, 10] = 10) -> int:
+    """Return the number that digits of ASCII give, after a minus sign or none.
+
+    Raises:
+        ValueError: It is no such text.
+    """
+    if not re.fullmatch("-?[0-7]+" if base == 8 else "-?[0-9]+", text):
+        raise ValueError(f"invalid number {text!r}")
+    return int(text, base)
 
 
 def show_time(mtime_ns: int) -> str:
@@ -175,5 +221,13 @@ def escape(raw: bytes) -> str:
 
 
 def unescape(text: str) -> bytes:
-    """Return the bytes that `escape` wrote."""
-    return re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), text.encode("ascii"))
+    """Return the bytes that `escape` wrote.
+
+    Raises:
+        ValueError: A backslash begins no escape, or a character is not ASCII.
+    """
+    parts = _ESCAPE.split(text.encode("ascii"))
+    if any(b"\\" in part for part in parts[::2]):
+        raise ValueError(f"a backslash in {text!r} is not followed by x and two digits from 0 to f")
+    parts[1::2] = map(bytes.fromhex, map(bytes.decode, parts[1::2]))
+    return b"".join(parts)

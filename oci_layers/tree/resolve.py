@@ -11,12 +11,21 @@ whether or not `no` exists. With `lexical_dotdot`, `..` cancels a name that is m
 links, so a loop ends; the time grows with the components and targets read.
 """
 
+import errno
+
 import attrs
 
-from oci_layers.errors import LinkError, NotDirectoryError, PathMissingError, escape
-from oci_layers.tree.node import Directory, Node, Symlink
+from oci_layers.errors import (
+    IsDirectoryError,
+    LinkError,
+    NotDirectoryError,
+    PathError,
+    PathMissingError,
+    escape,
+)
+from oci_layers.tree.node import Directory, File, Node, Symlink
 
-__all__ = ["Resolution", "resolve"]
+__all__ = ["Resolution", "require_file", "resolve"]
 
 
 @attrs.define
@@ -60,8 +69,29 @@ class Resolution:
         return self.node
 
 
+def require_file(path: bytes, node: Node) -> File:
+    """Return the node that `path` led to, if it has contents.
+
+    Raises:
+        IsDirectoryError: It is a directory.
+        PathError: It is a pipe or a device (ENXIO: nothing is at its other end), or a link.
+    """
+    if isinstance(node, Directory):
+        raise IsDirectoryError(path)
+    if not isinstance(node, File):
+        raise PathError(path, "not a regular file", errno.ENXIO)
+    return node
+
+
 def resolve(
-    root: Directory, path: bytes, *, follow: bool, follow_last: bool, limit: int, lexical_dotdot: bool = False
+    root: Directory,
+    path: bytes,
+    *,
+    follow: bool,
+    follow_last: bool,
+    limit: int,
+    follow_slash: bool = True,
+    lexical_dotdot: bool = False,
 ) -> Resolution:
     """Resolve `path` from `root`, never above it, as a process does whose root directory it is.
 
@@ -71,6 +101,7 @@ def resolve(
         follow: Follow links that are not the last component.
         follow_last: Follow the last component too.
         limit: The most links to follow.
+        follow_slash: Follow a last component that has a slash after it in the target of a link.
         lexical_dotdot: Let `..` in a link cancel a name that is missing or not a directory, instead of stopping there;
             `rest` then has no `..`.
 
@@ -101,7 +132,8 @@ def resolve(
             names.append(part)
             directories.append(child)
             continue
-        if not isinstance(child, Symlink) or not (follow if len(rest) > 1 else follow_last):
+        follows = follow_last if len(rest) == 1 else follow and (follow_slash or any(rest[:-1]))
+        if not isinstance(child, Symlink) or not follows:
             if lexical_dotdot:
                 consumed_dotdot = consumed_dotdot or b".." in rest
                 if _take_back(rest):

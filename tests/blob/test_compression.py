@@ -330,6 +330,18 @@ def test_a_checksum_that_is_wrong_is_damaged():
     assert refused(bytes(data)).startswith("damaged zstd data")
 
 
+@pytest.mark.parametrize("size", [1, 63, 64, 1 << 20])
+@pytest.mark.parametrize("step", [1, None])
+def test_a_zstd_frame_is_as_long_as_it_promises(size, step):
+    """Also where its last block is empty, after which libzstd compares the lengths only if it has room for both."""
+    promise = b"\x28\xb5\x2f\xfd\x20\x40"  # 64 bytes
+    empty, raw = b"\x01\0\0", b"\0\x02\0" + bytes(64)  # the last block; a block of 64 bytes
+    assert plain(promise + raw + empty, "zstd", size=size, step=step) == bytes(64)
+    for body in (empty, raw + raw + empty, raw[:3] + b"\0", b"\x08\0\0a" + empty):
+        with pytest.raises(CompressionError):
+            plain(promise + body, "zstd", size=size, step=step)
+
+
 @pytest.mark.parametrize(
     ("allowed", "asked", "passes"),
     [

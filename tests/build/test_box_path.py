@@ -1,7 +1,9 @@
 """Paths of a writable layer: what `pathlib` has, what `os` has for paths, and what neither has."""
 
+import copy
 import errno
 import io
+import pickle
 from pathlib import PurePosixPath
 
 import pytest
@@ -19,6 +21,7 @@ from oci_layers.errors import (
     WhiteoutError,
 )
 from oci_layers.image.path import ImagePath
+from oci_layers.limits import Limits
 from oci_layers.tree import FileTree, dump
 
 NOW = 7 * 10**9
@@ -42,7 +45,13 @@ def test_paths_made_of_a_path_are_of_its_kind(root):
     ]
     (root / "a").mkdir()
     path.touch()
-    made += [*root.iterdir(), *root.walk(), *root.glob("**/*.txt"), *root.rglob("b*"), path.resolve()]
+    made += [
+        *root.iterdir(),
+        *(each for each, _, _ in root.walk()),
+        *root.glob("**/*.txt"),
+        *root.rglob("b*"),
+        path.resolve(),
+    ]
     assert {type(each) for each in made} == {BoxPath}
     for each in made:
         each.exists()
@@ -87,6 +96,12 @@ def test_directories_are_made_with_their_parents(root):
         (root / "f/x").mkdir(parents=True)
     with pytest.raises(FileNotFoundError):
         (root / "x/y").mkdir()
+
+
+def test_many_directories_are_made_at_once():
+    with WritableLayer(FileTree(limits=Limits(path_depth=3_000, path_bytes=10_000))) as box:
+        (box.root / ("d/" * 2_000)).mkdir(parents=True)
+        assert (box.root / ("d/" * 2_000)).is_dir()
 
 
 def test_a_path_climbs_to_the_root_at_most(root):
@@ -164,12 +179,17 @@ def test_pipes_and_devices_are_made(root):
     ]
     with pytest.raises(WhiteoutError):
         (root / "whiteout").mknod("char", 0, 0)
+    with pytest.raises(ValueError, match="kind 'fifo': expected 'char' or 'block'"):
+        (root / "x").mknod("fifo", 1, 3)
     with pytest.raises(PathError) as caught:
         (root / "x").mknod("char", 1 << 32, 0)
     assert caught.value.errno == errno.EINVAL
     for name in ("pipe", "null"):
         with pytest.raises(PathError) as caught:
             (root / name).open("w")
+        assert (caught.value.errno, caught.value.reason) == (errno.ENXIO, "not a regular file")
+        with pytest.raises(PathError) as caught:
+            (root / name).truncate(0)
         assert (caught.value.errno, caught.value.reason) == (errno.EINVAL, "not a regular file")
 
 
@@ -194,6 +214,44 @@ def test_attributes_are_set(root):
     path.remove_xattr("user.other")
     assert path.xattrs() == {b"user.note": b"hi"}
     assert "/f file 0755 5:6 0.000000003 text= xattr.user.note=hi" in dump(path._tree)
+
+
+def test_what_is_no_number_is_refused_before_anything_changes(root):
+    path = root / "f"
+    path.write_bytes(b"0123")
+    before = dump(path._tree)
+    with path.open("r+b", 0) as file:
+        for work in (
+            lambda: path.truncate(1.0),
+            lambda: path.chmod("755"),
+            lambda: path.chown(1.0),
+            lambda: path.utime(1.5),
+            lambda: path.set_xattr("user.a", "text"),
+            lambda: (root / "x").mknod("char", 1.0, 3),
+            lambda: file.truncate(1.0),
+            lambda: file.seek(1.0),
+        ):
+            with pytest.raises(TypeError):
+                work()
+    assert dump(path._tree) == before
+
+
+def test_a_time_that_no_layer_can_have_is_refused(root):
+    (root / "f").touch()
+    for seconds in (-(2**63) + 1, 2**63 - 1):
+        (root / "f").utime(seconds * 10**9)
+        assert (root / "f").stat().st_mtime_ns == seconds * 10**9
+    for seconds in (-(2**63), 2**63):
+        with pytest.raises(PathError, match="64 bits") as caught:
+            (root / "f").utime(seconds * 10**9)
+        assert caught.value.errno == errno.EINVAL
+
+
+def test_an_attribute_is_a_copy_of_the_bytes_that_were_given(root):
+    value = bytearray(b"1")
+    root.set_xattr("user.a", value)
+    value[:] = b"22"
+    assert root.xattrs() == {b"user.a": b"1"}
 
 
 def test_a_link_has_no_permissions(root):
@@ -253,18 +311,47 @@ def test_a_tree_may_change_while_it_is_walked(root):
     for name in ("a/b/c", "d"):
         (root / name).mkdir(parents=True)
     seen = []
-    for path in root.walk():
+    for path, _, _ in root.walk():
         seen.append(str(path))
         if path.name == "b":
             (path / "c").rmdir()
     assert seen == ["/", "/a", "/a/b", "/d"]
 
 
+def test_a_tree_may_change_while_a_pattern_is_looked_for(root):
+    for number in range(20):
+        (root / f"{number}/d").mkdir(parents=True)
+        (root / f"{number}/d/f").touch()
+    for path in root.rglob("f"):
+        path.parent.rmtree()
+        (root / f"new{path.parent.parent.name}").touch()
+    assert [*root.rglob("f")] == []
+    assert len([*root.glob("new*")]) == 20
+
+
+@pytest.mark.parametrize("work", [pickle.dumps, copy.deepcopy])
+def test_neither_a_layer_nor_its_paths_are_pickled(root, work):
+    with WritableLayer(FileTree()) as box:
+        for each in (box, box.root):
+            with pytest.raises(TypeError, match="cannot be pickled: commit, and write the layer first"):
+                work(each)
+    assert copy.copy(root) == root
+
+
 def test_paths_are_of_no_use_after_the_end():
     with WritableLayer(FileTree()) as box:
         path = box.root / "f"
         path.touch()
-    for work in (path.exists, path.stat, path.read_bytes, path.iterdir, path.touch, lambda: path.write_bytes(b"")):
+    for work in (
+        path.exists,
+        path.stat,
+        path.read_bytes,
+        path.iterdir,
+        path.touch,
+        lambda: path.glob("*"),
+        lambda: path.rglob("*"),
+        lambda: path.write_bytes(b""),
+    ):
         with pytest.raises(StoreError):
             work()
 

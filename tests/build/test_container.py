@@ -4,6 +4,7 @@ import gc
 import io
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,7 +14,7 @@ from oci_layers.build import LayerOptions, WritableLayer
 from oci_layers.disk import scan
 from oci_layers.errors import LimitError, StoreError
 from oci_layers.limits import Limits
-from oci_layers.tree import FileTree, dump
+from oci_layers.tree import FileTree, dump, parse
 from tests.support.layers import d, f, image, ln, sym, tar
 
 BASE = tar(d("etc"), f("etc/motd", "The lamp is lit.\n"), ln("etc/issue", "etc/motd"), d("var"), f("var/log", "1888\n"))
@@ -56,6 +57,10 @@ def applied(layer, below):
     return tree
 
 
+def file_bytes(tree, path):
+    return b"".join(tree.get(path).content.chunks())
+
+
 def test_what_is_committed_makes_the_tree_that_the_layer_showed(lighthouse):
     with box_on(lighthouse) as box:
         edit(box.root)
@@ -86,6 +91,22 @@ def test_an_image_with_the_layer_has_the_files_that_were_shown(lighthouse):
         assert [finding.rule for finding in new.lint() if finding.location.layer == 2] == ["fine-time"]
 
 
+def test_a_change_that_neither_size_nor_time_tells_of_is_committed():
+    lower = parse("""
+/ dir 0755 0:0 1.000000005
+/f file 0644 0:0 1.000000005 text=old
+/g file 0644 0:0 1.000000005 text=g
+""")
+    with box_on(lower) as box:
+        for name, data in (("f", b"new"), ("g", b"g")):
+            with (box.root / name).open("r+b") as file:
+                file.write(data)
+        for path in (box.root / "f", box.root / "g", box.root):
+            path.utime(10**9 + 5)
+        assert [change.path for change in box.changes()] == [b"", b"f"]
+        assert applied(box.commit(options=LayerOptions(nanoseconds=True)), lower) == box.tree
+
+
 def test_no_change_is_no_entry(lighthouse):
     with box_on(lighthouse) as box:
         assert [*box.changes()] == []
@@ -114,6 +135,34 @@ def test_two_layers_over_one_image_see_neither_each_other_nor_change_the_image(l
     assert (lighthouse.root / "etc/motd").read_text() == "The lamp is lit.\n"
 
 
+def test_threads_have_layers_of_their_own_over_one_image(lighthouse):
+    def work(number):
+        with box_on(lighthouse, memory_bytes=1 << 16) as box:
+            edit(box.root)
+            (box.root / "number").write_text(str(number))
+            for _ in range(20):
+                with (box.root / "etc/motd").open("a") as file:
+                    file.write(f"{number}\n" * 1000)
+                assert set((box.root / "etc/motd").read_text().splitlines()[2:]) == {str(number)}
+            tree = applied(box.commit(), lighthouse.tree())
+            return tree.get("number").content.size, file_bytes(tree, "etc/issue") == (
+                box.root / "etc/motd"
+            ).read_bytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(work, range(8))] == [(1, True)] * 8
+
+
+def test_an_image_that_is_closed_is_said_to_be(tmp_path):
+    with oci.open_image(image(tmp_path / "image", BASE)) as opened:
+        box = box_on(opened)
+    (box.root / "new").write_text("of the layer alone")
+    assert (box.root / "new").read_text() == "of the layer alone"
+    with pytest.raises(StoreError, match="closed"):
+        (box.root / "etc/motd").read_bytes()
+    box.close()
+
+
 def test_a_layer_may_be_over_what_another_shows(lighthouse):
     with box_on(lighthouse) as first:
         edit(first.root)
@@ -122,6 +171,33 @@ def test_a_layer_may_be_over_what_another_shows(lighthouse):
             (first.root / "big").unlink()
             assert (second.root / "big").read_bytes() == b"bigbi"
             assert [change.path for change in second.changes()] == [b"", b"big"]
+
+
+def test_a_layer_over_what_another_shows_writes_to_its_own_files():
+    with box_on(FileTree(limits=Limits(temporary_bytes=0))) as below:
+        (below.root / "f").write_bytes(b"a" * 200_000)
+        with box_on(below.tree, memory_bytes=1 << 16) as box:
+            with (box.root / "f").open("r+b", 0) as file:
+                file.write(b"b" * (1 << 16))
+                with pytest.raises(LimitError):
+                    file.write(b"b")
+            layer = box.commit()
+        (below.root / "f").write_bytes(b"other")
+        tree = applied(layer, FileTree())
+        assert file_bytes(tree, "f") == b"b" * (1 << 16) + b"a" * (200_000 - (1 << 16))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"uid": -1}, ValueError, "the owner -1:0 is out of the range 0 to 4294967294"),
+        ({"gid": 1 << 32}, ValueError, "the owner 0:4294967296 is out of the range 0 to 4294967294"),
+        ({"source": "oci:image"}, TypeError, "a writable layer is over an Image or a FileTree, not str"),
+    ],
+)
+def test_what_a_layer_cannot_be_made_of_is_refused_at_once(options, error, words):
+    with pytest.raises(error, match=words):
+        WritableLayer(**{"source": FileTree(), **options})
 
 
 def test_a_tree_that_was_taken_does_not_change(lighthouse):
@@ -149,7 +225,7 @@ def test_what_is_not_committed_is_gone(lighthouse):
     with box_on(lighthouse, memory_bytes=10) as box:
         edit(box.root)
         tree = box.tree
-    with pytest.raises(StoreError, match="left without a commit"):
+    with pytest.raises(StoreError, match="closed without a commit"):
         dump(tree)
     for work in (lambda: box.tree, box.changes, box.commit):
         with pytest.raises(StoreError):
@@ -196,6 +272,12 @@ def test_temporary_files_have_a_limit_and_a_place(lighthouse, tmp_path):
         assert caught.value.limit == "temporary_bytes"
         assert str(tmp_path) in caught.value.__notes__[0]
         assert (box.root / "f").read_bytes() == b""
+
+
+def test_an_umask_takes_permissions_only():
+    with box_on(FileTree(), umask=0o7777) as box:
+        (box.root / "s").mknod("char", 1, 3, 0o4755)
+        assert oct((box.root / "s").stat().st_mode & 0o7777) == "0o4000"
 
 
 def test_new_files_are_those_of_the_user_who_is_named():

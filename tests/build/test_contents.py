@@ -19,7 +19,7 @@ from oci_layers.errors import (
     WhiteoutError,
 )
 from oci_layers.limits import Limits
-from oci_layers.tree import FileTree, dump, parse
+from oci_layers.tree import FileTree, Symlink, dump, parse
 
 LOWER = """
 / dir 0755 0:0 0.000000000
@@ -152,7 +152,7 @@ def test_a_file_is_made_where_a_link_leads_but_not_if_it_must_be_new(contents):
         (b"d", 0o666, IsDirectoryError, errno.EISDIR),
         (b"deep", None, PathMissingError, errno.ENOENT),
         (b"deep", 0o666, IsDirectoryError, errno.EISDIR),
-        (b"p", 0o666, PathError, errno.EINVAL),
+        (b"p", 0o666, PathError, errno.ENXIO),
     ],
 )
 def test_what_cannot_be_opened_is_refused(contents, path, mode, kind, number):
@@ -162,6 +162,62 @@ def test_what_cannot_be_opened_is_refused(contents, path, mode, kind, number):
     assert (type(caught.value), caught.value.errno, caught.value.path) == (kind, number, b"/" + path)
     assert dump(contents.files.tree) == before
     assert contents.files.opened == {}
+
+
+OK, ISDIR, NOTDIR, NOENT, LOOP, NXIO = 0, errno.EISDIR, errno.ENOTDIR, errno.ENOENT, errno.ELOOP, errno.ENXIO
+
+
+@pytest.mark.parametrize(
+    ("target", "plain", "creating"),
+    [
+        # What Linux answers to `open`, without and with O_CREAT: a slash after the last name is a directory's.
+        (b"f", OK, OK),
+        (b"f/", NOTDIR, ISDIR),
+        (b"f//", NOTDIR, ISDIR),
+        (b"f/.", NOTDIR, NOTDIR),
+        (b"no", NOENT, OK),
+        (b"no/", NOENT, ISDIR),
+        (b"no/.", NOENT, NOENT),
+        (b"no/..", NOENT, NOENT),
+        (b"no/x", NOENT, NOENT),
+        (b"no/x/", NOENT, NOENT),
+        (b"f/x/", NOTDIR, NOTDIR),
+        (b"p", NXIO, NXIO),
+        (b"p/", NOTDIR, ISDIR),
+        (b"to-f", OK, OK),
+        (b"to-f/", NOTDIR, ISDIR),
+        (b"to-slash", NOENT, ISDIR),
+        (b"to-nowhere", NOENT, NOENT),
+        (b"to-nowhere/", NOENT, ISDIR),
+        (b"loop", LOOP, LOOP),
+        (b"loop/", LOOP, ISDIR),
+        (b"d/", ISDIR, ISDIR),
+        (b"d/.", ISDIR, ISDIR),
+        (b"/", ISDIR, ISDIR),
+    ],
+)
+def test_a_link_with_a_slash_at_its_end_leads_to_a_directory_or_nowhere(target, plain, creating):
+    tree = parse("""
+/ dir 0755 0:0 0
+/d dir 0755 0:0 0
+/f file 0644 0:0 0 text=x
+/p fifo 0644 0:0 0
+/to-f symlink 0777 0:0 0 target=f
+/to-slash symlink 0777 0:0 0 target=no/
+/to-nowhere symlink 0777 0:0 0 target=no/x
+/loop symlink 0777 0:0 0 target=loop
+""")
+    contents = on(tree)
+    contents.files.make_node(b"l", Symlink(0, 0, 0, target=target), masked=False)
+
+    def number(mode):
+        try:
+            contents.open(b"l", mode=mode).close()
+        except PathError as error:
+            return error.errno
+        return OK
+
+    assert (number(None), number(0o666)) == (plain, creating)
 
 
 def test_a_name_that_no_layer_can_have_is_refused(contents):

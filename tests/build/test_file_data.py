@@ -136,6 +136,33 @@ def test_small_files_take_little_of_the_temporary_file():
     assert b"".join(files[3].chunks()) == b"small"
 
 
+@pytest.mark.parametrize("is_copy", [False, True])
+@pytest.mark.parametrize(("offset", "size"), [(0, 2 * BLOCK), (BLOCK, BLOCK), (BLOCK + 5, 10)])
+def test_a_write_that_fails_takes_no_bytes_away(is_copy, offset, size):
+    blocks = store(0, temporary=4 * BLOCK)
+    data = FileData(blocks, None, Inline(b"a" * 4 * BLOCK))
+    if is_copy:
+        data.write(0, b"a" * 4 * BLOCK)
+        kept, data = data, data.copy(None)
+    else:
+        kept = FileData(blocks, None)
+        kept.write(0, b"a" * 4 * BLOCK)
+    with pytest.raises(LimitError):
+        data.write(offset, b"b" * size)
+    for each in (data, kept):
+        assert b"".join(each.chunks()) == b"a" * 4 * BLOCK
+
+
+def test_what_does_not_fit_takes_nothing_from_what_does():
+    data = FileData(store(0, temporary=BLOCK + 4096), None)
+    data.write(0, b"a" * BLOCK)
+    for _ in range(3):
+        with pytest.raises(LimitError):
+            data.write(BLOCK, b"b" * BLOCK)
+    data.write(BLOCK, b"c" * 4096)
+    assert b"".join(data.chunks()) == b"a" * BLOCK + b"c" * 4096
+
+
 def test_what_was_left_cannot_be_read_or_written():
     blocks = store(memory=10)
     small, large = FileData(blocks, None), FileData(blocks, None)
@@ -144,7 +171,7 @@ def test_what_was_left_cannot_be_read_or_written():
     blocks.close()
     blocks.close()
     for data in (small, large):
-        with pytest.raises(StoreError, match="left without a commit"):
+        with pytest.raises(StoreError, match="closed without a commit"):
             next(data.chunks())
     with pytest.raises(StoreError, match="cannot be written"):
         large.write(0, b"again" * 100)

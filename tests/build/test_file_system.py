@@ -191,4 +191,4 @@ def test_nothing_can_be_done_after_the_end(files):
     for work in (lambda: files.unlink(b"file"), files.check_open):
         with pytest.raises(StoreError) as caught:
             work()
-        assert str(caught.value) == "writable layer: it was left, and cannot be used any more"
+        assert str(caught.value) == "writable layer: it is closed, and cannot be used any more"

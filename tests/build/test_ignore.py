@@ -1,7 +1,10 @@
 """The patterns of `.dockerignore`: the rules that Docker documents, as a table, and what is malformed."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from oci_layers.build import ignore as module
 from oci_layers.build.ignore import Ignore, Selection, selected
 from oci_layers.errors import NameFormatError, UnsafePathError
 
@@ -116,6 +119,14 @@ TABLE = [
 ]
 
 
+@pytest.fixture(params=["regex", "states"])
+def engine(request, monkeypatch):
+    """Either of the two ways to match a pattern."""
+    if request.param == "states":
+        monkeypatch.setattr(module, "_WAYS", -1)
+
+
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize(("lines", "path", "left_out"), TABLE)
 def test_a_path_is_left_out_as_docker_documents(lines, path, left_out):
     lines = [lines] if lines == "**/*\n*" else lines
@@ -169,8 +180,8 @@ def test_a_directory_that_is_left_out_comes_before_what_is_taken_of_it_and_once(
     items = ["a", "a/b", "a/b/keep", "a/b/more", "a/c", "a/c/not", "d"]
     directories = {"a", "a/b", "a/c"}
     ignore = Ignore.parse("a\n!a/b/keep\n!a/b/more")
-    given = ((path.encode(), path in directories, path) for path in items)
-    assert list(selected(given, ignore)) == ["a", "a/b", "a/b/keep", "a/b/more", "d"]
+    walked = ((path.encode(), path in directories, path) for path in items)
+    assert list(selected(walked, ignore)) == ["a", "a/b", "a/b/keep", "a/b/more", "d"]
 
 
 def test_without_patterns_everything_is_taken():
@@ -182,3 +193,30 @@ def test_repeated_wildcards_take_little_time():
     ignore = Ignore.parse(["**/" * 30 + "x*y"])
     assert not ignore.excludes("a/" * 100 + "x")
     assert ignore.excludes("a/" * 100 + "xy")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "left_out"),
+    [
+        ("*a" * 30 + "b", "a" * 200, NO),
+        ("*a" * 30 + "b", "a" * 200 + "b", YES),
+        ("**/a/" * 20 + "b", "a/" * 60 + "a", NO),
+        ("**/a/" * 20 + "b", "a/" * 60 + "b", YES),
+        ("a**/" * 20 + "*b", "a/" * 40 + "a", NO),
+        ("*" * 400 + "b", "a" * 200, NO),
+    ],
+)
+def test_many_wildcards_take_little_time(pattern, path, left_out):
+    """Fewer ways than there are to place them; the test would not end."""
+    assert Ignore.parse([pattern]).excludes(path) is left_out
+
+
+patterns = st.lists(st.sampled_from(["a", "b", "/", "*", "**", "**/", "?", "[^b]", "/**/"]), max_size=8).map("".join)
+paths = st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=4).map("/".join)
+
+
+@given(patterns, paths)
+def test_both_ways_to_match_agree(pattern, path):
+    for rule in Ignore.parse([pattern])._rules:
+        by_states = module._matches_by_states(rule.parts, path)
+        assert by_states == (rule.regex.fullmatch(path) is not None)

@@ -31,7 +31,7 @@ def test_arguments_that_do_not_fit_the_mode_are_refused(root):
     for arguments in ({"encoding": "utf-8"}, {"errors": "strict"}, {"newline": ""}):
         with pytest.raises(ValueError, match="takes no encoding"):
             (root / "f").open("wb", **arguments)
-    assert Mode.parse("a+", -1) == Mode("a", is_text=True, reads=True, writes=True)
+    assert Mode.parse("a+", -1) == Mode("a", is_text=True, reads=True, writes=True, given="a+")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_every_mode_does_what_it_does_on_disk(root, tmp_path, mode):
             path.write_bytes(b"line\nnext\n")
         kind = (lambda text: text.encode()) if "b" in mode else str
         with path.open(mode) as file:
-            seen = [file.readable(), file.writable(), file.seekable(), file.tell()]
+            seen = [file.mode, file.readable(), file.writable(), file.seekable(), file.tell()]
             if file.writable():
                 seen += [file.write(kind("new\n")), file.tell()]
             if file.readable():
@@ -66,12 +66,25 @@ def test_text_is_utf_8_and_lines_end_as_they_are_written(root):
         assert file.name == "/g"
 
 
+def test_a_read_without_a_buffer_takes_all_that_it_can_get(root):
+    (root / "f").write_bytes(b"x" * 1_000_000)
+    with (root / "f").open("rb", 0) as file:
+        assert [len(file.read(size)) for size in (700_000, 700_000, 1)] == [700_000, 300_000, 0]
+
+
 def test_a_buffer_holds_writes_back_until_it_is_flushed(root):
     with (root / "f").open("wb") as file:
         file.write(b"held")
         assert (root / "f").size() == 0
         file.flush()
         assert (root / "f").size() == 4
+
+
+def test_to_write_nothing_does_not_move_to_the_end(root):
+    with (root / "f").open("ab", 0) as file:
+        (root / "f").write_bytes(b"longer")
+        assert (file.write(b""), file.tell()) == (0, 0)
+        assert (file.write(b"!"), file.tell()) == (1, 7)
 
 
 def test_what_a_file_is_not_open_for_is_refused(root):

@@ -7,7 +7,7 @@ import pytest
 
 from oci_layers.build import LayerOptions, NewLayer
 from oci_layers.cli.layers import file_arguments, layer_options, named_layer
-from oci_layers.cli.options import choice_arguments, policy_arguments
+from oci_layers.cli.options import choice_arguments, overlay_arguments, policy_arguments
 from oci_layers.image.layer import Layer
 from tests.support.layers import f, tar
 from tests.support.layers import image as make_image
@@ -19,6 +19,7 @@ def parsed(*arguments):
     file_arguments(parser)
     choice_arguments(parser, "")
     policy_arguments(parser)
+    overlay_arguments(parser, "upper")
     return parser.parse_args(arguments)
 
 

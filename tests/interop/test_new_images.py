@@ -86,7 +86,7 @@ def test_skopeo_copies_and_inspects_each_of_them(layout, tmp_path):
             assert raw == json.loads(opened.config_document.raw)
     inspected = json.loads(skopeo("inspect", "--config", f"oci:{layout}:configured"))
     assert inspected["config"]["Entrypoint"] == ["/srv/app"]
-    assert [entry["empty_layer"] for entry in inspected["history"][3:]] == [True] * 9
+    assert [entry["empty_layer"] for entry in inspected["history"][3:]] == [True] * 8
 
 
 @pytest.mark.peer("skopeo")

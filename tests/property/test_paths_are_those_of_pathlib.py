@@ -122,6 +122,26 @@ def make(root, tree):
             place.write_bytes(b"")
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="pathlib has it since Python 3.12")
+@given(entries=trees(), start=paths, top_down=st.booleans(), keep=st.sampled_from(["", *NAMES]))
+def test_walk_gives_the_same_names(entries, start, top_down, keep):
+    tree = merged(tar(*entries))
+    start = start.lstrip("/")
+
+    def walked(path, top):
+        for each, directories, others in path.walk(top_down=top_down):
+            directories.sort()
+            yield os.path.relpath(str(each), top), directories.copy(), sorted(others)
+            directories[:] = [name for name in directories if name != keep]
+
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        make(root, tree)
+        ours, theirs = [*walked(ImagePath(tree, start), "/")], [*walked(root / start, root)]
+        # From the bottom up, directories come in the order that the disk has.
+        assert (ours if top_down else sorted(ours)) == (theirs if top_down else sorted(theirs))
+
+
 @given(entries=trees(), pattern=patterns.filter(lambda text: not text.startswith("/")), start=paths)
 def test_glob_finds_the_same_files(entries, pattern, start):
     tree = merged(tar(*entries))

@@ -42,6 +42,29 @@ def test_a_list_that_is_malformed_is_refused_with_all_that_is_wrong():
     assert raised.value.problems == (Problem("/0/Config", "must be a string"), Problem("/1", "must be an object"))
 
 
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b'[],"more":1', "is not JSON at line 1 column 3: Extra data"),
+        (b'[],"":[]', "is not JSON at line 1 column 3: Extra data"),
+        (b"[]}", "is not JSON at line 1 column 3: Extra data"),
+        (b"", "is not JSON at line 1 column 1: Expecting value"),
+        (b"{}", "must be an array"),
+        (b"7", "must be an array"),
+    ],
+)
+def test_a_list_is_one_array_and_nothing_else(raw, message):
+    with pytest.raises(DocumentError) as raised:
+        parse_listing(raw, Limits())
+    assert [(each.pointer, each.message) for each in raised.value.problems] == [("", message)]
+
+
+def test_what_is_repeated_in_a_list_is_found_at_its_place():
+    with pytest.raises(DocumentError) as raised:
+        parse_listing(b'[{"Config": "a", "Config": "b"}]', Limits())
+    assert [each.pointer for each in raised.value.problems] == ["/0/Config"]
+
+
 def test_the_legacy_list_has_each_name_and_tag_with_the_last_layer():
     items = (
         DockerItem("c", ("me/app:2", "app:1", "registry.example:5000/app:1"), ("blobs/sha256/1", "blobs/sha256/2")),

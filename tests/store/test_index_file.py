@@ -4,7 +4,7 @@ import json
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oci_layers.errors import DocumentError, LimitError, NameFormatError, ReferenceMissingError
@@ -244,6 +244,7 @@ ROWS = st.builds(
 )
 
 
+@example([], [("a", [IMAGES[0]]), ("a", [IMAGES[1]]), (None, [IMAGES[0]])])
 @given(
     st.lists(ROWS, max_size=5), st.lists(st.tuples(NAMED, st.lists(st.sampled_from(IMAGES), min_size=1, max_size=2)))
 )

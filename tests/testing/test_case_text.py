@@ -122,6 +122,7 @@ def test_a_layer_of_bytes_makes_a_case_without_a_stack():
         HEAD + "expect:\n    /a thing\n",
         HEAD + "expect:\n    /a\n",
         HEAD + "expect:\n    /a file 12 text=\n",
+        HEAD + "expect:\n    /a file implied text=\n",
         HEAD + "expect: nothing\nlayer:\n    a thing\n",
         HEAD + "expect: nothing\nlayer: raw\n    x\n",
         HEAD + "expect: nothing\nlayer: zip\n",

@@ -54,6 +54,7 @@ def test_the_lines_of_any_bytes_give_them_back(data):
         ("0 é\n9 end", "0 é"),
         ("0 x *\n9 end", "0 x *"),
         ("0 end\n0 end", "0 end"),
+        ("0 \\q\n9 end", "0 \\q"),
     ],
 )
 def test_what_is_no_such_text_is_an_error_of_its_line(text, line):

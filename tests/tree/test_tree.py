@@ -145,6 +145,19 @@ def test_links_are_followed_where_the_caller_says(tree, follow, follow_last, pat
 
 
 @pytest.mark.parametrize(
+    ("target", "rest"),
+    [("bin", []), ("bin/", [b"", b"bin"]), ("bin//", [b"", b"", b"bin"]), ("bin/.", []), ("bin/sh", [b"sh"])],
+)
+def test_a_last_link_with_a_slash_after_it_is_followed_where_the_caller_says(tree, target, rest):
+    TreeEditor(tree).put(TreeEditor(tree).open_parent(b""), b"l", Symlink(0, 0, 0, target=target.encode()))
+    found = resolve(tree.root, b"l", follow=True, follow_last=True, limit=9, follow_slash=False)
+    assert found.rest == rest
+    assert resolve(tree.root, b"l", follow=True, follow_last=True, limit=9).rest == [
+        each for each in rest if each == b"sh"
+    ]
+
+
+@pytest.mark.parametrize(
     ("target", "names", "rest"),
     [
         ("no/../d", [b"d"], []),

@@ -69,8 +69,9 @@ def _known(required: _Fields, optional: _Fields, *, unknown: bool) -> st.SearchS
     return st.tuples(_unknown, fields).map(lambda pair: pair[0] | pair[1]) if unknown else fields
 
 
-def _nullable(fields: _Fields) -> _Fields:
-    return {name: st.none() | values for name, values in fields.items()}
+def _nullable(fields: _Fields, *, unknown: bool) -> _Fields:
+    """Return the fields of a config, with null for what is absent (CFG-01), if unknown fields are wanted too."""
+    return {name: st.none() | values for name, values in fields.items()} if unknown else fields
 
 
 def platform_json(*, unknown: bool) -> st.SearchStrategy[Json]:
@@ -139,7 +140,7 @@ def _indexes(media_type: str, *, unknown: bool, manifests: tuple[int, int] = (0,
 
 def container_json(*, unknown: bool, docker: bool) -> st.SearchStrategy[Json]:
     """Return a strategy of the `config` of a config; with the fields that only Docker knows if `docker`."""
-    objects = st.dictionaries(_text, st.just({}), max_size=2)
+    objects: st.SearchStrategy[Json] = st.dictionaries(_text, st.just({}), max_size=2)
     fields: dict[str, st.SearchStrategy[Any]] = {  # Any: a value of JSON
         "User": st.sampled_from(["", "root", "0:0", "a:b"]),
         "ExposedPorts": st.dictionaries(st.sampled_from(["80", "53/udp", "443/tcp"]), st.just({})),
@@ -154,21 +155,26 @@ def container_json(*, unknown: bool, docker: bool) -> st.SearchStrategy[Json]:
         "Memory": st.integers(0, 1 << 62),
     }
     if docker:
-        fields |= {"Healthcheck": healthcheck_json(unknown=unknown), "OnBuild": _texts, "StopTimeout": st.integers(-1, 10), "Shell": _texts}
+        fields |= {
+            "Healthcheck": healthcheck_json(unknown=unknown),
+            "OnBuild": _texts,
+            "StopTimeout": st.integers(-1, 10),
+            "Shell": _texts,
+        }
         fields |= {"Hostname": _text, "Domainname": _text}
-    return _known({}, _nullable(fields), unknown=unknown)
+    return _known({}, _nullable(fields, unknown=unknown), unknown=unknown)
 
 
 def history_json(*, unknown: bool) -> st.SearchStrategy[Json]:
     """Return a strategy of entries of a history."""
     fields: _Fields = {"created": word.dates(), **dict.fromkeys(("created_by", "author", "comment"), _text)}
-    return _known({}, _nullable({**fields, "empty_layer": st.just(False)}), unknown=unknown)
+    return _known({}, _nullable({**fields, "empty_layer": st.just(False)}, unknown=unknown), unknown=unknown)
 
 
 def healthcheck_json(*, unknown: bool) -> st.SearchStrategy[Json]:
     """Return a strategy of Docker's healthchecks."""
     times = dict.fromkeys(("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"), _sizes)
-    return _known({}, _nullable({"Test": _texts, **times}), unknown=unknown)
+    return _known({}, _nullable({"Test": _texts, **times}, unknown=unknown), unknown=unknown)
 
 
 def _configs(*, unknown: bool, docker: bool = True, layers: tuple[int, int] = (0, 3)) -> st.SearchStrategy[Json]:
@@ -185,7 +191,8 @@ def _configs(*, unknown: bool, docker: bool = True, layers: tuple[int, int] = (0
                 "os.version": _text,
                 "os.features": _texts,
                 "config": container_json(unknown=unknown, docker=docker),
-            }
+            },
+            unknown=unknown,
         ),
         unknown=unknown,
     )
@@ -235,9 +242,7 @@ def json_of(media_type: str, *, unknown: bool = True, **options: Any) -> st.Sear
             raise ValueError(f"no documents of {media_type!r}; there are {', '.join(DOCUMENTS)}")
 
 
-def documents(
-    media_types: Collection[str] = DOCUMENTS, *, unknown: bool = True
-) -> st.SearchStrategy[tuple[str, Json]]:
+def documents(media_types: Collection[str] = DOCUMENTS, *, unknown: bool = True) -> st.SearchStrategy[tuple[str, Json]]:
     """Return a strategy of pairs: the media type of a document, and the JSON object."""
     by_type = {media_type: json_of(media_type, unknown=unknown) for media_type in media_types}
     return st.sampled_from(sorted(by_type)).flatmap(

@@ -1,14 +1,14 @@
 """Picks of rows and paths to layers that are legal by the spec, and mean one thing only.
 
-Theory of operation. `Legal` keeps a dictionary of the paths that the layers so far make, and the same of the layers below
-the present one. A pick is a row and the index of a path in a table; it becomes the entry at the first path of the table,
-from that index on, where such an entry is legal, and nothing if there is none. So no pick depends on luck, and few are
-lost. Layers are legal if, at the paths that lead somewhere without links:
+Theory of operation. `Legal` keeps a dictionary of the paths that the layers so far make, and the same of the layers
+below the present one. A pick is a row and the index of a path in a table; it becomes the entry at the first path of the
+table, from that index on, where such an entry is legal, and nothing if there is none. So few picks are lost. A layer is
+legal if, once every path is resolved:
 
 * no name is there twice, none is both a directory and something else, and hard links have their target before them;
-* a path leads through a link only if the link is of a lower layer, and leads to a directory of the root;
-* no layer removes, or replaces, what it uses: the links that its paths lead through and where they lead to; nor removes
-  the lower targets of its hard links. Its meaning would depend on the order of its entries (`layer/order`).
+* a path leads through a link only if the link is of a lower layer, and leads to a directory inside the root;
+* the layer neither removes nor replaces the links that its paths lead through, nor removes where they lead to or the
+  lower targets of its hard links. Its meaning would depend on the order of its entries (`layer/order`).
 
 The last is the one combination of legal entries that is left out. The model is not the engine, which it is to test: it
 knows only what these rules need, and refuses where it is not sure.
@@ -172,6 +172,10 @@ class Legal:
     def _is_used(self, path: bytes, used: set[bytes]) -> bool:
         return path in used or any(_is_below(each, path) for each in used)
 
+    def _is_replaced(self, path: bytes) -> bool:
+        """Return whether this layer has removed what lower layers have at a path, or has something else there."""
+        return path in self._upper or path not in self._tree
+
     def _use(self, place: _Place) -> None:
         for link in place.links:
             self._fixed.add(link)
@@ -192,7 +196,7 @@ class Legal:
         if place.links:
             if "link-parents" not in self._features or place.missing:
                 return None
-            if place.path not in self._tree or any(each in self._upper or each not in self._tree for each in place.links):
+            if place.path not in self._tree or any(self._is_replaced(link) for link in place.links):
                 return None
         if place.missing and "missing" not in self._features:
             return None
@@ -225,7 +229,9 @@ class Legal:
     def _has_file_parent(self, path: bytes) -> bool:
         """Return whether this layer would need what is no directory below as one, if the whiteout came later."""
         node = self._lower.get(path)
-        return node is not None and path not in self._written and node.kind != "dir" and any(_is_below(each, path) for each in self._upper)
+        if node is None or node.kind == "dir" or path in self._written:
+            return False
+        return any(_is_below(each, path) for each in self._upper)
 
     def _opaque(self, row: Row, path: bytes) -> Entry | None:
         if row.number % 4 == 3:

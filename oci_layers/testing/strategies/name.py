@@ -1,7 +1,7 @@
 """Names of files and paths of them, as bytes; those that programs stumble over only where they are asked for.
 
-Every name is one that a file can have, also the hostile ones: not UTF-8, with a newline, an escape sequence or a leading
-dash, very long, almost a whiteout, or the twin of another name in upper case or another normal form of Unicode.
+Every name is one that a file can have, also the hostile ones: not UTF-8, with a newline, an escape sequence or a
+leading dash, very long, almost a whiteout, or the twin of another name in upper case or another form of Unicode.
 """
 
 import functools

@@ -67,7 +67,7 @@ TIDY: frozenset[Feature] = frozenset({"modes", "owners", "times", "xattrs"})
 AWKWARD: frozenset[Feature] = frozenset(FEATURES) - {"file-parents"}
 """Everything that is legal by the spec."""
 PORTABLE: frozenset[Feature] = AWKWARD - {"xattrs", "spellings", "root", "lower-links", "link-parents"}
-"""What programs that follow the spec and overlay file systems make the same of: no path or link leads to a lower layer."""
+"""What programs that follow the spec and overlay file systems make the same of: nothing leads to a lower layer."""
 
 _FLAGS: Mapping[str, bytes] = {
     "file": REGULAR,
@@ -113,7 +113,8 @@ class Row:
 
 # --- The attributes of each kind --------------------------------------------------------------------------------------
 
-_Look = tuple[frozenset[str], dict[str, Any]]  # Any: fields of an entry
+_Fields = dict[str, Any]  # Any: fields of an entry
+_Look = tuple[frozenset[str], _Fields]
 """The features that attributes are, and the attributes."""
 
 
@@ -187,9 +188,7 @@ def _targets(names: tuple[bytes, ...]) -> Iterator[bytes]:
     yield from (b".", b"..", b"/", first + b"/", b"../../../" + first, b"none", b"/" + second + b"/" + first)
 
 
-def rows(
-    kinds: Iterable[Kind], features: Collection[Feature], names: tuple[bytes, ...]
-) -> tuple[Row, ...]:
+def rows(kinds: Iterable[Kind], features: Collection[Feature], names: tuple[bytes, ...]) -> tuple[Row, ...]:
     """Return the rows of some kinds, with some features; each kind has about as many as it is to be drawn often."""
     return _table(tuple(kind for kind in KINDS if kind in set(kinds)), frozenset(features), names)
 
@@ -227,12 +226,12 @@ def _rows_of(kind: Kind, features: frozenset[Feature], names: tuple[bytes, ...])
             yield from (Row(kind, number=number) for number in range(20 if kind == "whiteout" else 8))
 
 
-def _allowed(kind: Kind, looks: Iterable[_Look], features: frozenset[Feature]) -> Iterator[dict[str, Any]]:  # Any: entry
+def _allowed(kind: Kind, looks: Iterable[_Look], features: frozenset[Feature]) -> Iterator[_Fields]:
     """Yield the fields of entries, the usual ones included, for the attributes that have only some features."""
     usual = {"mode": {"dir": 0o755, "symlink": 0o777}.get(kind, 0o644), "mtime_ns": DEFAULT_MTIME_NS}
     for needed, fields in looks:
         if needed <= features:
-            found: dict[str, Any] = {**usual, **fields}  # Any: fields of an entry
+            found: _Fields = {**usual, **fields}
             data = found.pop("text", b"")
             if data:
                 found |= {"size": len(data), "stored_size": len(data), "content": Pieces([data])}

@@ -1,16 +1,16 @@
 """Single entries of any sort, which know nothing of one another: for layers that nothing makes legal."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
 from hypothesis import strategies as st
 
-from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
-from oci_layers.tar.entry import CHARACTER, DIRECTORY, HARDLINK, SYMLINK, Entry
-from oci_layers.testing.notation import DEFAULT_MTIME_NS
+from oci_layers.tar.entry import Entry
+from oci_layers.testing.notation import DEFAULT_MTIME_NS, parse_layer
 from oci_layers.testing.strategies.name import Names, few_names, path_table
 from oci_layers.testing.strategies.row import AWKWARD, KINDS, Feature, Kind, Row, rows
+from oci_layers.tree.dump import escape
 
 __all__ = ["entries"]
 
@@ -46,7 +46,7 @@ def _entries(
 ) -> st.SearchStrategy[Entry]:
     table = path_table(names, depth)
     each, paths = st.sampled_from(rows(kinds, features, names)), st.sampled_from(table)
-    targets = st.sampled_from((*table, *_climbing(names))) if hostile else paths
+    targets = st.sampled_from((*table, *_CLIMBING)) if hostile else paths
 
     @st.composite
     def entry(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Entry:  # Any: a row or a path
@@ -63,42 +63,84 @@ def _entries(
     return entry() | st.sampled_from(_bad(kinds, names))
 
 
-def _climbing(names: Sequence[bytes]) -> tuple[bytes, ...]:
-    first = names[0]
-    return (b"..", b"../" + first, first + b"/../../" + first, b"../../../etc/passwd", b"/../" + first)
-
-
 def _bad(kinds: tuple[Kind, ...], names: tuple[bytes, ...]) -> tuple[Entry, ...]:
     """Return entries that no layer may have, or that programs trip over."""
-    first, second = names[0], names[-1]
-    time = {"mtime_ns": DEFAULT_MTIME_NS}
-    found: list[Entry] = []
-    if "file" in kinds:
-        found += [Entry(name, **time) for name in (*_climbing(names), b".", b"", b"/", first + b"//" + second)]
-        found += [Entry(name, **time) for name in (PREFIX + first + b"/" + second, first + b"/" + PREFIX + b"./x")]
-        found += [Entry(first, uid=(1 << 32) - 1, **time), Entry(first, gid=1 << 40, **time)]
-        found += [Entry(first, b"Z", **time), Entry(first + b"/", **time), Entry(b"/".join([first] * 300), **time)]
-    if "dir" in kinds:
-        found += [Entry(name + b"/", DIRECTORY, 0o755, **time) for name in (b"..", PREFIX + first, b"../" + first)]
-    if "symlink" in kinds:
-        found += [
-            Entry(name, SYMLINK, 0o777, linkname=target, **time)
-            for name, target in (
-                *((first, first), (first, b""), (first, first + b"/" + second), (b".", first), (PREFIX + second, first)),
-                *((first, b"../../../../etc"), (first, b"/etc"), (second, b"x" * 5000), (second, second + b"/..")),
-            )
-        ]
-    if "link" in kinds:
-        targets = (first, b"", b".", b"../../../../etc/passwd", b"/etc/passwd", PREFIX + first, b"none")
-        found += [Entry(first, HARDLINK, linkname=target, **time) for target in targets]
-    if "char" in kinds:
-        found.append(Entry(first, CHARACTER, devmajor=0, devminor=0, **time))
-    if "whiteout" in kinds:
-        found += [Entry(name, mode=0) for name in (PREFIX, PREFIX + b".", PREFIX + b"..", first + b"/" + PREFIX)]
-        found += [Entry(PREFIX + PREFIX + first, mode=0), Entry(b"../" + PREFIX + first, mode=0)]
-        found += [Entry(PREFIX + first + b"/", DIRECTORY, 0), Entry(PREFIX + first, HARDLINK, linkname=second)]
-        found += [Entry(name, mode=0) for name in (b".wh..wh.plnk", b".wh..wh.aufs", b".wh..wh.orph/x")]
-    if "opaque" in kinds:
-        found += [Entry(b"../" + OPAQUE_NAME, mode=0), Entry(OPAQUE_NAME + b"/" + first, mode=0)]
-        found += [Entry(OPAQUE_NAME + b"/", DIRECTORY, 0), Entry(PREFIX + first + b"/" + OPAQUE_NAME, mode=0)]
-    return tuple(found)
+    words = {"{a}": names[0], "{b}": names[-1], "{long}": b"x" * 5000, "{deep}": b"/".join([names[0]] * 300)}
+    text = "\n".join(_BAD[kind] for kind in kinds if kind in _BAD)
+    for word, value in words.items():
+        text = text.replace(word, escape(value))
+    return parse_layer(text)
+
+
+_CLIMBING = (b"..", b"../a", b"a/../../a", b"../../../etc/passwd", b"/../a")
+"""Targets of hard links that lead above the root."""
+
+_BAD: Mapping[Kind, str] = {
+    "file": """
+        .. file
+        ../{a} file
+        {a}/../../{b} file
+        ../../../etc/passwd file
+        /../{a} file
+        . file
+        "" file
+        / file
+        {a}//{b} file
+        {a}/ file
+        {deep} file
+        .wh.{a}/{b} file
+        {a}/.wh../{b} file
+        {a} file 4294967295:0
+        {a} file 0:1099511627776
+        {a} file type=Z
+    """,
+    "dir": """
+        ../ dir
+        ../{a}/ dir
+        .wh.{a}/ dir
+    """,
+    "symlink": """
+        {a} symlink target={a}
+        {a} symlink target=""
+        {a} symlink target={a}/{b}
+        {b} symlink target={b}/..
+        {a} symlink target=../../../../etc
+        {a} symlink target=/etc
+        {b} symlink target={long}
+        . symlink target={a}
+        .wh.{b} symlink target={a}
+    """,
+    "link": """
+        {a} link {a}
+        {a} link ""
+        {a} link .
+        {a} link none
+        {a} link ../../../../etc/passwd
+        {a} link /etc/passwd
+        {a} link .wh.{a}
+    """,
+    "char": """
+        {a} char device=0:0
+    """,
+    "whiteout": """
+        .wh. file 0000
+        .wh.. file 0000
+        .wh... file 0000
+        {a}/.wh. file 0000
+        .wh..wh.{a} file 0000
+        ../.wh.{a} file 0000
+        .wh.{a}/ dir 0000
+        .wh.{a} link {b}
+        .wh.{a} file text=x
+        .wh..wh.plnk file 0000
+        .wh..wh.aufs file 0000
+        .wh..wh.orph/x file 0000
+    """,
+    "opaque": """
+        ../.wh..wh..opq file 0000
+        .wh..wh..opq/{a} file 0000
+        .wh..wh..opq/ dir 0000
+        .wh.{a}/.wh..wh..opq file 0000
+    """,
+}
+"""By kind, the lines of the entries that are no good (`notation`)."""

@@ -1,0 +1,24 @@
+"""Inputs that once failed, and how: `test_targets` runs each of them again."""
+
+import attrs
+
+
+@attrs.frozen
+class Row:
+    """An input of a target, and what came of it before it was mended."""
+
+    target: str
+    data: bytes
+    failure: str
+
+
+ROWS = (
+    Row(
+        "zstd",
+        b"\x28\xb5\x2f\xfd\x20\x40\x01\0\0",
+        "an empty last block hid that 64 bytes were missing, in small reads",
+    ),
+    Row("docker-listing", b'[],"more":1', "what followed the list was passed over"),
+    Row("dockerignore", b"*a*a*a*a*a*a*a*a*a*a*b", "hours for one path"),
+    Row("dockerignore", b"**/a/**/a/**/a/**/a/**/a/**/a/**/a/b", "hours for one path"),
+)
