@@ -110,6 +110,7 @@ A class of tests for a layout in a directory, with all of these:
     ...         (self.directory / "blobs" / digest.algorithm / digest.encoded).write_bytes(b"damaged")
 """
 
+import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -140,15 +141,16 @@ _others = lazy(
 
 def __getattr__(name: str) -> Any:  # Any: whichever of the names
     if name in _SUITES:
-        _rewrite_asserts(f"{__name__}.{name}")
+        _prepare_suite(name)
     return _others(name)
 
 
-def _rewrite_asserts(name: str) -> None:
-    """Let pytest rewrite the asserts of the suites, which it must know before they are imported."""
-    try:
-        import pytest
-    except ImportError:
-        raise ImportError(f"{name} needs pytest: pip install 'oci-layers[testing]'", name="pytest") from None
+def _prepare_suite(name: str) -> None:
+    """Check that what a suite needs is installed; have its asserts rewritten, for which it must not be imported yet."""
+    for package in ("pytest", "hypothesis") if name == "LayerApplierSuite" else ("pytest",):
+        if importlib.util.find_spec(package) is None:
+            raise ImportError(f"{__name__}.{name} needs {package}: pip install 'oci-layers[testing]'", name=package)
+    import pytest
+
     modules = {f"{__name__}.{module}" for module in _SUITES.values()}
     pytest.register_assert_rewrite(*sorted(modules - sys.modules.keys()))

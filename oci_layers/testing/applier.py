@@ -99,7 +99,6 @@ class LayerApplierSuite:
     def test_generated_layers_make_what_the_spec_says(self, tmp_path: Path) -> None:
         if not self.examples:
             pytest.skip("no layers are generated: `examples` is 0")
-        pytest.importorskip("hypothesis", reason="hypothesis, which generates layers, is not installed")
         judgement = self._judge_if_possible(tmp_path, examples=self.examples)
         if not judgement.ok:
             lines = [f"{judgement.generated} generated stacks of layers came out right (seed {self.seed})", ""]

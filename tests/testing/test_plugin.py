@@ -147,12 +147,25 @@ def test_trees_that_are_asserted_to_be_equal_and_are_not_are_shown_as_a_diff(tmp
     assert "2 failed" in ran.stdout
 
 
-@pytest.mark.parametrize("name", ["BlobStoreSuite", "LayerApplierSuite", "RepositorySuite"])
-def test_a_suite_says_what_to_install_if_there_is_no_pytest(name):
-    code = f"import sys; sys.modules['pytest'] = None; from oci_layers.testing import {name}"
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("BlobStoreSuite", "pytest"),
+        ("LayerApplierSuite", "pytest"),
+        ("LayerApplierSuite", "hypothesis"),
+        ("RepositorySuite", "pytest"),
+    ],
+)
+def test_a_suite_says_what_to_install_where_that_is_missing(name, missing):
+    code = (
+        "import importlib.util\n"
+        "find = importlib.util.find_spec\n"
+        f"importlib.util.find_spec = lambda name: None if name == {missing!r} else find(name)\n"
+        f"from oci_layers.testing import {name}"
+    )
     ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert ran.stderr.splitlines()[-1] == (
-        f"ImportError: oci_layers.testing.{name} needs pytest: pip install 'oci-layers[testing]'"
+        f"ImportError: oci_layers.testing.{name} needs {missing}: pip install 'oci-layers[testing]'"
     )
 
 
