@@ -7,11 +7,11 @@ it does not describe, and mark what is not there. `quick_stacks` is for laws ove
 each entry at once, from a list.
 """
 
-import itertools
+import functools
 
 from hypothesis import strategies as st
 
-from oci_layers.tar import CONTIGUOUS, DIRECTORY, GLOBAL, HARDLINK, SYMLINK
+from oci_layers.tar import CONTIGUOUS, DIRECTORY, GLOBAL
 from tests.support.layers import block, char, d, entry, f, fifo, ln, opq, sym, wh
 
 names = st.sampled_from("abc")
@@ -103,26 +103,26 @@ def portable_stacks(draw, layers=4):
     return [draw(_directory("", 2, marks=index > 0))[0] for index in range(count)]
 
 
-# --- Entries to draw from, the simplest first, so that examples shrink to them ------------------------------------------
+# --- Entries to draw from, the simplest first, so that examples shrink to them ----------------------------------------
 
-PATHS = ["/".join(parts) for depth in (1, 2, 3) for parts in itertools.product(NAMES, repeat=depth)]
-SHORT = [path for path in PATHS if len(path) < 4]
+PATHS = ["a", "b", "a/a", "a/b", "b/a", "a/a/a", "a/a/b", "c", "c/a"]
 OLD = {"mode": 0o4711, "uid": 1, "gid": 5, "mtime_ns": -1, "xattrs": {b"user.k": b"1"}}
 NEW = {"mode": 0o1777, "uid": 1000, "mtime_ns": 1, "xattrs": {b"user.l": b"2"}}
-TARGETS = ["a", "b", "/", "..", "a/b", "../a", "/c/a", "a/../b", "../../..", "b/c/"]
-LINKED = [ln(path, f"file {number}") for path in SHORT for number in range(4)]
-"""Hard links to the last file of the stack, the last but one, and so on."""
-
-PLAIN = [make for path in PATHS for make in (f(path), f(path, "1", **OLD), d(path), d(path, **NEW), wh(path))]
+TARGETS = ["a", "b", "/", "a/b", "../b", "/b/a", "c/../b/", "../../c"]
+PLAIN = [make for path in PATHS for make in (f(path), f(path, "1", **OLD), d(path), d(path, **NEW))]
 FURTHER = [
     make
-    for path in SHORT
+    for path in PATHS[:6]
     for make in (
-        *(opq(path), wh(path), f(path, "x" * 70, **NEW), d(path, **OLD)),
+        *(f(path, "x" * 70, **NEW), d(path, **OLD), wh(path), opq(path)),
         *(fifo(path, mode=0o600), char(path, 1, 3, uid=1), block(path, 8, 0)),
     )
 ]
-SYMLINKS = [sym(path, target) for path in SHORT for target in TARGETS if not f"{path}/".startswith(f"{target}/")]
+SYMLINKS = [sym(path, target) for path in PATHS[:6] for target in TARGETS if not f"{path}/".startswith(f"{target}/")]
+UNLINKED = [*(PLAIN * 4), *FURTHER]
+LINKED = [(functools.partial(ln, path), back) for path in PATHS for back in range(4)]
+MARKERS = [(make, back) for back in range(8) for make in (wh, opq)]
+"""Hard links and markers of a name that the stack has: the last, the last but one, and so on."""
 ODD = [
     *(opq(), d("./", **OLD), d("./", **NEW), entry("c/g", GLOBAL), entry("a", CONTIGUOUS, data="3")),
     *(f("/./b//c", "4"), f("c/../a", "5"), f("a.wh.b"), f("wh.a"), f("a/.whb"), entry(".wh.a", DIRECTORY)),
@@ -133,28 +133,32 @@ REFUSED = [
     *(f("../a"), f(".wh.a/b"), f(".wh."), f("a/.wh..."), entry("a", b"Z"), f("/"), sym("a", "")),
     *(f("a", uid=2**32 - 1), d("a", gid=-1), char("a", 2**32, 0), ln("a", "a"), ln("a", "none"), sym("a", "a")),
 ]
-ENTRIES = [*PLAIN, *FURTHER, *SYMLINKS, *LINKED, *LINKED, *ODD, *ODD, *REFUSED]
+ENTRIES = [*UNLINKED, *SYMLINKS, *LINKED, *(MARKERS * 4), *(ODD * 2), *REFUSED]
 
 
 def quick_stacks(entries=ENTRIES, *, size=8, layers=4):
-    """Stacks of up to so many layers of up to so many of these entries, nearly all of which can be applied."""
+    """Stacks of up to so many layers of up to so many of these entries, most of which can be applied."""
     return st.lists(st.lists(st.sampled_from(entries), max_size=size), max_size=layers).map(_aimed)
 
 
 def _aimed(stack):
-    """A stack with the hard links of `LINKED` led to files of it; they are files where there is none."""
-    files, aimed = [], []
+    """The entries of a stack: markers led to names of lower layers, hard links to files of any layer so far."""
+    lower, files, aimed = [], [], []
     for layer in stack:
+        names = []
         aimed.append([])
-        for each in layer:
-            path = each.name
-            if each.type == HARDLINK and each.linkname.startswith(b"file "):
-                back = int(each.linkname.removeprefix(b"file "))
-                others = [other for other in files if not f"{path}/".startswith(f"{other}/")]
-                each = ln(path, others[-1 - back]) if back < len(others) else f(path)
-            hidden = path.replace(b".wh.", b"")
-            files = [file for file in files if not (file + b"/").startswith(hidden + b"/")]
-            if each.type not in {DIRECTORY, SYMLINK} and b".wh." not in path:
-                files.append(path)
+        for move in layer:
+            each = move
+            if isinstance(move, tuple):
+                make, back = move
+                known = lower if make in {wh, opq} else [file for file in files if file != make.args[0]]
+                each = make(known[-1 - back % len(known)] if known else "none")
             aimed[-1].append(each)
+            path = each.name.decode().rstrip("/").replace(".wh.", "")
+            files = [file for file in files if not f"{file}/".startswith(f"{path}/") or each.type == DIRECTORY]
+            if b".wh." not in each.name and path != ".":
+                parts = path.split("/")
+                names += ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+                files += [path] if each.type != DIRECTORY else []
+        lower += names
     return aimed
