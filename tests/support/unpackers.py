@@ -95,9 +95,7 @@ class HidesLater(Right):
 
     def prepared(self, layer):
         return [
-            each
-            for each in super().prepared(layer)
-            if not (isinstance(each, Add | Link) and each.path in self.past)
+            each for each in super().prepared(layer) if not (isinstance(each, Add | Link) and each.path in self.past)
         ]
 
 

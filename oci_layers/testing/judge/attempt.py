@@ -1,11 +1,13 @@
 """One run of a program on one image, and what came of it."""
 
+import re
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import attrs
 
+from oci_layers import system
 from oci_layers.errors import OCIError, format_error
 from oci_layers.testing.judge.classify import FRACTION, Breach, Compared, breaches, compared
 from oci_layers.testing.judge.expect import Expectation
@@ -14,13 +16,16 @@ from oci_layers.testing.judge.sandbox import sandbox
 from oci_layers.testing.notation import DEFAULT_MTIME_NS
 from oci_layers.testing.same import Difference, tree_of
 from oci_layers.testing.stack import Stack
-from oci_layers.tree.dump import dump_lines, show_time
+from oci_layers.tree.dump import dump_lines, parse_time, show_time
 from oci_layers.tree.node import Directory
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["Attempt", "Conditions", "attempt", "looked_at", "shown"]
+__all__ = ["Attempt", "Conditions", "attempt", "looked_at", "shown", "with_t"]
 
 _T = f" {show_time(DEFAULT_MTIME_NS)}"
+_TIME = re.compile(r" ([0-9]+\.[0-9]{9})\b")
+_EARLY_NS = 2 * 10**9
+"""The clock of a file system may be this much behind."""
 
 
 @attrs.frozen
@@ -57,10 +62,12 @@ class Attempt:
     layer: tuple[str, ...] = ()
     """The lines of the layer that a differ made."""
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether nothing differs; times may differ by less than a second."""
-        return all(each.what == (FRACTION,) for each in self.differences)
+    def without_fractions(self) -> "Attempt":
+        """Return the attempt without times that differ by less than a second, which the spec does not count."""
+        named = (
+            attrs.evolve(each, what=tuple(what for what in each.what if what != FRACTION)) for each in self.differences
+        )
+        return attrs.evolve(self, differences=tuple(each for each in named if each.what))
 
 
 def attempt(
@@ -89,12 +96,14 @@ def attempt(
         hostile=hostile,
         directory=conditions.directory,
     ) as box:
+        begun_ns = system.clock_ns() - _EARLY_NS
         with conditions.program.run(box.job) as result:
             if result.root is None:
                 made = Attempt(result.message, result.crash)
             else:
                 try:
                     made = looked_at(tree_of(result.root), accepted, conditions.compared, touched, expectation)
+                    made = _with_now(made, begun_ns)
                 except (OCIError, OSError) as error:
                     made = Attempt(f"what it made cannot be read: {format_error(error)}")
         return attrs.evolve(made, escapes=tuple(box.escapes()))
@@ -121,13 +130,31 @@ def looked_at(
     )
 
 
+def _with_now(made: Attempt, begun_ns: int) -> Attempt:
+    """Return an attempt in whose lines times during the run are `now`, so that they are the same each time."""
+
+    def told(line: str) -> str:
+        return _TIME.sub(lambda found: " now" if parse_time(found[1]) >= begun_ns else found[0], line)
+
+    actual = None if made.actual is None else tuple(map(told, made.actual))
+    differences = tuple(
+        each if each.actual is None else attrs.evolve(each, actual=told(each.actual)) for each in made.differences
+    )
+    return attrs.evolve(made, actual=actual, differences=differences)
+
+
 def shown(tree: FileTree) -> Iterator[str]:
     """Yield the lines of a dump, for a person: `T` is the time of all entries that do not say another.
 
-    Directories that no entry describes are only `implied`.
+    Directories that no entry describes are only `implied`. In what an attempt made, `now` is a time while it ran.
     """
     for (_, node), line in zip(tree.walk(), dump_lines(tree), strict=True):
         if isinstance(node, Directory) and node.implicit:
             yield f"{line.partition(' ')[0]} dir implied"
         else:
-            yield line.replace(_T, " T", 1)
+            yield with_t(line)
+
+
+def with_t(line: str) -> str:
+    """Return a line of a dump in which `T` is the usual time."""
+    return line.replace(_T, " T", 1)

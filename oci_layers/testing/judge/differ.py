@@ -29,7 +29,15 @@ from oci_layers.testing.judge.expect import Expectation, tree_of
 from oci_layers.testing.judge.laws import law
 from oci_layers.testing.judge.of_stacks import Budget, Kind, Outcome, judged_stacks
 from oci_layers.testing.judge.pool import Pool, Told
-from oci_layers.testing.judge.program import ProgramError, check_command, environment_of, fill, last_line, words_of
+from oci_layers.testing.judge.program import (
+    ProgramError,
+    check_command,
+    environment_of,
+    fill,
+    how_stopped,
+    last_line,
+    words_of,
+)
 from oci_layers.testing.judge.run import keep_all
 from oci_layers.testing.judge.sandbox import kept_entry
 from oci_layers.testing.judge.verdict import Judgement
@@ -49,8 +57,7 @@ _SIMPLEST = "layer\n  file file text=hello"
 class _Differ:
     """The program, and how it is run."""
 
-    words: tuple[str, ...]
-    command: str
+    program: tuple[str, ...] | Callable[[str, str, str], object]
     compared: Compared
     timeout: float
     directory: Path
@@ -58,7 +65,7 @@ class _Differ:
 
 
 def judge_differ(
-    command: str,
+    program: str | Callable[[str, str, str], object],
     *,
     examples: int = 200,
     seconds: float | None = None,
@@ -73,8 +80,8 @@ def judge_differ(
     """Judge a program that makes layers.
 
     Args:
-        command: A command line with the places `{old}` and `{new}`, two directories, and `{layer}`, the tar to make,
-            which may be compressed.
+        program: A command line with the places `{old}` and `{new}`, two directories, and `{layer}`, the tar to make,
+            which may be compressed; or a callable that takes these three, and raises if there is no layer.
         examples: How many pairs of directories it gets.
         seconds: The most time for them.
         seed: The same number generates the same pairs.
@@ -91,16 +98,23 @@ def judge_differ(
         NameFormatError: The command has not the places that it needs; no such attribute.
         OSError: The program cannot be started, or there is no place for its files.
     """
-    words = words_of(command, "{old}", "{new}", "{layer}")
-    check_command(words)
+    runs: tuple[str, ...] | Callable[[str, str, str], object]
+    if isinstance(program, str):
+        runs = words = words_of(program, "{old}", "{new}", "{layer}")
+        check_command(words)
+        command, name = program, Path(words[0]).name
+    else:
+        runs = program
+        name = getattr(program, "__qualname__", "callable")
+        command = f"{name}(old, new, layer)"
     begun = time.monotonic()
     stop = threading.Event()
     with tempfile.TemporaryDirectory(prefix="oci-layers-judge", suffix="x") as directory:
-        differ = _Differ(words, command, counted(ignore, implied=True), timeout, Path(directory), stop)
+        differ = _Differ(runs, counted(ignore, implied=True), timeout, Path(directory), stop)
         simplest = _outcome(differ, Stack.parse(_SIMPLEST))
         if simplest.made.refusal is not None:
             raise ProgramError(command, simplest.made.crash or simplest.made.refusal)
-        with Pool(jobs or system.cpu_count(), stop) as pool:
+        with Pool((jobs or system.cpu_count()) if isinstance(program, str) else 1, stop) as pool:
             generated = judged_stacks(
                 partial(_outcome, differ),
                 command,
@@ -110,7 +124,7 @@ def judge_differ(
             )
             verdicts = tuple(keep_all(generated.verdicts, generated.stacks, keep))
     return Judgement(
-        program=Path(words[0]).name,
+        program=name,
         version="",
         command=command,
         seed=seed,
@@ -137,21 +151,38 @@ def _attempt(differ: _Differ, stack: Stack) -> Attempt:
             write_tree(place / side, tree)
         (place / "scratch").mkdir()
         layer = place / "layer.tar"
-        places = {"old": f"{place / 'old'}", "new": f"{place / 'new'}", "layer": f"{layer}"}
-        ended = system.run_program(
-            fill(differ.words, places | {"scratch": f"{place / 'scratch'}"}),
-            timeout=differ.timeout,
-            environment=environment_of(place / "scratch"),
-            stop=differ.stop,
-        )
-        message = last_line(ended.stderr) or last_line(ended.stdout)
-        if ended.code is None or ended.code < 0:
-            how = f"signal {-ended.code} ended it" if ended.code else f"it was stopped after {differ.timeout:g} seconds"
-            return Attempt(message, how)
-        if ended.code or not layer.is_file():
-            reason = message or f"exit code {ended.code}, and there is no layer"
-            return Attempt(reason, breaches=(Breach(law("LYR-13/refused"), b""),))
+        refused = _run(differ, place)
+        if refused is not None:
+            return refused
+        if not layer.is_file():
+            return _refused("it ended well, and there is no layer")
         return _applied(layer.read_bytes(), old, new, differ.compared)
+
+
+def _run(differ: _Differ, place: Path) -> Attempt | None:
+    """Run the program in a place; return None if it made the layer."""
+    sides = {name: f"{place / file}" for name, file in (("old", "old"), ("new", "new"), ("layer", "layer.tar"))}
+    if callable(differ.program):
+        try:
+            differ.program(sides["old"], sides["new"], sides["layer"])
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a program under test raises is its refusal
+            return _refused(format_error(error))
+        return None
+    scratch = place / "scratch"
+    ended = system.run_program(
+        fill(differ.program, sides | {"scratch": f"{scratch}"}),
+        timeout=differ.timeout,
+        environment=environment_of(scratch),
+        stop=differ.stop,
+    )
+    message = last_line(ended.stderr) or last_line(ended.stdout)
+    if ended.code is None or ended.code < 0:
+        return Attempt(message, how_stopped(ended.code, differ.timeout))
+    return _refused(message or f"exit code {ended.code}") if ended.code else None
+
+
+def _refused(reason: str, id_: str = "LYR-13/refused") -> Attempt:
+    return Attempt(reason, breaches=(Breach(law(id_), b""),))
 
 
 def _plain(tree: FileTree) -> FileTree:
@@ -168,8 +199,7 @@ def _applied(layer: bytes, old: FileTree, new: FileTree, how: Compared) -> Attem
         lines = tuple(layer_lines(entries))
         actual = tree_of(merge([entries], lower=merge([list(tree_entries(old))])))
     except (OCIError, RefusedError) as error:
-        reason = f"the layer cannot be applied: {format_error(error)}"
-        return Attempt(reason, breaches=(Breach(law("LYR-13/layer"), b""),))
+        return _refused(f"the layer cannot be applied: {format_error(error)}", "LYR-13/layer")
     differences = compared(new, actual, how)
     return Attempt(
         differences=tuple(differences),

@@ -24,13 +24,11 @@ __all__ = ["Expectation", "LayerFacts", "Question", "is_at_or_below", "tree_of"]
 _OPEN = {
     "duplicate": "EDGE-15",
     "file-as-directory": "EDGE-10",
-    "link-as-directory": "EDGE-12",
     "order": "EDGE-13c",
     "nothing-opaque": "EDGE-06",
     "nothing-hidden": "EDGE-07b",
     "climbing-name": "EDGE-18",
     "climbing-link": "EDGE-12c",
-    "outside-link": "EDGE-13",
     "link-metadata": "EDGE-13",
     "forward-link": "EDGE-14b",
     "no-target": "EDGE-14e",
@@ -51,23 +49,27 @@ _OPEN = {
 """The rules of `lint` that say that a layer raises a question, and the question (`testing.cases.questions`)."""
 
 
-_ONLY = {"ATT-02": "xattrs", "ATT-04": "xattrs", "ATT-08": "mtime"}
-"""What the answers to some questions are about, if only about one attribute."""
+_THERE = ("missing", "unexpected", "type")
+_ONLY: Mapping[str, tuple[str, ...]] = {
+    "ATT-02": ("xattrs",),
+    "ATT-04": ("xattrs",),
+    "ATT-08": ("mtime",),
+    "EDGE-06": _THERE,
+    "EDGE-07b": _THERE,
+}
+"""What the answers to some questions are about, if not about everything at their paths."""
 
 
 @attrs.frozen
 class Question:
-    """A question that the spec leaves open, and the paths whose outcome depends on the answer.
-
-    Without paths the answer is whether the layers are refused, or whether directories are made that nothing describes.
-    """
+    """A question that the spec leaves open, and the paths whose outcome depends on the answer."""
 
     id: str
     paths: frozenset[bytes]
 
     def is_about(self, path: bytes, what: str) -> bool:
         """Return whether the outcome at a path depends on the answer, in what differs there."""
-        if _ONLY.get(self.id, what) != what:
+        if what not in _ONLY.get(self.id, (what,)):
             return False
         return any(is_at_or_below(path, each) or is_at_or_below(each, path) for each in self.paths)
 
@@ -143,10 +145,10 @@ class Expectation:
 
     @cached_property
     def touched(self) -> frozenset[bytes]:
-        """Directories in which a layer changes a name without an entry for the directory: their time is open."""
+        """Described directories in which a layer without an entry for them changes a name: their time is open."""
         found = set()
         for path, node in self.facts.items():
-            if node.kind == "dir":
+            if node.kind == "dir" and not node.implied:
                 for layer in reversed(self.layers):
                     if path in layer.adds:
                         break
@@ -171,19 +173,25 @@ class Expectation:
                 id_ = _OPEN.get(finding.rule)
                 if finding.rule in {"nothing-hidden", "nothing-opaque"}:
                     if not self._has_directory(facts, finding):
-                        yield Question(_OPEN[finding.rule], frozenset())
+                        yield Question(_OPEN[finding.rule], frozenset({_directory_of_marker(finding)}))
                 elif id_ is not None:
                     yield Question(id_, self._paths(facts, finding.location.path))
             for entry in layer:
-                for id_ in _asked(entry):
-                    yield Question(id_, self._paths(facts, clean(entry.name)))
+                path = clean(entry.name)
+                asked = list(_asked(entry))
+                if follow({**facts.before, **facts.after}, parent_and_name(path)[0])[1]:
+                    asked.append("EDGE-12")
+                if entry.type == HARDLINK and clean(entry.linkname, clamp=True) not in facts.adds:
+                    asked.append("EDGE-13")
+                for id_ in asked:
+                    yield Question(id_, self._paths(facts, path))
 
     def _has_directory(self, layer: LayerFacts, finding: LayerFinding) -> bool:
         """Return whether the directory of a whiteout is there, so that only the name is missing."""
         if finding.rule == "nothing-opaque":
             return False
-        parent, _ = parent_and_name(finding.location.path)
-        return parent in layer.before and layer.before[parent].kind == "dir"
+        directory = layer.before.get(_directory_of_marker(finding))
+        return directory is not None and directory.kind == "dir"
 
     def _paths(self, layer: LayerFacts, path: bytes) -> frozenset[bytes]:
         """Return a path as it is named, as it is resolved, and the other names of the file."""
@@ -195,6 +203,11 @@ class Expectation:
             if node is not None and node.kind != "dir":
                 found |= {other for other, same in self.facts.items() if same is node}
         return frozenset(found)
+
+
+def _directory_of_marker(finding: LayerFinding) -> bytes:
+    path = finding.location.path
+    return path if finding.rule == "nothing-opaque" else parent_and_name(path)[0]
 
 
 def _asked(entry: Entry) -> Iterator[str]:

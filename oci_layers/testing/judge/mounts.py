@@ -3,12 +3,14 @@
 import contextlib
 import io
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
 
+from oci_layers import system
 from oci_layers.errors import OCIError, format_error
 from oci_layers.layer.apply import apply
 from oci_layers.layer.decode import decode
@@ -77,8 +79,7 @@ class StoredOverlay:
                 with mounted(job, _stored_layers(root)) as made:
                     yield made
         finally:
-            # The driver mounts its own directory on itself.
-            subprocess.run(["umount", str(root / "overlay")], capture_output=True, check=False)  # noqa: S603, S607
+            unmount(root / "overlay")  # The driver mounts its own directory on itself.
 
 
 def _stored_layers(root: Path) -> list[Path]:
@@ -106,5 +107,10 @@ def mounted(job: Job, uppers: Sequence[Path]) -> Iterator[Result]:
     try:
         yield result
     finally:
-        if result.root is not None:
-            subprocess.run(["umount", str(point)], check=True)  # noqa: S603, S607
+        unmount(point)
+
+
+def unmount(point: Path) -> None:
+    """Unmount a directory, if something is mounted there."""
+    while os.fsencode(point) in system.mount_points():
+        subprocess.run(["umount", str(point)], check=True)  # noqa: S603, S607

@@ -7,7 +7,7 @@ import attrs
 from oci_layers import system
 from oci_layers.errors import escape
 from oci_layers.testing.case import Case
-from oci_layers.testing.judge.attempt import Attempt, Conditions, attempt, shown
+from oci_layers.testing.judge.attempt import Attempt, Conditions, attempt, shown, with_t
 from oci_layers.testing.judge.laws import LAWS
 from oci_layers.testing.judge.verdict import Status, Verdict
 from oci_layers.testing.notation import layer_lines
@@ -31,6 +31,8 @@ def of_case(conditions: Conditions, case: Case) -> Verdict:
         touched=case.touched,
         hostile=case.level == "safety",
     )
+    if case.level == "spec":
+        made = made.without_fractions()
     status, message = _judged(case, made)
     if status == "passed":
         return verdict
@@ -74,7 +76,7 @@ def _judged(case: Case, made: Attempt) -> tuple[Status, str]:
         return ("passed", "") if None in case.accepted else (bad, f"it refuses the image: {made.refusal}")
     if not _trees(case):
         return bad, "it accepts the image"
-    if made.is_exact if case.level == "spec" else not made.differences:
+    if not made.differences:
         return "passed", ""
     return bad, what_differs(made.differences)
 
@@ -88,7 +90,10 @@ def what_differs(differences: Sequence[Difference]) -> str:
 
 def rows_of(made: Attempt) -> tuple[tuple[str | None, str | None, str], ...]:
     """Return the lines that differ."""
-    return tuple((each.expected, each.actual, ", ".join(each.what)) for each in made.differences)
+    return tuple(
+        (each.expected and with_t(each.expected), each.actual and with_t(each.actual), ", ".join(each.what))
+        for each in made.differences
+    )
 
 
 def layer_texts(stack: Stack) -> tuple[str, ...]:

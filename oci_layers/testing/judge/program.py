@@ -26,6 +26,7 @@ __all__ = [
     "Result",
     "check_command",
     "fill",
+    "how_stopped",
     "last_line",
     "run_words",
     "words_of",
@@ -193,15 +194,18 @@ def run_words(words: Sequence[str], job: Job, root: Path) -> Result:
         stop=job.stop,
     )
     message = last_line(ended.stderr) or last_line(ended.stdout)
-    if ended.code is None:
-        return Result(None, message, f"it was stopped after {job.timeout:g} seconds")
-    if ended.code < 0:
-        return Result(None, message, f"signal {-ended.code} ended it")
+    if ended.code is None or ended.code < 0:
+        return Result(None, message, how_stopped(ended.code, job.timeout))
     if ended.code:
         return Result(None, message or f"exit code {ended.code}")
     if not root.is_dir():
         return Result(None, f"it ended well, and there is no directory {root.name}")
     return Result(root, message)
+
+
+def how_stopped(code: int | None, timeout: float) -> str:
+    """Return how a program ended that did not end by itself."""
+    return f"it was stopped after {timeout:g} seconds" if code is None else f"signal {-code} ended it"
 
 
 def environment_of(scratch: Path) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """A judgement as one HTML page that needs nothing else: no network, no script."""
 
+import html
 from collections.abc import Iterator, Sequence
-from html import escape
 
+from oci_layers._text import one_line
 from oci_layers.testing.judge.report_text import named_layers, told_lines, wrong_paths
 from oci_layers.testing.judge.verdict import Judgement, Score, Verdict
 
@@ -39,18 +40,23 @@ def html_text(judgement: Judgement) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{_shown(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         + "\n".join(_body(judgement))
         + "\n</body>\n</html>\n"
     )
 
 
+def _shown(text: str) -> str:
+    """Return a line for a page."""
+    return html.escape(one_line(text))
+
+
 def _body(judgement: Judgement) -> Iterator[str]:
     failures = judgement.failures
     word = '<span class="good">passed</span>' if judgement.ok else f'<span class="bad">{len(failures)} failures</span>'
-    yield f"<h1>{escape(judgement.program)}: {word}</h1>"
-    yield f'<p class="dim">{escape(judgement.version)}</p>'
-    yield f"<pre>{escape(judgement.command)}</pre>"
+    yield f"<h1>{_shown(judgement.program)}: {word}</h1>"
+    yield f'<p class="dim">{_shown(judgement.version)}</p>'
+    yield f"<pre>{_shown(judgement.command)}</pre>"
     yield '<div class="scores">'
     yield _score("Cases that the spec decides", judgement.score("spec"))
     yield _score("Cases of safety", judgement.score("safety"))
@@ -77,7 +83,7 @@ def _body(judgement: Judgement) -> Iterator[str]:
     if passed:
         yield f"<h2>{len(passed)} cases passed</h2><details><summary>Show them</summary><div><table>"
         yield from (
-            f"<tr><td><code>{escape(each.id)}</code></td><td>{escape(each.sentence)}</td></tr>" for each in passed
+            f"<tr><td><code>{_shown(each.id)}</code></td><td>{_shown(each.sentence)}</td></tr>" for each in passed
         )
         yield "</table></div></details>"
 
@@ -85,7 +91,7 @@ def _body(judgement: Judgement) -> Iterator[str]:
 def _score(name: str, score: Score) -> str:
     share = 100 * score.passed / score.total if score.total else 100
     bar = f'<div class="bar"><i style="width: {share:.1f}%"></i></div>'
-    return f'<div class="score">{escape(name)}<b>{score}</b>{bar}</div>'
+    return f'<div class="score">{_shown(name)}<b>{score}</b>{bar}</div>'
 
 
 def _details(verdict: Verdict, *, is_open: bool) -> str:
@@ -93,7 +99,7 @@ def _details(verdict: Verdict, *, is_open: bool) -> str:
     rules = ", ".join(rule for rule in verdict.rules if rule != verdict.id)
     seen = f"&middot; in {verdict.seen} stack{'s' * (verdict.seen > 1)}" if verdict.generated else ""
     layers = "".join(
-        f"<div><h3>{escape(name)}</h3>{_pre([line.strip() for line in text.splitlines() if line.strip()])}</div>"
+        f"<div><h3>{_shown(name)}</h3>{_pre([line.strip() for line in text.splitlines() if line.strip()])}</div>"
         for name, text in named_layers(verdict.layers)
     )
     if verdict.made:
@@ -101,11 +107,11 @@ def _details(verdict: Verdict, *, is_open: bool) -> str:
     wrong = wrong_paths(verdict)
     expected = _pre(verdict.expected, wrong, "good") if verdict.expected else "<pre>the image is to be refused</pre>"
     actual = "<pre>refused</pre>" if verdict.actual is None else _pre(verdict.actual, wrong, "bad")
-    kept = f"<p>Kept: <code>{escape(str(verdict.kept))}</code></p>" if verdict.kept else ""
+    kept = f"<p>Kept: <code>{_shown(str(verdict.kept))}</code></p>" if verdict.kept else ""
     return (
-        f"<details{' open' if is_open else ''}><summary><code>{escape(verdict.id)}</code> "
-        f'<span class="dim">{escape(rules)} {seen}</span></summary><div>'
-        f'<p>{escape(verdict.sentence)}</p><p class="{look}">{escape(verdict.message)}</p>'
+        f"<details{' open' if is_open else ''}><summary><code>{_shown(verdict.id)}</code> "
+        f'<span class="dim">{_shown(rules)} {seen}</span></summary><div>'
+        f'<p>{_shown(verdict.sentence)}</p><p class="{look}">{_shown(verdict.message)}</p>'
         f'<div class="pair">{layers}</div>'
         f'<div class="pair"><div><h3>expected</h3>{expected}</div><div><h3>actual</h3>{actual}</div></div>{kept}'
         "</div></details>"
@@ -115,7 +121,7 @@ def _details(verdict: Verdict, *, is_open: bool) -> str:
 def _pre(lines: Sequence[str], wrong: frozenset[str] = frozenset(), look: str = "") -> str:
     lines = told_lines(lines, wrong)
     rows = (
-        f'<span class="{look}">{escape(line)}</span>' if line.partition(" ")[0] in wrong else escape(line)
+        f'<span class="{look}">{_shown(line)}</span>' if line.partition(" ")[0] in wrong else _shown(line)
         for line in lines
     )
     return f"<pre>{chr(10).join(rows)}</pre>"

@@ -52,7 +52,7 @@ def _fewer_layers(stack: Stack) -> Iterator[Stack]:
 def _fewer_entries(stack: Stack) -> Iterator[Stack]:
     """Yield stacks without some entries that follow one another: halves, then less, down to one."""
     places = [(layer, index) for layer, entries in enumerate(stack.layers) for index in range(len(entries))]
-    size = len(places) // 2
+    size = (len(places) + 1) // 2
     while size:
         for start in range(0, len(places), size):
             yield _without(stack, places[start : start + size])
