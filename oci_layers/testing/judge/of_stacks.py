@@ -96,10 +96,13 @@ class Generated:
 def strategy() -> SearchStrategy[Stack]:
     """Return the strategy of stacks that the spec gives one meaning, and that the present user can make.
 
-    No link has an absolute target: a program that follows links out of its destination is to stay in the sandbox.
+    No link has an absolute target: a program that follows links out of its destination is to stay in the sandbox. All
+    modes are the usual ones unless this process is root's: others cannot look into a file of mode 0.
     """
-    kinds = [kind for kind in KINDS if system.effective_ids()[0] == 0 or kind not in {"char", "block"}]
-    return stacks(kinds=kinds, features=AWKWARD - {"lower-links", "link-parents", "missing"}).map(_relative)
+    features, kinds = AWKWARD - {"lower-links", "link-parents", "missing"}, list(KINDS)
+    if system.effective_ids()[0] != 0:
+        features, kinds = features - {"modes"}, [kind for kind in KINDS if kind not in {"char", "block"}]
+    return stacks(kinds=kinds, features=features).map(_relative)
 
 
 def _relative(stack: Stack) -> Stack:
