@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_every_call_is_exported_and_nothing_else():
         "fsync",
         "ftruncate",
     }
-    assert sorted({name for name in own if name[0] != "_"} | aliases) == system.__all__
+    assert sorted({name for name in own if name[0] != "_"} | aliases) == sorted(system.__all__)
 
 
 def test_new_things_are_private_and_never_over_old_ones(tmp_path, here):
@@ -485,3 +486,30 @@ def test_the_latest_time_of_a_build_comes_from_the_environment(monkeypatch):
         with pytest.raises(NameFormatError) as caught:
             system.source_date_epoch()
         assert (caught.value.what, caught.value.text) == ("SOURCE_DATE_EPOCH", text)
+
+
+def test_a_program_gets_the_variables_and_the_umask_that_are_promised():
+    script = 'echo "$X $HOME"; umask; cat'
+    ended = system.run_program(["sh", "-c", script], timeout=60, environment={"X": "y"})
+    assert (ended.code, ended.stdout.decode(), ended.stderr) == (0, f"y {os.environ.get('HOME', '')}\n0022\n", b"")
+    assert ended.seconds >= 0
+
+
+def test_only_the_end_of_long_output_is_kept():
+    ended = system.run_program(["sh", "-c", "head -c 100000 /dev/zero; echo end"], timeout=60)
+    assert (len(ended.stdout), ended.stdout[-5:]) == (65536, b"\0end\n")
+
+
+def test_a_program_is_stopped_at_its_time_or_when_it_is_asked_to():
+    assert system.run_program(["sleep", "100"], timeout=0.3).code is None
+    stop = threading.Event()
+    stop.set()
+    assert system.run_program(["sleep", "100"], timeout=100, stop=stop).code is None
+
+
+def test_a_program_that_a_signal_ends_says_which():
+    assert system.run_program(["sh", "-c", "kill -TERM $$"], timeout=60).code == -15
+
+
+def test_a_program_that_is_not_there_is_an_error():
+    assert failure(system.run_program, ["/no/such/program"], timeout=1) == errno.ENOENT

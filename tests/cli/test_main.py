@@ -30,6 +30,7 @@ WHAT = {
     "diff": "A",
     "pack": "DIR",
     "explain": "RULE",
+    "conformance": "CMD",
     "index": "ACTION",
 }
 MODULE = [sys.executable, "-m", "oci_layers"]

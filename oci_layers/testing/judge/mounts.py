@@ -5,13 +5,14 @@ import io
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
 
 from oci_layers import system
-from oci_layers.errors import OCIError, format_error
+from oci_layers.errors import OCIError, StoreError, format_error
 from oci_layers.layer.apply import apply
 from oci_layers.layer.decode import decode
 from oci_layers.layer.diff import diff
@@ -23,6 +24,9 @@ from oci_layers.testing.judge.write import write_changes
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["KernelOverlay", "StoredOverlay"]
+
+_TRIES = 200
+_PAUSE = 0.05
 
 
 @attrs.frozen
@@ -111,6 +115,15 @@ def mounted(job: Job, uppers: Sequence[Path]) -> Iterator[Result]:
 
 
 def unmount(point: Path) -> None:
-    """Unmount a directory, if something is mounted there."""
-    while os.fsencode(point) in system.mount_points():
-        subprocess.run(["umount", str(point)], check=True)  # noqa: S603, S607
+    """Unmount a directory, if something is mounted there.
+
+    Raises:
+        StoreError: It stays in use.
+    """
+    for _ in range(_TRIES):
+        if os.fsencode(point) not in system.mount_points():
+            return
+        if subprocess.run(["umount", str(point)], capture_output=True, check=False).returncode:  # noqa: S603, S607
+            # A program that another thread is just starting has the open files of this one for a moment.
+            time.sleep(_PAUSE)
+    raise StoreError(str(point), "cannot be unmounted")
