@@ -46,6 +46,8 @@ class View:
     work: Path
     root: Path
     mounts: tuple[str, ...]
+    before: tuple[int, int, int]
+    """The attributes of the root as the program finds it."""
 
     def words(self, command: Sequence[str]) -> list[str]:
         """Return the words that run a command in the view."""
@@ -55,7 +57,7 @@ class View:
     def changed(self, paths: Iterable[Path]) -> list[Path]:
         """Return which of some paths of the host were changed in the view, and the root if its attributes were."""
         found = [path for path in paths if os.path.lexists(self.upper / path.relative_to("/"))]
-        return found + ([Path("/")] if _attributes(self.upper) != _attributes(Path("/")) else [])
+        return found + ([Path("/")] if _attributes(self.upper) != self.before else [])
 
 
 def view(directory: Path, own: Sequence[Path]) -> View:
@@ -68,9 +70,7 @@ def view(directory: Path, own: Sequence[Path]) -> View:
     names = [directory / name for name in ("upper", "work", "root")]
     for name in names:
         name.mkdir()
-    there = Path("/").stat()
-    os.chown(names[0], there.st_uid, there.st_gid)
-    names[0].chmod(there.st_mode & 0o7777)
+    names[0].chmod(Path("/").stat().st_mode & 0o7777)
     others = sorted(
         point
         for point in (os.fsdecode(each) for each in system.mount_points())
@@ -78,7 +78,8 @@ def view(directory: Path, own: Sequence[Path]) -> View:
     )
     present = [point for point in _SYSTEM if Path(point).is_dir()]
     readable = [point for point in others if Path(point).is_dir()]
-    return View(names[0], names[1], names[2], (*present, *readable, *(f"own:{each}" for each in own)))
+    mounts = (*present, *readable, *(f"own:{each}" for each in own))
+    return View(names[0], names[1], names[2], mounts, _attributes(names[0]))
 
 
 @functools.cache
