@@ -14,6 +14,7 @@ import oci_layers
 
 SNAPSHOT = Path(__file__).parent / "data" / "public_api.txt"
 _ADDRESS = re.compile(" at 0x[0-9a-f]+")
+_SET = re.compile(r"\{('[^{}:]*')\}")
 ROOMS = ["oci_layers"] + [
     f"oci_layers.{module.name}"
     for module in pkgutil.iter_modules(oci_layers.__path__)
@@ -31,6 +32,7 @@ def describe():
             value = getattr(module, name)
             try:
                 signature = _ADDRESS.sub("", str(inspect.signature(value))) if callable(value) else ""
+                signature = _SET.sub(lambda found: "{" + ", ".join(sorted(found[1].split(", "))) + "}", signature)
             except (TypeError, ValueError):
                 signature = ""
             lines.append(f"{room}.{name}{signature}")

@@ -14,10 +14,10 @@ from oci_layers import errors
 from oci_layers.errors import NameFormatError, OCIError
 from oci_layers.tar.writer import write_tar
 from oci_layers.testing.case import Case, Level, Outcome, Refusal
-from oci_layers.testing.notation import DEFAULT_MODES, DEFAULT_MTIME_NS, parse_attribute, parse_layer
+from oci_layers.testing.notation import DEFAULT_MTIME_NS, full_words, parse_layer
 from oci_layers.testing.raw import parse_raw
 from oci_layers.testing.stack import Stack
-from oci_layers.tree.dump import parse, show_time, unescape
+from oci_layers.tree.dump import parse, unescape
 from oci_layers.tree.node import Directory
 from oci_layers.tree.tree import FileTree
 
@@ -161,12 +161,15 @@ def _tree(item: _Item) -> _Tree:
         return _Tree(None, frozenset())
     lines, implied, touched = [], [], set()
     for line in item.lines if item.lines != [_NOTHING] else ():
-        path, words = _full(line.split())
-        lines.append(" ".join([path, *(word for word in words if word not in {"implied", "touched"})]))
-        if "implied" in words:
-            implied.append(unescape(path).strip(b"/"))
+        words = line.split()
+        path = unescape(words[0]).strip(b"/")
+        is_implied = "implied" in words
+        plain = [word for word in words if word not in {"implied", "touched"}]
+        lines.append(" ".join(full_words(plain, 0 if is_implied else DEFAULT_MTIME_NS)))
+        if is_implied:
+            implied.append(path)
         if "touched" in words:
-            touched.add(unescape(path).strip(b"/"))
+            touched.add(path)
     tree = parse("\n".join(lines))
     for place in implied:
         node = tree.at(place)
@@ -174,21 +177,3 @@ def _tree(item: _Item) -> _Tree:
             raise ValueError("only a directory can be implied")  # noqa: TRY004 - of the text, not of an argument
         node.implicit = True
     return _Tree(tree, frozenset(touched))
-
-
-def _full(words: Sequence[str]) -> tuple[str, list[str]]:
-    """Return a path, and its other words with the mode, owner and time that were left out."""
-    path, kind, *rest = words
-    if kind == "link":
-        return path, [kind, *rest]
-    fields = {"mode": DEFAULT_MODES.get(kind, 0o644), "uid": 0, "gid": 0, "mtime_ns": DEFAULT_MTIME_NS}
-    if "implied" in rest:
-        fields["mtime_ns"] = 0
-    others = []
-    for word in rest:
-        if "=" in word or word in {"implied", "touched"}:
-            others.append(word)
-        else:
-            fields |= parse_attribute(word)
-    owner = f"{fields['uid']}:{fields['gid']}"
-    return path, [kind, f"{fields['mode']:04o}", owner, show_time(fields["mtime_ns"]), *others]

@@ -22,9 +22,10 @@ from typing import Any
 from oci_layers.errors import NameFormatError
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
 from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, GLOBAL, HARDLINK, REGULAR, SYMLINK, Entry, Pieces
-from oci_layers.tree.dump import escape, parse_fields, parse_number, parse_time, show_time, unescape
+from oci_layers.tree.dump import escape, parse, parse_fields, parse_number, parse_time, show_time, unescape
+from oci_layers.tree.tree import FileTree
 
-__all__ = ["DEFAULT_MODES", "DEFAULT_MTIME_NS", "layer_lines", "parse_attribute", "parse_layer"]
+__all__ = ["DEFAULT_MODES", "DEFAULT_MTIME_NS", "full_words", "layer_lines", "parse_layer", "parse_tree"]
 
 DEFAULT_MTIME_NS = 1_700_000_000_123_456_789
 """The time of an entry for which none is written: `T`, with digits down to the nanosecond."""
@@ -62,6 +63,49 @@ def parse_layer(text: str) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
+def parse_tree(text: str) -> FileTree:
+    """Return the tree that lines of text describe.
+
+    They are those of a dump (`tree.dump`), in which the mode, the owner and the time may be left out as in a layer, and
+    the content of an empty file. Directories without a line are implied. Empty lines are left out.
+
+    Raises:
+        NameFormatError: A line that is not in the notation; `reason` names the line.
+    """
+    lines = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        try:
+            lines.append(" ".join(full_words(words) if words and words[0] != "#" else ()))
+        except ValueError as error:
+            raise NameFormatError("dump line", line.strip(), f"line {number}: {error}") from None
+    return parse("\n".join(lines))
+
+
+def full_words(words: Sequence[str], mtime_ns: int = DEFAULT_MTIME_NS) -> list[str]:
+    """Return the words of a line of a dump with what was left out; `mtime_ns` is the time for which none is written.
+
+    Raises:
+        ValueError: There are fewer than two words, or one is neither a mode, an owner, a time, nor has an equals sign.
+    """
+    path, kind, *rest = words
+    if kind == "link":
+        return [path, kind, *rest]
+    fields = {"mode": DEFAULT_MODES.get(kind, 0o644), "uid": 0, "gid": 0, "mtime_ns": mtime_ns}
+    while rest and "=" not in rest[0]:
+        fields |= _attribute(rest.pop(0))
+    if kind == "file" and not any(word.startswith(("text=", "size=")) for word in rest):
+        rest.insert(0, "text=")
+    return [
+        path,
+        kind,
+        f"{fields['mode']:04o}",
+        f"{fields['uid']}:{fields['gid']}",
+        show_time(fields["mtime_ns"]),
+        *rest,
+    ]
+
+
 def layer_lines(entries: Iterable[Entry]) -> Iterator[str]:
     """Yield a line for each entry, without line ends. Contents are read, and are in the lines, however long.
 
@@ -93,16 +137,12 @@ def _entry(words: list[str]) -> Entry:
     if kind == "link":
         fields["linkname"] = _parse_name(rest.pop(0))
     while rest and "=" not in rest[0]:
-        fields |= parse_attribute(rest.pop(0))
+        fields |= _attribute(rest.pop(0))
     return Entry(**fields | _own_fields(kind, rest))
 
 
-def parse_attribute(word: str) -> dict[str, int]:
-    """Return the fields that a word without an equals sign has: `mode`, `uid` and `gid`, or `mtime_ns`.
-
-    Raises:
-        ValueError: The word is none of these.
-    """
+def _attribute(word: str) -> dict[str, int]:
+    """Return what a word without an equals sign says: the mode, the owner or the time."""
     if ":" in word:
         uid, gid = map(parse_number, word.split(":"))
         return {"uid": uid, "gid": gid}

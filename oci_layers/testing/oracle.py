@@ -1,8 +1,9 @@
 """The oracle: the rules of layers (image-spec, layer.md) as the shortest program that could be right.
 
-It is to be read from top to bottom beside layer.md, and to judge engines: one is right if it makes the same tree. It
-shares no code with any engine, keeps everything in memory, and is slow where that is simpler. The ids are those of
-`tests/conformance`; where the spec is silent, they name the decision that the default policy follows.
+It is read from top to bottom beside layer.md: what an entry means, what a path means, what a layer makes. It judges
+engines: one is right if it makes the same tree. It shares no code with any, keeps everything in memory, and is slow
+where that is simpler. The ids are those of the cases; where the spec is silent (EDGE, AUF, ATT), they name what the
+default policy decides.
 
     >>> from oci_layers.tar import DIRECTORY, Entry
     >>> lower = [Entry(b"d/", DIRECTORY, mode=0o755), Entry(b"d/old"), Entry(b"d/kept")]
@@ -63,9 +64,6 @@ class Node:
 
 IMPLIED = Node("dir", 0o755, 0, 0, 0, {}, implied=True)
 """A directory that a path needs and no entry describes (EDGE-11), such as the root of an image without layers."""
-
-
-# --- What one entry means ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -166,9 +164,6 @@ def described(path: bytes, entry: TarEntry) -> Node:
     return Node(kind, mode, entry.uid, entry.gid, entry.mtime_ns, dict(entry.xattrs), data, device)
 
 
-# --- Paths ------------------------------------------------------------------------------------------------------------
-
-
 def clean(name: bytes, *, clamp: bool = False) -> bytes:
     """Return the path from the root that a name means, by its letters alone (LYR-11, EDGE-17)."""
     parts: list[bytes] = []
@@ -233,9 +228,6 @@ def follow(tree: Tree, path: bytes) -> tuple[bytes, list[bytes]]:
     return here, links
 
 
-# --- Layers -----------------------------------------------------------------------------------------------------------
-
-
 def merge(
     layers: Iterable[Iterable[TarEntry]], *, lower: Mapping[bytes, Node] | None = None, parents: Parents = "follow"
 ) -> dict[bytes, Node]:
@@ -287,13 +279,13 @@ def attempt(lower: Tree, layer: list[Change], parents: Parents) -> Tree | None:
 
 @dataclass
 class Merging:
-    """A layer while it is merged, change by change; nothing is known of the changes to come."""
+    """A layer while it is merged, change by change, in whatever order they are given."""
 
     lower: Tree
     parents: Parents
     tree: Tree = field(default_factory=dict)
     own: set[bytes] = field(default_factory=set)
-    """The names that this layer has written."""
+    """The names that this layer has written so far: none if its removals come first."""
 
     def result(self, layer: list[Change]) -> Tree:
         """Return the tree that changes make one after another."""

@@ -1,8 +1,8 @@
 """Two file systems, wherever they are, into what differs between them, as the lines of their dumps.
 
 A side is a `FileTree`, an `Image`, a `Stack` (what this library makes of it), a directory (a `pathlib.Path`, scanned),
-or text in the notation of `tree.dump`. What a name is always counts: its type, the target of a link, the numbers of a
-device. `attributes` says what counts besides.
+or text: the lines of a dump (`tree.dump`), shortened as `notation.parse_tree` allows. What a name is always counts: its
+type, the target of a link, the numbers of a device. `attributes` says what counts besides.
 
 A directory that the expected side only implies has no attributes that the spec gives (layer.md, Creating the tar), so
 they are not compared unless `implied` is true: an expected text without a line for `/etc` leaves open whose it is.
@@ -20,9 +20,10 @@ from oci_layers.errors import NameFormatError, UnsupportedError
 from oci_layers.image.image import Image
 from oci_layers.layer.compare import Aspect, Comparison
 from oci_layers.report import Skipped
+from oci_layers.testing.notation import parse_tree
 from oci_layers.testing.stack import Stack
 from oci_layers.tree.content import EMPTY
-from oci_layers.tree.dump import escape, node_words, parse
+from oci_layers.tree.dump import escape, node_words
 from oci_layers.tree.node import Device, Directory, File, Node, Symlink
 from oci_layers.tree.tree import FileTree
 
@@ -169,9 +170,9 @@ def tree_of(side: Side) -> FileTree:
             return side.tree()
         case str():
             try:
-                return parse(side)
+                return parse_tree(side)
             except NameFormatError as error:
-                error.add_note("a str is text in the notation of a dump; a directory is given as a pathlib.Path")
+                error.add_note("a str is the text of a tree; a directory is given as a pathlib.Path")
                 raise
         case _:
             return _scanned(side)

@@ -12,14 +12,14 @@ layer
 [2, 1]
 """
 
-import gzip
 import io
 import os
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import attrs
 
+from oci_layers.blob.compressor import compressed
 from oci_layers.blob.store import put_bytes
 from oci_layers.layer.apply import apply
 from oci_layers.layer.decode import decode
@@ -28,15 +28,21 @@ from oci_layers.spec.config import ImageConfig, RootFS
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.manifest import Manifest
-from oci_layers.spec.mediatype import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST
+from oci_layers.spec.mediatype import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST
 from oci_layers.store.layout import Layout
 from oci_layers.tar.entry import Entry
 from oci_layers.tar.reader import read_tar
 from oci_layers.tar.writer import write_tar
 from oci_layers.testing.notation import layer_lines, parse_layer
+from oci_layers.testing.streams import Stream, read_all
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["Stack", "write_layers"]
+__all__ = ["Compression", "Stack", "compress", "put_image", "write_layers"]
+
+Compression = Literal["", "gzip", "zstd"]
+"""How a layer is compressed."""
+
+_MEDIA_TYPES = {"": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
 
 
 @attrs.frozen(repr=False)
@@ -112,16 +118,24 @@ def write_layers(directory: str | os.PathLike[str], tars: Iterable[bytes], ref: 
         StoreError: `directory` exists and is not empty.
     """
     with Layout.create(directory, fsync="never") as layout:
-        diff_ids, layers = [], []
-        for tar in tars:
-            diff_ids.append(Digest.of(tar))
-            layers.append(_put(layout, gzip.compress(tar, 6, mtime=0), OCI_LAYER_GZIP))
-        config = ImageConfig(architecture="amd64", os="linux", rootfs=RootFS(diff_ids=tuple(diff_ids)))
-        manifest = Manifest(
-            media_type=OCI_MANIFEST, config=_put(layout, to_json(config), OCI_CONFIG), layers=tuple(layers)
-        )
-        layout.tag(ref, _put(layout, to_json(manifest), OCI_MANIFEST))
+        put_image(layout, tars, ref)
         return layout.place
+
+
+def put_image(layout: Layout, tars: Iterable[bytes], ref: str, compression: Compression = "gzip") -> None:
+    """Put an image of `tars`, the lowest first, into a layout; they may be any bytes. The platform is linux/amd64."""
+    diff_ids, layers = [], []
+    for tar in tars:
+        diff_ids.append(Digest.of(tar))
+        layers.append(_put(layout, compress(tar, compression), _MEDIA_TYPES[compression]))
+    config = ImageConfig(architecture="amd64", os="linux", rootfs=RootFS(diff_ids=tuple(diff_ids)))
+    manifest = Manifest(media_type=OCI_MANIFEST, config=_put(layout, to_json(config), OCI_CONFIG), layers=tuple(layers))
+    layout.tag(ref, _put(layout, to_json(manifest), OCI_MANIFEST))
+
+
+def compress(data: bytes, compression: Compression) -> bytes:
+    """Return compressed bytes; the same data give the same bytes."""
+    return read_all(compressed(Stream(data), compression, threads=1))
 
 
 def _put(layout: Layout, raw: bytes, media_type: str) -> Descriptor:

@@ -9,6 +9,7 @@ import os
 import pkgutil
 import re
 import resource
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -20,8 +21,11 @@ from tests.fuzz.guard import Findings, Guard, shortened, signature
 
 _HANG_SECONDS = 20
 _MOST_STARTS = 20
+_DIED = "the process ended: "
 _ADDRESS_SPACE = 6 << 30
 """Of one process; a runaway allocation is a MemoryError, not the end of the machine."""
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""A directory in memory, where there is one."""
 _PROGRESS = re.compile(r"^#\d+\s+\w+.*?cov: (\d+) ft: (\d+) corp: (\d+)", re.MULTILINE)
 _EXECUTED = re.compile(r"^stat::number_of_executed_units:\s*(\d+)", re.MULTILINE)
 _LAST = re.compile(r"^#(\d+)\s", re.MULTILINE)
@@ -89,12 +93,15 @@ def fuzz(target, seconds, corpus):
         if code:
             died = list(artifacts.iterdir())
             for file in died:
-                findings.add(file.name.partition("-")[0], file.read_bytes(), log[-4000:])
+                findings.add(_DIED + file.name.partition("-")[0], file.read_bytes(), log[-4000:])
                 file.unlink()
             if not died:
-                findings.add("ended without a word", b"", log[-4000:])
+                findings.add(f"{_DIED}exit code {code}", b"", log[-4000:])
     guard = Guard(target)
-    result.findings = [(name, shortened(guard, data, name), report) for name, data, report in findings]
+    for name, data, report in findings:
+        # What hangs or dies would do so in this process, too.
+        short = data if name.startswith(_DIED) else shortened(guard, data, name)
+        result.findings.append((name, short, report))
     return result
 
 
@@ -104,8 +111,15 @@ def _escaped(word):
 
 def _forked(target, findings, options, log):
     """Run libFuzzer in a fork; return what it printed, and its exit code."""
+    with tempfile.TemporaryDirectory(prefix="oci-layers-fuzz-", dir=_MEMORY) as place:
+        # LibFuzzer ends the process without cleaning up.
+        return _wait(_start(target, findings, options, log, place), log)
+
+
+def _start(target, findings, options, log, place):
     child = os.fork()
     if not child:
+        tempfile.tempdir = place
         out = os.open(log, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
         os.dup2(out, 1)
         os.dup2(out, 2)
@@ -114,6 +128,10 @@ def _forked(target, findings, options, log):
         finally:  # Not reached where libFuzzer has run: it ends the process.
             traceback.print_exc()
             os._exit(1)
+    return child
+
+
+def _wait(child, log):
     _, status = os.waitpid(child, 0)
     return Path(log).read_text(errors="replace"), os.waitstatus_to_exitcode(status)
 

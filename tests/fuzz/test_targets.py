@@ -8,7 +8,10 @@ from tests.fuzz.rows import ROWS
 from tests.fuzz.targets import TARGETS
 
 EXAMPLES = max(200, settings().max_examples)
-every_target = pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+every_target = pytest.mark.parametrize(
+    "target",
+    [pytest.param(each, id=name, marks=[pytest.mark.root] * (name == "unpack")) for name, each in TARGETS.items()],
+)
 
 
 BYTES = tuple(bytes([byte]) for byte in range(256))

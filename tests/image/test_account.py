@@ -11,7 +11,7 @@ from oci_layers.errors import DigestMismatchError, LimitError
 from oci_layers.image import Tally
 from oci_layers.layer import apply, decode
 from oci_layers.tree import File, FileTree
-from tests.property.test_merge_model import facts
+from tests.support.facts import node_facts
 from tests.support.layers import Built, char, d, f, image, ln, opq, sym, tar, wh
 from tests.support.stacks import stacks
 
@@ -181,7 +181,7 @@ def test_the_account_agrees_with_the_model(stack):
         found = account(directory, *stack)
     for index, each in enumerate(found.layers):
         lower, upper = shown[index], shown[index + 1]
-        names = {path for path in upper.keys() & lower.keys() if facts(upper[path]) != facts(lower[path])}
+        names = {path for path in upper.keys() & lower.keys() if node_facts(upper[path]) != node_facts(lower[path])}
         listed = {kind: set(each.paths(kind)) for kind in ("added", "changed", "removed")}
         assert {kind: getattr(each, kind).count for kind in listed} == {
             kind: len(all_) for kind, all_ in listed.items()

@@ -8,7 +8,7 @@ from hypothesis import given
 from oci_layers import Policy, open_image
 from oci_layers.errors import PathMissingError, UnsafePathError
 from tests.image.test_account import walked
-from tests.property.test_merge_model import facts
+from tests.support.facts import node_facts
 from tests.support.layers import char, d, f, image, ln, opq, sym, tar, wh
 from tests.support.stacks import stacks
 
@@ -123,7 +123,7 @@ def test_an_image_without_layers_has_no_path(why):
 
 
 def expected_aspects(old, new):
-    one, other = facts(old), facts(new)
+    one, other = node_facts(old), node_facts(new)
     aspects = {name for name, at in ASPECTS if one[at] != other[at]}
     if one[0] != other[0] and not {one[0], other[0]} <= {"char", "block"}:
         return aspects

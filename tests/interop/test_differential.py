@@ -14,7 +14,7 @@ from oci_layers import OCIError, open_image
 from oci_layers.errors import LinkError
 from tests.support.layers import image, tar
 from tests.support.listing import listing
-from tests.support.stacks import portable_stacks
+from tests.support.stacks import INTO_LOWER, portable_stacks
 
 pytestmark = [pytest.mark.root, pytest.mark.peer("umoci")]
 
@@ -85,13 +85,13 @@ def agree(stack):
 
 
 @settings(max_examples=30)
-@given(portable_stacks())
+@given(portable_stacks(features=INTO_LOWER | {"link-parents"}))
 def test_umoci_unpacks_random_images_alike(stack):
     agree(stack)
 
 
 @pytest.mark.slow
 @settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
-@given(portable_stacks(layers=6))
+@given(portable_stacks(layers=6, features=INTO_LOWER | {"link-parents"}))
 def test_umoci_unpacks_many_random_images_alike(stack):
     agree(stack)

@@ -91,7 +91,7 @@ def test_a_stack_is_what_the_kernel_shows_of_it(tmp_path, upper):
     assert_the_kernel_agrees(tmp_path, [BASE, *upper])
 
 
-@given(portable_stacks())
+@given(portable_stacks(parents="replace"))
 def test_any_stack_is_what_the_kernel_shows_of_it(stack):
     with tempfile.TemporaryDirectory() as directory:
         assert_the_kernel_agrees(directory, stack)

@@ -20,8 +20,8 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
 )
 from oci_layers.spec.strict_json import pointer
+from oci_layers.testing.strategies.document import anything, documents, ways
 from oci_layers.validation.rules import DOCUMENT_RULES, validate
-from tests.support.document_strategies import anything, good, ways
 from tests.support.documents import GOOD, MANIFEST, MISSING, REQUIRED, changed, dumped, steps
 
 REQUIRED_PARTS = [(media_type, way) for media_type, every in REQUIRED.items() for way in every]
@@ -126,7 +126,7 @@ def value_at(document, way):
 @st.composite
 def with_a_required_part(draw):
     """Draw a good document of any kind, and the way to one of its required parts."""
-    media_type, document = draw(good)
+    media_type, document = draw(documents())
     way = draw(st.sampled_from(list(required_ways(document, KINDS[media_type]))))
     return media_type, copy.deepcopy(document), way
 
@@ -155,7 +155,7 @@ def test_any_required_part_of_any_document_is_missed_where_it_should_be(case):
         assert pointer(way) in errors(json.dumps(document).encode(), media_type, profile=profile)
 
 
-@given(with_a_required_part(), anything)
+@given(with_a_required_part(), anything())
 def test_any_required_part_of_any_document_is_found_if_it_is_of_another_type(case, value):
     media_type, document, way = case
     assume(type(value) is not type(value_at(document, way)))
@@ -184,7 +184,7 @@ def test_any_required_part_of_any_document_is_found_if_it_stands_twice(case):
     ]
 
 
-@given(good, st.data())
+@given(documents(), st.data())
 def test_any_change_of_any_document_gives_an_answer_with_places_that_exist(case, data):
     media_type, document = case
     document = copy.deepcopy(document)
@@ -192,7 +192,7 @@ def test_any_change_of_any_document_gives_an_answer_with_places_that_exist(case,
     node = document
     for step in way[:-1]:
         node = node[step]
-    node[way[-1]] = data.draw(anything)
+    node[way[-1]] = data.draw(anything())
 
     for breach in validate(json.dumps(document).encode(), media_type):
         assert breach.rule in DOCUMENT_RULES

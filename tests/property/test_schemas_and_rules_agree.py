@@ -15,14 +15,14 @@ from oci_layers.spec.codec import structure
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import parse_any, parse_config, parse_layout
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_DESCRIPTOR, OCI_LAYOUT
+from oci_layers.testing.strategies.document import anything, documents, ways
 from oci_layers.validation.rules import validate
 from oci_layers.validation.schema import schema_errors
-from tests.support.document_strategies import anything, good, ways
 from tests.validation.rule_cases import BAD_DATES, BAD_DIGESTS, BAD_TYPES, BAD_URIS, ROWS
 from tests.validation.test_rules import document, identify
 
 texts = st.sampled_from(BAD_DATES + BAD_DIGESTS + BAD_TYPES + BAD_URIS + ["e30=", "e30", "A=b\n", "layers", "2", "x\n"])
-values = anything | texts | st.sampled_from([-1, 0, 2, 2.0, True, 1 << 63, None, [], {}, [None], [{}], {"a": None}])
+values = anything() | texts | st.sampled_from([-1, 0, 2, 2.0, True, 1 << 63, None, [], {}, [None], [{}], {"a": None}])
 NAMES = [
     "mediaType",
     "artifactType",
@@ -41,7 +41,7 @@ NAMES += ["annotations", "created", "history", "rootfs", "variant", "Env", "Cmd"
 @st.composite
 def mutated(draw):
     """Draw a document with one to three values taken away, put in another's place, or added."""
-    media_type, document = draw(good)
+    media_type, document = draw(documents())
     document = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, 3))):
         every = list(ways(document))
@@ -87,7 +87,7 @@ def parse(raw, media_type):
     return parse_config(raw, descriptor) if media_type == OCI_CONFIG else parse_any(raw, descriptor)
 
 
-@given(good)
+@given(documents())
 def test_a_generated_document_keeps_every_rule_and_fits_its_schema_and_can_be_read(case):
     media_type, value = case
     raw = json.dumps(value).encode()

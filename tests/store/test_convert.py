@@ -42,7 +42,7 @@ from oci_layers.store.convert import (
     layer_media_type,
     recompression,
 )
-from tests.support.document_strategies import indexes, manifests
+from oci_layers.testing.strategies.document import json_of
 from tests.support.documents import GOOD, INDEX, MANIFEST, SHA, changed, digest, dumped
 
 DOCKER_LAYER_PLUS_ZSTD = DOCKER_LAYER + "+zstd"
@@ -503,7 +503,7 @@ def image_of(manifest):
     return kept | {"config": kept["config"] | {"mediaType": OCI_CONFIG}}
 
 
-@given(manifest=manifests(OCI_MANIFEST).map(image_of))
+@given(manifest=json_of(OCI_MANIFEST).map(image_of))
 def test_there_and_back_is_the_same_document(manifest):
     raw = dumps(manifest)
     there, descriptor = converted(parsed(raw, OCI_MANIFEST), TO_DOCKER)
@@ -512,7 +512,7 @@ def test_there_and_back_is_the_same_document(manifest):
     assert (back, descriptor) == (raw, Descriptor.of(raw, media_type=OCI_MANIFEST))
 
 
-@given(manifest=manifests(OCI_MANIFEST).map(image_of), conversion=document_conversions)
+@given(manifest=json_of(OCI_MANIFEST).map(image_of), conversion=document_conversions)
 def test_a_converted_manifest_is_not_converted_again(manifest, conversion):
     once, descriptor = converted(parsed(manifest, OCI_MANIFEST), conversion)
     assert converted(parse_manifest(once, descriptor), conversion) == (once, descriptor)
@@ -528,7 +528,7 @@ def rest(node):
     return [rest(each) for each in node] if isinstance(node, list) else node
 
 
-@given(manifest=manifests(OCI_MANIFEST), data=st.data())
+@given(manifest=json_of(OCI_MANIFEST), data=st.data())
 def test_all_else_stays_in_a_manifest(manifest, data):
     document = parsed(manifest, OCI_MANIFEST)
     contents = st.binary(max_size=3).map(lambda content: Descriptor.of(content, media_type=OCI_LAYER_GZIP))
@@ -543,7 +543,7 @@ def test_all_else_stays_in_a_manifest(manifest, data):
     assert (new.config.digest, new.config.size) == (document.value.config.digest, document.value.config.size)
 
 
-@given(index=indexes(OCI_INDEX), data=st.data())
+@given(index=json_of(OCI_INDEX), data=st.data())
 def test_all_else_stays_in_an_index(index, data):
     document = parsed(index, OCI_INDEX)
     contents = st.binary(max_size=3).map(lambda content: Descriptor.of(content, media_type=DOCKER_MANIFEST))

@@ -15,25 +15,31 @@ from oci_layers.tree.content import sha256
 REFUSED = "refused"
 
 
+def node_facts(node):
+    """All that a node shows, without the names that share it."""
+    kind, data, device = type(node).__name__.lower(), b"", None
+    match node:
+        case Directory():
+            kind = "dir"
+        case File():
+            data = sha256(node.content)
+        case Symlink():
+            data = node.target
+        case Device():
+            kind, device = node.kind, (node.major, node.minor)
+    return kind, *_attributes(node), data, device
+
+
 def facts(tree, *, implied=True):
     """All that a `FileTree` shows, and whether each directory is implied; hard links by the first name of the file."""
-    first, shown = {}, {}
-    for path, node in sorted(tree.walk()):
-        kind, data, device = type(node).__name__.lower(), b"", None
-        leader = path
-        match node:
-            case Directory():
-                kind = "dir"
-            case File():
-                data = sha256(node.content)
-            case Symlink():
-                data = node.target
-            case Device():
-                kind, device = node.kind, (node.major, node.minor)
-        if not isinstance(node, Directory):
-            leader = first.setdefault(node.inode, path)
-        shown[path] = kind, *_attributes(node), data, device, implied and getattr(node, "implicit", False), leader
-    return shown
+    first = {}
+    return {
+        path: (
+            *(*node_facts(node), implied and getattr(node, "implicit", False)),
+            path if isinstance(node, Directory) else first.setdefault(node.inode, path),
+        )
+        for path, node in sorted(tree.walk())
+    }
 
 
 def oracle_facts(tree, *, implied=True):
@@ -58,10 +64,10 @@ def _attributes(node):
     return node.mode, node.uid, node.gid, node.mtime_ns, dict(node.xattrs)
 
 
-def expected(stack, *, parents="follow"):
+def expected(stack, *, parents="follow", implied=True):
     """What the oracle says of a stack."""
     try:
-        return oracle_facts(merge(stack, parents=parents))
+        return oracle_facts(merge(stack, parents=parents), implied=implied)
     except RefusedError:
         return REFUSED
 

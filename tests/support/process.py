@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import multiprocessing
 import os
 import pickle
 import resource
@@ -74,6 +75,40 @@ def ended(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def become(user):
+    """Be the user of that number, without privileges; where this is not root, stay who this is."""
+    if IS_ROOT:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+
+
+@contextlib.contextmanager
+def asking_user(function):
+    """Give a function that asks an ordinary user's process, which stays, for what `function` returns."""
+    import_everything()
+    ours, theirs = multiprocessing.Pipe()
+
+    def serve():
+        ours.close()
+        become(USER)
+        with contextlib.suppress(EOFError):
+            while True:
+                theirs.send(function(*theirs.recv()))
+
+    def ask(*arguments):
+        ours.send(arguments)
+        return ours.recv()
+
+    child = start(serve)
+    theirs.close()
+    try:
+        yield ask
+    finally:
+        ours.close()
+        ended(child)
+
+
 def in_child(function, *, user=None, files=None):
     """Return what `function` returns in a forked child, or raise AssertionError with the traceback it died of.
 
@@ -85,10 +120,8 @@ def in_child(function, *, user=None, files=None):
     def child():
         os.close(reader)
         try:
-            if user is not None and IS_ROOT:
-                os.setgroups([])
-                os.setresgid(user, user, user)
-                os.setresuid(user, user, user)
+            if user is not None:
+                become(user)
             if files is not None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
             answer = True, function()

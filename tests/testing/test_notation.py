@@ -7,8 +7,9 @@ from hypothesis import given
 
 from oci_layers.errors import NameFormatError
 from oci_layers.tar import CONTIGUOUS, DIRECTORY, GLOBAL, HARDLINK, Entry, Pieces, read_tar
-from oci_layers.testing.notation import DEFAULT_MTIME_NS, layer_lines, parse_layer
+from oci_layers.testing.notation import DEFAULT_MTIME_NS, layer_lines, parse_layer, parse_tree
 from oci_layers.testing.stack import Stack
+from oci_layers.tree import dump
 from tests.support.layers import char, d, entry, f, fifo, ln, opq, sym, tar, wh
 from tests.support.stacks import stacks
 
@@ -116,3 +117,42 @@ def test_what_is_not_in_the_notation_is_refused(line, reason):
     with pytest.raises(NameFormatError, match="line 2") as caught:
         parse_layer(f"ok file\n{line}")
     assert reason in str(caught.value)
+
+
+ZEROS = 64 * "0"
+
+
+def test_a_tree_is_text_with_the_defaults_of_a_layer():
+    text = f"""
+        # A comment.
+        /etc            dir
+        /etc/empty      file 0600
+        /etc/mtab       symlink 1:2 target=../proc
+        /etc/null       char T device=1:3
+        /etc/other      link /etc/empty
+        /etc/z          file 5.5 size=70 sha256={ZEROS}
+        """
+    assert dump(parse_tree(text)).splitlines() == [
+        "/ dir 0755 0:0 0.000000000",
+        "/etc dir 0755 0:0 1700000000.123456789",
+        "/etc/empty file 0600 0:0 1700000000.123456789 text=",
+        "/etc/mtab symlink 0777 1:2 1700000000.123456789 target=../proc",
+        "/etc/null char 0644 0:0 1700000000.123456789 device=1:3",
+        "/etc/other link /etc/empty",
+        f"/etc/z file 0644 0:0 5.500000000 size=70 sha256={ZEROS}",
+    ]
+    assert parse_tree(dump(parse_tree(text))) == parse_tree(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("\n/a", "line 2: not enough values"),
+        ("/a file 644", "line 1: '644' is no mode"),
+        ("/a fil", "line 1: unknown kind of node 'fil'"),
+        ("/a link /b", "line 1: the target of the link does not exist"),
+    ],
+)
+def test_a_line_that_is_no_part_of_a_tree_is_refused_by_its_number(text, reason):
+    with pytest.raises(NameFormatError, match=reason):
+        parse_tree(text)

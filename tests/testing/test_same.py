@@ -190,10 +190,14 @@ def test_every_kind_of_side_is_compared_with_every_other(tmp_path):
             ]
 
 
+def test_a_text_may_be_short():
+    assert_same_tree(STACK, "/ dir\n\n/etc dir\n/etc/issue file text=hello\n/etc/motd link /etc/issue")
+
+
 def test_a_text_that_is_no_dump_says_how_a_directory_is_given(tmp_path):
     with pytest.raises(NameFormatError) as caught:
         assert_same_tree(str(tmp_path), BASE)
-    assert caught.value.__notes__ == ["a str is text in the notation of a dump; a directory is given as a pathlib.Path"]
+    assert caught.value.__notes__ == ["a str is the text of a tree; a directory is given as a pathlib.Path"]
 
 
 def test_a_directory_that_is_missing_is_an_error_of_the_system(tmp_path):

@@ -32,8 +32,9 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         help="judge a program that unpacks images",
         description="Ask a program to unpack images, and compare what it makes with what the rules of layers say: the "
         "cases that come with this package, then generated stacks of layers, of which those that break a law are made "
-        "as small as they get. The program runs with your rights, on hostile images too: run it where that does no "
-        "harm. Exit code 1 if anything fails. Needs oci-layers[testing].",
+        "as small as they get. Some images are hostile. As root on Linux, a program changes a copy of the system; "
+        "otherwise it may write wherever you may: run it where that does no harm. Exit code 1 if anything fails. "
+        "Needs oci-layers[testing].",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(

@@ -19,8 +19,9 @@ outcome open, and one that differs from this library's is reported and is no fai
 Attributes that the spec does not give are not compared, unless `implied` is: those of directories that no entry
 describes, and the times of directories in which a layer without an entry for them changes something.
 
-The same as a command is `oci-layers conformance`; known programs are `PROFILES`. Hostile images are among the cases: a
-program that does not confine them may write wherever the present user may, so judge it where that does no harm.
+The same as a command is `oci-layers conformance`; known programs are `PROFILES`. Hostile images are among the cases.
+As root on Linux, a command sees the system through an overlay, and changes a copy alone (`view`). Otherwise, and if
+the program is a callable, it may write wherever the present user may, so judge it where that does no harm.
 """
 
 from typing import TYPE_CHECKING

@@ -107,7 +107,9 @@ def mounted(job: Job, uppers: Sequence[Path]) -> Iterator[Result]:
     for directory in (*nothing, point):
         directory.mkdir(0o755)
     lower = ":".join(map(str, [*reversed(uppers), *nothing]))
-    result = run_words(["mount", "-t", "overlay", "overlay", "-o", f"ro,lowerdir={lower}", str(point)], job, point)
+    result = run_words(
+        ["mount", "-t", "overlay", "overlay", "-o", f"ro,lowerdir={lower}", str(point)], job, point, on_host=True
+    )
     try:
         yield result
     finally:

@@ -6,6 +6,7 @@ import attrs
 
 from oci_layers import system
 from oci_layers.errors import escape
+from oci_layers.tar.entry import BLOCK, CHARACTER
 from oci_layers.testing.case import Case
 from oci_layers.testing.judge.attempt import Attempt, Conditions, attempt, shown, with_t
 from oci_layers.testing.judge.laws import LAWS
@@ -23,7 +24,7 @@ def of_case(conditions: Conditions, case: Case) -> Verdict:
     """Run a program on a case, and return the verdict."""
     verdict = Verdict(id=case.id, level=case.level, status="passed", sentence=case.sentence, rules=case.rules)
     if _needs_root(case):
-        return attrs.evolve(verdict, status="skipped", message="only root can make what it has")
+        return attrs.evolve(verdict, status="skipped", message="only root can make or read what it has")
     made = attempt(
         conditions,
         case.stack or case.layers,
@@ -58,9 +59,12 @@ def _trees(case: Case) -> Sequence[FileTree]:
 
 
 def _needs_root(case: Case) -> bool:
+    """Return whether this process may not make what a case has, or not look into it afterwards."""
     if system.effective_ids()[0] == 0:
         return False
-    return any(_is_for_root(node) for tree in case.accepted if tree is not None for _, node in tree.walk())
+    entries = [entry for layer in case.stack.layers for entry in layer] if case.stack else []
+    nodes = [node for tree in case.accepted if tree is not None for _, node in tree.walk()]
+    return any(entry.type in {BLOCK, CHARACTER} for entry in entries) or any(_is_for_root(node) for node in nodes)
 
 
 def _is_for_root(node: Node) -> bool:
@@ -68,12 +72,12 @@ def _is_for_root(node: Node) -> bool:
     match node:
         case Device():
             return True
-        case Directory() if node.mode & 0o500 != 0o500:
+        case Directory() if node.mode & 0o700 != 0o700:
             return True
         case File() if not node.mode & 0o400:
             return True
         case _:
-            return any(not key.startswith(b"user.") for key in node.xattrs)
+            return not all(key.startswith(b"user.") for key in node.xattrs)
 
 
 def _judged(case: Case, made: Attempt) -> tuple[Status, str]:

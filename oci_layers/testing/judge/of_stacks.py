@@ -96,7 +96,8 @@ class Generated:
 def strategy() -> SearchStrategy[Stack]:
     """Return the strategy of stacks that the spec gives one meaning, and that the present user can make.
 
-    No link has an absolute target: a program that follows links out of its destination is to stay in the sandbox.
+    No link has an absolute target: a program that follows links out of its destination is to stay in the sandbox. All
+    modes are the usual ones unless this process is root's: others cannot look into a file of mode 0.
     """
     is_root = system.effective_ids()[0] == 0
     kinds = [kind for kind in KINDS if is_root or kind not in {"char", "block"}]

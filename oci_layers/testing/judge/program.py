@@ -17,6 +17,7 @@ import attrs
 from oci_layers import system
 from oci_layers._text import one_line
 from oci_layers.errors import MissingError, NameFormatError, OCIError, format_error
+from oci_layers.testing.judge.view import View
 
 __all__ = [
     "Command",
@@ -65,6 +66,8 @@ class Job:
     """Seconds until a command is stopped."""
     stop: threading.Event = attrs.field(factory=threading.Event)
     """Set when the judge is interrupted, and no command is waited for any more."""
+    view: View | None = None
+    """How commands see the host; as it is if None."""
 
 
 @attrs.frozen
@@ -181,14 +184,20 @@ class Command:
         yield result
 
 
-def run_words(words: Sequence[str], job: Job, root: Path) -> Result:
+def run_words(words: Sequence[str], job: Job, root: Path, *, on_host: bool = False) -> Result:
     """Run one command of a job; the root of the image is then at `root`.
+
+    Args:
+        words: The command.
+        job: What it belongs to.
+        root: A directory.
+        on_host: Whether the command is not one of a program that is judged, and changes the host itself.
 
     Raises:
         OSError: The program cannot be started.
     """
     ended = system.run_program(
-        words,
+        words if job.view is None or on_host else job.view.words(words),
         timeout=job.timeout,
         environment=environment_of(job.scratch),
         stop=job.stop,

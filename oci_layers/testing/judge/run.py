@@ -51,7 +51,8 @@ def judge(
 ) -> Judgement:
     """Judge a program that unpacks images, and return the verdicts.
 
-    The program runs with the rights of this process, on hostile images too: run it where that does no harm.
+    A callable, and a command unless this is root on Linux, may write wherever this process may, and some images are
+    hostile: run it where that does no harm.
 
     Args:
         program: A command line with the places `{layout}`, `{ref}` and `{dest}`, or with `{layer}` and `{dest}`, which

@@ -7,7 +7,8 @@
     SCRATCH                   TMPDIR of the program; it may do there what it likes
 
 All of BOX but the destination is looked at before and after: names, types, attributes, times, contents. A hard link
-from the destination to a canary is found, too. Names that climb higher than BOX are looked up on the host itself.
+from the destination to a canary is found, too. Names and links that lead farther are looked up on the host, of which a
+command has a view of its own where that can be (`view`).
 """
 
 import contextlib
@@ -25,6 +26,7 @@ from oci_layers.errors import OCIError
 from oci_layers.tar.entry import HARDLINK, SYMLINK, Entry, Pieces
 from oci_layers.tar.reader import read_tar
 from oci_layers.testing.judge.program import Job
+from oci_layers.testing.judge.view import is_possible, view
 from oci_layers.testing.stack import Stack, write_layers
 from oci_layers.tree.dump import dump_lines
 from oci_layers.tree.path import clean, join, parent_and_name
@@ -59,7 +61,10 @@ class Sandbox:
         found = [f"- {line}" for line in sorted(self.before - after)] + [
             f"+ {line}" for line in sorted(after - self.before)
         ]
-        return found + [f"+ {path} changed" for path, seen in self.watched.items() if _stat(path) != seen]
+        changed = [path for path, seen in self.watched.items() if _stat(path) != seen]
+        if self.job.view is not None:
+            changed += self.job.view.changed(self.watched)
+        return found + [f"+ {path} changed" for path in changed]
 
 
 @contextlib.contextmanager
@@ -78,13 +83,14 @@ def sandbox(
         timeout: Seconds for the program.
         stop: What stops it early.
         hostile: The layers may try to leave the destination: what they lead to is made, so that they find it, where
-            that is in the box; and names that lead farther are looked up on the host.
+            that is in the box.
         directory: Where the place is made.
     """
     with (
         # Some programs make references of paths, in which not every name may be.
         tempfile.TemporaryDirectory(prefix="box", suffix="x", dir=directory) as box_name,
         tempfile.TemporaryDirectory(prefix="scratch", suffix="x", dir=directory) as scratch,
+        tempfile.TemporaryDirectory(prefix="view", suffix="x", dir=directory) as apart,
     ):
         box = Path(box_name).resolve()
         work = box / _WORK
@@ -100,13 +106,13 @@ def sandbox(
         for file, tar in zip(files, tars, strict=True):
             file.write_bytes(tar)
         watched = {}
-        if hostile:
-            for path, is_directory in _reached(entries_of(tars), box):
-                if box not in path.parents:
-                    watched[path] = _stat(path)
-                elif is_directory is not None:
-                    _make_canary(path, is_directory=is_directory)
-        job = Job(box / "image", REF, files, box / _DEST, Path(scratch), timeout, stop or threading.Event())
+        for path, is_directory in _reached(entries_of(tars), box):
+            if box not in path.parents:
+                watched[path] = _stat(path)
+            elif is_directory is not None and hostile:
+                _make_canary(path, is_directory=is_directory)
+        seen = view(Path(apart), [box, Path(scratch).resolve()]) if is_possible() else None
+        job = Job(box / "image", REF, files, box / _DEST, Path(scratch), timeout, stop or threading.Event(), seen)
         yield Sandbox(job, box, frozenset(_look(box)), watched)
 
 
@@ -159,8 +165,8 @@ def _reached(layers: Sequence[Sequence[Entry]], box: Path) -> Iterator[tuple[Pat
     Beside a path: whether something is to be there for the layers to find, a directory or a file; None if not.
     """
     dest = box / _DEST
+    links: dict[bytes, bytes] = {}
     for layer in layers:
-        links: dict[bytes, bytes] = {}
         for entry in layer:
             names: list[tuple[bytes, bool | None]] = [(entry.name, None)]
             path = b""

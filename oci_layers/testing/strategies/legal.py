@@ -1,7 +1,7 @@
 """Picks of rows and paths to layers that are legal by the spec, and mean one thing only.
 
 Theory of operation. `Legal` keeps a dictionary of the paths that the layers so far make, and the same of the layers
-below the present one. A pick is a row and the index of a path in a table; it becomes the entry at the first path of the
+below the present one. A pick, a row and a path by their indexes in tables, becomes the entry at the first path of the
 table, from that index on, where such an entry is legal, and nothing if there is none. So few picks are lost. A layer is
 legal if, once every path is resolved:
 
@@ -24,8 +24,8 @@ from oci_layers.testing.strategies.row import MARKERS, Feature, Kind, Row
 
 __all__ = ["Legal", "Pick"]
 
-Pick = tuple[Row, int]
-"""A row, and the index of a path in a table."""
+Pick = tuple[int, int]
+"""The index of a row, and that of a path."""
 
 _LINKS = 8
 """The most links that a path leads through."""
@@ -63,17 +63,25 @@ class Legal:
     """Makes the layers of one stack; see the module."""
 
     def __init__(
-        self, table: Sequence[bytes], kinds: Collection[Kind], features: Collection[Feature], *, follow: bool = True
+        self,
+        rows: Sequence[Row],
+        paths: Sequence[bytes],
+        kinds: Collection[Kind],
+        features: Collection[Feature],
+        *,
+        follow: bool = True,
     ) -> None:
         """Begin without layers.
 
         Args:
-            table: The paths.
+            rows: What picks are of.
+            paths: Where they may be.
             kinds: What layers may be made of.
             features: What else layers may have.
             follow: Whether paths lead through links, or replace them by directories as an overlay does.
         """
-        self._table = table
+        self._rows = rows
+        self._table = paths
         self._kinds = kinds
         self._features = features
         self._follow = follow
@@ -94,22 +102,24 @@ class Legal:
         """What may be neither removed nor replaced: links that were followed, and where they led to."""
         self._linked: set[bytes] = set()
         """Lower targets of hard links, which may not be removed."""
+        self._last: tuple[bool, list[bytes]] = (False, [])
+        """The place in a tidy order of the last entry."""
         self._open: set[bytes] = set()
         """Directories with markers in them."""
 
     def layer(self, picks: Iterable[Pick]) -> tuple[Entry, ...]:
         """Return the next layer: an entry for each pick, but those for which no path is legal."""
         self._begin()
-        picks = list(picks)
+        chosen = [(self._rows[row], index) for row, index in picks]
         if "any-order" not in self._features:
-            picks.sort(key=self._tidily)
+            chosen.sort(key=self._tidily)
         elif "markers-anywhere" not in self._features:
-            picks.sort(key=lambda pick: pick[0].kind not in MARKERS)
-        return tuple([entry for row, index in picks if (entry := self._entry(row, index)) is not None])
+            chosen.sort(key=lambda pick: pick[0].kind not in MARKERS)
+        return tuple([entry for row, index in chosen if (entry := self._entry(row, index)) is not None])
 
-    def _tidily(self, pick: Pick) -> tuple[bool, bool, list[bytes]]:
+    def _tidily(self, pick: tuple[Row, int]) -> tuple[bool, tuple[bool, list[bytes]]]:
         row, index = pick
-        return row.kind not in MARKERS, row.kind == "link", self._table[index].split(b"/")
+        return row.kind not in MARKERS, _place_in_order(row, self._table[index])
 
     def _entry(self, row: Row, index: int) -> Entry | None:
         if row.kind in MARKERS and len(self._lower) == 1 and "missing" not in self._features:
@@ -287,6 +297,8 @@ class Legal:
         return place
 
     def _add(self, row: Row, path: bytes) -> Entry | None:
+        if "any-order" not in self._features and _place_in_order(row, path) <= self._last:
+            return None
         parent, _, name = path.rpartition(b"/")
         place = self._parent_of_entry(parent)
         if place is None:
@@ -307,6 +319,7 @@ class Legal:
                 self._linked.add(target)
         self._use(place)
         self._write(here, node)
+        self._last = _place_in_order(row, path)
         return entry
 
     def _root(self, row: Row) -> Entry | None:
@@ -387,6 +400,11 @@ def _above(path: bytes, *, itself: bool = False) -> Iterator[bytes]:
 
 def _join(parent: bytes, name: bytes) -> bytes:
     return parent + b"/" + name if parent else name
+
+
+def _place_in_order(row: Row, path: bytes) -> tuple[bool, list[bytes]]:
+    """Return the key by which entries are sorted: directories before what is in them, hard links after all targets."""
+    return row.kind == "link", path.split(b"/")
 
 
 def _linked(entry: Entry, node: _Node) -> Entry:

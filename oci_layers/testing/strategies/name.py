@@ -10,10 +10,13 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-__all__ = ["Names", "few_names", "names", "path_table", "paths", "strategy_of"]
+__all__ = ["FEW", "FewNames", "Names", "as_bytes", "few_names", "names", "path_table", "paths", "strategy_of"]
 
 Names = Sequence[bytes | str] | st.SearchStrategy[bytes]
 """What the parameter `names` of a strategy takes: some names, or a strategy of names."""
+
+FewNames = tuple[bytes, ...] | st.SearchStrategy[tuple[bytes, ...]]
+"""Names that one example is made of, or a strategy of them."""
 
 FEW = (b"a", b"b", b"c")
 """The names that are drawn if none are given: few, so that entries meet."""
@@ -37,7 +40,7 @@ def names(*, hostile: bool = False) -> st.SearchStrategy[bytes]:
 
 
 def _is_name(name: bytes) -> bool:
-    return not (b"/" in name or b"\0" in name or name in {b".", b".."} or name.startswith(b".wh."))
+    return bool(name) and not (b"/" in name or b"\0" in name or name in {b".", b".."} or name.startswith(b".wh."))
 
 
 def paths(
@@ -66,13 +69,20 @@ def as_bytes(names: Sequence[bytes | str]) -> tuple[bytes, ...]:
     return tuple(name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name for name in names)
 
 
-def few_names(names: Names | None) -> tuple[bytes, ...] | st.SearchStrategy[tuple[bytes, ...]]:
-    """Return the names that one example is made of, or a strategy that draws three of them, without twins."""
+def few_names(names: Names | None) -> FewNames:
+    """Return the names that one example is made of, or a strategy that draws as many different ones as `FEW` has.
+
+    Raises:
+        ValueError: There is none, or one that no file of an image can have.
+    """
     if names is None:
         return FEW
     if isinstance(names, st.SearchStrategy):
-        return st.lists(names, min_size=3, max_size=3, unique=True).map(tuple)
-    return as_bytes(names)
+        return st.lists(names, min_size=len(FEW), max_size=len(FEW), unique=True).map(tuple)
+    found = as_bytes(names)
+    if not found or not all(map(_is_name, found)):
+        raise ValueError(f"names: expected names that files of an image can have, not {names!r}")
+    return found
 
 
 @functools.lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
 from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK, Entry, Pieces
 from oci_layers.testing.notation import DEFAULT_MTIME_NS
 
-__all__ = ["AWKWARD", "FEATURES", "KINDS", "MARKERS", "PORTABLE", "TIDY", "Feature", "Kind", "Row", "rows"]
+__all__ = ["AWKWARD", "FEATURES", "KINDS", "LOOKS", "MARKERS", "PORTABLE", "TIDY", "Feature", "Kind", "Row", "rows"]
 
 Kind = Literal["file", "dir", "symlink", "link", "fifo", "char", "block", "whiteout", "opaque"]
 """A kind of entry; `link` is a hard link, the last two are markers."""
@@ -62,6 +62,8 @@ Feature = Literal[
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 """All features."""
 
+LOOKS: tuple[Feature, ...] = ("modes", "owners", "times", "xattrs", "spellings", "root")
+"""What a single entry may have."""
 TIDY: frozenset[Feature] = frozenset({"modes", "owners", "times", "xattrs"})
 """What tidy generators of layers emit."""
 AWKWARD: frozenset[Feature] = frozenset(FEATURES) - {"file-parents"}

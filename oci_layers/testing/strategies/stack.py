@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from oci_layers.tar.entry import Entry
 from oci_layers.testing.stack import Stack
 from oci_layers.testing.strategies.legal import Legal, Pick
-from oci_layers.testing.strategies.name import Names, few_names, path_table
+from oci_layers.testing.strategies.name import FEW, FewNames, Names, few_names, path_table
 from oci_layers.testing.strategies.row import AWKWARD, KINDS, PORTABLE, TIDY, Feature, Kind, rows
 from oci_layers.testing.strategies.wild import entries as wild_entries
 
@@ -42,22 +42,16 @@ def stacks(
         depth: The most names of a path.
         awkward: Draw all that is legal; otherwise only what tidy generators emit.
         portable: Draw only what programs and overlay file systems make the same of.
-        hostile: Draw any entries, as `wild_entries` does: layers that must be refused, or that have several readings.
+        hostile: Draw any entries, as the strategy `entries` does: layers that have to be refused, or have several
+            readings.
         features: What layers may have, in place of what the three options say (`AWKWARD`, `TIDY`, `PORTABLE`).
         parents: What a path through a link of a lower layer means: as in a `Policy`, the place that the link leads to,
             or a directory in place of the link.
     """
-    if hostile:
-        each = st.lists(
-            wild_entries(kinds=kinds, names=names, depth=depth, hostile=True), min_size=entries[0], max_size=entries[1]
-        )
-        several = st.lists(each.map(tuple), min_size=layers[0], max_size=layers[1])
-        return several.map(lambda found: Stack(tuple(found)))
-    chosen = _chosen(awkward, portable, features)
     few = few_names(names)
-    if isinstance(few, tuple):
-        return _stacks_of(few, layers, entries, tuple(kinds), depth, chosen, parents)
-    return few.flatmap(lambda drawn: _stacks_of(drawn, layers, entries, tuple(kinds), depth, chosen, parents))
+    if hostile:
+        return _hostile(few, layers, entries, tuple(kinds), depth)
+    return _legal(few, layers, entries, tuple(kinds), depth, _chosen(awkward, portable, features), parents)
 
 
 def layers(
@@ -92,8 +86,8 @@ def _chosen(awkward: bool, portable: bool, features: Collection[Feature] | None)
     return (PORTABLE if portable else AWKWARD) & (AWKWARD if awkward else TIDY)
 
 
-def _stacks_of(
-    names: tuple[bytes, ...],
+def _legal(
+    few: FewNames,
     layers: tuple[int, int],
     entries: tuple[int, int],
     kinds: tuple[Kind, ...],
@@ -101,19 +95,34 @@ def _stacks_of(
     features: frozenset[Feature],
     parents: str,
 ) -> st.SearchStrategy[Stack]:
-    table = path_table(names, depth)
-    each, indexes = st.sampled_from(rows(kinds, features, names)), st.integers(0, len(table) - 1)
-    least, most = entries
+    # What is drawn are indexes: the tables for other names are as long.
+    names = few if isinstance(few, tuple) else FEW
+    row_indexes = st.integers(0, len(rows(kinds, features, names)) - 1)
+    path_indexes = st.integers(0, len(path_table(names, depth)) - 1)
 
     @st.composite
-    def pick(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Pick:  # Any: a row, or an index
-        return draw(each), draw(indexes)
+    def pick(draw: Callable[[st.SearchStrategy[int]], int]) -> Pick:
+        return draw(row_indexes), draw(path_indexes)
 
-    several = st.lists(st.lists(pick(), min_size=least, max_size=most), min_size=layers[0], max_size=layers[1])
+    layer = st.lists(pick(), min_size=entries[0], max_size=entries[1])
+    several = st.lists(layer, min_size=layers[0], max_size=layers[1])
 
     @st.composite
-    def stack(draw: Callable[[st.SearchStrategy[list[list[Pick]]]], list[list[Pick]]]) -> Stack:
-        legal = Legal(table, kinds, features, follow=parents == "follow")
+    def stack(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Stack:  # Any: names, or picks
+        names = few if isinstance(few, tuple) else draw(few)
+        tables = rows(kinds, features, names), path_table(names, depth)
+        legal = Legal(*tables, kinds, features, follow=parents == "follow")
         return Stack(tuple([legal.layer(each) for each in draw(several)]))
 
     return stack()
+
+
+def _hostile(
+    few: FewNames, layers: tuple[int, int], entries: tuple[int, int], kinds: tuple[Kind, ...], depth: int
+) -> st.SearchStrategy[Stack]:
+    if not isinstance(few, tuple):
+        return few.flatmap(lambda names: _hostile(names, layers, entries, kinds, depth))
+    each = wild_entries(kinds=kinds, names=few, depth=depth, hostile=True)
+    layer = st.lists(each, min_size=entries[0], max_size=entries[1]).map(tuple)
+    several = st.lists(layer, min_size=layers[0], max_size=layers[1]).map(tuple)
+    return several.map(Stack)

@@ -76,7 +76,7 @@ def nodes(
     moded = {**common, "mode": st.integers(0, 0o7777)}
     device = {**moded, "major": _NUMBERS, "minor": _NUMBERS}
     by_kind: dict[Kind, st.SearchStrategy[Node]] = {
-        "file": st.builds(File, **moded, content=contents or st.binary(max_size=70).map(Inline)),
+        "file": st.builds(File, **moded, content=st.binary(max_size=70).map(Inline) if contents is None else contents),
         "dir": st.builds(Directory, **moded),
         "symlink": st.builds(Symlink, **common, target=_TEXT),
         "fifo": st.builds(Fifo, **moded),

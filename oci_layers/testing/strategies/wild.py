@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oci_layers.tar.entry import Entry
 from oci_layers.testing.notation import DEFAULT_MTIME_NS, parse_layer
 from oci_layers.testing.strategies.name import Names, few_names, path_table
-from oci_layers.testing.strategies.row import AWKWARD, KINDS, Feature, Kind, Row, rows
+from oci_layers.testing.strategies.row import KINDS, LOOKS, Feature, Kind, Row, rows
 from oci_layers.tree.dump import escape
 
 __all__ = ["entries"]
@@ -20,7 +20,7 @@ def entries(
     kinds: Collection[Kind] = KINDS,
     names: Names | None = None,
     depth: int = 3,
-    features: Collection[Feature] = AWKWARD,
+    features: Collection[Feature] = LOOKS,
     hostile: bool = False,
 ) -> st.SearchStrategy[Entry]:
     """Return a strategy of single entries: a list of them is a layer that may well have to be refused.

@@ -19,12 +19,12 @@ from oci_layers.store.docker_listing import format_listing, format_repositories,
 from oci_layers.store.files import parse_index_file
 from oci_layers.store.index_file import EMPTY_INDEX, renamed, tagged, untagged
 from oci_layers.store.select import matching
+from oci_layers.testing import strategies
 from oci_layers.validation.detect import detect_media_type
 from oci_layers.validation.positions import locate
 from oci_layers.validation.rules import DOCUMENT_RULES, validate
 from oci_layers.validation.schema import schema_errors
 from tests.fuzz.target import Target, drawn, refusals
-from tests.support.document_strategies import good, indexes
 from tests.support.documents import GOOD, INDEX, dumped
 
 LIMITS = Limits(json_depth=40)
@@ -129,7 +129,7 @@ def read_listing(data):
 
 def documents():
     """Documents that keep every rule, the smallest of each kind first."""
-    made = good.map(lambda pair: json.dumps(pair[1], ensure_ascii=False).encode())
+    made = strategies.documents().map(lambda pair: json.dumps(pair[1], ensure_ascii=False).encode())
     return [*map(dumped, GOOD.values()), *drawn(made, 25)]
 
 
@@ -137,7 +137,7 @@ def index_files():
     """Names, and indexes with and without them."""
     named = dict(INDEX["manifests"][0], annotations={"org.opencontainers.image.ref.name": "a"})
     full = dict(named, annotations={"io.containerd.image.name": "docker.io/library/b:c"} | named["annotations"])
-    made = drawn(indexes(OCI_INDEX).map(lambda document: b"a\n" + dumped(document)), 20)
+    made = drawn(strategies.json_of(OCI_INDEX).map(lambda document: b"a\n" + dumped(document)), 20)
     several = dumps(INDEX | {"manifests": [named, full, INDEX["manifests"][0]]})
     return [b"a\n" + EMPTY_INDEX, b"a\n" + several, b"docker.io/library/b:c\n" + several, *made]
 

@@ -9,7 +9,6 @@ Laws: an image that opens is read to its end, or refused; `fsck`, `verify` and `
 import gzip
 import hashlib
 import io
-import os
 import re
 import shutil
 import tempfile
@@ -80,7 +79,7 @@ class Parts:
 
 
 class Place:
-    """A directory of this process, in memory if there is one."""
+    """A directory of this process."""
 
     def __init__(self):
         self._directory = None
@@ -88,8 +87,7 @@ class Place:
     def empty(self):
         """Return the path, with nothing there."""
         if self._directory is None:
-            shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-            self._directory = tempfile.TemporaryDirectory(prefix="oci-layers-fuzz-", dir=shared)
+            self._directory = tempfile.TemporaryDirectory(prefix="oci-layers-fuzz-")
         path = Path(self._directory.name) / "image"
         if path.is_dir():
             shutil.rmtree(path)

@@ -19,10 +19,10 @@ from oci_layers.lint.linter import lint
 from oci_layers.tar.reader import read_tar
 from oci_layers.tar.writer import write_tar
 from oci_layers.testing.stack import Stack
+from oci_layers.testing.strategies import stacks
 from oci_layers.tree.dump import dump
 from tests.fuzz.target import Target, drawn, outcome, refusals
 from tests.fuzz.targets.texts import KINDS
-from tests.support.stacks import stacks
 from tests.support.trees import flattened, merged, mirrored
 
 POLICIES = (
@@ -86,10 +86,14 @@ def read_unpacked(data):
 
 
 def texts():
-    """Stacks of layers, as text."""
-    made = stacks(layers=3, size=5).map(lambda stack: str(Stack(tuple(map(tuple, stack)))).encode())
-    return drawn(made.filter(bool), 60)
+    """Stacks of layers, as text: legal ones, and hostile ones."""
+    legal, hostile = (stacks(entries=(0, 5), hostile=hostile).map(_written) for hostile in (False, True))
+    return [*drawn(legal.filter(bool), 30), *drawn(hostile.filter(bool), 30)]
+
+
+def _written(stack):
+    return str(stack).encode()
 
 
 WORDS = (*KINDS, b"\nlayer\n", b".wh.", b".wh..wh..opq", b"../", b"./", b"target=/", b"link a", b" 4294967295:0")
-TARGETS = [Target("layers", read_layers, texts, WORDS, 2048), Target("unpack", read_unpacked, texts, WORDS, 2048)]
+TARGETS = [Target("layers", read_layers, texts, WORDS, 4096), Target("unpack", read_unpacked, texts, WORDS, 4096)]

@@ -8,10 +8,9 @@ from oci_layers.spec.platform import Platform, normalize
 from oci_layers.spec.reference import Reference, is_ref_name
 from oci_layers.store.name import ImageName, normalize_reference
 from oci_layers.store.name import check_name as check_ref
+from oci_layers.testing.strategies import digests, paths
 from oci_layers.tree.path import clean, join, parent_and_name
 from tests.fuzz.target import Target, drawn, refusals
-from tests.support.document_strategies import digests
-from tests.support.stacks import paths
 from tests.validation.rule_cases import GOOD_TYPES
 
 
@@ -107,7 +106,7 @@ TARGETS = [
     Target(
         "digest",
         read_digest,
-        lambda: [*drawn(digests.map(str.encode), 10), *map(str.encode, DIGESTS)],
+        lambda: [*drawn(digests(unknown=True).map(lambda digest: str(digest).encode()), 10), *map(str.encode, DIGESTS)],
         (b"sha256", b"sha512", b"blake3", b"sha384", b"+b64", b"/../", b"\n"),
         300,
     ),
@@ -136,7 +135,7 @@ TARGETS = [
     Target(
         "whiteout",
         read_whiteout,
-        lambda: [*map(str.encode, MARKERS), *drawn(paths.map(str.encode), 10)],
+        lambda: [*map(str.encode, MARKERS), *drawn(paths(hostile=True), 10)],
         (b".wh.", b".wh..wh..opq", b".wh..wh.", b"../", b"./", b"//", b"plnk"),
         600,
     ),

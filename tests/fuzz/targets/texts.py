@@ -4,15 +4,12 @@ Laws: what is parsed is shown as text that is parsed as the same.
 """
 
 from oci_layers.build.ignore import Ignore
-from oci_layers.errors import OCIError
 from oci_layers.image.pattern import Pattern
 from oci_layers.testing.notation import layer_lines, parse_layer
 from oci_layers.testing.stack import Stack
+from oci_layers.testing.strategies import stacks, trees
 from oci_layers.tree.dump import dump, parse
 from tests.fuzz.target import Target, drawn, refusals
-from tests.support.layers import tar
-from tests.support.stacks import stacks
-from tests.support.trees import merged
 
 KINDS = (
     *(b" file", b" dir", b" symlink target=", b" char device=1:3", b" block", b" fifo", b" link ", b" whiteout"),
@@ -73,26 +70,23 @@ def read_pattern(data):
     return False
 
 
-def stacks_of_text():
-    made = stacks(layers=1).map(lambda stack: "\n".join(line for layer in stack for line in layer_lines(layer)))
-    return drawn(made.map(str.encode), 40)
+def layers():
+    """Layers in notation, legal and hostile ones."""
+    return [each for hostile in (False, True) for each in drawn(stacks(layers=(1, 1), hostile=hostile).map(_lines), 20)]
+
+
+def _lines(stack):
+    return "\n".join(layer_lines(stack.layers[0])).encode()
 
 
 def dumps():
-    return drawn(stacks().map(_merged).filter(bool), 40)
-
-
-def _merged(stack):
-    try:
-        return dump(merged(*(tar(*layer) for layer in stack))).encode()
-    except OCIError:
-        return b""
+    return drawn(trees().map(dump).map(str.encode), 40)
 
 
 PATTERNS = ["a", "*", "**", "a/**/b", "!a/b\na", "*.[oa]", "[^a-c]?", "\\*", "# x\n\n/a/", "**/*.o", "a*b*c", "a**"]
 
 TARGETS = [
-    Target("notation", read_notation, stacks_of_text, KINDS, 1024),
+    Target("notation", read_notation, layers, KINDS, 4096),
     Target("dump", read_dump, dumps, KINDS, 1024),
     Target(
         "dockerignore", read_ignore, lambda: map(str.encode, PATTERNS), (b"**/", b"*a", b"[^", b"]", b"!", b"\\"), 200

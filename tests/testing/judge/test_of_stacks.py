@@ -2,10 +2,12 @@
 
 import pytest
 
+from oci_layers.tar import BLOCK, CHARACTER
 from oci_layers.testing.judge.attempt import Attempt, looked_at
 from oci_layers.testing.judge.classify import counted
 from oci_layers.testing.judge.expect import Expectation
-from oci_layers.testing.judge.of_stacks import Budget, Outcome, judged_stacks
+from oci_layers.testing.judge.generate import draw
+from oci_layers.testing.judge.of_stacks import Budget, Outcome, judged_stacks, strategy
 from oci_layers.testing.judge.verdict import Score
 from oci_layers.testing.oracle import RefusedError
 from oci_layers.testing.stack import Stack
@@ -146,3 +148,10 @@ def test_escapes_and_crashes_are_failures(made, law, level):
     (verdict,) = found.verdicts
     assert (verdict.id, verdict.level, verdict.status) == (law, level, "failed")
     assert found.stacks == (Stack(((),)),)
+
+
+def test_an_ordinary_user_gets_stacks_that_can_be_made_and_read(monkeypatch):
+    monkeypatch.setattr("oci_layers.system.effective_ids", lambda: (1000, 1000))
+    entries = [entry for stack in draw(strategy(), 200, 0) for layer in stack.layers for entry in layer]
+    assert {entry.mode & 0o600 for entry in entries if b".wh." not in entry.name} == {0o600}
+    assert not {CHARACTER, BLOCK} & {entry.type for entry in entries}
