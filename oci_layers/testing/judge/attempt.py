@@ -11,7 +11,7 @@ from oci_layers import system
 from oci_layers.errors import OCIError, format_error
 from oci_layers.testing.judge.classify import FRACTION, Breach, Compared, breaches, compared
 from oci_layers.testing.judge.expect import Expectation
-from oci_layers.testing.judge.program import Program
+from oci_layers.testing.judge.program import Job, Program
 from oci_layers.testing.judge.sandbox import sandbox
 from oci_layers.testing.notation import DEFAULT_MTIME_NS
 from oci_layers.testing.same import Difference, tree_of
@@ -99,7 +99,7 @@ def attempt(
         begun_ns = system.clock_ns() - _EARLY_NS
         with conditions.program.run(box.job) as result:
             if result.root is None:
-                made = Attempt(result.message, result.crash)
+                made = Attempt(_with_places(result.message, box.job), result.crash)
             else:
                 try:
                     made = looked_at(tree_of(result.root), accepted, conditions.compared, touched, expectation)
@@ -128,6 +128,13 @@ def looked_at(
         actual=lines,
         breaches=() if expectation is None else tuple(breaches(expectation, actual, differences)),
     )
+
+
+def _with_places(message: str, job: Job) -> str:
+    """Return a message in which the paths of a run are the places of its command, so that it is the same each time."""
+    for place, name in ((job.dest, "{dest}"), (job.layout, "{layout}"), (job.scratch, "{scratch}")):
+        message = message.replace(str(place), name)
+    return message
 
 
 def _with_now(made: Attempt, begun_ns: int) -> Attempt:

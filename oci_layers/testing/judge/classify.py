@@ -216,7 +216,7 @@ class _Classifier:
             below = layer.before.get(self.path)
             is_over = below is not None and below.kind == "dir" and layer.marker_of(self.path) is None
             return f"LYR-15/{what}" if is_over else f"LYR-06/{what}"
-        if self.was_linked():
+        if self.was_linked() or (what == "links" and self.is_linked_still()):
             return "LYR-16/links"
         return "LYR-08" if what == "links" else f"LYR-06/{what}"
 
@@ -234,6 +234,16 @@ class _Classifier:
             if any(now.get(path) is not node for path in names):
                 return True
         return False
+
+    def is_linked_still(self) -> bool:
+        """Return whether the path is a name of a file that it was a name of in a lower layer, and is no more."""
+        node, now = self.actual.at(self.path), self.expectation.facts
+        assert node is not None
+        assert not isinstance(node, Directory)
+        others = [name for name in self.actual.link_names(node.inode) if now.get(name) is not now.get(self.path)]
+        return any(
+            layer.after.get(name, _SOME) is layer.after.get(self.path) for layer in self.layers for name in others
+        )
 
 
 _SOME = Node("file", 0, 0, 0, 0, {})

@@ -39,7 +39,7 @@ Known = dict[str, "Outcome | None"]
 _BATCH = 100
 _AT_ONCE = 8
 """Stacks that are tried at once to find a smaller one; a number of its own, so that processors change no result."""
-_PATHS = re.compile(r"\S*/\S*|[0-9]+|\"[^\"]*\"|'[^']*'")
+_WORD = re.compile("[A-Za-z]{3,}")
 
 
 @attrs.frozen
@@ -134,8 +134,14 @@ def _kinds(made: Attempt, expectation: Expectation) -> Iterator[Kind]:
     elif made.refusal is not None:
         asked = {question.id for question in expectation.questions}
         if len(asked) <= 1:
-            yield Kind(law(next(iter(asked), "MAN-14")), _PATHS.sub("...", made.refusal))
+            yield Kind(law(next(iter(asked), "MAN-14")), _words(made.refusal))
     yield from (Kind(breach.law) for breach in made.breaches)
+
+
+def _words(message: str) -> str:
+    """Return a message without paths, numbers, digests and short names."""
+    parts = (part.strip("\"'\\,;:()[]") for part in message.split())
+    return " ".join(part for part in parts if _WORD.fullmatch(part))
 
 
 def judged_stacks(

@@ -97,6 +97,15 @@ def test_a_program_that_refuses_a_legal_image_fails():
     assert verdict.layers == ("a file\nx file text=new", "x whiteout")
 
 
+def test_messages_have_no_paths_of_the_run():
+    command = (
+        'sh -c \'test -e "$2"/../layers/1.tar && { echo "$1 $2 $3/x" >&2; exit 1; }; mkdir "$1"\' '
+        "sh {dest} {layout} {scratch}"
+    )
+    (verdict,) = judge(command, select=["whiteouts/of-a-file"], examples=0).verdicts
+    assert verdict.message == "it refuses the image: {dest} {layout} {scratch}/x"
+
+
 def test_a_program_that_accepts_what_must_be_refused_fails():
     refused = [case.id for case in cases() if case.accepted == (None,) and case.level == "spec"]
     for verdict in judge(EMPTY, select=refused, examples=0).verdicts if refused else ():
