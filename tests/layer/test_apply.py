@@ -6,6 +6,7 @@ import pytest
 
 from oci_layers.errors import LayerError, LimitError, LinkError, TarFormatError, UnsafePathError
 from oci_layers.layer import Add, Link, Opaque, Policy, Whiteout, apply, decode
+from oci_layers.layer.apply import Application
 from oci_layers.limits import Limits
 from oci_layers.tar import read_tar
 from oci_layers.tree import Directory, Fifo, File, FileTree, Inline, TreeEditor, dump, parse
@@ -65,6 +66,13 @@ def test_a_directory_that_was_only_implied_is_reset_by_a_whiteout():
     assert (node.mode, node.uid, dict(node.xattrs), node.layer, node.implicit) == (0o755, 0, {}, 1, True)
 
 
+def test_a_directory_that_was_searched_before_does_not_end_the_search_beside_it():
+    directories = [f"d/{name}" for name in "abc"]
+    upper = [*(f(f"{each}/new") for each in directories), opq("d/b"), opq("d")]
+    tree, _ = laid([f(f"{each}/old") for each in directories], upper)
+    assert names(tree) == ["d", *(f"{each}{below}" for each in directories for below in ("", "/new"))]
+
+
 def test_a_directory_with_an_entry_of_its_own_is_not_reset():
     lower = [d("p/", 0o700), d("p/q/", 0o700), f("p/q/old")]
     tree, _ = laid(lower, [d("p/q/", 0o711), f("p/q/new"), wh("p/q"), opq("p"), wh("p")])
@@ -80,6 +88,8 @@ def test_a_directory_with_an_entry_of_its_own_is_not_reset():
         ([sym("p/q/l", "/d")], [wh("p"), f("p/q/l/x")], [b"p/q/l"]),
         ([sym("p/q/l", "/d")], [wh("p/q/l"), wh("p"), f("p/q/l/x")], [b"p/q/l"]),
         ([sym("p/q/l", "/d")], [wh("p"), f("p/q/m/x"), f("p/q/l-/x")], []),
+        ([sym("p/q/l", "/d")], [opq("p/q"), f("p/q/l/x")], [b"p/q/l"]),
+        ([sym("l", "/d"), sym("k", "/d"), f("e/x")], [opq("e"), f("k/x"), wh("l"), f("l/x")], [b"l"]),
         ([sym("p/l", "/d")], [wh("p"), f("p/l-/l/x"), f("p/l/l/x")], [b"p/l"]),
         ([f("p/q"), sym("l", "d")], [wh("p"), f("p/q/x/y"), f("p/q/x/l/z")], []),
     ],
@@ -120,6 +130,30 @@ def test_a_path_is_reported_where_a_link_was_removed_and_nowhere_else(lower, upp
 )
 def test_findings_say_what_where_in_which_layer_and_why(layers, expected):
     assert laid(*layers)[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "expected"),
+    [
+        ([], [f("a"), f("b"), f("a")], [("duplicate", 2)]),
+        ([sym("l", "d"), f("d/x")], [wh("l/y"), f("z")], [("nothing-hidden", 0)]),
+        ([f("f")], [ln("h", "f"), wh("f")], [("order", 1)]),
+        ([f("d/f")], [ln("h", "d/f"), opq("d")], [("order", 1)]),
+        ([f("f")], [wh("f"), ln("h", "f")], [("refused", 1), ("order", 1)]),
+        ([sym("l", "d"), f("d/x")], [f("l/y"), f("z"), wh("l")], [("order", 2)]),
+        ([sym("p/l", "/d")], [opq("p"), f("p/l/x")], [("order", 1)]),
+        ([f("d/f")], [f("a"), ln("h", "no"), f("b")], [("refused", 1)]),
+    ],
+)
+def test_a_finding_has_the_turn_of_its_change_when_it_comes_later_too(lower, upper, expected):
+    tree, found = laid(lower)[0], []
+    policy = Policy(forward_links="defer", refused="skip")
+    application = Application(tree, 1, None, policy, lambda it: found.append((it.rule, application.turn)))
+    for application.turn, change in enumerate(decode(upper)):
+        application.take(change)
+    application.turn = None
+    application.end()
+    assert found == expected
 
 
 def test_a_refused_change_is_reported_with_its_own_name():
