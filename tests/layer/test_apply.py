@@ -169,6 +169,7 @@ def test_a_refused_change_is_reported_with_its_own_name():
     [
         ([[ln("h", b"\xff no")]], LinkError, b"h", r"no file '\xff no' to link to"),
         ([[d("d/"), ln("h", "d")]], LinkError, b"h", "a hard link to a directory: 'd'"),
+        ([[ln("h", "/")]], LinkError, b"h", "a hard link to a directory: '/'"),
         ([[f("f"), ln("./f", "f")]], LinkError, b"f", "a hard link to itself"),
         ([[f("f"), ln("f/h", "f")]], LinkError, b"f/h", "a hard link to a file that it uses as a directory"),
         ([[f("d/f"), ln("d", "d/f")]], LinkError, b"d", "a hard link to a file of the directory that it replaces"),
