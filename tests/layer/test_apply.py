@@ -89,6 +89,7 @@ def test_a_directory_with_an_entry_of_its_own_is_not_reset():
         ([sym("p/q/l", "/d")], [wh("p/q/l"), wh("p"), f("p/q/l/x")], [b"p/q/l"]),
         ([sym("p/q/l", "/d")], [wh("p"), f("p/q/m/x"), f("p/q/l-/x")], []),
         ([sym("p/q/l", "/d")], [opq("p/q"), f("p/q/l/x")], [b"p/q/l"]),
+        ([sym("l", "/d"), sym("k", "/d"), f("e/k")], [wh("e/k"), f("k/x"), wh("l"), f("l/x")], [b"l"]),
         ([sym("l", "/d"), sym("k", "/d"), f("e/x")], [opq("e"), f("k/x"), wh("l"), f("l/x")], [b"l"]),
         ([sym("p/l", "/d")], [wh("p"), f("p/l-/l/x"), f("p/l/l/x")], [b"p/l"]),
         ([f("p/q"), sym("l", "d")], [wh("p"), f("p/q/x/y"), f("p/q/x/l/z")], []),
@@ -105,6 +106,10 @@ def test_a_path_is_reported_where_a_link_was_removed_and_nowhere_else(lower, upp
         ([[f("a"), f("a")]], [in_layer("duplicate", b"a", 0)]),
         ([[wh("a")]], [in_layer("nothing-hidden", b"a", 0)]),
         ([[], [opq("a/b")]], [in_layer("nothing-hidden", b"a/b", 1)]),
+        ([[f("a"), f("d/a")], [wh("a"), wh("d/a"), wh("a")]], [in_layer("duplicate", b".wh.a", 1)]),
+        ([[f("d/a"), f("e/a")], [opq("d"), opq("e"), opq("d")]], [in_layer("duplicate", b"d/.wh..wh..opq", 1)]),
+        ([[sym("l", "d"), f("d/a")], [wh("l/a"), wh("l/a")]], [in_layer("duplicate", b"l/.wh.a", 1)]),
+        ([[f("d/a")], [f("d"), wh("d/a"), opq("d")]], []),
         (
             [[f("p")], [f("p/a")]],
             [in_layer("file-as-directory", b"p", 1, "a file is used as a directory, and is replaced by one")],
@@ -135,25 +140,36 @@ def test_findings_say_what_where_in_which_layer_and_why(layers, expected):
 @pytest.mark.parametrize(
     ("lower", "upper", "expected"),
     [
-        ([], [f("a"), f("b"), f("a")], [("duplicate", 2)]),
-        ([sym("l", "d"), f("d/x")], [wh("l/y"), f("z")], [("nothing-hidden", 0)]),
-        ([f("f")], [ln("h", "f"), wh("f")], [("order", 1)]),
-        ([f("d/f")], [ln("h", "d/f"), opq("d")], [("order", 1)]),
-        ([f("f")], [wh("f"), ln("h", "f")], [("refused", 1), ("order", 1)]),
-        ([sym("l", "d"), f("d/x")], [f("l/y"), f("z"), wh("l")], [("order", 2)]),
-        ([sym("p/l", "/d")], [opq("p"), f("p/l/x")], [("order", 1)]),
-        ([f("d/f")], [f("a"), ln("h", "no"), f("b")], [("refused", 1)]),
+        ([], [f("a"), f("b"), f("a")], [("duplicate", b"a", 2)]),
+        ([sym("l", "d"), f("d/x")], [wh("l/y"), f("z")], [("nothing-hidden", b"l/y", 0)]),
+        ([sym("l", "../d"), f("d/x")], [f("z"), wh("l/x")], [("climbing-link", b"l", 1)]),
+        ([f("f")], [ln("h", "f"), wh("f")], [("order", b"f", 1)]),
+        ([f("d/f")], [ln("h", "d/f"), opq("d")], [("order", b"d", 1)]),
+        ([f("f")], [wh("f"), ln("h", "f")], [("refused", b"h", 1), ("order", b"h", 1)]),
+        ([sym("l", "d"), f("d/x")], [f("l/y"), f("z"), wh("l")], [("order", b"l", 2)]),
+        ([sym("p/l", "/d")], [opq("p"), f("p/l/x")], [("order", b"p/l", 1)]),
+        ([f("d/f")], [f("a"), ln("h", "no"), f("b")], [("refused", b"h", 1)]),
+        ([], [ln("h", "f"), ln("h", "g"), f("f"), f("g")], [("duplicate", b"h", 1)]),
     ],
 )
-def test_a_finding_has_the_turn_of_its_change_when_it_comes_later_too(lower, upper, expected):
+def test_a_finding_has_the_path_and_the_turn_of_its_change_when_it_comes_later_too(lower, upper, expected):
     tree, found = laid(lower)[0], []
     policy = Policy(forward_links="defer", refused="skip")
-    application = Application(tree, 1, None, policy, lambda it: found.append((it.rule, application.turn)))
+
+    def note(finding):
+        found.append((finding.rule, finding.location.path, application.turn))
+
+    application = Application(tree, 1, None, policy, note)
     for application.turn, change in enumerate(decode(upper)):
         application.take(change)
     application.turn = None
     application.end()
     assert found == expected
+
+
+def test_a_link_that_is_refused_is_no_name_of_the_layer():
+    lower, policy = [f("e/d/f"), f("e/x")], Policy(refused="skip")
+    assert names(laid(lower, [ln("e/d", "e/d/f"), wh("e/d")], policy=policy)[0]) == ["e", "e/x"]
 
 
 def test_a_refused_change_is_reported_with_its_own_name():
