@@ -149,6 +149,11 @@ def test_findings_say_what_where_in_which_layer_and_why(layers, expected):
         ([sym("l", "d"), f("d/x")], [f("l/y"), f("z"), wh("l")], [("order", b"l", 2)]),
         ([sym("p/l", "/d")], [opq("p"), f("p/l/x")], [("order", b"p/l", 1)]),
         ([f("d/f")], [f("a"), ln("h", "no"), f("b")], [("refused", b"h", 1)]),
+        (
+            [d("d/"), d("q/r/"), d("q/d/"), sym("m", "q/r"), sym("l", "m/../d")],
+            [wh("m"), f("l/x")],
+            [("order", b"l", 1)],
+        ),
         ([], [ln("h", "f"), ln("h", "g"), f("f"), f("g")], [("duplicate", b"h", 1)]),
     ],
 )

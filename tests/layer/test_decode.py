@@ -258,6 +258,8 @@ def test_a_name_past_the_default_limits_can_have_a_climbing_target():
     limits = Limits(path_depth=300)
     [change], [finding] = decoded(ln("d/" * 299 + "x", "../y"), limits=limits)
     assert change.path == finding.location.path == b"d/" * 299 + b"x"
+    [change], findings = decoded(ln("x", "d/" * 299 + "e/../y"), limits=limits)
+    assert (change.target, findings) == (b"d/" * 299 + b"y", [])
 
 
 @pytest.mark.parametrize("target", [4094, 4095])
