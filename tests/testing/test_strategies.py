@@ -167,7 +167,7 @@ LOWER = {"link to lower", "whiteout through a link", "added through a link"}
 )
 def test_layers_have_all_that_they_may_have(options, expected):
     counted = collections.Counter(
-        what for stack in drawn(stacks(layers=(2, 4), entries=(2, 10), **options), 700) for what in set(seen(stack))
+        what for stack in drawn(stacks(layers=(2, 4), entries=(2, 10), **options), 500) for what in set(seen(stack))
     )
     found = set(counted) - {0, "opaque root", "link to a link"}
     assert found == expected - {"opaque root", "link to a link"}
