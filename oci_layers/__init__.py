@@ -111,7 +111,7 @@ The rooms, in the order in which bytes pass through them; each imports only room
     validation, verify, lint             the checks
     image, store                         documents, layers and tree of one image; images by their names
     build                                new layers of files, trees, changes and tars; new images, squashed and rebased
-    testing                              tests of your own stores and appliers; `testing.strategies`: what to draw for others
+    testing                              tests for your own stores and unpackers; `testing.strategies` draws values
 
 `help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a
 few files), one_tar.py, layer_listing.py, added_to_base.py (what an image adds), secret_scan.py, new_image.py.

@@ -6,6 +6,7 @@ import pytest
 
 from oci_layers.errors import LayerError, LimitError, LinkError, TarFormatError, UnsafePathError
 from oci_layers.layer import Add, Link, Opaque, Policy, Whiteout, apply, decode
+from oci_layers.layer.apply import Application
 from oci_layers.limits import Limits
 from oci_layers.tar import read_tar
 from oci_layers.tree import Directory, Fifo, File, FileTree, Inline, TreeEditor, dump, parse
@@ -65,6 +66,13 @@ def test_a_directory_that_was_only_implied_is_reset_by_a_whiteout():
     assert (node.mode, node.uid, dict(node.xattrs), node.layer, node.implicit) == (0o755, 0, {}, 1, True)
 
 
+def test_a_directory_that_was_searched_before_does_not_end_the_search_beside_it():
+    directories = [f"d/{name}" for name in "abc"]
+    upper = [*(f(f"{each}/new") for each in directories), opq("d/b"), opq("d")]
+    tree, _ = laid([f(f"{each}/old") for each in directories], upper)
+    assert names(tree) == ["d", *(f"{each}{below}" for each in directories for below in ("", "/new"))]
+
+
 def test_a_directory_with_an_entry_of_its_own_is_not_reset():
     lower = [d("p/", 0o700), d("p/q/", 0o700), f("p/q/old")]
     tree, _ = laid(lower, [d("p/q/", 0o711), f("p/q/new"), wh("p/q"), opq("p"), wh("p")])
@@ -80,6 +88,9 @@ def test_a_directory_with_an_entry_of_its_own_is_not_reset():
         ([sym("p/q/l", "/d")], [wh("p"), f("p/q/l/x")], [b"p/q/l"]),
         ([sym("p/q/l", "/d")], [wh("p/q/l"), wh("p"), f("p/q/l/x")], [b"p/q/l"]),
         ([sym("p/q/l", "/d")], [wh("p"), f("p/q/m/x"), f("p/q/l-/x")], []),
+        ([sym("p/q/l", "/d")], [opq("p/q"), f("p/q/l/x")], [b"p/q/l"]),
+        ([sym("l", "/d"), sym("k", "/d"), f("e/k")], [wh("e/k"), f("k/x"), wh("l"), f("l/x")], [b"l"]),
+        ([sym("l", "/d"), sym("k", "/d"), f("e/x")], [opq("e"), f("k/x"), wh("l"), f("l/x")], [b"l"]),
         ([sym("p/l", "/d")], [wh("p"), f("p/l-/l/x"), f("p/l/l/x")], [b"p/l"]),
         ([f("p/q"), sym("l", "d")], [wh("p"), f("p/q/x/y"), f("p/q/x/l/z")], []),
     ],
@@ -95,6 +106,10 @@ def test_a_path_is_reported_where_a_link_was_removed_and_nowhere_else(lower, upp
         ([[f("a"), f("a")]], [in_layer("duplicate", b"a", 0)]),
         ([[wh("a")]], [in_layer("nothing-hidden", b"a", 0)]),
         ([[], [opq("a/b")]], [in_layer("nothing-hidden", b"a/b", 1)]),
+        ([[f("a"), f("d/a")], [wh("a"), wh("d/a"), wh("a")]], [in_layer("duplicate", b".wh.a", 1)]),
+        ([[f("d/a"), f("e/a")], [opq("d"), opq("e"), opq("d")]], [in_layer("duplicate", b"d/.wh..wh..opq", 1)]),
+        ([[sym("l", "d"), f("d/a")], [wh("l/a"), wh("l/a")]], [in_layer("duplicate", b"l/.wh.a", 1)]),
+        ([[f("d/a")], [f("d"), wh("d/a"), opq("d")]], []),
         (
             [[f("p")], [f("p/a")]],
             [in_layer("file-as-directory", b"p", 1, "a file is used as a directory, and is replaced by one")],
@@ -122,6 +137,46 @@ def test_findings_say_what_where_in_which_layer_and_why(layers, expected):
     assert laid(*layers)[1] == expected
 
 
+@pytest.mark.parametrize(
+    ("lower", "upper", "expected"),
+    [
+        ([], [f("a"), f("b"), f("a")], [("duplicate", b"a", 2)]),
+        ([sym("l", "d"), f("d/x")], [wh("l/y"), f("z")], [("nothing-hidden", b"l/y", 0)]),
+        ([sym("l", "../d"), f("d/x")], [f("z"), wh("l/x")], [("climbing-link", b"l", 1)]),
+        ([f("f")], [ln("h", "f"), wh("f")], [("order", b"f", 1)]),
+        ([f("d/f")], [ln("h", "d/f"), opq("d")], [("order", b"d", 1)]),
+        ([f("f")], [wh("f"), ln("h", "f")], [("refused", b"h", 1), ("order", b"h", 1)]),
+        ([sym("l", "d"), f("d/x")], [f("l/y"), f("z"), wh("l")], [("order", b"l", 2)]),
+        ([sym("p/l", "/d")], [opq("p"), f("p/l/x")], [("order", b"p/l", 1)]),
+        ([f("d/f")], [f("a"), ln("h", "no"), f("b")], [("refused", b"h", 1)]),
+        (
+            [d("d/"), d("q/r/"), d("q/d/"), sym("m", "q/r"), sym("l", "m/../d")],
+            [wh("m"), f("l/x")],
+            [("order", b"l", 1)],
+        ),
+        ([], [ln("h", "f"), ln("h", "g"), f("f"), f("g")], [("duplicate", b"h", 1)]),
+    ],
+)
+def test_a_finding_has_the_path_and_the_turn_of_its_change_when_it_comes_later_too(lower, upper, expected):
+    tree, found = laid(lower)[0], []
+    policy = Policy(forward_links="defer", refused="skip")
+
+    def note(finding):
+        found.append((finding.rule, finding.location.path, application.turn))
+
+    application = Application(tree, 1, None, policy, note)
+    for application.turn, change in enumerate(decode(upper)):
+        application.take(change)
+    application.turn = None
+    application.end()
+    assert found == expected
+
+
+def test_a_link_that_is_refused_is_no_name_of_the_layer():
+    lower, policy = [f("e/d/f"), f("e/x")], Policy(refused="skip")
+    assert names(laid(lower, [ln("e/d", "e/d/f"), wh("e/d")], policy=policy)[0]) == ["e", "e/x"]
+
+
 def test_a_refused_change_is_reported_with_its_own_name():
     _, findings = laid([d("d/"), ln("h", "d"), sym("l", "l")], [ln("h", "no"), wh("l/x")], policy=LENIENT)
     assert findings == [
@@ -135,6 +190,7 @@ def test_a_refused_change_is_reported_with_its_own_name():
     [
         ([[ln("h", b"\xff no")]], LinkError, b"h", r"no file '\xff no' to link to"),
         ([[d("d/"), ln("h", "d")]], LinkError, b"h", "a hard link to a directory: 'd'"),
+        ([[ln("h", "/")]], LinkError, b"h", "a hard link to a directory: '/'"),
         ([[f("f"), ln("./f", "f")]], LinkError, b"f", "a hard link to itself"),
         ([[f("f"), ln("f/h", "f")]], LinkError, b"f/h", "a hard link to a file that it uses as a directory"),
         ([[f("d/f"), ln("d", "d/f")]], LinkError, b"d", "a hard link to a file of the directory that it replaces"),

@@ -61,3 +61,23 @@ def test_directories_are_compared_without_what_is_in_them():
 def test_an_argument_that_does_not_exist_is_refused():
     with pytest.raises(NameFormatError, match="content mode 'size': there are auto, always, never"):
         Comparison("size", ())
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        (10**9, 10**9 + 1, True),
+        (0, 10**9 - 1, True),
+        (-(10**9), -1, True),
+        (10**9 + 1, 10**9 + 2, False),
+        (10**9, 2 * 10**9, False),
+        (10**9 - 1, 10**9, False),
+    ],
+)
+def test_a_fraction_of_a_second_that_was_cut_off_is_ignored_on_request(one, two, same):
+    cut, exact = Comparison("auto", {"nanoseconds"}), Comparison("auto", ())
+    for times in ((one, two), (two, one)):
+        nodes = [Fifo(0o644, 0, 0, time) for time in times]
+        assert cut.leaves(*nodes) is same
+        assert cut.aspects(*nodes) == (() if same else ("mtime",))
+        assert exact.aspects(*nodes) == ("mtime",)

@@ -134,6 +134,9 @@ REFUSED = [
     (f("x", uid=2**32 - 1), LayerError, b"x", "the owner 4294967295:0 is out of the range 0 to 4294967294"),
     (f("x", gid=-1), LayerError, b"x", "the owner 0:-1 is out of the range 0 to 4294967294"),
     (d("./", gid=2**32 - 1), LayerError, b"", "the owner 0:4294967295 is out of the range 0 to 4294967294"),
+    (sym("x", "y", uid=-1), LayerError, b"x", "the owner -1:0 is out of the range 0 to 4294967294"),
+    (char("x", uid=-1), LayerError, b"x", "the owner -1:0 is out of the range 0 to 4294967294"),
+    (fifo("x", uid=-1), LayerError, b"x", "the owner -1:0 is out of the range 0 to 4294967294"),
     (char("x", -1, 0), LayerError, b"x", "the device number -1:0 is out of range"),
     (char("x", 2**32, 0), LayerError, b"x", "the device number 4294967296:0 is out of range"),
     (block("x", 0, -1), LayerError, b"x", "the device number 0:-1 is out of range"),
@@ -255,6 +258,8 @@ def test_a_name_past_the_default_limits_can_have_a_climbing_target():
     limits = Limits(path_depth=300)
     [change], [finding] = decoded(ln("d/" * 299 + "x", "../y"), limits=limits)
     assert change.path == finding.location.path == b"d/" * 299 + b"x"
+    [change], findings = decoded(ln("x", "d/" * 299 + "e/../y"), limits=limits)
+    assert (change.target, findings) == (b"d/" * 299 + b"y", [])
 
 
 @pytest.mark.parametrize("target", [4094, 4095])

@@ -102,7 +102,9 @@ def test_an_empty_file_with_an_attribute_is_a_whiteout_where_its_directory_says_
 def test_elsewhere_that_attribute_is_refused(tree):
     with pytest.raises(UnsupportedError) as raised:
         list(from_upper(tree))
-    assert (raised.value.what, raised.value.value) == ("overlay attribute whiteout", "d/gone")
+    error = raised.value
+    assert (error.what, error.value) == ("overlay attribute whiteout", "d/gone")
+    assert error.hint == "take the merged directory"
 
 
 @pytest.mark.parametrize(
@@ -206,16 +208,16 @@ def test_a_link_to_a_lower_file_is_refused_when_the_files_are_made():
 
 
 @pytest.mark.parametrize(
-    ("layer", "what", "value"),
+    ("layer", "what", "value", "hint"),
     [
-        ([d("./"), opq()], "opaque marker", "/"),
-        ([d("./"), char("zero", 0, 0)], "character device 0:0", "zero"),
+        ([d("./"), opq()], "opaque marker", "/", "an overlay mount ignores it; use a whiteout for each name"),
+        ([d("./"), char("zero", 0, 0)], "character device 0:0", "zero", "an overlay mount reads a whiteout"),
     ],
 )
-def test_what_a_mount_would_not_show_is_refused(layer, what, value):
+def test_what_a_mount_would_not_show_is_refused(layer, what, value, hint):
     with pytest.raises(UnsupportedError) as raised:
         list(to_upper(decode(layer)))
-    assert (raised.value.what, raised.value.value) == (what, value)
+    assert (raised.value.what, raised.value.value, raised.value.hint) == (what, value, hint)
 
 
 def test_the_contents_of_changes_pass_through():

@@ -92,7 +92,8 @@ def test_blake3_without_its_package_is_a_digest_that_cannot_be_computed(monkeypa
     monkeypatch.setitem(sys.modules, "blake3", None)
     with pytest.raises(UnsupportedError) as caught:
         Digest("blake3:" + A64).hasher()
-    assert (caught.value.value, caught.value.hint) == ("blake3", "pip install oci-layers[blake3]")
+    error = caught.value
+    assert (error.what, error.value, error.hint) == ("digest algorithm", "blake3", "pip install oci-layers[blake3]")
 
 
 def test_blake3_is_computed_where_its_package_is_installed(monkeypatch):

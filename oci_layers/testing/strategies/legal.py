@@ -314,7 +314,8 @@ class Legal:
             if found is None:
                 return self._add(_FILE, path) if "file" in self._kinds else None
             target, node = found
-            entry = _linked(row.entry(path, target), node)
+            is_bare = "bare-links" in self._features and row.number % 2
+            entry = _linked(row.entry(path, target), node, is_bare=bool(is_bare))
             if target not in self._upper:
                 self._linked.add(target)
         self._use(place)
@@ -407,8 +408,10 @@ def _place_in_order(row: Row, path: bytes) -> tuple[bool, list[bytes]]:
     return row.kind == "link", path.split(b"/")
 
 
-def _linked(entry: Entry, node: _Node) -> Entry:
-    """Return a hard link with the attributes of its target, as archives have it."""
+def _linked(entry: Entry, node: _Node, *, is_bare: bool) -> Entry:
+    """Return a hard link with the attributes of its target, as archives have it, unless it is to have none."""
     target = node.entry
     assert target is not None
+    if is_bare:
+        return attrs.evolve(entry, mtime_ns=DEFAULT_MTIME_NS)
     return attrs.evolve(entry, mode=target.mode, uid=target.uid, gid=target.gid, mtime_ns=target.mtime_ns)

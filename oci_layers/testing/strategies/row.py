@@ -40,6 +40,7 @@ Feature = Literal[
     "lower-links",
     "link-parents",
     "file-parents",
+    "bare-links",
 ]
 """Something that layers may have:
 
@@ -57,6 +58,7 @@ Feature = Literal[
     lower-links        hard links to files of lower layers
     link-parents       paths through symbolic links of lower layers, to directories inside the root
     file-parents       paths through what is no directory in a lower layer (on which the spec is silent)
+    bare-links         hard links whose own attributes are not those of their target (on which it is silent, too)
 """
 
 FEATURES: tuple[Feature, ...] = get_args(Feature)
@@ -66,7 +68,7 @@ LOOKS: tuple[Feature, ...] = ("modes", "owners", "times", "xattrs", "spellings",
 """What a single entry may have."""
 TIDY: frozenset[Feature] = frozenset({"modes", "owners", "times", "xattrs"})
 """What tidy generators of layers emit."""
-AWKWARD: frozenset[Feature] = frozenset(FEATURES) - {"file-parents"}
+AWKWARD: frozenset[Feature] = frozenset(FEATURES) - {"file-parents", "bare-links"}
 """Everything that is legal by the spec."""
 PORTABLE: frozenset[Feature] = AWKWARD - {"xattrs", "spellings", "root", "lower-links", "link-parents"}
 """What programs that follow the spec and overlay file systems make the same of: nothing leads to a lower layer."""

@@ -93,6 +93,10 @@ _BAD: Mapping[Kind, str] = {
         {a} file 4294967295:0
         {a} file 0:1099511627776
         {a} file type=Z
+        {a} file type=7
+        {a} file type=g pax.comment=x
+        {a}.wh.{b} file
+        {a}/wh.{b} file
     """,
     "dir": """
         ../ dir
