@@ -16,7 +16,7 @@ from oci_layers import system
 from oci_layers.errors import NameFormatError, escape
 from oci_layers.testing.judge.expect import Expectation, LayerFacts, is_at_or_below
 from oci_layers.testing.judge.laws import Law, law
-from oci_layers.testing.oracle import Node, Whiteout
+from oci_layers.testing.oracle import Node, Opaque, Whiteout
 from oci_layers.testing.same import ALL, Attribute, Difference, differences
 from oci_layers.tree.node import Device, Directory, Fifo, File, Symlink
 from oci_layers.tree.node import Node as TreeNode
@@ -181,7 +181,7 @@ class _Classifier:
         assert number is not None
         marker = self.layers[number].marker_of(self.path)
         if marker is not None:
-            return "WHT-06" if isinstance(marker, Whiteout) else "WHT-11"
+            return _own(marker)
         if any(layer.marker_of(self.path) for layer in self.layers[:number]):
             return "WHT-06/higher"
         higher = self.layers[number + 1 :]
@@ -213,8 +213,11 @@ class _Classifier:
             number = self.last(lambda layer: self.path in layer.adds)
             assert number is not None
             layer = self.layers[number]
+            marker = layer.marker_of(self.path)
+            if marker is not None and what != "mtime":
+                return _own(marker)  # The directory was removed, and came back as a parent.
             below = layer.before.get(self.path)
-            is_over = below is not None and below.kind == "dir" and layer.marker_of(self.path) is None
+            is_over = below is not None and below.kind == "dir" and marker is None
             return f"LYR-15/{what}" if is_over else f"LYR-06/{what}"
         if self.was_linked() or (what == "links" and self.is_linked_still()):
             return "LYR-16/links"
@@ -247,6 +250,11 @@ class _Classifier:
 
 
 _SOME = Node("file", 0, 0, 0, 0, {})
+
+
+def _own(marker: Whiteout | Opaque) -> str:
+    """Return the law that a marker breaks which removes what its own layer has."""
+    return "WHT-06" if isinstance(marker, Whiteout) else "WHT-11"
 
 
 def _is_described_above(layer: LayerFacts, path: bytes) -> bool:

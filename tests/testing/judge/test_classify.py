@@ -40,6 +40,16 @@ ROWS = {
     ),
     "the content of a file": ("a file text=1", "/a file 0644 0:0 T text=2", {"LYR-06/content": [b"a"]}),
     "the mode of a new directory": ("d/ dir 0700", "/d dir 0755 0:0 T", {"LYR-06/mode": [b"d"]}),
+    "the mode of a directory that was removed and implied": (
+        "a/ dir 0700 1:2\na whiteout\na/b/ dir",
+        "/a dir 0755 0:0 T\n/a/b dir 0755 0:0 T",
+        {"WHT-06": [b"a"]},
+    ),
+    "the time of a directory in which a marker came late": (
+        "a/ dir\na/b/ dir\na opaque",
+        "/a dir 0755 0:0 T\n/a/b dir 0755 0:0 5.0",
+        {"LYR-06/mtime": [b"a/b"]},
+    ),
     "the mode of the root": ("./ dir 0700", "/ dir 0755 0:0 T", {"LYR-15/root-mode": [b""]}),
     "a fraction": ("a file", "/a file 0644 0:0 1700000000.0 text=", {"LYR-06/fraction": [b"a"]}),
     "an empty attribute": ("a file xattr.user.k=", "/a file 0644 0:0 T text=", {"ATT-02": [b"a"]}),

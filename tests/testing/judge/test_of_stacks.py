@@ -118,6 +118,16 @@ def test_a_refusal_of_what_the_spec_leaves_open_is_no_failure():
     assert found.score.passed == found.score.total
 
 
+def test_a_refusal_is_not_put_down_to_a_question_that_has_nothing_to_do_with_it():
+    def run(stack):
+        kinds = {entry.type for layer in stack.layers for entry in layer}
+        return Outcome.of(stack, Attempt("no fifo" if b"6" in kinds else None), Expectation(stack.layers))
+
+    found = judged_stacks(run, "fake", BUDGET, mapped=map, progress=lambda *_: None)
+    (verdict,) = found.verdicts
+    assert (verdict.id, verdict.status, len(verdict.layers)) == ("MAN-14", "failed", 1)
+
+
 def test_refusals_with_other_messages_are_other_failures():
     def run(stack):
         expectation = Expectation(stack.layers)
