@@ -172,10 +172,10 @@ def kept(directory):
 
 
 def in_seconds(tree):
-    """A tree with the times that other programs write: without fractions of a second."""
+    """A tree with the times that other programs write: those of the nearest second."""
     editor = TreeEditor(copy := tree.fork())
     for path, node in tree.walk():
-        editor.change(path, mtime_ns=node.mtime_ns // 10**9 * 10**9)
+        editor.change(path, mtime_ns=(node.mtime_ns + 10**9 // 2) // 10**9 * 10**9)
     return copy
 
 

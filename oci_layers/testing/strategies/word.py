@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection, Sequence
 
+import attrs
 from hypothesis import strategies as st
 
 from oci_layers.spec.annotations import AUTHORS, CREATED, DESCRIPTION, TITLE, VERSION
@@ -118,10 +119,10 @@ def references(*, tag: bool | None = None, digest: bool | None = None) -> st.Sea
     tags = st.text(_WORD + _WORD.upper() + "_", min_size=1, max_size=1).flatmap(
         lambda first: st.text(_WORD + _WORD.upper() + "._-", max_size=6).map(first.__add__)
     )
+    names = st.tuples(st.sampled_from(domains), st.lists(part, min_size=1, max_size=3).map("/".join))
     return st.builds(
-        Reference,
-        domain=st.sampled_from(domains),
-        path=st.lists(part, min_size=1, max_size=3).map("/".join),
+        lambda name, **rest: attrs.evolve(Reference.parse("/".join(name)), **rest),
+        names,
         tag=_perhaps(tags, tag),
         digest=_perhaps(digests(), digest),
     )
