@@ -2,7 +2,7 @@
 
 from oci_layers._text import escape, one_line
 
-__all__ = ["OCIError", "locate"]
+__all__ = ["MissingError", "OCIError", "locate"]
 
 
 class OCIError(Exception):
@@ -13,6 +13,10 @@ class OCIError(Exception):
 
     def __str__(self) -> str:
         return one_line(self._sentence())
+
+
+class MissingError(OCIError, LookupError):
+    """Something requested by name that does not exist."""
 
 
 def locate(error: OSError, path: str | None, role: str) -> None:

@@ -95,6 +95,17 @@ Paths in an image raise what paths on disk raise, and are a `PathError`, too:
     ...     print(type(error).__name__, error)
     PathExistsError /: file exists
 
+A registry that refuses, is too busy or cannot be reached. All are a `RegistryError`:
+
+    >>> denied: errors.RegistryError = errors.AccessDeniedError("https://r.example/v2/", "401", 401, ("UNAUTHORIZED",))
+    >>> busy = errors.RateLimitError("https://r.example/v2/", "429", 429, retry_after=60)
+    >>> gone = errors.UnreachableError("https://r.example/v2/", "connection refused", was_sent=False)
+    >>> for error in (denied, busy, gone):
+    ...     print(type(error).__name__, error.status, error)
+    AccessDeniedError 401 https://r.example/v2/: 401
+    RateLimitError 429 https://r.example/v2/: 429
+    UnreachableError None https://r.example/v2/: connection refused
+
 A limit can be raised, and metadata that could not be set is counted. `format_error` makes the line that the command
 prints; `locate` completes an error of the system; `escape` and `shortened` make text safe to show:
 
@@ -115,14 +126,23 @@ prints; `locate` completes an error of the system; `escape` and `shortened` make
 """
 
 import errno
-from typing import Any
 
 import attrs
 
-from oci_layers._error import OCIError, locate
+from oci_layers._error import MissingError, OCIError, locate
+from oci_layers._path_error import (
+    IsDirectoryError,
+    NotDirectoryError,
+    NotPermittedError,
+    PathError,
+    PathExistsError,
+    PathMissingError,
+)
+from oci_layers._registry_error import AccessDeniedError, RateLimitError, RegistryError, UnreachableError
 from oci_layers._text import escape, one_line, shortened
 
 __all__ = [
+    "AccessDeniedError",
     "BaseMismatchError",
     "BlobMissingError",
     "CompressionError",
@@ -147,10 +167,13 @@ __all__ = [
     "PathMissingError",
     "PlaceMissingError",
     "Problem",
+    "RateLimitError",
     "ReferenceMissingError",
+    "RegistryError",
     "SizeMismatchError",
     "StoreError",
     "TarFormatError",
+    "UnreachableError",
     "UnsafePathError",
     "UnsupportedError",
     "WhiteoutError",
@@ -308,10 +331,6 @@ class LinkError(LayerError):
     """A link that cannot be made or followed: no target, a loop, a directory as the target of a hard link."""
 
 
-class MissingError(OCIError, LookupError):
-    """Something requested by name that does not exist."""
-
-
 @attrs.define(eq=False, slots=False, str=False)
 class BlobMissingError(MissingError):
     """A blob that the store does not have."""
@@ -348,70 +367,6 @@ class ReferenceMissingError(MissingError):
         more = f" and {len(self.known) - 20} more" if len(self.known) > 20 else ""
         asked = f"no {self.what} '{escape(self.name)}'" if self.name else f"there are several {self.what}s, name one"
         return f"{asked}; there are: {known}{more}"
-
-
-@attrs.define(eq=False, slots=False, str=False)
-class PathError(MissingError, OSError):
-    """A path inside an image that does not exist, or is not of the requested kind.
-
-    Also the `OSError` that the operating system raises for such a path on disk, with its `errno`, `strerror` and
-    `filename`. Raised directly where no subclass fits: a loop of links, or the link target of a path that is no link.
-    """
-
-    path: bytes
-    reason: str
-    errno: int = errno.EINVAL
-
-    def __attrs_post_init__(self) -> None:
-        self.strerror = self.reason
-        self.filename = self.path.decode("utf-8", "surrogateescape")
-
-    def __reduce__(self) -> tuple[Any, ...]:  # Any: the fields, as the class takes them, and those of a caller
-        # `OSError.__reduce__` would add `filename` to the arguments.
-        return type(self), (self.path, self.reason, self.errno), self.__dict__
-
-    def _sentence(self) -> str:
-        return f"{shortened(self.path)}: {self.reason}"
-
-
-@attrs.define(eq=False, slots=False, str=False)
-class PathMissingError(PathError, FileNotFoundError):
-    """A path that does not exist in the merged file system."""
-
-    reason: str = "no such file or directory"
-    errno: int = errno.ENOENT
-
-
-@attrs.define(eq=False, slots=False, str=False)
-class NotDirectoryError(PathError, NotADirectoryError):
-    """A path that is not a directory, or that leads through something that is not a directory."""
-
-    reason: str = "not a directory"
-    errno: int = errno.ENOTDIR
-
-
-@attrs.define(eq=False, slots=False, str=False)
-class IsDirectoryError(PathError, IsADirectoryError):
-    """A path that is a directory where a file is required."""
-
-    reason: str = "is a directory"
-    errno: int = errno.EISDIR
-
-
-@attrs.define(eq=False, slots=False, str=False)
-class PathExistsError(PathError, FileExistsError):
-    """A path that exists where a new one is to be made."""
-
-    reason: str = "file exists"
-    errno: int = errno.EEXIST
-
-
-@attrs.define(eq=False, slots=False, str=False)
-class NotPermittedError(PathError, PermissionError):
-    """An operation that no process may do at a path, such as a hard link to a directory."""
-
-    reason: str = "operation not permitted"
-    errno: int = errno.EPERM
 
 
 @attrs.define(eq=False, slots=False, str=False)

@@ -6,6 +6,7 @@ import pytest
 
 from oci_layers import errors
 from oci_layers.errors import (
+    AccessDeniedError,
     BaseMismatchError,
     BlobMissingError,
     CompressionError,
@@ -30,10 +31,13 @@ from oci_layers.errors import (
     PathMissingError,
     PlaceMissingError,
     Problem,
+    RateLimitError,
     ReferenceMissingError,
+    RegistryError,
     SizeMismatchError,
     StoreError,
     TarFormatError,
+    UnreachableError,
     UnsafePathError,
     UnsupportedError,
     WhiteoutError,
@@ -115,6 +119,10 @@ SENTENCES = [
     (MetadataError({"xattr": 2, "owner": 1}), "not permitted to set all metadata: 1 owner, 2 xattr"),
     (StoreError("/a", "is none"), "/a: is none"),
     (DestinationError("/a", "is full"), "/a: is full"),
+    (RegistryError("https://r/v2/", "404", 404), "https://r/v2/: 404"),
+    (AccessDeniedError("https://r/v2/", "401", 401, ("UNAUTHORIZED",)), "https://r/v2/: 401"),
+    (RateLimitError("https://r/v2/", "429", 429, retry_after=60), "https://r/v2/: 429"),
+    (UnreachableError("https://r/v2/", "refused", speaks_tls=False), "https://r/v2/: refused"),
 ]
 
 

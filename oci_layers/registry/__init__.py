@@ -1,0 +1,33 @@
+"""Registries: the distribution spec over HTTP, as a place that holds images.
+
+A URL belongs to an origin, and so do credentials. As text it has no query, where storage servers put signatures:
+
+    >>> from oci_layers.registry import Origin, Url
+    >>> url = Url.parse("https://Registry.example/v2/a/blobs/uploads/1?state=secret")
+    >>> origin: Origin = url.origin
+    >>> origin, str(url)
+    (Origin(scheme='https', host='registry.example', port=443), 'https://registry.example/v2/a/blobs/uploads/1')
+    >>> url.join("/v2/a/blobs/uploads/2").origin == url.origin
+    True
+
+A transport sends one request. Anything with its methods is one:
+
+    >>> import io
+    >>> from oci_layers.registry import Body, BytesBody, Headers, Request, Response, Transport
+    >>> class Echo:
+    ...     def send(self, request: Request) -> Response:
+    ...         body: Body = request.body or BytesBody(b"")
+    ...         headers = Headers([("Content-Length", str(body.size))])
+    ...         return Response(url=request.url, status=200, headers=headers, body=body.open())
+    ...     def interrupt(self) -> None: ...
+    ...     def close(self) -> None: ...
+    >>> transport: Transport = Echo()
+    >>> answer = transport.send(Request(method="PUT", url=url, body=BytesBody(b"hello")))
+    >>> answer.status, answer.headers["content-length"], answer.body.read(10)
+    (200, '5', b'hello')
+"""
+
+from oci_layers.registry.transport import Body, BytesBody, Headers, Request, Response, Transport
+from oci_layers.registry.url import Origin, Url
+
+__all__ = ["Body", "BytesBody", "Headers", "Origin", "Request", "Response", "Transport", "Url"]
