@@ -205,6 +205,7 @@ def map_in_threads(
     *,
     threads: int,
     on_progress: Callable[[int], None] | None = None,
+    on_interrupt: Callable[[], None] | None = None,
 ) -> list[R]:
     """Call a function with each item in several threads, and return the results in the order of the items.
 
@@ -217,11 +218,12 @@ def map_in_threads(
         threads: The number of items worked on at once; with 1, or where no thread can be started, the caller's thread
             does all the work.
         on_progress: Called in the caller's thread with each amount except 0.
+        on_interrupt: Called after an interrupt, to end what the calls wait for.
     """
     if threads > 1 and len(items) > 1:
         pool = _Pool(function, items)
         if pool.start(min(threads, len(items))):
-            return pool.results(on_progress)
+            return pool.results(on_progress, on_interrupt)
     return _map_here(function, items, on_progress)
 
 
@@ -269,7 +271,9 @@ class _Pool(Generic[T, R]):
                 self._threads.append(thread)
         return bool(self._threads)
 
-    def results(self, on_progress: Callable[[int], None] | None) -> list[R]:
+    def results(
+        self, on_progress: Callable[[int], None] | None, on_interrupt: Callable[[], None] | None = None
+    ) -> list[R]:
         """Wait for all items and return their results; call `on_progress` meanwhile."""
         results: dict[int, R] = {}
         try:
@@ -281,6 +285,11 @@ class _Pool(Generic[T, R]):
                     results[done[0]] = done[1]
                 elif on_progress is not None:
                     on_progress(done)
+        except BaseException as error:
+            self._cancelled = True
+            if on_interrupt is not None and not isinstance(error, Exception):
+                on_interrupt()
+            raise
         finally:
             self._cancelled = True
             for thread in self._threads:

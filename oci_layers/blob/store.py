@@ -17,9 +17,11 @@ from oci_layers.spec.digest import Digest, Hasher
 
 __all__ = [
     "BlobIngester",
+    "BlobMounter",
     "BlobSource",
     "BlobStore",
     "BlobWriter",
+    "Interruptible",
     "MemoryBlobs",
     "open_verified",
     "put_bytes",
@@ -97,6 +99,24 @@ class BlobIngester(Protocol):
 
     def ingest(self) -> BlobWriter:
         """Return a writer of one blob."""
+        ...
+
+
+@runtime_checkable
+class BlobMounter(Protocol):
+    """What a store may have besides: it takes over blobs of some other stores without reading them."""
+
+    def mount_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
+        """Take over a blob of `source`; return False if that cannot be done, and the blob has to be put."""
+        ...
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """What a source may have besides: threads that wait for its bytes can be ended."""
+
+    def interrupt(self) -> None:
+        """End all reading and writing under way: each call raises an error at once."""
         ...
 
 

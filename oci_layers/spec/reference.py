@@ -16,7 +16,7 @@ import attrs
 from oci_layers.errors import NameFormatError
 from oci_layers.spec.digest import Digest
 
-__all__ = ["Reference", "is_ref_name"]
+__all__ = ["Reference", "is_ref_name", "is_tag"]
 
 _HUB = "docker.io"
 _OFFICIAL = "library/"
@@ -61,7 +61,7 @@ class Reference:
             raise self._error("the path must be of lower-case letters and digits, with single separators between them")
         if len(self.domain) + 1 + len(self.path) > _NAME_LENGTH:
             raise self._error(f"the name must not be longer than {_NAME_LENGTH} characters")
-        if self.tag is not None and not _TAG.fullmatch(self.tag):
+        if self.tag is not None and not is_tag(self.tag):
             raise self._error("the tag must be of 1 to 128 letters, digits and ._- and begin with none of .-")
 
     def _error(self, reason: str) -> NameFormatError:
@@ -128,3 +128,8 @@ def _split(name: str) -> tuple[str, str]:
 def is_ref_name(text: str) -> bool:
     """Tell whether `text` follows the grammar of `org.opencontainers.image.ref.name` (annotations.md)."""
     return _REF_NAME.fullmatch(text) is not None
+
+
+def is_tag(text: str) -> bool:
+    """Tell whether `text` is a tag (distribution-spec, "Pulling manifests")."""
+    return _TAG.fullmatch(text) is not None

@@ -20,6 +20,7 @@ from oci_layers.blob.directory import Fsync
 from oci_layers.errors import OCIError, StoreError, escape
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
+from oci_layers.registry.session import RegistrySession
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.platform import Platform
@@ -30,7 +31,8 @@ from oci_layers.store.graph import is_document, read_node
 from oci_layers.store.open import name_place, parse_image_name
 from oci_layers.store.place import create_repository, open_repository
 from oci_layers.store.plan import Plan
-from oci_layers.store.repository import Repository, Tagged, WritableRepository, named, tag_all
+from oci_layers.store.registry import LATEST
+from oci_layers.store.repository import ReferrerSource, Repository, Tagged, WritableRepository, named, tag_all
 from oci_layers.store.select import one_image
 from oci_layers.store.transfer import Copied, Transfer
 
@@ -54,6 +56,7 @@ def copy(
     threads: int | None = None,
     fsync: Fsync = "always",
     blob_links: bool = False,
+    session: RegistrySession | None = None,
     limits: Limits | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -79,6 +82,7 @@ def copy(
         threads: The number of blobs copied at once; up to four if None.
         fsync: As for `create_repository`, if `target` is a name.
         blob_links: As for `open_image`, if `source` is a name.
+        session: As for `open_image`, for what is given as a name.
         limits: The limits on documents, on archives, and on recompressed layers.
         temporary_directory: The directory of recompressed layers; the system's default if None.
         progress: Called in the caller's thread; an exception that it raises ends the copy.
@@ -98,16 +102,22 @@ def copy(
     threads = threads or min(4, system.cpu_count())
     with contextlib.ExitStack() as opened:
         if isinstance(source, str | os.PathLike):
-            _, ref = parse_image_name(source, ref)
-            source, _ = open_repository(source, limits=limits, temporary_directory=temporary, blob_links=blob_links)
+            where, ref = parse_image_name(source, ref)
+            if where.transport == "docker" and not everything:
+                ref = ref or LATEST
+            source, _ = open_repository(
+                source, limits=limits, temporary_directory=temporary, blob_links=blob_links, session=session
+            )
             opened.callback(source.close)
         with _about(source.place):
             images = _Images(source, ref, wanted, limits, everything=everything)
         if isinstance(target, str | os.PathLike):
             where, target_ref = parse_image_name(target, target_ref)
+            if where.transport == "docker" and not everything:
+                target_ref = target_ref or LATEST
             images.check_name(target_ref)
             with _about(where.place):
-                created, _ = create_repository(target, fsync=fsync, limits=limits)
+                created, _ = create_repository(target, fsync=fsync, limits=limits, session=session)
             opened.enter_context(created)
             target = created
         images.check_name(target_ref)
@@ -197,6 +207,9 @@ def _groups(source: Repository, ref: str | None, *, everything: bool) -> list[tu
 def _referrers(work: Transfer, progress: Callable[[Progress], None] | None) -> Iterator[Descriptor]:
     """Copy what refers to the documents copied so far, and what refers to that; yield the entries written."""
     blobs, limits = work.source.blobs, work.limits
+    if isinstance(work.source, ReferrerSource):
+        yield from _listed_referrers(work, work.source, progress)
+        return
     left = []
     for entry in work.source.entries():
         if entry.digest not in work.documents and is_document(entry):
@@ -219,3 +232,19 @@ def _referrers(work: Transfer, progress: Callable[[Progress], None] | None) -> I
         written = [(own_name(entry), work.write(Plan(blobs, limits, [entry]), progress)) for entry in found]
         tag_all(work.target, written)
         yield from (named(each, name) for name, (each,) in written)
+
+
+def _listed_referrers(
+    work: Transfer, source: ReferrerSource, progress: Callable[[Progress], None] | None
+) -> Iterator[Descriptor]:
+    """Copy what a place says refers to the documents copied so far; yield the entries written."""
+    asked: set[Digest] = set()
+    while left := [each for each in work.documents if each not in asked]:
+        for digest in left:
+            asked.add(digest)
+            for entry in source.referrers(digest):
+                if entry.digest in work.documents:
+                    continue
+                written = work.write(Plan(work.source.blobs, work.limits, [entry]), progress)
+                tag_all(work.target, [(None, written)])
+                yield from (named(each, None) for each in written)

@@ -13,6 +13,7 @@ import attrs
 from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.errors import LimitError, OCIError, format_error
 from oci_layers.limits import Limits
+from oci_layers.registry.session import RegistrySession
 from oci_layers.spec.config import platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -27,6 +28,7 @@ from oci_layers.store.docker import DockerArchive
 from oci_layers.store.docker_listing import MANIFEST
 from oci_layers.store.files import read_layout_index
 from oci_layers.store.open import name_place, open_files, parse_image_name, with_layers
+from oci_layers.store.registry import RegistryRepository
 from oci_layers.store.select import Search, find_by_ref
 
 __all__ = ["ListedImage", "list_images"]
@@ -62,14 +64,17 @@ def list_images(
     limits: Limits | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
     blob_links: bool = False,
+    session: RegistrySession | None = None,
 ) -> list[ListedImage]:
     """Return the images of a place, in the order in which it lists them, artifacts and attestations among them.
 
     Args:
-        name: As for `open_image`; with a reference, only the images of that reference, one for each platform.
+        name: As for `open_image`; with a reference, only the images of that reference, one for each platform. Without
+            one, each tag of a repository in a registry is several requests.
         limits: The limits on documents, and on the number of descriptors.
         temporary_directory: The directory of temporary files; the system's default if None.
         blob_links: As for `open_image`.
+        session: As for `open_image`.
 
     Raises:
         NameFormatError: `name` is malformed.
@@ -83,6 +88,10 @@ def list_images(
     where, ref = parse_image_name(name, None)
     limits = limits or Limits()
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
+    if where.transport == "docker":
+        with RegistryRepository(where.repository, session=session, limits=limits) as repository:
+            index = Index(manifests=tuple(repository.entries(ref)))
+            return _of_layout(index, repository.blobs, ref, limits, None)
     files = open_files(where, limits, temporary, blob_links=blob_links)
     try:
         if is_docker(where.transport, files):

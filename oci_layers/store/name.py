@@ -2,6 +2,8 @@
 
 `oci:DIR@DIGEST` names an image of a layout by its digest; for a directory whose name has that form, use `--ref`.
 The file `-` of an archive is standard input, or standard output where one is written; `./-` is a file of that name.
+`docker://HOST/REPOSITORY[:TAG|@DIGEST]` names an image in a registry as `docker pull` does; of a tag and a digest the
+digest counts.
 """
 
 import re
@@ -14,12 +16,11 @@ from oci_layers.spec.reference import Reference
 
 __all__ = ["TRANSPORTS", "ImageName", "check_name", "check_text", "normalize_reference"]
 
-TRANSPORTS = ("oci", "oci-archive", "docker-archive")
+TRANSPORTS = ("oci", "oci-archive", "docker-archive", "docker")
 _WITH_DIGESTS = frozenset({"oci", "oci-archive"})
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
 """The known algorithms: text before a colon is an algorithm only if it is one of these."""
 _ELSEWHERE = {
-    "docker": "registries are not read",
     "docker-daemon": "the images of a Docker daemon are not read",
     "containers-storage": "the storage of Podman and Buildah is not read",
     "dir": "directories of skopeo's are not read",
@@ -62,6 +63,8 @@ class ImageName:
         transport = found[0]
         if transport not in TRANSPORTS:
             raise UnsupportedError("transport", transport, _hint(transport, text))
+        if transport == "docker":
+            return cls._of_registry(text)
         place, colon, ref = text[len(transport) + 1 :].partition(":")
         if transport in _WITH_DIGESTS:
             directory, _, algorithm = place.rpartition("@")
@@ -73,14 +76,31 @@ class ImageName:
             raise NameFormatError("image name", text, "the reference after the last colon is empty")
         return cls(transport, place, ref if colon else None)
 
+    @classmethod
+    def _of_registry(cls, text: str) -> "ImageName":
+        name = text.removeprefix("docker://")
+        if name == text:
+            raise NameFormatError("image name", text, f"write docker://{text.removeprefix('docker:')}")
+        Reference.parse(name)
+        place, _, digest = name.partition("@")
+        tag = ""
+        if ":" in place.rpartition("/")[2]:
+            place, _, tag = place.rpartition(":")
+        return cls("docker", f"//{place}", digest or tag or None)
+
+    @property
+    def repository(self) -> str:
+        """The registry and the repository of a name of the transport `docker`, as it was written."""
+        return self.place.removeprefix("//")
+
     def __str__(self) -> str:
+        if self.transport == "docker" and self.ref is not None and ":" in self.ref:
+            return f"docker:{self.place}@{self.ref}"
         return ":".join(filter(None, (self.transport, self.place, self.ref)))
 
 
 def _hint(transport: str, text: str) -> str:
     if transport in _ELSEWHERE:
-        if transport == "docker" and not text.startswith("docker://"):
-            text = f"docker://{text.removeprefix('docker:')}"
         return f"{_ELSEWHERE[transport]}; copy the image first: skopeo copy {text} oci:DIR"
     return f"there are {', '.join(TRANSPORTS)}; for a path with a colon write ./{text}, for REF use --ref"
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+from collections.abc import Callable
 
 import attrs
 
@@ -19,6 +20,7 @@ from oci_layers.errors import (
 )
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
+from oci_layers.registry.session import RegistrySession
 from oci_layers.spec.document import Document
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.platform import Platform
@@ -29,6 +31,7 @@ from oci_layers.store.docker_listing import MANIFEST
 from oci_layers.store.files import LayoutFiles, read_layout_index
 from oci_layers.store.layout import Layout
 from oci_layers.store.name import ImageName, check_text
+from oci_layers.store.registry import LATEST, RegistryRepository
 from oci_layers.store.repository import Repository
 from oci_layers.store.select import choose, require_platform
 
@@ -44,6 +47,7 @@ def open_image(
     temporary_directory: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     blob_links: bool = False,
+    session: RegistrySession | None = None,
 ) -> Image:
     """Open an image. Only its documents are read; close it, or use it as a context manager.
 
@@ -53,7 +57,8 @@ def open_image(
     Args:
         name: `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:NAME:TAG]`, or the path of such a
             directory or file, whose content decides its kind. The first two accept `@DIGEST` instead of `:REF`. FILE
-            may be a pipe, which is copied into a temporary file; `-` is standard input. Or a repository, such as an
+            may be a pipe, which is copied into a temporary file; `-` is standard input. For an image in a registry
+            `docker://HOST/REPOSITORY[:TAG|@DIGEST]`, with the defaults of `docker pull`. Or a repository, such as an
             open `Layout`, which the image reads from and does not close.
         ref: The reference, if `name` has none; if both have one, they must be equal.
         platform: `OS/ARCHITECTURE[/VARIANT]`, to choose one of several images; Linux on this machine if None.
@@ -63,6 +68,8 @@ def open_image(
             does not depend on it.
         blob_links: Follow symbolic links in a layout's directory, to any place: `oci-layout`, `index.json` and blobs,
             which are still verified, may be links to regular files, as Bazel writes them. If False, links are refused.
+        session: Connections to registries and credentials for them, which stay open; by default new ones, with the
+            credentials that the user has logged in with.
 
     Raises:
         NameFormatError: `name`, `ref` or `platform` is malformed, or `name` and `ref` give different references.
@@ -71,6 +78,7 @@ def open_image(
         StoreError: The place does not hold an image.
         TarFormatError, CompressionError: The place is a file that is not a tar archive, or a damaged one.
         ReferenceMissingError: There is no image with that reference or platform; the error lists the existing ones.
+        RegistryError: The registry cannot be reached, or refuses.
         OCIError: A document of the image is missing, damaged or malformed.
     """
     wanted = Platform.parse(platform) if isinstance(platform, str) else platform
@@ -79,6 +87,8 @@ def open_image(
     if not isinstance(name, str | os.PathLike):
         return _open_in(name, ref, wanted, limits, temporary, threads=threads)
     where, ref = parse_image_name(name, ref)
+    if where.transport == "docker":
+        return _open_remote(where, ref, wanted, limits, temporary, threads=threads, session=session)
     return _open(where, ref, wanted, limits, temporary, threads=threads, blob_links=blob_links)
 
 
@@ -90,14 +100,22 @@ def _open_in(
     temporary: str | None,
     *,
     threads: int | None,
+    close: Callable[[], None] | None = None,
+    reopen: Callable[[Document[Manifest]], Callable[[], Image]] | None = None,
 ) -> Image:
-    """Open an image in a repository that the caller has opened."""
+    """Open an image in a repository; `close` is called when the image is closed."""
     try:
         index = Index(manifests=tuple(repository.entries(ref)))
         manifest = choose(index, repository.blobs, ref=ref, platform=platform, limits=limits)
-        name = ":".join(filter(None, (repository.place, ref)))
         image = Image(
-            manifest, repository.blobs, name=name, limits=limits, temporary_directory=temporary, threads=threads
+            manifest,
+            repository.blobs,
+            name=":".join(filter(None, (repository.place, ref))),
+            limits=limits,
+            temporary_directory=temporary,
+            threads=threads,
+            close=close,
+            reopen=None if reopen is None else reopen(manifest),
         )
         if platform is not None and manifest.descriptor.platform is None:
             require_platform(image.config, platform)
@@ -105,6 +123,39 @@ def _open_in(
         name_place(error, repository.place)
         raise
     return image
+
+
+def _open_remote(
+    where: ImageName,
+    ref: str | None,
+    platform: Platform | None,
+    limits: Limits,
+    temporary: str | None,
+    *,
+    threads: int | None,
+    session: RegistrySession | None,
+) -> Image:
+    """Open an image in a registry."""
+    repository = RegistryRepository(where.repository, session=session, limits=limits)
+
+    def reopen(manifest: Document[Manifest]) -> Callable[[], Image]:
+        digest = str(manifest.descriptor.digest)
+        return functools.partial(_open_remote, where, digest, None, limits, temporary, threads=threads, session=None)
+
+    try:
+        return _open_in(
+            repository,
+            ref or LATEST,
+            platform,
+            limits,
+            temporary,
+            threads=threads,
+            close=repository.close,
+            reopen=reopen if session is None else None,
+        )
+    except BaseException:
+        repository.close()
+        raise
 
 
 def _open(

@@ -1,7 +1,7 @@
 """A name to the repository of that name: `open_repository` for reading, `create_repository` for writing.
 
-The names are those of `open_image`. A directory is a layout, which is read and written; a file is an archive, which is
-either read or written, once.
+The names are those of `open_image`. A directory is a layout, which is read and written, as is a repository of a
+registry; a file is an archive, which is either read or written, once.
 """
 
 import os
@@ -10,6 +10,7 @@ from oci_layers import system
 from oci_layers.blob.directory import Fsync
 from oci_layers.errors import OCIError, UnsupportedError
 from oci_layers.limits import Limits
+from oci_layers.registry.session import RegistrySession
 from oci_layers.store.archive import TarArchive
 from oci_layers.store.archive_repository import ArchiveRepository, DockerRepository
 from oci_layers.store.archive_writer import ArchiveWriter
@@ -20,6 +21,7 @@ from oci_layers.store.files import LayoutFiles, read_layout_index
 from oci_layers.store.layout import Layout
 from oci_layers.store.name import ImageName
 from oci_layers.store.open import name_place, open_files, parse_image_name
+from oci_layers.store.registry import RegistryRepository
 from oci_layers.store.repository import Repository
 
 __all__ = ["create_repository", "open_repository"]
@@ -34,6 +36,7 @@ def open_repository(
     limits: Limits | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
     blob_links: bool = False,
+    session: RegistrySession | None = None,
 ) -> tuple[Repository, str | None]:
     """Open a place that holds images, of any kind; return it, which the caller closes, and the reference in the name.
 
@@ -42,6 +45,7 @@ def open_repository(
         limits: The limits on documents, and on the headers and the size of an archive.
         temporary_directory: As for `open_image`.
         blob_links: As for `open_image`.
+        session: As for `open_image`.
 
     Raises:
         NameFormatError: `name` is malformed.
@@ -53,6 +57,8 @@ def open_repository(
     """
     where, ref = parse_image_name(name, None)
     limits = limits or Limits()
+    if where.transport == "docker":
+        return RegistryRepository(where.repository, session=session, limits=limits), ref
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
     files = open_files(where, limits, temporary, blob_links=blob_links)
     try:
@@ -77,8 +83,12 @@ def _repository(where: ImageName, files: LayoutFiles, limits: Limits) -> Reposit
 
 
 def create_repository(
-    name: str | os.PathLike[str], *, fsync: Fsync = "always", limits: Limits | None = None
-) -> tuple[Layout | ArchiveWriter, str | None]:
+    name: str | os.PathLike[str],
+    *,
+    fsync: Fsync = "always",
+    limits: Limits | None = None,
+    session: RegistrySession | None = None,
+) -> tuple[Layout | ArchiveWriter | RegistryRepository, str | None]:
     """Open a place to which images are written; return it, which the caller closes, and the reference in the name.
 
     As a context manager, an archive is discarded if the block fails.
@@ -86,10 +96,11 @@ def create_repository(
     Args:
         name: `oci:DIR[:REF]` is a layout, which is made if it does not exist. `oci-archive:FILE[:REF]` and
             `docker-archive:FILE[:NAME:TAG]` are archives, which must not exist, or pipes; `-` is standard output.
-            A bare path is an archive, as `oci-archive`, if it ends with `.tar`, exists and is no directory, or is `-`;
+            `docker://HOST/REPOSITORY[:TAG]` is a repository of a registry. A bare path is an archive, as `oci-archive`, if it ends with `.tar`, exists and is no directory, or is `-`;
             otherwise a layout.
         fsync: When a layout syncs what is written; an archive is synced when it is closed, or not with `"never"`.
         limits: The limits on documents.
+        session: As for `open_image`.
 
     Raises:
         NameFormatError: `name` is malformed.
@@ -100,6 +111,8 @@ def create_repository(
     """
     where, ref = parse_image_name(name, None)
     transport = where.transport or _transport_for(where.place)
+    if transport == "docker":
+        return RegistryRepository(where.repository, session=session, limits=limits), ref
     if transport == "oci":
         return Layout.create(where.place, exist_ok=True, fsync=fsync, limits=limits), ref
     return ArchiveWriter(where.place, docker=transport == "docker-archive", fsync=fsync, limits=limits), ref

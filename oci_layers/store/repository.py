@@ -14,8 +14,9 @@ from oci_layers.blob.store import BlobSource, BlobStore
 from oci_layers.errors import BlobMissingError
 from oci_layers.spec import annotations
 from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.digest import Digest
 
-__all__ = ["BatchTagger", "Repository", "Tagged", "WritableRepository", "named", "require_blobs", "tag_all"]
+__all__ = ["BatchTagger", "ReferrerSource", "Repository", "Tagged", "WritableRepository", "named", "require_blobs", "tag_all"]
 
 
 class Repository(Protocol):
@@ -76,6 +77,15 @@ class WritableRepository(Repository, Protocol):
 
     def lease(self) -> contextlib.AbstractContextManager[None]:
         """Return a context in which no blob that is stored or reused is deleted, whether referred to or not."""
+        ...
+
+
+@runtime_checkable
+class ReferrerSource(Protocol):
+    """What a `Repository` may have besides: it knows what refers to a document, so its entries need not be read."""
+
+    def referrers(self, digest: Digest) -> Sequence[Descriptor]:
+        """Return the descriptors of the manifests whose subject has a digest."""
         ...
 
 

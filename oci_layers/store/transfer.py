@@ -12,9 +12,9 @@ import attrs
 from oci_layers.blob.pipeline import ShouldContinue, map_in_threads
 from oci_layers.blob.recompress import recompressed
 from oci_layers.blob.spool import Spool
-from oci_layers.blob.store import put_bytes
+from oci_layers.blob.store import BlobMounter, Interruptible, put_bytes
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
-from oci_layers.errors import IntegrityError
+from oci_layers.errors import IntegrityError, UnreachableError
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.spec.descriptor import Descriptor
@@ -59,6 +59,10 @@ class Copied:
     that are not distributed (NDL-01)."""
     converted: Mapping[Digest, Digest] = attrs.field(factory=dict)
     """The new digest of each document and layer that was converted, by its old one."""
+
+
+_ATTEMPTS = 4
+"""How often a blob is sent over a connection that breaks."""
 
 
 class _StoppedError(Exception):
@@ -184,11 +188,20 @@ class Transfer:
         # interrupted while it waits for the reader of a pipe.
         in_turn = self._conversion is None and isinstance(self.target, ArchiveWriter)
         threads = 1 if in_turn else self._threads
-        for done_job in map_in_threads(self._blob, todo, threads=threads, on_progress=on_bytes):
+        done_jobs = map_in_threads(
+            self._blob, todo, threads=threads, on_progress=on_bytes, on_interrupt=self._interrupt
+        )
+        for done_job in done_jobs:
             self._new[done_job.job] = done_job.new
             self._count(done_job.new, done_job.state)
             if done_job.new.digest != done_job.job.descriptor.digest:
                 self._converted[done_job.job.descriptor.digest] = done_job.new.digest
+
+    def _interrupt(self) -> None:
+        """End what the threads wait for."""
+        for blobs in (self.source.blobs, self.target.blobs):
+            if isinstance(blobs, Interruptible):
+                blobs.interrupt()
 
     def _count(self, descriptor: Descriptor, state: str) -> None:
         copied = self.copied
@@ -215,9 +228,14 @@ class Transfer:
             self._ended += 1
 
     def _copy_blob(self, descriptor: Descriptor, report: ShouldContinue) -> str:
-        if self.target.blobs.reuse_blob(descriptor):
+        target = self.target.blobs
+        if target.reuse_blob(descriptor):
             report(descriptor.size)
             return "present"
+        if isinstance(target, BlobMounter) and target.mount_blob(descriptor, self.source.blobs):
+            report(descriptor.size)
+            return "copied"
+        broken = 0
         while (stream := open_content(self.source.blobs, descriptor)) is not None:
             counted = _Counted(stream, report)
             try:
@@ -225,6 +243,11 @@ class Transfer:
             except IntegrityError:
                 # What an earlier copy left may be damaged, and is gone now; what the source has was not all read.
                 if not counted.skipped:
+                    raise
+            except UnreachableError:
+                # A connection to the target that breaks takes the upload with it.
+                broken += 1
+                if broken == _ATTEMPTS or not report(0):
                     raise
             else:
                 return "copied"
