@@ -19,8 +19,10 @@ __all__ = ["Body", "BytesBody", "Headers", "Request", "Response", "Transport"]
 class Body(Protocol):
     """The bytes that a request carries."""
 
-    size: int
-    """How many there are."""
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        ...
 
     def open(self) -> ByteStream:
         """Open them from the start; called once for each attempt."""
