@@ -280,7 +280,7 @@ class _Pool(Generic[T, R]):
             while len(results) < len(self._items):
                 done = self._done.get()
                 if isinstance(done, BaseException):
-                    raise done
+                    raise done  # noqa: TRY301  # one way out for all
                 if isinstance(done, tuple):
                     results[done[0]] = done[1]
                 elif on_progress is not None:

@@ -118,7 +118,7 @@ class RegistryBlobs:
             add_referrer(self.client, raw, descriptor)
 
     def mount_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
-        """Take over a blob of another repository of the same registry, without sending it; tell whether that was done."""
+        """Take over a blob of another repository of the registry, without sending it; tell whether that was done."""
         if not isinstance(source, RegistryBlobs) or _is_document(descriptor.media_type):
             return False
         theirs = source.client
@@ -178,15 +178,18 @@ class BlobStream:
             UnreachableError: The connection breaks again and again without any progress.
             RegistryError: The registry does not go on.
         """
+        is_broken = False
         while True:
             try:
+                if is_broken:
+                    self._resume()
                 data = self._response.body.read(size)
             except UnreachableError:
+                is_broken = True
                 self._response.close()
                 self._attempt += 1
                 if not self._client.exchange.rest(self._attempt, self._moment):
                     raise
-                self._resume()
             else:
                 if data:
                     self._attempt = 0
@@ -195,8 +198,7 @@ class BlobStream:
 
     def _resume(self) -> None:
         """Go on at the byte at which the last answer broke."""
-        response = self._client.open_blob(self._digest, self._at)
-        self._response = response
+        self._response = response = self._client.open_blob(self._digest, self._at)
         if response.status == _PARTIAL:
             require_range(response, self._at)
         elif response.status == _BEYOND:

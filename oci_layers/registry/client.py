@@ -35,10 +35,13 @@ from oci_layers.validation.detect import detect_media_type
 
 __all__ = ["Manifest", "RegistryClient"]
 
-ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST))
+ACCEPT = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_MANIFEST_LIST}, {DOCKER_MANIFEST}"
 """All four types in every request: without those of OCI some registries say that an image does not exist (REG-44)."""
 
-_SCHEMA_1 = ("application/vnd.docker.distribution.manifest.v1+json", "application/vnd.docker.distribution.manifest.v1+prettyjws")
+_SCHEMA_1 = (
+    "application/vnd.docker.distribution.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+)
 _NO_TYPE = frozenset({"", "application/json", "text/plain", "application/octet-stream"})
 _PAGES = 10_000
 _CREATED = (200, 201, 202, 204)
@@ -333,7 +336,11 @@ def _stated(headers: Headers) -> Descriptor | None:
     """Return the descriptor that the answer to a HEAD states; None if it leaves something out."""
     digest, length = _digest(headers), headers.get("Content-Length", "")
     media_type = headers.get("Content-Type", "").partition(";")[0].strip()
-    if digest is None or not (length.isascii() and length.isdigit()) or role_of(media_type) not in {"manifest", "index"}:
+    if (
+        digest is None
+        or not (length.isascii() and length.isdigit())
+        or role_of(media_type) not in {"manifest", "index"}
+    ):
         return None
     return Descriptor(media_type=media_type, digest=digest, size=int(length))
 

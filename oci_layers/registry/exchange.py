@@ -25,6 +25,7 @@ __all__ = ["Access", "Exchange"]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REPEATS_METHOD = frozenset({307, 308})
 _MOST_REDIRECTS = 10
+_LASTING = frozenset(range(200, 600)) - PASSING
 _SAFE = frozenset({"GET", "HEAD"})
 _WARNING = re.compile(r'299 - "((?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*+)"')
 _WARNING_BYTES = 4096
@@ -94,34 +95,42 @@ class Exchange:
             UnreachableError: There is no answer.
         """
         repeat = request.method in _SAFE if repeat is None else repeat
-        interrupted = self._interrupted
-        attempt = 0
+        attempt, moment = 0, self._interrupted
         while True:
             attempt += 1
-            self._wait_for(request.url, interrupted)
-            asked, failed = None, None
-            try:
-                response = self._follow(request, access)
-            except UnreachableError as error:
-                if not (repeat and error.was_sent):
-                    raise
-                failed = error
-            else:
-                self._warn(response.headers)
-                if response.status in expect:
-                    response.body = _RatedBody(response, self._clock)
-                    return response
-                failed = problem(response, self._clock.wall())
-                if failed.status not in PASSING or not repeat:
-                    raise failed
-                asked = failed.retry_after if isinstance(failed, RateLimitError) else None
-            pause = self._retries.pause(attempt, asked)
-            if pause is None or interrupted.is_set():
-                raise failed
-            if isinstance(failed, RateLimitError):
+            self._wait_for(request.url, moment)
+            answer = self._attempt(request, access, expect)
+            if isinstance(answer, Response):
+                return answer
+            asked = answer.retry_after if isinstance(answer, RateLimitError) else None
+            pause = self._retries.pause(attempt, asked) if repeat else None
+            if pause is None or moment.is_set():
+                raise answer
+            if isinstance(answer, RateLimitError):
                 self._until[request.url.origin] = self._clock.now() + pause
-            elif self._clock.wait(interrupted, pause):
-                raise failed
+            elif self._clock.wait(moment, pause):
+                raise answer
+
+    def _attempt(self, request: Request, access: Access | None, expect: Collection[int]) -> Response | RegistryError:
+        """Send a request once; return the answer that is expected, or an error that may be none the next time."""
+        try:
+            response = self._follow(request, access)
+        except UnreachableError as error:
+            if not error.was_sent:
+                raise
+            return error
+        self._warn(response.headers)
+        if response.status in expect:
+            response.body = _RatedBody(response, self._clock)
+            return response
+        failed = problem(response, self._clock.wall())
+        if failed.status not in PASSING:
+            raise failed
+        return failed
+
+    def _ask(self, request: Request) -> Response:
+        """Send a request of the authorizer; return the answer, whatever its status, unless it is a passing error."""
+        return self.send(request, expect=_LASTING, repeat=True)
 
     def fetch(
         self, request: Request, access: Access | None = None, *, limit: int, expect: Collection[int] = (200,)
@@ -176,19 +185,19 @@ class Exchange:
             if response.status not in _REDIRECTS:
                 return response
             response.close()
-            request = attrs.evolve(request, url=_target(request, response))
-        raise RegistryError(str(request.url), f"more than {_MOST_REDIRECTS} redirects", response.status)
+            request = _redirected(request, response)
+        raise RegistryError(str(request.url), f"more than {_MOST_REDIRECTS} redirects")
 
     def _authorized(self, request: Request, access: Access | None) -> Response:
         if access is None or self._authorizer is None:
             return self._transport.send(request)
         origin = request.url.origin
-        sent = self._authorizer.header(origin, access.domain, access.scopes, self.send)
+        sent = self._authorizer.header(origin, access.domain, access.scopes, self._ask)
         response = self._transport.send(_with(request, sent))
         if response.status != 401:
             return response
         try:
-            header = self._authorizer.answer(response, origin, access.domain, access.scopes, sent, self.send)
+            header = self._authorizer.answer(response, origin, access.domain, access.scopes, sent, self._ask)
         except BaseException:
             response.close()
             raise
@@ -210,6 +219,17 @@ class Exchange:
 
 def _with(request: Request, header: str | None) -> Request:
     return request if header is None else request.with_headers(Authorization=header)
+
+
+def _redirected(request: Request, response: Response) -> Request:
+    """Return the request for the target of a redirect; to another origin, nothing secret goes."""
+    there = _target(request, response)
+    if there.origin == request.url.origin:
+        return attrs.evolve(request, url=there)
+    if request.body is not None and any(name.lower() == "authorization" for name in request.headers):
+        raise RegistryError(str(request.url), f"a redirect ({response.status}) of credentials to {there.origin}")
+    headers = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
+    return attrs.evolve(request, url=there, headers=headers)
 
 
 def _target(request: Request, response: Response) -> Url:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 __all__ = ["next_page"]
 
 _LONGEST = 8 << 10
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
-_PARAMETER = re.compile(rf"[ \t]*+;[ \t]*+(?:({_TOKEN})[ \t]*+(?:=[ \t]*+({_TOKEN}|{_QUOTED}))?+)?+", re.ASCII)
+_PARAMETER = re.compile(rf"[ \t]*+;[ \t]*+(?:({_WORD})[ \t]*+(?:=[ \t]*+({_WORD}|{_QUOTED}))?+)?+", re.ASCII)
 _TARGET = re.compile(r"[ \t,]*+<([^<>]*+)>")
 
 

@@ -1,6 +1,6 @@
 """When a request is worth sending again, and after which pause."""
 
-import datetime
+import datetime as dt
 import email.utils
 import random
 import threading
@@ -71,5 +71,6 @@ def retry_after(value: str | None, now: float) -> float | None:
     except (ValueError, TypeError, IndexError):
         return None
     if date.tzinfo is None:
-        date = date.replace(tzinfo=datetime.UTC)
-    return max(0.0, date.timestamp() - now)
+        date = date.replace(tzinfo=dt.UTC)
+    seconds: float = date.timestamp() - now
+    return max(0.0, seconds)

@@ -5,9 +5,6 @@ again. Nothing is visible before the registry has compared the digest.
 """
 
 import io
-from typing import Protocol
-
-import attrs
 
 from oci_layers.blob.stream import ByteStream, VerifiedReader
 from oci_layers.errors import NameFormatError, RegistryError, UnreachableError
@@ -24,10 +21,6 @@ __all__ = ["StreamBody", "begin", "mount", "upload"]
 _WRITE = ("pull", "push")
 _FOUND = 201
 _CREATED = (200, 201, 202, 204)
-
-
-class _Seekable(Protocol):
-    def seek(self, offset: int, /) -> int: ...
 
 
 class StreamBody:

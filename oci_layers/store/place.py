@@ -96,8 +96,8 @@ def create_repository(
     Args:
         name: `oci:DIR[:REF]` is a layout, which is made if it does not exist. `oci-archive:FILE[:REF]` and
             `docker-archive:FILE[:NAME:TAG]` are archives, which must not exist, or pipes; `-` is standard output.
-            `docker://HOST/REPOSITORY[:TAG]` is a repository of a registry. A bare path is an archive, as `oci-archive`, if it ends with `.tar`, exists and is no directory, or is `-`;
-            otherwise a layout.
+            `docker://HOST/REPOSITORY[:TAG]` is a repository of a registry. A bare path is an archive, as `oci-archive`,
+            if it ends with `.tar`, exists and is no directory, or is `-`; otherwise a layout.
         fsync: When a layout syncs what is written; an archive is synced when it is closed, or not with `"never"`.
         limits: The limits on documents.
         session: As for `open_image`.

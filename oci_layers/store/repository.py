@@ -16,7 +16,16 @@ from oci_layers.spec import annotations
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
-__all__ = ["BatchTagger", "ReferrerSource", "Repository", "Tagged", "WritableRepository", "named", "require_blobs", "tag_all"]
+__all__ = [
+    "BatchTagger",
+    "ReferrerSource",
+    "Repository",
+    "Tagged",
+    "WritableRepository",
+    "named",
+    "require_blobs",
+    "tag_all",
+]
 
 
 class Repository(Protocol):
