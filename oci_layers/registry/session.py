@@ -9,7 +9,6 @@ from typing import Self
 from oci_layers.limits import Limits
 from oci_layers.registry.authorizer import Authorizer
 from oci_layers.registry.client import RegistryClient
-from oci_layers.registry.credential_files import DefaultCredentials
 from oci_layers.registry.credentials import Credential, CredentialSource
 from oci_layers.registry.endpoint import Endpoint
 from oci_layers.registry.exchange import Access, Exchange
@@ -71,6 +70,8 @@ class RegistrySession:
             )
         clock = clock or Clock()
         if credentials is None:
+            from oci_layers.registry.credential_files import DefaultCredentials
+
             source: CredentialSource = DefaultCredentials(environ, authfile=authfile)
         elif isinstance(credentials, Credential):
             always = credentials
