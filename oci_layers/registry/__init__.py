@@ -25,9 +25,39 @@ A transport sends one request. Anything with its methods is one:
     >>> answer = transport.send(Request(method="PUT", url=url, body=BytesBody(b"hello")))
     >>> answer.status, answer.headers["content-length"], answer.body.read(10)
     (200, '5', b'hello')
+
+`Urllib3Transport` is the one that speaks HTTP; it needs the extra `registry`:
+
+    >>> from oci_layers.errors import UnreachableError
+    >>> from oci_layers.registry import Urllib3Transport
+    >>> transport = Urllib3Transport(connect_timeout=10)
+    >>> try:
+    ...     transport.send(Request(method="GET", url=Url.parse("http://127.0.0.1:1/v2/")))
+    ... except UnreachableError as error:
+    ...     print(error)
+    http://127.0.0.1:1: connection refused
+    >>> transport.close()
 """
 
+from typing import TYPE_CHECKING
+
+from oci_layers._lazy import lazy
 from oci_layers.registry.transport import Body, BytesBody, Headers, Request, Response, Transport
 from oci_layers.registry.url import Origin, Url
 
-__all__ = ["Body", "BytesBody", "Headers", "Origin", "Request", "Response", "Transport", "Url"]
+if TYPE_CHECKING:
+    from oci_layers.registry.urllib3_transport import Urllib3Transport
+
+__all__ = [
+    "Body",
+    "BytesBody",
+    "Headers",
+    "Origin",
+    "Request",
+    "Response",
+    "Transport",
+    "Url",
+    "Urllib3Transport",
+]
+
+__getattr__ = lazy(__name__, {"Urllib3Transport": "urllib3_transport"})

@@ -92,8 +92,8 @@ Paths that a user names, temporary files, and the process:
     (True, False)
     >>> system.cpu_count() > 0, system.open_file_limit() > 3, (system.source_date_epoch() or 0) >= 0
     (True, True, True)
-    >>> system.clock_ns() > 10**18
-    True
+    >>> system.clock_ns() > 10**18, system.process_id() > 0
+    (True, True)
 
 Another program, which is stopped when its time is over:
 
@@ -161,7 +161,14 @@ from oci_layers.system.files import (
     write_at,
 )
 from oci_layers.system.mounts import mount_points
-from oci_layers.system.process import clock_ns, cpu_count, effective_ids, open_file_limit, source_date_epoch
+from oci_layers.system.process import (
+    clock_ns,
+    cpu_count,
+    effective_ids,
+    open_file_limit,
+    process_id,
+    source_date_epoch,
+)
 from oci_layers.system.program import Ended, run_program
 from oci_layers.system.temporary import temporary_directory, temporary_file, write_temporary
 
@@ -215,6 +222,7 @@ __all__ = [
     "open_stream_path",
     "pread",
     "proc_path",
+    "process_id",
     "read",
     "read_link",
     "rename",

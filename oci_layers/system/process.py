@@ -5,7 +5,7 @@ import time
 
 from oci_layers.errors import NameFormatError
 
-__all__ = ["clock_ns", "cpu_count", "effective_ids", "open_file_limit", "source_date_epoch"]
+__all__ = ["clock_ns", "cpu_count", "effective_ids", "open_file_limit", "process_id", "source_date_epoch"]
 
 
 def clock_ns() -> int:
@@ -31,6 +31,11 @@ def open_file_limit() -> int:
         return 512
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 1 << 20 if soft == resource.RLIM_INFINITY else soft
+
+
+def process_id() -> int:
+    """Return the number of this process; a fork has another one."""
+    return os.getpid()
 
 
 def source_date_epoch() -> int | None:

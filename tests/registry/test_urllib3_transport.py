@@ -1,0 +1,158 @@
+"""The transport over urllib3, against a server that says what each test tells it to."""
+
+import io
+import subprocess
+import sys
+
+import attrs
+import pytest
+
+from oci_layers.errors import NameFormatError, SizeMismatchError, UnreachableError
+from oci_layers.registry import BytesBody, Request, Url, Urllib3Transport
+from tests.support.http_server import Server, answer
+
+
+@pytest.fixture
+def transport():
+    made = Urllib3Transport(connect_timeout=0.3, read_timeout=0.3, user_agent="a lamp")
+    yield made
+    made.close()
+
+
+@attrs.frozen
+class StreamBody:
+    """A body that says it has `size` bytes."""
+
+    data: bytes
+    size: int
+    opened: list = attrs.field(factory=list)
+
+    def open(self):
+        stream = io.BytesIO(self.data)
+        self.opened.append(stream)
+        return stream
+
+
+def request(server, method="GET", target="/v2/", body=None, **headers):
+    return Request(method=method, url=Url.parse(server.url + target), headers=headers, body=body)
+
+
+def read_all(response):
+    data = b"".join(iter(lambda: response.body.read(1 << 20), b""))
+    response.close()
+    return data
+
+
+def failure(transport, wanted):
+    """Return what goes wrong in a request, or in reading its answer."""
+    with pytest.raises(UnreachableError) as caught:
+        read_all(transport.send(wanted))
+    assert not transport._pool._used
+    return caught.value
+
+
+def test_an_answer_has_status_fields_and_body_and_the_connection_is_kept(transport):
+    fields = ("X: one", "x:  two ", "Folded: a\r\n  b")
+    with Server([[answer(404, b"no", *fields), answer(200, b"yes"), answer()]]) as server:
+        first = transport.send(request(server, Authorization="Basic secret"))
+        assert (first.status, str(first.url), first.headers.all("X")) == (404, f"{server.url}/v2/", ("one", "two"))
+        assert first.headers["folded"] == "a b"
+        assert first.body.read(1) + first.body.read(9) + first.body.read(9) == b"no"
+        assert read_all(transport.send(request(server))) == b"yes"
+        assert transport.send(request(server, "HEAD")).body.read(1) == b""
+    assert [(one.connection, one.method, one.target, one.body) for one in server.received] == [
+        (0, "GET", "/v2/", b""),
+        (0, "GET", "/v2/", b""),
+        (0, "HEAD", "/v2/", b""),
+    ]
+    assert server.received[0].headers == (
+        ("Host", f"127.0.0.1:{server.port}"),
+        ("User-Agent", "a lamp"),
+        ("Authorization", "Basic secret"),
+    )
+
+
+def test_a_target_is_sent_byte_for_byte(transport):
+    target = "/v2/a/../b/%7euploads/1?state=a%2fb%2FC==&x=[|]&y"
+    with Server() as server:
+        transport.send(request(server, "PATCH", target)).close()
+    assert server.received[0].target == target
+
+
+@pytest.mark.parametrize("size", [0, 1, 3_000_000])
+def test_a_body_is_sent_with_its_length(transport, size):
+    data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    with Server([[answer(201)]]) as server:
+        assert transport.send(request(server, "PUT", body=BytesBody(data))).status == 201
+    assert server.received[0].body == data
+    assert server.received[0].header("content-length") == str(size)
+    assert server.received[0].header("transfer-encoding") is None
+
+
+@pytest.mark.parametrize(("method", "length"), [("POST", "0"), ("PUT", "0"), ("GET", None), ("DELETE", None)])
+def test_a_request_without_a_body_says_so_where_one_is_expected(transport, method, length):
+    with Server() as server:
+        transport.send(request(server, method)).close()
+    assert server.received[0].header("content-length") == length
+
+
+@pytest.mark.parametrize(("data", "size"), [(b"x" * 9, 10), (b"", 1), (b"x" * 11, 10), (b"x", 0)])
+def test_a_body_of_another_size_is_an_error_before_the_server_has_it(transport, data, size):
+    body = StreamBody(data, size)
+    with Server([[[]]]) as server, pytest.raises(SizeMismatchError) as caught:
+        transport.send(request(server, "PUT", body=body))
+    assert (caught.value.expected, caught.value.actual) == (size, min(len(data), size + 1))
+    assert not [one for one in server.received if one.is_whole and size]
+    assert body.opened[0].closed
+    assert not transport._pool._used
+
+
+def test_an_error_of_the_body_itself_passes_through(transport):
+    class Failing:
+        size = 10
+
+        def open(self):
+            return self
+
+        def read(self, size):
+            raise FileNotFoundError("the blob")
+
+        def close(self):
+            pass
+
+    with Server([[[]]]) as server, pytest.raises(FileNotFoundError, match="the blob"):
+        transport.send(request(server, "PUT", body=Failing()))
+
+
+def test_a_header_that_would_become_two_is_refused_without_showing_it(transport):
+    with Server() as server, pytest.raises(NameFormatError) as caught:
+        transport.send(request(server, Authorization="Bearer secret\r\nX: y"))
+    assert "Authorization" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert not server.received
+
+
+def test_a_server_that_is_not_there_is_unreachable_and_was_sent_nothing(transport):
+    with Server() as server:
+        wanted = request(server)
+    error = failure(transport, wanted)
+    assert (error.place, error.reason, error.was_sent) == (server.url, "connection refused", False)
+    error = failure(transport, Request(method="GET", url=Url.parse("http://no.such.host.invalid/")))
+    assert (str(error), error.was_sent) == ("http://no.such.host.invalid: the name cannot be resolved", False)
+
+
+def test_importing_the_room_does_not_import_urllib3():
+    code = "import sys, oci_layers.registry; print('urllib3' in sys.modules, 'ssl' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"False False\n"
+
+
+def test_without_urllib3_the_transport_says_what_to_install():
+    code = (
+        "import sys; sys.modules['urllib3'] = None\n"
+        "import oci_layers.registry as registry\n"
+        "try: registry.Urllib3Transport\n"
+        "except registry.transport.__class__ if False else Exception as error: print(type(error).__name__, error)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    hint = "needs urllib3: pip install 'oci-layers[registry]'"
+    assert printed == f"UnsupportedError unsupported registry: HTTP ({hint})\n"
