@@ -495,6 +495,10 @@ def test_a_program_gets_the_variables_and_the_umask_that_are_promised():
     assert ended.seconds >= 0
 
 
+def test_a_program_reads_its_input_to_the_end():
+    assert system.run_program(["cat"], timeout=60, stdin=b"a\0b" * 50000).stdout == (b"a\0b" * 50000)[-65536:]
+
+
 def test_only_the_end_of_long_output_is_kept():
     ended = system.run_program(["sh", "-c", "head -c 100000 /dev/zero; echo end"], timeout=60)
     assert (len(ended.stdout), ended.stdout[-5:]) == (65536, b"\0end\n")

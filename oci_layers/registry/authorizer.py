@@ -14,16 +14,13 @@ import attrs
 
 from oci_layers.errors import AccessDeniedError, NameFormatError
 from oci_layers.registry.challenge import Challenge, parse_challenges
-from oci_layers.registry.credentials import Credential, CredentialSource, is_token
+from oci_layers.registry.credentials import HUB, Credential, CredentialSource, canonical, is_token
 from oci_layers.registry.scope import Scope, in_order, merged
 from oci_layers.registry.token_server import Fetch, Token, TokenServer
 from oci_layers.registry.transport import Request, Response
 from oci_layers.registry.url import Origin, Url
 
 __all__ = ["Authorizer"]
-
-_HUB = "docker.io"
-_HUB_HOSTS = frozenset({_HUB, f"index.{_HUB}", f"registry-1.{_HUB}"})
 
 
 @attrs.frozen
@@ -266,9 +263,8 @@ def _belongs(origin: Origin, domain: str) -> bool:
         own = Url.parse(f"{origin.scheme}://{domain}/").origin
     except ValueError:
         return False
-    if domain in _HUB_HOSTS:
-        return origin.is_secure and origin.host in _HUB_HOSTS and origin.port == own.port
-    return own == origin
+    hub = origin.is_secure and origin.port == own.port and canonical(own.host) == HUB
+    return own == origin or (hub and canonical(origin.host) == HUB)
 
 
 def _bearer(token: str, registry: Url) -> str:

@@ -8,8 +8,11 @@ import attrs
 
 from oci_layers.errors import NameFormatError
 
-__all__ = ["Credential", "CredentialSource", "is_token"]
+__all__ = ["HUB", "Credential", "CredentialSource", "canonical", "is_token"]
 
+HUB = "docker.io"
+"""Docker Hub, as references have it."""
+_HUB_NAMES = frozenset({HUB, f"index.{HUB}", f"registry-1.{HUB}"})
 _TOKEN = re.compile(r"[!-~]++")
 
 
@@ -50,3 +53,9 @@ registry as a whole; returns None if there is no credential for it."""
 def is_token(text: object) -> bool:
     """Tell whether a value may stand behind `Bearer`: it has no line breaks, blanks or characters beyond ASCII."""
     return isinstance(text, str) and _TOKEN.fullmatch(text) is not None
+
+
+def canonical(domain: str) -> str:
+    """Return a registry in lower case; all names of Docker Hub are one."""
+    lower = domain.lower()
+    return HUB if lower in _HUB_NAMES else lower

@@ -7,10 +7,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import IO
 
 import attrs
 
-from oci_layers.system.temporary import temporary_file
+from oci_layers.system.temporary import temporary_file, write_temporary
 
 __all__ = ["Ended", "run_program"]
 
@@ -39,8 +40,9 @@ def run_program(
     timeout: float,
     environment: Mapping[str, str] | None = None,
     stop: threading.Event | None = None,
+    stdin: bytes = b"",
 ) -> Ended:
-    """Run a program with the umask 022 and no input, and return how it ended.
+    """Run a program with the umask 022, and return how it ended.
 
     The program is a session of its own. All of its session is killed when it ends, is interrupted or has run for
     `timeout` seconds, so that nothing is left that writes later.
@@ -50,15 +52,21 @@ def run_program(
         timeout: Seconds until it is stopped.
         environment: Variables that are added to those of this process.
         stop: Set by another thread to stop the program early.
+        stdin: The bytes of its input.
 
     Raises:
         OSError: The program cannot be started.
     """
     begun = time.monotonic()
-    with temporary_file() as out, temporary_file() as err:
+    with temporary_file() as out, temporary_file() as err, contextlib.ExitStack() as stack:
+        given: int | IO[bytes] = subprocess.DEVNULL
+        if stdin:
+            given = stack.enter_context(temporary_file())
+            write_temporary(given, stdin)
+            given.seek(0)
         process = subprocess.Popen(  # noqa: S603  # the caller names the program
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=given,
             stdout=out,
             stderr=err,
             env={**os.environ, **(environment or {})},
