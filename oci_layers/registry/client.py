@@ -283,23 +283,23 @@ class RegistryClient:
                 raise LimitError("descriptors", self.limits.descriptors, len(found))
         return sorted(found)
 
-    def pages(self, where: str, *, accept: str = "application/json") -> Iterator[dict[str, object]]:
+    def pages(self, where: str) -> Iterator[dict[str, object]]:
         """Yield the JSON objects of a list, page by page (distribution-spec, "Listing Tags").
 
         Raises:
             DocumentError: A page is no JSON object.
             RegistryError: The registry cannot be asked, or leads astray: to another origin, or round in circles.
         """
-        for _, document in self.answers(where, accept=accept):
-            yield document
+        for _, raw in self.answers(where, accept="application/json"):
+            yield load_json(raw, media_type="list", limits=self.limits)
 
-    def answers(self, where: str, *, accept: str) -> Iterator[tuple[Response, dict[str, object]]]:
-        """Yield the pages of a list with the answers that they came in, which are closed; see `pages`."""
+    def answers(self, where: str, *, accept: str) -> Iterator[tuple[Response, bytes]]:
+        """Yield the pages of a list as bytes, with the answers that they came in, which are closed; see `pages`."""
         at: str | Url = where
         seen: set[str] = set()
         for _ in range(_PAGES):
             response, raw = self._fetch(at, {"Accept": accept})
-            yield response, load_json(raw, media_type="list", limits=self.limits)
+            yield response, raw
             link = next_page(response.headers.all("Link"))
             if link is None:
                 return

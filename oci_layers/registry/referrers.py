@@ -15,6 +15,7 @@ from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import parse_any, parse_index
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.mediatype import OCI_INDEX
+from oci_layers.spec.strict_json import load_json
 
 __all__ = ["add_referrer", "fallback_tag", "find_referrers", "remove_referrer"]
 
@@ -50,10 +51,11 @@ def _by_api(client: RegistryClient, digest: Digest, artifact_type: str | None) -
         where += f"?artifactType={quote(artifact_type, safe='')}"
     found: list[Descriptor] = []
     try:
-        for response, document in client.answers(where, accept=OCI_INDEX):
+        for response, raw in client.answers(where, accept=OCI_INDEX):
             media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
             if media_type != OCI_INDEX or response.url.origin != client.endpoint.origin:
                 return []
+            document = load_json(raw, media_type=OCI_INDEX, limits=client.limits)
             found += structure(document, Index, media_type=OCI_INDEX).manifests
     except (UnreachableError, AccessDeniedError):
         raise

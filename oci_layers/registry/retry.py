@@ -51,7 +51,8 @@ class Retries:
             return None
         chosen = min(self.longest, self.first * 2 ** (attempt - 1))
         # Those that were turned away together do not come back together.
-        return max(asked or 0, chosen * random.uniform(0.5, 1))  # noqa: S311  # no secret
+        pause: float = max(asked or 0.0, chosen * random.uniform(0.5, 1))  # noqa: S311  # no secret
+        return pause
 
 
 def retry_after(value: str | None, now: float) -> float | None:
@@ -67,7 +68,7 @@ def retry_after(value: str | None, now: float) -> float | None:
     if text.isascii() and text.isdigit():
         return float(min(int(text[:12]), 1 << 31))
     try:
-        date = email.utils.parsedate_to_datetime(text)
+        date: dt.datetime = email.utils.parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError):
         return None
     if date.tzinfo is None:

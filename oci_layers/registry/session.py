@@ -72,7 +72,7 @@ class RegistrySession:
         if credentials is None:
             from oci_layers.registry.credential_files import DefaultCredentials
 
-            source: CredentialSource = DefaultCredentials(environ, authfile=authfile)
+            source: CredentialSource = DefaultCredentials(environ, None if authfile is None else os.fspath(authfile))
         elif isinstance(credentials, Credential):
             always = credentials
             source = lambda _domain, _path: always  # noqa: E731

@@ -299,7 +299,7 @@ def busy(seconds, status=429):
 
 
 def test_a_busy_server_is_left_alone_for_as_long_as_it_asks():
-    made, scripted, timeless = exchange(busy(20), 200)
+    made, _, timeless = exchange(busy(20), 200)
     assert made.send(GET).status == 200
     assert timeless.waited == [20]
     made, _scripted, timeless = exchange(busy(7, 503), 200)
@@ -316,7 +316,7 @@ def test_nobody_waits_for_hours():
 
 
 def test_the_pause_is_for_all_requests_to_the_server():
-    made, scripted, timeless = exchange(busy(20), 200, 200, 200)
+    made, _, timeless = exchange(busy(20), 200, 200, 200)
     with pytest.raises(RateLimitError):
         made.send(Request(method="POST", url=HERE))
     made.send(GET)
