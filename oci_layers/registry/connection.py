@@ -13,12 +13,14 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
+from urllib3.util import parse_url
 
 from oci_layers.blob.stream import ByteStream
 from oci_layers.errors import SizeMismatchError, UnreachableError
 from oci_layers.registry.answer import AnswerBody, Wire, fields_of, length_of
 from oci_layers.registry.failure import reason_of, speaks_no_tls
+from oci_layers.registry.proxy import Proxy
 from oci_layers.registry.transport import Body, Request, Response
 from oci_layers.registry.url import Origin
 
@@ -27,6 +29,8 @@ __all__ = ["Connection"]
 _PIECE = 1 << 20
 _SENT_AT_ONCE = 64 << 10
 """Bytes of one `sendall`, all of which have to go within one timeout."""
+_EARLY = 1.0
+"""Seconds in which an answer is found that came before the request was taken."""
 _SENT = "the body of the request"
 _AFTER_BODY = 5
 """How much longer an answer may take if the request has a body, which the server has to store."""
@@ -50,35 +54,57 @@ class Connection:
     """A connection. All but `stop` is called by one thread at a time; failures are `UnreachableError`."""
 
     def __init__(
-        self, origin: Origin, context: ssl.SSLContext | None, *, connect_timeout: float, read_timeout: float
+        self,
+        origin: Origin,
+        proxy: Proxy | None,
+        context: Callable[[Origin], ssl.SSLContext],
+        *,
+        connect_timeout: float,
+        read_timeout: float,
     ) -> None:
         self.origin = origin
+        self._proxy = proxy
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._handle: socket.socket | None = None
         self._is_stopped = False
         self._is_clean = True
         self._wire: Wire | None = None
-        host = origin.host.strip("[]")
-        if context is None:
-            self._inner: _Plain | _Secure = _Plain(host, origin.port, timeout=connect_timeout)
-        else:
-            self._inner = _Secure(
-                host,
-                origin.port,
-                timeout=connect_timeout,
-                ssl_context=context,
-                assert_hostname=None if context.check_hostname else False,
-            )
+        self._inner = self._new_inner(context)
         self._inner.dial = self._dial
         self._inner.response_class = self._new_answer  # type: ignore[assignment]  # a factory is as good as a class
 
+    def _new_inner(self, context: Callable[[Origin], ssl.SSLContext]) -> "_Plain | _Secure":
+        """Return urllib3's connection, to the server or to the proxy."""
+        options: dict[str, Any] = {"timeout": self._connect_timeout}  # Any: of several types
+        reached = self.origin if self._proxy is None else self._proxy.origin
+        if self._proxy is not None:
+            proxied = context(reached) if reached.is_secure else None
+            options |= {"proxy": parse_url(str(reached)), "proxy_config": ProxyConfig(proxied, False, None, None)}
+        host = reached.host.strip("[]")
+        if not (self.origin.is_secure or reached.is_secure):
+            return _Plain(host, reached.port, **options)
+        tls = context(self.origin if self.origin.is_secure else reached)
+        if not tls.check_hostname:
+            options["assert_hostname"] = False
+        return _Secure(host, reached.port, ssl_context=tls, **options)
+
     def connect(self) -> None:
-        """Connect, with TLS for https."""
+        """Connect, with TLS for https and a tunnel through a proxy; plain HTTP needs no tunnel."""
+        if self._proxy is not None and self.origin.is_secure:
+            shown = {"Proxy-Authorization": self._proxy.authorization} if self._proxy.authorization else {}
+            scheme = self._proxy.origin.scheme
+            self._inner.set_tunnel(self.origin.host, self.origin.port, shown, scheme=scheme)
         try:
             self._inner.connect()
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise self._failed(error, self._connect_timeout, was_sent=False) from None
+            failed = self._failed(error, self._connect_timeout, was_sent=False)
+            if self._proxy is None:
+                raise failed from None
+            if isinstance(error, http.client.HTTPException) or not self._inner.has_connected_to_proxy:
+                reason = f"the proxy {self._proxy.origin}: {failed.reason}"
+                raise UnreachableError(failed.place, reason, was_sent=False) from None
+            raise failed from None
 
     def ask(self, request: Request, fields: Sequence[tuple[str, str]], finish: Callable[[bool], None]) -> Response:
         """Send a request and return its answer once the headers are there.
@@ -86,7 +112,10 @@ class Connection:
         An error of the body that is sent passes through; the server has not got the whole of it then.
         """
         failure = self._send(request, fields)
-        seconds = self._read_timeout * (_AFTER_BODY if request.body else 1)
+        if failure is None:
+            seconds = self._read_timeout * (_AFTER_BODY if request.body else 1)
+        else:
+            seconds = min(self._read_timeout, _EARLY)
         try:
             if self._inner.sock is None:
                 raise failure or ConnectionResetError
@@ -95,7 +124,9 @@ class Connection:
             headers = fields_of(answer)
             length = length_of(answer, headers, request.method)
         except (OSError, http.client.HTTPException) as error:
-            raise self._failed(failure or error, self._read_timeout if failure else seconds) from None
+            if failure is not None and not isinstance(error, ssl.SSLError):
+                raise self._failed(failure, self._read_timeout) from None
+            raise self._failed(error, seconds) from None
         self._is_clean = failure is None
         assert self._wire is not None
         body = AnswerBody(
@@ -114,9 +145,13 @@ class Connection:
         assert inner.sock is not None
         self._wire = None
         inner.sock.settimeout(self._read_timeout)
-        inner.putrequest(request.method, request.url.target, skip_host=True, skip_accept_encoding=True)
+        proxy = None if self.origin.is_secure else self._proxy
+        target = request.url.target if proxy is None else request.url.full
+        inner.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in fields:
             inner.putheader(name, value)
+        if proxy is not None and proxy.authorization:
+            inner.putheader("Proxy-Authorization", proxy.authorization)
         try:
             inner.endheaders()
         except OSError as error:

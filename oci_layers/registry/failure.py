@@ -27,13 +27,13 @@ def reason_of(error: Exception, seconds: float) -> str:
         return "the name cannot be resolved"
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate(error)
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) and not _is_end(error):
         return _tls(error)
     if isinstance(error, TimeoutError):
         return f"no answer within {seconds:g} s"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
-    if isinstance(error, ConnectionError):
+    if isinstance(error, ConnectionError | ssl.SSLError):
         return "the connection broke before there was an answer"
     if isinstance(error, OSError):
         return error.strerror or shortened(str(error))
@@ -53,10 +53,15 @@ def _certificate(error: ssl.SSLCertVerificationError) -> str:
     return reason
 
 
+def _is_end(error: ssl.SSLError) -> bool:
+    """Return whether an error of TLS is a connection that was closed."""
+    return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "EOF" in (error.reason or "")
+
+
 def _tls(error: ssl.SSLError) -> str:
     if speaks_no_tls(error):
         return "the server speaks no TLS"
-    words = (error.reason or "the connection broke").lower().replace("_", " ")
+    words = (error.reason or "error").lower().replace("_", " ")
     if "certificate required" in words:
         return "the server wants a client certificate"
     return f"TLS: {words}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from oci_layers import system
 from oci_layers.errors import NameFormatError, UnreachableError, UnsupportedError
+from oci_layers.registry.proxy import proxy_for
 from oci_layers.registry.transport import Request, Response
 from oci_layers.registry.url import Origin
 
@@ -69,7 +70,8 @@ class Urllib3Transport:
         Raises:
             UnreachableError: There is no answer, or none that is HTTP.
             SizeMismatchError: The body of the request has not its size; the server has not got the whole of it.
-            NameFormatError: A header field has characters that are not allowed.
+            NameFormatError: A header field has characters that are not allowed, or the environment names no proxy.
+            UnsupportedError: The proxy is not one of HTTP.
         """
         fields = self._fields(request)
         pool = self._pool
@@ -117,7 +119,8 @@ class Urllib3Transport:
     def _new_connection(self, origin: Origin) -> Connection:
         return Connection(
             origin,
-            self._context(origin) if origin.is_secure else None,
+            None if self._environ is None else proxy_for(origin, self._environ),
+            self._context,
             connect_timeout=self._connect_timeout,
             read_timeout=self._read_timeout,
         )
