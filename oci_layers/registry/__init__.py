@@ -37,6 +37,21 @@ A transport sends one request. Anything with its methods is one:
     ...     print(error)
     http://127.0.0.1:1: connection refused
     >>> transport.close()
+
+Credentials are looked up where other programs keep them: in files and helpers. A source of one's own is a function:
+
+    >>> import tempfile
+    >>> from oci_layers.registry import Credential, CredentialSource, DefaultCredentials
+    >>> from oci_layers.registry import erase_credential, logins, store_credential
+    >>> work = tempfile.TemporaryDirectory()
+    >>> environ = {"XDG_RUNTIME_DIR": work.name}
+    >>> file = store_credential("registry.example/a", Credential(username="ann", password="secret"), environ=environ)
+    >>> source: CredentialSource = DefaultCredentials(environ)
+    >>> source("registry.example", "a/b"), source("registry.example", "b")
+    (Credential(username='ann'), None)
+    >>> logins(environ=environ), erase_credential("registry.example/a", environ=environ), logins(environ=environ)
+    ({'registry.example/a': 'ann'}, True, {})
+    >>> work.cleanup()
 """
 
 from typing import TYPE_CHECKING
@@ -46,11 +61,17 @@ from oci_layers.registry.transport import Body, BytesBody, Headers, Request, Res
 from oci_layers.registry.url import Origin, Url
 
 if TYPE_CHECKING:
+    from oci_layers.registry.auth_file import erase_credential, logins, store_credential
+    from oci_layers.registry.credential_files import DefaultCredentials
+    from oci_layers.registry.credentials import Credential, CredentialSource
     from oci_layers.registry.urllib3_transport import Urllib3Transport
 
 __all__ = [
     "Body",
     "BytesBody",
+    "Credential",
+    "CredentialSource",
+    "DefaultCredentials",
     "Headers",
     "Origin",
     "Request",
@@ -58,6 +79,20 @@ __all__ = [
     "Transport",
     "Url",
     "Urllib3Transport",
+    "erase_credential",
+    "logins",
+    "store_credential",
 ]
 
-__getattr__ = lazy(__name__, {"Urllib3Transport": "urllib3_transport"})
+__getattr__ = lazy(
+    __name__,
+    {
+        "Credential": "credentials",
+        "CredentialSource": "credentials",
+        "DefaultCredentials": "credential_files",
+        "Urllib3Transport": "urllib3_transport",
+        "erase_credential": "auth_file",
+        "logins": "auth_file",
+        "store_credential": "auth_file",
+    },
+)

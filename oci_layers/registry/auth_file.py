@@ -30,7 +30,7 @@ _ROLE = "credentials"
 
 
 def store_credential(
-    registry: str, credential: Credential, *, environ: Mapping[str, str], authfile: str | None = None
+    registry: str, credential: Credential, *, environ: Mapping[str, str], authfile: str | os.PathLike[str] | None = None
 ) -> str:
     """Keep a credential for a registry, or for the repositories below a path of it, instead of the one before.
 
@@ -67,7 +67,9 @@ def store_credential(
     return document.source
 
 
-def erase_credential(registry: str, *, environ: Mapping[str, str], authfile: str | None = None) -> bool:
+def erase_credential(
+    registry: str, *, environ: Mapping[str, str], authfile: str | os.PathLike[str] | None = None
+) -> bool:
     """Forget the credential for a registry, or for a path of it; otherwise as `store_credential`.
 
     Returns:
@@ -83,7 +85,7 @@ def erase_credential(registry: str, *, environ: Mapping[str, str], authfile: str
     return found
 
 
-def logins(*, environ: Mapping[str, str], authfile: str | None = None) -> dict[str, str]:
+def logins(*, environ: Mapping[str, str], authfile: str | os.PathLike[str] | None = None) -> dict[str, str]:
     """Return the registries and paths for which `store_credential` keeps a credential, and the users.
 
     Helpers are asked only for registries that the file names.
@@ -146,7 +148,7 @@ def _drop(document: AuthDocument, domain: str, path: str) -> bool:
 
 
 @contextlib.contextmanager
-def _changed(environ: Mapping[str, str], authfile: str | None) -> Iterator[AuthDocument]:
+def _changed(environ: Mapping[str, str], authfile: str | os.PathLike[str] | None) -> Iterator[AuthDocument]:
     """Yield the document of a file, and write it when the block ends, if it was changed."""
     place = default_auth_file(environ, authfile)
     if place.endswith(LEGACY):

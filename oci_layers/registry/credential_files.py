@@ -8,6 +8,7 @@ Names in the JSON are matched in any case, as Go does. Errors name the file and 
 import base64
 import binascii
 import errno
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -31,6 +32,10 @@ _PIECE = 64 << 10
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
+def _path(authfile: str | os.PathLike[str] | None) -> str | None:
+    return None if authfile is None else os.fspath(authfile)
+
+
 @attrs.frozen
 class DefaultCredentials:
     """A source of credentials: the files and helpers that other programs use as well.
@@ -44,7 +49,7 @@ class DefaultCredentials:
 
     environ: Mapping[str, str] = attrs.field(repr=False)
     """The variables of the environment."""
-    authfile: str | None = None
+    authfile: str | None = attrs.field(default=None, converter=_path)
 
     def __call__(self, domain: str, path: str = "") -> Credential | None:
         """Return the credential for a repository of a registry; None if there is none.
@@ -222,7 +227,7 @@ def _field(value: dict[str, Any], name: str) -> str | None:  # Any: the values o
     return next((key for key in value if key.lower() == name.lower()), None)
 
 
-def default_auth_file(environ: Mapping[str, str], authfile: str | None = None) -> str:
+def default_auth_file(environ: Mapping[str, str], authfile: str | os.PathLike[str] | None = None) -> str:
     """Return the file that is read first, and that `login` writes.
 
     Raises:
@@ -230,7 +235,7 @@ def default_auth_file(environ: Mapping[str, str], authfile: str | None = None) -
     """
     only = authfile or environ.get(_FILE)
     if only:
-        return only
+        return os.fspath(only)
     places = _places(environ)
     if not places:
         raise UnsupportedError("default", "file with credentials", f"set HOME or {_FILE}")
