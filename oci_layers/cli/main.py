@@ -38,6 +38,7 @@ _VERBS = (
     *("diff",),
     *("pack", "append", "config", "squash", "rebase", "drop", "strip", "index"),
     *("copy", "tag", "untag"),
+    *("login", "logout"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
     *("conformance",),

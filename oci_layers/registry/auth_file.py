@@ -24,7 +24,7 @@ from oci_layers.registry.credential_files import (
 from oci_layers.registry.credentials import Credential, canonical
 from oci_layers.spec.reference import Reference
 
-__all__ = ["erase_credential", "logins", "store_credential"]
+__all__ = ["erase_credential", "logins", "split_registry", "store_credential"]
 
 _ROLE = "credentials"
 
@@ -52,7 +52,7 @@ def store_credential(
         RegistryError: The helper fails.
         OSError: The file cannot be read or written.
     """
-    domain, path = _split(registry)
+    domain, path = split_registry(registry)
     credential.basic()
     with _changed(environ, authfile) as document:
         helper = document.helper(domain, environ)
@@ -75,7 +75,7 @@ def erase_credential(
     Returns:
         Whether there was one.
     """
-    domain, path = _split(registry)
+    domain, path = split_registry(registry)
     with _changed(environ, authfile) as document:
         found = _drop(document, domain, path)
         for helper in () if path else (document.helper(domain, environ), document.store(environ)):
@@ -105,8 +105,12 @@ def logins(*, environ: Mapping[str, str], authfile: str | os.PathLike[str] | Non
     return {name: credential.username for name, credential in found.items() if credential is not None}
 
 
-def _split(registry: str) -> tuple[str, str]:
-    """Return the registry and the path of a name, which is not that of an image: a host alone is a registry."""
+def split_registry(registry: str) -> tuple[str, str]:
+    """Return the registry and the path in `HOST[:PORT][/PATH]`; unlike in a reference, a host alone is a registry.
+
+    Raises:
+        NameFormatError: A part does not follow its grammar.
+    """
     domain, path = _halves(registry)
     Reference(domain=domain, path=path if "/" in registry else "any")
     return canonical(domain), path

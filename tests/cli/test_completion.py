@@ -173,6 +173,8 @@ def test_fish_shows_the_short_help_of_verbs(here, script):
     assert done.stdout.splitlines() == [
         "layers\tshow what each layer did, and what is wasted",
         "lint\tcheck layers for errors and doubtful entries",
+        "login\tkeep a user and a password for a registry",
+        "logout\tforget the user and the password for a registry",
         "ls\tlist a directory of the merged file system",
     ]
 

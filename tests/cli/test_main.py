@@ -19,6 +19,7 @@ VERBS = (
     *("diff",),
     *("pack", "append", "config", "squash", "rebase", "drop", "strip", "index"),
     *("copy", "tag", "untag"),
+    *("login", "logout"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
     *("conformance",),
@@ -26,6 +27,7 @@ VERBS = (
 WHAT = {
     **dict.fromkeys(("images", "refs"), "PLACE"),
     **dict.fromkeys(("tag", "fsck", "gc", "du"), "LAYOUT"),
+    **dict.fromkeys(("login", "logout"), "REGISTRY"),
     "copy": "SRC",
     "diff": "A",
     "pack": "DIR",
