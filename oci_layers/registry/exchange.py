@@ -226,10 +226,16 @@ def _redirected(request: Request, response: Response) -> Request:
     there = _target(request, response)
     if there.origin == request.url.origin:
         return attrs.evolve(request, url=there)
-    if request.body is not None and any(name.lower() == "authorization" for name in request.headers):
+    if request.body is not None and _is_secret(request):
         raise RegistryError(str(request.url), f"a redirect ({response.status}) of credentials to {there.origin}")
     headers = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
     return attrs.evolve(request, url=there, headers=headers)
+
+
+def _is_secret(request: Request) -> bool:
+    """Tell whether a request is itself a credential: it has one in its headers, or is a form, as for token servers."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return "authorization" in headers or headers.get("content-type") == "application/x-www-form-urlencoded"
 
 
 def _target(request: Request, response: Response) -> Url:

@@ -1,13 +1,15 @@
 """What requests carry, and which server gets which credential."""
 
+import io
 import threading
 
 import pytest
 
 from oci_layers.errors import AccessDeniedError, NameFormatError, RegistryError
-from oci_layers.registry import Url
+from oci_layers.registry import Headers, Request, Response, Url
 from oci_layers.registry.authorizer import Authorizer
 from oci_layers.registry.credentials import Credential
+from oci_layers.registry.exchange import Access, Exchange
 from oci_layers.registry.scope import Scope
 from tests.support.token_servers import REGISTRY, TokenServers, basic, bearer, challenged
 
@@ -295,3 +297,45 @@ def test_many_threads_wait_for_one_token():
     assert len(set(found)) == 1
     assert len(found) == 8
     assert len(servers.requests) == 2
+
+
+class Redirecting:
+    """A transport: a registry, and its token server, which sends all that it gets elsewhere."""
+
+    def __init__(self, status):
+        self.status = status
+        self.elsewhere = []
+
+    def send(self, request):
+        host = request.url.origin.host
+        if host == "registry.example" and "Authorization" not in request.headers:
+            return challenged(bearer(), url=request.url)
+        headers, body = Headers(), b'{"token": "t"}'
+        if host == "auth.example":
+            headers = Headers([("Location", "https://evil.example/token")])
+        elif host == "evil.example":
+            self.elsewhere.append(request)
+        status = self.status if host == "auth.example" else 200
+        return Response(url=request.url, status=status, headers=headers, body=io.BytesIO(body))
+
+    def interrupt(self):
+        pass
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("credential", [ANN, Credential(identity_token="s3cret")])
+def test_a_token_server_that_redirects_takes_no_credential_along(status, credential):
+    transport = Redirecting(status)
+    exchange = Exchange(transport, Authorizer(Source(credential)))
+    try:
+        exchange.send(Request(method="GET", url=REGISTRY), Access(DOMAIN, PULL)).close()
+    except RegistryError as error:
+        assert "s3cret" not in str(error)  # noqa: PT017
+    for request in transport.elsewhere:
+        assert "Authorization" not in request.headers
+        assert request.body is None
+        assert "s3cret" not in request.url.full
+        assert "refresh_token" not in request.url.full
