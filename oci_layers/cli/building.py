@@ -22,6 +22,7 @@ from oci_layers.build.stack import NO_FILES, LayerSource, Slot, WrittenLayer
 from oci_layers.cli.options import limits_of, names_stdout, place_arguments, progress_argument
 from oci_layers.cli.output import columns, counted, human_bytes, json_text, listing_json, short_digests
 from oci_layers.cli.progress import progress
+from oci_layers.cli.registries import session_of
 from oci_layers.errors import NameFormatError, OCIError, escape
 from oci_layers.image.image import Image
 from oci_layers.image.layer import Layer
@@ -29,6 +30,7 @@ from oci_layers.limits import Limits
 from oci_layers.report import Listing, Skipped
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.platform import Platform
+from oci_layers.store.name import LATEST
 from oci_layers.store.open import name_place, open_image, parse_image_name
 from oci_layers.store.place import create_repository
 from oci_layers.store.repository import WritableRepository
@@ -197,6 +199,7 @@ def opened_other(name: str, image: Image, options: argparse.Namespace) -> Iterat
         platform=Platform(os=config.os, architecture=config.architecture),
         limits=limits_of(options),
         temporary_directory=options.temporary_directory,
+        session=session_of(options, name),
     ) as other:
         yield other
 
@@ -213,8 +216,11 @@ def report_stream(options: argparse.Namespace) -> TextIO:
 @contextlib.contextmanager
 def target_of(options: argparse.Namespace) -> Iterator[tuple[WritableRepository, str | None]]:
     """Yield the place that the options name, and the reference; close it when the block ends."""
-    _, ref = parse_image_name(options.output, options.target_ref)
-    target, _ = create_repository(options.output, fsync=options.fsync, limits=limits_of(options))
+    where, ref = parse_image_name(options.output, options.target_ref)
+    if where.transport == "docker":
+        ref = ref or LATEST
+    session = session_of(options, options.output)
+    target, _ = create_repository(options.output, fsync=options.fsync, limits=limits_of(options), session=session)
     with target:
         try:
             yield target, ref

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from oci_layers._version import __version__
 from oci_layers.cli.process import Stopped, catch_signals, check_stdout, ignore_signals, prepare_streams
+from oci_layers.cli.registries import close_session
 from oci_layers.errors import (
+    AccessDeniedError,
     IntegrityError,
     MetadataError,
     MissingError,
@@ -38,6 +40,7 @@ _VERBS = (
     *("diff",),
     *("pack", "append", "config", "squash", "rebase", "drop", "strip", "index"),
     *("copy", "tag", "untag"),
+    *("login", "logout", "tags", "referrers", "delete"),
     *("login", "logout"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
@@ -145,8 +148,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     options = parser(arguments[0] if arguments else None).parse_args(arguments)
-    code: int = options.run(options)
-    sys.stdout.flush()
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    finally:
+        close_session(options)
     return code
 
 
@@ -190,7 +196,7 @@ def _code(error: OCIError | OSError) -> int:
             return 3
         case NameFormatError():
             return 2
-        case MetadataError():
+        case MetadataError() | AccessDeniedError():
             return 4
         case _ if isinstance(cause, OSError) and cause.errno in _NOT_PERMITTED:
             return 4

@@ -3,10 +3,12 @@
 import argparse
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import attrs
 
 from oci_layers import system
+from oci_layers.cli.registries import registry_arguments, session_of
 from oci_layers.errors import NameFormatError, OCIError
 from oci_layers.image.image import Image
 from oci_layers.layer.overlay import Namespace
@@ -17,6 +19,9 @@ from oci_layers.store.name import ImageName
 from oci_layers.store.open import name_place, open_image, parse_image_name
 from oci_layers.store.place import open_repository
 from oci_layers.store.repository import Repository
+
+if TYPE_CHECKING:
+    from oci_layers.store.registry import RegistryRepository
 
 __all__ = [
     "at_least_one",
@@ -29,7 +34,9 @@ __all__ = [
     "namespace_of",
     "opened",
     "opened_layout",
+    "opened_names",
     "opened_place",
+    "opened_repository",
     "overlay_arguments",
     "place_arguments",
     "policy_arguments",
@@ -45,7 +52,7 @@ def image_arguments(parser: argparse.ArgumentParser, *, policy: bool = False, pl
         "image",
         metavar="IMAGE",
         help="oci:DIR[:REF|@DIGEST], oci-archive:FILE[:REF|@DIGEST], docker-archive:FILE[:NAME:TAG], or the path of "
-        "one of these; FILE may be a pipe, - is standard input",
+        "one of these; FILE may be a pipe, - is standard input; docker://HOST/REPOSITORY[:TAG|@DIGEST]",
     )
     choice_arguments(parser, "which of several images (default: that for this machine)", places=places)
     if policy:
@@ -117,7 +124,7 @@ def choice_arguments(parser: argparse.ArgumentParser, platform: str, *, places: 
 
 
 def place_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `--limit` and `--temporary-directory`."""
+    """Add `--limit`, `--temporary-directory`, and the options of connections to registries."""
     limit_argument(parser)
     parser.add_argument(
         "--temporary-directory",
@@ -125,6 +132,7 @@ def place_arguments(parser: argparse.ArgumentParser) -> None:
         help="where temporary files go: archives that are compressed as a whole, and contents that are read in any "
         "order (default: TMPDIR)",
     )
+    registry_arguments(parser)
 
 
 def limit_argument(parser: argparse.ArgumentParser) -> None:
@@ -216,6 +224,7 @@ def opened(options: argparse.Namespace, *, held: int | None = None) -> Iterator[
         temporary_directory=options.temporary_directory,
         threads=getattr(options, "threads", None),
         blob_links=getattr(options, "policy", "default") == "lenient",
+        session=session_of(options, options.image),
     ) as image:
         yield image, policy
 
@@ -259,6 +268,7 @@ def opened_place(name: str, options: argparse.Namespace) -> Iterator[tuple[Repos
         limits=limits_of(options),
         temporary_directory=getattr(options, "temporary_directory", None),
         blob_links=getattr(options, "policy", "default") == "lenient",
+        session=session_of(options, name),
     )
     try:
         yield repository, ref
@@ -267,3 +277,34 @@ def opened_place(name: str, options: argparse.Namespace) -> Iterator[tuple[Repos
         raise
     finally:
         repository.close()
+
+
+@contextlib.contextmanager
+def opened_names(name: str, options: argparse.Namespace) -> Iterator[tuple["Layout | RegistryRepository", str | None]]:
+    """Yield the layout or the repository of a registry in which names are given and taken; close it afterwards.
+
+    The reference comes from the name, or from the options.
+    """
+    where, ref = parse_image_name(name, options.ref)
+    if where.transport == "docker":
+        with opened_repository(name, options) as (repository, _):
+            yield repository, ref
+    else:
+        with opened_layout(name, limits_of(options), ref=options.ref) as opened:
+            yield opened
+
+
+@contextlib.contextmanager
+def opened_repository(name: str, options: argparse.Namespace) -> Iterator[tuple["RegistryRepository", str | None]]:
+    """Yield the repository of a registry that a name gives, and the reference in the name; close it afterwards.
+
+    Raises:
+        NameFormatError: The name is not one in a registry.
+    """
+    from oci_layers.store.registry import RegistryRepository
+
+    if ImageName.parse(name).transport != "docker":
+        raise NameFormatError("image name", name, "expected docker://HOST/REPOSITORY")
+    with opened_place(name, options) as (repository, ref):
+        assert isinstance(repository, RegistryRepository)
+        yield repository, ref

@@ -20,6 +20,7 @@ from oci_layers.blob.section import OpenFile, SectionReader
 from oci_layers.blob.spool import Spool
 from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.cli.options import limits_of
+from oci_layers.cli.registries import session_of
 from oci_layers.errors import OCIError, PlaceMissingError, TarFormatError, escape
 from oci_layers.image.image import Image
 from oci_layers.layer.apply import apply
@@ -203,6 +204,7 @@ def opened_source(name: str, options: argparse.Namespace) -> Iterator[Source]:
                 temporary_directory=options.temporary_directory,
                 threads=options.threads,
                 blob_links=options.policy == "lenient",
+                session=session_of(options, name),
             )
         )
 

@@ -9,7 +9,7 @@ makes a manifest. It adds line, column and the text there to findings. A blob to
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import attrs
 
@@ -35,6 +35,10 @@ from oci_layers.validation.document import add_positions, check_document, reloca
 from oci_layers.validation.findings import Findings
 from oci_layers.validation.rules import Profile
 from oci_layers.verify.image import Verification, verify_image
+
+if TYPE_CHECKING:
+    from oci_layers.registry.session import RegistrySession
+    from oci_layers.store.registry import RegistryRepository
 
 __all__ = ["check_image"]
 
@@ -64,6 +68,7 @@ def check_image(
     temporary_directory: str | os.PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
     blob_links: bool = False,
+    session: "RegistrySession | None" = None,
 ) -> Verification:
     """Check a place that holds images: its own files, and all blobs reachable from them, each once.
 
@@ -78,6 +83,7 @@ def check_image(
         temporary_directory: The directory of temporary files; the system's default if None.
         progress: As for `verify_image`.
         blob_links: As for `open_image`.
+        session: As for `open_image`.
 
     Returns:
         Counts of what was checked, and the findings. Problems of images, damage included, are findings, not errors.
@@ -96,6 +102,11 @@ def check_image(
     options = _Options(
         documents_only=documents_only, profile=profile, limits=limits or Limits(), threads=threads, progress=progress
     )
+    if where.transport == "docker":
+        from oci_layers.store.registry import RegistryRepository
+
+        with RegistryRepository(where.repository, session=session, limits=options["limits"]) as repository:
+            return _check_entries(repository, ref, wanted, options)
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
     files = open_files(where, options["limits"], temporary, blob_links=blob_links)
     try:
@@ -157,6 +168,17 @@ def _check_layout(files: LayoutFiles, ref: str | None, platform: Platform | None
         files=len(own),
         bytes=below.bytes + sum(map(len, own.values())),
     )
+
+
+def _check_entries(
+    repository: "RegistryRepository", ref: str | None, platform: Platform | None, options: _Options
+) -> Verification:
+    """Check the images of a repository, which has no files of its own."""
+    limits, blobs = options["limits"], repository.blobs
+    index = Index(manifests=tuple(repository.entries(ref)))
+    found = verify_image(blobs, _roots(index, blobs, ref, platform, limits), **options)
+    placed = _with_positions(list(found.findings), blobs, limits)
+    return attrs.evolve(found, findings=Findings(placed, Counter(found.findings.left_out)))
 
 
 def _roots(

@@ -12,6 +12,7 @@ During the copy a lease keeps the target's garbage collection from what was copi
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -20,7 +21,6 @@ from oci_layers.blob.directory import Fsync
 from oci_layers.errors import OCIError, StoreError, escape
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
-from oci_layers.registry.session import RegistrySession
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.platform import Platform
@@ -28,13 +28,16 @@ from oci_layers.spec.platform_selection import own_name
 from oci_layers.store.archive_repository import DockerRepository
 from oci_layers.store.convert import Conversion
 from oci_layers.store.graph import is_document, read_node
+from oci_layers.store.name import LATEST
 from oci_layers.store.open import name_place, parse_image_name
 from oci_layers.store.place import create_repository, open_repository
 from oci_layers.store.plan import Plan
-from oci_layers.store.registry import LATEST
 from oci_layers.store.repository import ReferrerSource, Repository, Tagged, WritableRepository, named, tag_all
 from oci_layers.store.select import one_image
 from oci_layers.store.transfer import Copied, Transfer
+
+if TYPE_CHECKING:
+    from oci_layers.registry.session import RegistrySession
 
 __all__ = ["Copied", "copy"]
 
@@ -56,7 +59,7 @@ def copy(
     threads: int | None = None,
     fsync: Fsync = "always",
     blob_links: bool = False,
-    session: RegistrySession | None = None,
+    session: "RegistrySession | None" = None,
     limits: Limits | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,

@@ -7,13 +7,13 @@ says of it, and with the error, so that one damaged image does not hide the othe
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
 from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.errors import LimitError, OCIError, format_error
 from oci_layers.limits import Limits
-from oci_layers.registry.session import RegistrySession
 from oci_layers.spec.config import platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -28,8 +28,10 @@ from oci_layers.store.docker import DockerArchive
 from oci_layers.store.docker_listing import MANIFEST
 from oci_layers.store.files import read_layout_index
 from oci_layers.store.open import name_place, open_files, parse_image_name, with_layers
-from oci_layers.store.registry import RegistryRepository
 from oci_layers.store.select import Search, find_by_ref
+
+if TYPE_CHECKING:
+    from oci_layers.registry.session import RegistrySession
 
 __all__ = ["ListedImage", "list_images"]
 
@@ -64,7 +66,7 @@ def list_images(
     limits: Limits | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
     blob_links: bool = False,
-    session: RegistrySession | None = None,
+    session: "RegistrySession | None" = None,
 ) -> list[ListedImage]:
     """Return the images of a place, in the order in which it lists them, artifacts and attestations among them.
 
@@ -89,6 +91,8 @@ def list_images(
     limits = limits or Limits()
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
     if where.transport == "docker":
+        from oci_layers.store.registry import RegistryRepository
+
         with RegistryRepository(where.repository, session=session, limits=limits) as repository:
             index = Index(manifests=tuple(repository.entries(ref)))
             return _of_layout(index, repository.blobs, ref, limits, None)

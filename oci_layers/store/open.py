@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -20,7 +21,6 @@ from oci_layers.errors import (
 )
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
-from oci_layers.registry.session import RegistrySession
 from oci_layers.spec.document import Document
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.platform import Platform
@@ -30,10 +30,12 @@ from oci_layers.store.docker import DockerArchive
 from oci_layers.store.docker_listing import MANIFEST
 from oci_layers.store.files import LayoutFiles, read_layout_index
 from oci_layers.store.layout import Layout
-from oci_layers.store.name import ImageName, check_text
-from oci_layers.store.registry import LATEST, RegistryRepository
+from oci_layers.store.name import LATEST, ImageName, check_text
 from oci_layers.store.repository import Repository
 from oci_layers.store.select import choose, require_platform
+
+if TYPE_CHECKING:
+    from oci_layers.registry.session import RegistrySession
 
 __all__ = ["name_place", "open_files", "open_image", "parse_image_name", "with_layers"]
 
@@ -47,7 +49,7 @@ def open_image(
     temporary_directory: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     blob_links: bool = False,
-    session: RegistrySession | None = None,
+    session: "RegistrySession | None" = None,
 ) -> Image:
     """Open an image. Only its documents are read; close it, or use it as a context manager.
 
@@ -133,9 +135,11 @@ def _open_remote(
     temporary: str | None,
     *,
     threads: int | None,
-    session: RegistrySession | None,
+    session: "RegistrySession | None",
 ) -> Image:
     """Open an image in a registry."""
+    from oci_layers.store.registry import RegistryRepository
+
     repository = RegistryRepository(where.repository, session=session, limits=limits)
 
     def reopen(manifest: Document[Manifest]) -> Callable[[], Image]:

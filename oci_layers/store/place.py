@@ -5,12 +5,12 @@ registry; a file is an archive, which is either read or written, once.
 """
 
 import os
+from typing import TYPE_CHECKING
 
 from oci_layers import system
 from oci_layers.blob.directory import Fsync
 from oci_layers.errors import OCIError, UnsupportedError
 from oci_layers.limits import Limits
-from oci_layers.registry.session import RegistrySession
 from oci_layers.store.archive import TarArchive
 from oci_layers.store.archive_repository import ArchiveRepository, DockerRepository
 from oci_layers.store.archive_writer import ArchiveWriter
@@ -21,8 +21,11 @@ from oci_layers.store.files import LayoutFiles, read_layout_index
 from oci_layers.store.layout import Layout
 from oci_layers.store.name import ImageName
 from oci_layers.store.open import name_place, open_files, parse_image_name
-from oci_layers.store.registry import RegistryRepository
 from oci_layers.store.repository import Repository
+
+if TYPE_CHECKING:
+    from oci_layers.registry.session import RegistrySession
+    from oci_layers.store.registry import RegistryRepository
 
 __all__ = ["create_repository", "open_repository"]
 
@@ -36,7 +39,7 @@ def open_repository(
     limits: Limits | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
     blob_links: bool = False,
-    session: RegistrySession | None = None,
+    session: "RegistrySession | None" = None,
 ) -> tuple[Repository, str | None]:
     """Open a place that holds images, of any kind; return it, which the caller closes, and the reference in the name.
 
@@ -58,7 +61,7 @@ def open_repository(
     where, ref = parse_image_name(name, None)
     limits = limits or Limits()
     if where.transport == "docker":
-        return RegistryRepository(where.repository, session=session, limits=limits), ref
+        return _registry_repository(where, session, limits), ref
     temporary = None if temporary_directory is None else os.fspath(temporary_directory)
     files = open_files(where, limits, temporary, blob_links=blob_links)
     try:
@@ -68,6 +71,14 @@ def open_repository(
         if isinstance(error, OCIError):
             name_place(error, where.place)
         raise
+
+
+def _registry_repository(
+    where: ImageName, session: "RegistrySession | None", limits: Limits | None
+) -> "RegistryRepository":
+    from oci_layers.store.registry import RegistryRepository
+
+    return RegistryRepository(where.repository, session=session, limits=limits)
 
 
 def _repository(where: ImageName, files: LayoutFiles, limits: Limits) -> Repository:
@@ -87,8 +98,8 @@ def create_repository(
     *,
     fsync: Fsync = "always",
     limits: Limits | None = None,
-    session: RegistrySession | None = None,
-) -> tuple[Layout | ArchiveWriter | RegistryRepository, str | None]:
+    session: "RegistrySession | None" = None,
+) -> "tuple[Layout | ArchiveWriter | RegistryRepository, str | None]":
     """Open a place to which images are written; return it, which the caller closes, and the reference in the name.
 
     As a context manager, an archive is discarded if the block fails.
@@ -112,7 +123,7 @@ def create_repository(
     where, ref = parse_image_name(name, None)
     transport = where.transport or _transport_for(where.place)
     if transport == "docker":
-        return RegistryRepository(where.repository, session=session, limits=limits), ref
+        return _registry_repository(where, session, limits), ref
     if transport == "oci":
         return Layout.create(where.place, exist_ok=True, fsync=fsync, limits=limits), ref
     return ArchiveWriter(where.place, docker=transport == "docker-archive", fsync=fsync, limits=limits), ref

@@ -25,10 +25,7 @@ from oci_layers.spec.document import parse_any
 from oci_layers.spec.reference import Reference, is_tag
 from oci_layers.store.repository import named
 
-__all__ = ["LATEST", "RegistryRepository"]
-
-LATEST = "latest"
-"""The tag of an image whose name gives none."""
+__all__ = ["RegistryRepository"]
 
 _AT_ONCE = 4
 

@@ -1,4 +1,4 @@
-"""`oci-layers copy`: copy images between layouts and archives."""
+"""`oci-layers copy`: copy images between layouts, archives and registries."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from oci_layers.cli.building import codec_arguments, codec_of
 from oci_layers.cli.options import at_least_one, limits_of, names_stdout, place_arguments, progress_argument
 from oci_layers.cli.output import columns, counted, human_bytes, json_text, short_digests
 from oci_layers.cli.progress import progress
+from oci_layers.cli.registries import session_of
 from oci_layers.errors import escape
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -26,7 +27,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb to the command."""
     parser = verbs.add_parser(
         "copy",
-        help="copy images between layouts and archives",
+        help="copy images between layouts, archives and registries",
         description="Copy an image: the blobs that DST does not have, each verified, then its documents, unchanged, "
         "then the name. After an interruption the same command goes on.",
     )
@@ -34,13 +35,14 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "source",
         metavar="SRC",
         help="oci:DIR[:REF|@DIGEST], oci-archive:FILE[:REF|@DIGEST], docker-archive:FILE[:NAME:TAG], or the path of "
-        "one of these; - is an archive on stdin",
+        "one of these; - is an archive on stdin; docker://HOST/REPOSITORY[:TAG|@DIGEST]",
     )
     parser.add_argument(
         "target",
         metavar="DST",
         help="oci:DIR[:REF], which is made if it does not exist; oci-archive:FILE[:REF] or "
-        "docker-archive:FILE[:NAME:TAG], which must not exist; a path is an archive if it ends with .tar; - is stdout",
+        "docker-archive:FILE[:NAME:TAG], which must not exist; a path is an archive if it ends with .tar; - is stdout; "
+        "docker://HOST/REPOSITORY[:TAG]",
     )
     parser.add_argument("--ref", help="the reference, where SRC does not give one")
     parser.add_argument(
@@ -105,6 +107,7 @@ def _copy(options: argparse.Namespace) -> int:
             threads=options.threads,
             fsync=options.fsync,
             blob_links=options.policy == "lenient",
+            session=session_of(options, options.source, options.target),
             limits=limits_of(options),
             temporary_directory=options.temporary_directory,
             progress=show,

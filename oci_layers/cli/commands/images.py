@@ -7,6 +7,7 @@ from typing import Any
 
 from oci_layers.cli.options import limits_of, place_arguments
 from oci_layers.cli.output import human_bytes, one_line, print_json
+from oci_layers.cli.registries import session_of
 from oci_layers.errors import escape
 from oci_layers.store.listing import ListedImage, list_images
 
@@ -25,7 +26,8 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "place",
         metavar="PLACE",
-        help="oci:DIR, oci-archive:FILE, docker-archive:FILE, or the path of one of these; with a reference, only the "
+        help="oci:DIR, oci-archive:FILE, docker-archive:FILE, or the path of one of these; docker://HOST/REPOSITORY; "
+        "with a reference, only the "
         "images of that reference",
     )
     parser.add_argument("--all", action="store_true", help="also list artifacts and attestations")
@@ -43,6 +45,7 @@ def _images(options: argparse.Namespace) -> int:
         limits=limits_of(options),
         temporary_directory=options.temporary_directory,
         blob_links=options.policy == "lenient",
+        session=session_of(options, options.place),
     )
     shown = [each for each in found if options.all or each.artifact_type is None]
     if options.format == "json":

@@ -4,8 +4,11 @@ import argparse
 import sys
 from typing import Any
 
+import attrs
+
 from oci_layers.cli.options import image_arguments, opened
 from oci_layers.cli.output import human_bytes, print_json
+from oci_layers.cli.registries import session_of
 from oci_layers.errors import escape
 from oci_layers.image.image import Image
 from oci_layers.image.layer import Layer
@@ -15,6 +18,8 @@ from oci_layers.spec.config import platform_of
 from oci_layers.spec.mediatype import role_of
 from oci_layers.store.docker import DockerArchive
 from oci_layers.store.listing import ListedImage, list_images
+from oci_layers.store.name import LATEST
+from oci_layers.store.open import parse_image_name
 
 __all__ = ["add"]
 
@@ -55,11 +60,15 @@ def _siblings(image: Image, options: argparse.Namespace) -> list[ListedImage]:
     """Return the image as its layout lists it, and then the others of its index or its name."""
     if isinstance(image.blobs, DockerArchive):
         return []
+    where, ref = parse_image_name(options.image, options.ref)
+    # The other tags of a repository in a registry are not asked for: there may be thousands.
+    name = str(attrs.evolve(where, ref=ref or LATEST)) if where.transport == "docker" else options.image
     listed = list_images(
-        options.image,
+        name,
         limits=image.limits,
         temporary_directory=options.temporary_directory,
         blob_links=options.policy == "lenient",
+        session=session_of(options, options.image),
     )
     own = [each for each in listed if each.digest == image.descriptor.digest]
     if not own:

@@ -19,6 +19,7 @@ from oci_layers.cli.findings import SEVERITIES, SeverityCounts, finding_argument
 from oci_layers.cli.options import choice_arguments, limits_of, progress_argument, require_layer
 from oci_layers.cli.output import counted, json_text, one_line, path_json
 from oci_layers.cli.progress import progress
+from oci_layers.cli.registries import session_of
 from oci_layers.cli.sarif import Result, file_uri, sarif_log
 from oci_layers.errors import OCIError, TarFormatError, escape
 from oci_layers.image.image import Image
@@ -141,6 +142,7 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterabl
             limits=limits,
             temporary_directory=options.temporary_directory,
             blob_links=links,
+            session=session_of(options, options.what),
         ) as image,
     ):
         for number in options.layer or ():

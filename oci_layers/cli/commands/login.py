@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from oci_layers.cli.output import print_json
+from oci_layers.cli.registries import certificate_arguments
 from oci_layers.errors import MissingError, escape
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--authfile", metavar="FILE", help="the file (default: REGISTRY_AUTH_FILE, else containers/auth.json)"
     )
-    parser.add_argument("--cert-dir", metavar="DIR", help="certificates for the registry: *.crt, *.cert and *.key")
-    parser.add_argument("--insecure", action="store_true", help="take any certificate")
-    parser.add_argument("--plain-http", action="store_true", help="use plain HTTP where the registry speaks no TLS")
+    certificate_arguments(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.set_defaults(run=_login, refuse=parser.error)
 

@@ -12,6 +12,7 @@ from oci_layers.cli.building import created_of, output_arguments, write_image
 from oci_layers.cli.layerfile import is_layer_file, write_layer_file
 from oci_layers.cli.layers import file_arguments, layer_options
 from oci_layers.cli.options import limits_of, policy_arguments, policy_of
+from oci_layers.cli.registries import session_of
 from oci_layers.cli.settings import configured, settings_arguments
 from oci_layers.errors import PlaceMissingError
 from oci_layers.spec.annotations import BASE_DIGEST
@@ -73,6 +74,7 @@ def _base(options: argparse.Namespace) -> Iterator[tuple[NewImage, FileTree | No
         temporary_directory=options.temporary_directory,
         threads=options.threads,
         blob_links=options.policy == "lenient",
+        session=session_of(options, options.base),
     ) as image:
         tree = image.tree(policy=policy_of(options)) if options.prefix.strip("/") else None
         yield edit(image, created=created).annotate({BASE_DIGEST: str(image.descriptor.digest)}), tree

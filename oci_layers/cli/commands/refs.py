@@ -27,7 +27,8 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "place",
         metavar="PLACE",
-        help="oci:DIR, oci-archive:FILE, docker-archive:FILE, or the path of one of these; with a reference, only the "
+        help="oci:DIR, oci-archive:FILE, docker-archive:FILE, or the path of one of these; docker://HOST/REPOSITORY; "
+        "with a reference, only the "
         "entries of that reference",
     )
     place_arguments(parser)

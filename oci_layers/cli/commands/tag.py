@@ -1,14 +1,19 @@
-"""`oci-layers tag`: give an image of a layout further names, or another name."""
+"""`oci-layers tag`: give an image of a layout or a registry further names, or another name."""
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
-from oci_layers.cli.options import layout_argument, limits_of, opened_layout
+from oci_layers.cli.options import layout_argument, opened_names
 from oci_layers.cli.output import columns, print_json
+from oci_layers.cli.registries import registry_arguments
 from oci_layers.errors import NameFormatError, ReferenceMissingError, escape
 from oci_layers.store.layout import Layout
-from oci_layers.store.name import TRANSPORTS
+from oci_layers.store.name import LATEST, TRANSPORTS
 from oci_layers.store.select import one_image
+
+if TYPE_CHECKING:
+    from oci_layers.store.registry import RegistryRepository
 
 __all__ = ["add"]
 
@@ -18,12 +23,15 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = verbs.add_parser(
         "tag",
         help="give an image further names",
-        description="Give an image of a layout further names. Another image that has one of them loses it. The index "
-        "is replaced in one step; other programs may write to the layout meanwhile.",
+        description="Give an image of a layout or a registry further names. Another image that has one of them loses "
+        "it. The index of a layout is replaced in one step; other programs may write to the layout meanwhile.",
     )
     layout_argument(
-        parser, "oci:DIR[:REF|@DIGEST], or the path of a layout's directory; REF may be left out if it has one image"
+        parser,
+        "oci:DIR[:REF|@DIGEST], or the path of a layout's directory; REF may be left out if it has one image; "
+        "docker://HOST/REPOSITORY[:TAG|@DIGEST]",
     )
+    registry_arguments(parser)
     parser.add_argument("name", metavar="NEW", nargs="+", help="the names: references alone, without the layout")
     parser.add_argument("--ref", help="the reference, where LAYOUT does not give one")
     parser.add_argument("--rename", action="store_true", help="take the old name away; expects one NEW")
@@ -39,11 +47,14 @@ def _tag(options: argparse.Namespace) -> int:
         if transport in TRANSPORTS and ":" in rest:
             raise NameFormatError("new name", name, "expected the reference alone, without the layout")
     rows = []
-    with opened_layout(options.layout, limits_of(options), ref=options.ref) as (layout, ref):
+    with opened_names(options.layout, options) as (layout, given):
+        if options.rename and not isinstance(layout, Layout):
+            options.refuse("--rename is for layouts")
+        ref = given if isinstance(layout, Layout) else given or LATEST
         entries = one_image(layout.entries(ref), ref)
         for name in dict.fromkeys(options.name):
             before = _digests(layout, name)
-            if options.rename:
+            if options.rename and isinstance(layout, Layout):
                 layout.move(ref or str(entries[0].digest), name)
             else:
                 layout.tag(name, *entries)
@@ -58,7 +69,7 @@ def _tag(options: argparse.Namespace) -> int:
     return 0
 
 
-def _digests(layout: Layout, name: str) -> list[str]:
+def _digests(layout: "Layout | RegistryRepository", name: str) -> list[str]:
     """Return the digests of the entries that have a name; none if it is new."""
     try:
         return [str(each.digest) for each in layout.entries(name)]

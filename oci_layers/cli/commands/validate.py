@@ -17,6 +17,7 @@ from oci_layers.cli.findings import SeverityCounts, finding_arguments
 from oci_layers.cli.options import choice_arguments, limits_of, progress_argument
 from oci_layers.cli.output import counted, human_bytes, one_line, print_json
 from oci_layers.cli.progress import progress
+from oci_layers.cli.registries import session_of
 from oci_layers.cli.sarif import Result, file_uri, sarif_log
 from oci_layers.errors import DocumentError, LimitError, NameFormatError, PlaceMissingError, escape, shortened
 from oci_layers.limits import Limits
@@ -96,6 +97,7 @@ def _validate(options: argparse.Namespace) -> int:
                 temporary_directory=options.temporary_directory,
                 progress=show,
                 blob_links=options.profile == "lenient",
+                session=session_of(options, options.what),
             )
     tally = SeverityCounts()
     for severity, count in found.findings.totals.items():
