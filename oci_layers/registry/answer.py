@@ -1,5 +1,6 @@
 """The answer that comes over a connection: its fields and its body, with a time and a length for all of it."""
 
+import contextlib
 import http.client
 import io
 import re
@@ -18,6 +19,7 @@ __all__ = ["AnswerBody", "Wire", "fields_of", "length_of"]
 _GATHERED = 0.05
 """Seconds for which one read gathers bytes that are there."""
 _DRAINED = 64 << 10
+_DRAINS = 4
 _DRAIN_TIME = 0.05
 _FOLD = re.compile(r"[ \t]*\r?\n[ \t]+")
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -31,16 +33,30 @@ class Wire(io.RawIOBase):
         self._sock = sock
         self.seen = 0
         """The number of bytes that came."""
+        self.is_ended = False
+        """Whether the connection was read to its end."""
+        self._is_dry = False
         self._failure: OSError | None = None
         self.allow(sock.gettimeout())
 
-    def allow(self, seconds: float, *, partial: bool = False) -> None:
-        """Begin an operation; with `partial` it may end early, with what has come in a short time."""
+    def allow(self, seconds: float, *, partial: bool = False, has_some: bool = False) -> None:
+        """Begin an operation that has some seconds.
+
+        With `partial` it may end early, with what has come in a short time, or is in a buffer (`has_some`).
+        """
         if self._sock.gettimeout() != seconds:
             self._sock.settimeout(seconds)
-        self._end = time.monotonic() + seconds
+        self._end = time.monotonic() + (_GATHERED if has_some else seconds)
         self._partial = partial
-        self._got = False
+        self._got = has_some
+
+    def is_buffered(self, reader: io.BufferedReader) -> bool:
+        """Return whether the reader above has bytes that it has not given out."""
+        self._is_dry = True
+        try:
+            return bool(reader.peek())
+        finally:
+            self._is_dry = False
 
     def readable(self) -> bool:
         """Return True."""
@@ -48,6 +64,8 @@ class Wire(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int | None:  # Any: a writable buffer
         """Return how many bytes were read, None if the operation is to end with those that it has."""
+        if self._is_dry:
+            return None
         if self._failure is not None:
             raise self._failure
         if self._got and time.monotonic() > self._end:
@@ -65,6 +83,7 @@ class Wire(io.RawIOBase):
             self._end = time.monotonic() + _GATHERED
         self._got = True
         self.seen += count
+        self.is_ended = not count
         return count
 
     def close(self) -> None:
@@ -174,7 +193,7 @@ class AnswerBody:
         if self._answer.chunked:
             self._wire.allow(seconds)
             return self._answer.read1(size)
-        self._wire.allow(seconds, partial=True)
+        self._wire.allow(seconds, partial=True, has_some=self._wire.is_buffered(self._answer.fp))
         return self._answer.read(size)
 
     def _end(self, *, whole: bool) -> None:
@@ -185,10 +204,8 @@ class AnswerBody:
 
     def close(self) -> None:
         """Close the body; what is left of it is read if it is little and there."""
-        if not self._is_done and self._length is not None and self._length - self._seen <= _DRAINED:
-            try:
-                while self._read(_DRAINED, _DRAIN_TIME):
-                    pass
-            except UnreachableError:
-                return
+        if (self._length or 0) - self._seen <= _DRAINED:
+            with contextlib.suppress(UnreachableError):
+                for _ in range(_DRAINS):
+                    self._read(_DRAINED // _DRAINS, _DRAIN_TIME)
         self._end(whole=False)

@@ -19,9 +19,9 @@ from urllib3.util import parse_url
 from oci_layers.blob.stream import ByteStream
 from oci_layers.errors import SizeMismatchError, UnreachableError
 from oci_layers.registry.answer import AnswerBody, Wire, fields_of, length_of
-from oci_layers.registry.failure import reason_of, speaks_no_tls
+from oci_layers.registry.failure import reason_of, speaks_no_tls, was_closed
 from oci_layers.registry.proxy import Proxy
-from oci_layers.registry.transport import Body, Request, Response
+from oci_layers.registry.transport import Body, Headers, Request, Response
 from oci_layers.registry.url import Origin
 
 __all__ = ["Connection"]
@@ -69,6 +69,8 @@ class Connection:
         self._handle: socket.socket | None = None
         self._is_stopped = False
         self._is_clean = True
+        self.is_stale = False
+        """Whether the connection was closed before any byte of an answer came."""
         self._wire: Wire | None = None
         self._inner = self._new_inner(context)
         self._inner.dial = self._dial
@@ -99,11 +101,9 @@ class Connection:
             self._inner.connect()
         except (OSError, ValueError, http.client.HTTPException) as error:
             failed = self._failed(error, self._connect_timeout, was_sent=False)
-            if self._proxy is None:
-                raise failed from None
-            if isinstance(error, http.client.HTTPException) or not self._inner.has_connected_to_proxy:
-                reason = f"the proxy {self._proxy.origin}: {failed.reason}"
-                raise UnreachableError(failed.place, reason, was_sent=False) from None
+            if self._proxy is not None:
+                failed.reason = f"through the proxy {self._proxy.origin}: {failed.reason}"
+                failed.speaks_tls |= not self._inner.has_connected_to_proxy
             raise failed from None
 
     def ask(self, request: Request, fields: Sequence[tuple[str, str]], finish: Callable[[bool], None]) -> Response:
@@ -117,16 +117,9 @@ class Connection:
         else:
             seconds = min(self._read_timeout, _EARLY)
         try:
-            if self._inner.sock is None:
-                raise failure or ConnectionResetError
-            self._inner.sock.settimeout(seconds)
-            answer = http.client.HTTPConnection.getresponse(self._inner)
-            headers = fields_of(answer)
-            length = length_of(answer, headers, request.method)
+            answer, headers, length = self._head(request, seconds)
         except (OSError, http.client.HTTPException) as error:
-            if failure is not None and not isinstance(error, ssl.SSLError):
-                raise self._failed(failure, self._read_timeout) from None
-            raise self._failed(error, seconds) from None
+            raise self._unanswered(error, failure, seconds) from None
         self._is_clean = failure is None
         assert self._wire is not None
         body = AnswerBody(
@@ -138,6 +131,28 @@ class Connection:
             finish=finish,
         )
         return Response(url=request.url, status=answer.status, headers=headers, body=body)
+
+    def _head(self, request: Request, seconds: float) -> tuple[http.client.HTTPResponse, Headers, int | None]:
+        """Read an answer up to its body, of which the length is returned if it is known."""
+        assert self._inner.sock is not None
+        self._inner.sock.settimeout(seconds)
+        answer = http.client.HTTPConnection.getresponse(self._inner)
+        try:
+            if self._wire is not None and self._wire.is_ended:
+                raise ConnectionResetError  # The headers are not whole.
+            headers = fields_of(answer)
+            return answer, headers, length_of(answer, headers, request.method)
+        except (http.client.HTTPException, OSError):
+            answer.close()
+            raise
+
+    def _unanswered(self, error: Exception, failure: OSError | None, seconds: float) -> UnreachableError:
+        """Return the error for a request without an answer, of which not all could be sent if there is a failure."""
+        has_begun = self._wire is not None and self._wire.seen > 0
+        if failure is not None and not isinstance(error, ssl.SSLError):
+            error, seconds = failure, self._read_timeout
+        self.is_stale = was_closed(error) and not (has_begun or self._is_stopped)
+        return self._failed(error, seconds)
 
     def _send(self, request: Request, fields: Sequence[tuple[str, str]]) -> OSError | None:
         """Send a request; return why not all of it could be sent: there may be an answer all the same."""
@@ -212,11 +227,6 @@ class Connection:
     def is_reusable(self) -> bool:
         """Whether the connection may carry another request after this answer was read to its end."""
         return self._is_clean and not self._inner.is_closed and not self._is_stopped
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether no byte of an answer has come."""
-        return (self._wire is None or not self._wire.seen) and not self._is_stopped
 
     def stop(self) -> None:
         """Break the connection, from any thread."""

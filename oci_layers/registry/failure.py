@@ -6,7 +6,7 @@ import ssl
 
 from oci_layers._text import shortened
 
-__all__ = ["reason_of", "speaks_no_tls"]
+__all__ = ["reason_of", "speaks_no_tls", "was_closed"]
 
 _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
 """What OpenSSL says if the first bytes of a server are not those of TLS."""
@@ -21,19 +21,26 @@ def speaks_no_tls(error: Exception | str) -> bool:
     return isinstance(error, ssl.SSLError) and error.reason in _NO_TLS
 
 
+def was_closed(error: Exception) -> bool:
+    """Return whether the other side has closed the connection."""
+    if isinstance(error, ssl.SSLError):
+        return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "EOF" in (error.reason or "")
+    return isinstance(error, ConnectionError)
+
+
 def reason_of(error: Exception, seconds: float) -> str:
     """Return what an exception means; `seconds` is the time that has run out if it is a `TimeoutError`."""
     if isinstance(error, socket.gaierror | UnicodeError):
         return "the name cannot be resolved"
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate(error)
-    if isinstance(error, ssl.SSLError) and not _is_end(error):
+    if isinstance(error, ssl.SSLError) and not was_closed(error):
         return _tls(error)
     if isinstance(error, TimeoutError):
         return f"no answer within {seconds:g} s"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
-    if isinstance(error, ConnectionError | ssl.SSLError):
+    if was_closed(error):
         return "the connection broke before there was an answer"
     if isinstance(error, OSError):
         return error.strerror or shortened(str(error))
@@ -51,11 +58,6 @@ def _certificate(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code >= _FIRST_STRICT:
         return f"{reason} (a strict check, VERIFY_X509_STRICT, which is on from Python 3.13)"
     return reason
-
-
-def _is_end(error: ssl.SSLError) -> bool:
-    """Return whether an error of TLS is a connection that was closed."""
-    return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "EOF" in (error.reason or "")
 
 
 def _tls(error: ssl.SSLError) -> str:

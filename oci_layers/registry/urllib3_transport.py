@@ -80,7 +80,7 @@ class Urllib3Transport:
             try:
                 return self._ask(pool, connection, request, fields)
             except UnreachableError:
-                if not (connection.is_silent and request.method in _TWICE):
+                if not (connection.is_stale and request.method in _TWICE):
                     raise
         connection = self._new_connection(request.url.origin)
         pool.use(connection)
