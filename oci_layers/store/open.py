@@ -102,6 +102,7 @@ def _open_in(
     temporary: str | None,
     *,
     threads: int | None,
+    name: str | None = None,
     close: Callable[[], None] | None = None,
     reopen: Callable[[Document[Manifest]], Callable[[], Image]] | None = None,
 ) -> Image:
@@ -112,7 +113,7 @@ def _open_in(
         image = Image(
             manifest,
             repository.blobs,
-            name=":".join(filter(None, (repository.place, ref))),
+            name=name or ":".join(filter(None, (repository.place, ref))),
             limits=limits,
             temporary_directory=temporary,
             threads=threads,
@@ -154,6 +155,7 @@ def _open_remote(
             limits,
             temporary,
             threads=threads,
+            name=str(attrs.evolve(where, ref=ref or LATEST)),
             close=repository.close,
             reopen=reopen if session is None else None,
         )

@@ -3,8 +3,11 @@
 import attrs
 import pytest
 
+from oci_layers import copy
 from oci_layers.cli.main import main
 from tests.support.layers import MTIME, Built, char, d, f, fifo, ln, sym, tar, wh
+from tests.support.model_registry import ModelRegistry
+from tests.support.registries import remote
 from tests.support.sharing import store as make_store
 
 BASE = tar(
@@ -76,3 +79,23 @@ def image(built):
 def store(tmp_path):
     """A layout of several images."""
     return make_store(tmp_path / "store")
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """A model of a registry, which the command reaches as registry.example; an image is at `a/b:v1`."""
+    model = ModelRegistry()
+    monkeypatch.setattr("oci_layers.registry.urllib3_transport.Urllib3Transport", lambda **_: _Kept(model))
+    copy("oci:tests/data/image:lighthouse", remote(model), target_ref="v1")
+    model.log.clear()
+    return model
+
+
+class _Kept:
+    """A transport to a model that outlives a command line."""
+
+    def __init__(self, model):
+        self.send, self.interrupt = model.send, model.interrupt
+
+    def close(self):
+        pass

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import itertools
 import json
 import re
 
@@ -61,10 +62,14 @@ class ModelRegistry:
     answers: list = attrs.field(factory=list)
     """Answers that come before any others: each a function of the request that returns a Response or None."""
     interrupted: int = 0
+    numbers: object = attrs.field(factory=itertools.count, repr=False)
     closed: bool = False
 
     def repository(self, name):
         return self.repositories.setdefault(name, Repository())
+
+    def look(self, name):
+        return self.repositories.get(name, Repository())
 
     # The port.
 
@@ -108,7 +113,7 @@ class ModelRegistry:
         return method(request, name, rest, query, body)
 
     def blobs_get(self, request, name, digest, query, body):
-        data = self.repository(name).blobs.get(digest)
+        data = self.look(name).blobs.get(digest)
         if data is None:
             return refuse(request, 404, "BLOB_UNKNOWN")
         if self.switches.storage:
@@ -145,13 +150,13 @@ class ModelRegistry:
             source = query.get("from")
             if "mount" in query and self.switches.mounts and source is not None:
                 digest = query["mount"].replace("%3A", ":")
-                data = self.repository(source).blobs.get(digest)
+                data = self.look(source).blobs.get(digest)
                 if not self.switches.mounts_without_permission:
                     return refuse(request, 403, "DENIED")
                 if data is not None:
                     mine.blobs[digest] = data
                     return reply(request, 201, headers=[("Docker-Content-Digest", digest)])
-            session = str(len(self.uploads))
+            session = str(next(self.numbers))
             self.uploads[session] = name
             return reply(request, 202, headers=[("Location", self.location(name, session))])
         if session not in self.uploads:
@@ -173,7 +178,7 @@ class ModelRegistry:
         return f"https://{self.host}{path}{query}" if self.switches.absolute_location else path + query
 
     def manifests_get(self, request, name, reference, query, body):
-        mine = self.repository(name)
+        mine = self.look(name)
         digest = mine.tags.get(reference, reference)
         if digest not in mine.manifests:
             return refuse(request, 404, "MANIFEST_UNKNOWN")
@@ -249,7 +254,7 @@ class ModelRegistry:
         if not self.switches.referrers:
             return reply(request, 404, b"404 page not found", [("Content-Type", "text/plain")])
         found = []
-        for each, (media_type, raw) in self.repository(name).manifests.items():
+        for each, (media_type, raw) in self.look(name).manifests.items():
             document = json.loads(raw)
             if document.get("subject", {}).get("digest") == digest:
                 kind = document.get("artifactType") or document.get("config", {}).get("mediaType")
