@@ -41,7 +41,6 @@ _VERBS = (
     *("pack", "append", "config", "squash", "rebase", "drop", "strip", "index"),
     *("copy", "tag", "untag"),
     *("login", "logout", "tags", "referrers", "delete"),
-    *("login", "logout"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
     *("conformance",),

@@ -180,6 +180,21 @@ def test_an_answer_without_a_challenge_makes_it_ask_the_registry_once():
     assert len(silent.requests) == 1
 
 
+def test_a_challenge_that_comes_from_elsewhere_is_not_the_registry_s():
+    def fetch(request):
+        return challenged("Basic", url=Url.parse("https://elsewhere.example/v2/"))
+
+    source = Source(ANN)
+    assert answer(Authorizer(source), fetch=fetch) is None
+    assert source.asked == []
+
+
+def test_of_two_token_servers_the_first_is_asked():
+    servers = TokenServers()
+    answer(Authorizer(), bearer(), bearer(realm="https://second.example/"), fetch=servers)
+    assert servers.sent == [("https://auth.example", None)]
+
+
 def test_a_token_for_the_registry_is_sent_as_it_is():
     servers = TokenServers()
     authorizer = Authorizer(Source(Credential(registry_token="mine")))

@@ -138,6 +138,7 @@ def test_docker_hub_may_have_a_helper_under_any_name(tmp_path):
         ('{"auths": {"r.example": {"auth": "s3cret"}}}', "/auths/r.example/auth"),
         ('{"auths": {"r.example": {"auth": "czNjcmV0"}}}', "/auths/r.example/auth"),
         ('{"auths": {"r.example": {"auth": "YTpi\u00e4"}}}', "/auths/r.example/auth"),
+        ('{"auths": {"r.example": {"auth": "YT!pi"}}}', "/auths/r.example/auth"),
         ('{"auths": {"r.example": {"password": ["s3cret"]}}}', "/auths/r.example/password"),
         ('{"auths": {"http://r.example/v1": {"auth": "?"}}}', "/auths/http:~1~1r.example~1v1/auth"),
         ('{"credHelpers": ["s3cret"]}', "/credHelpers"),

@@ -89,7 +89,7 @@ def test_the_password_is_read_from_standard_input(run, server, place, stdin, dat
 
 def test_a_user_that_the_registry_refuses_is_not_kept(run, server, place, stdin):
     ran = run("login", server.name, "-u", "ann", "-p", "s3cret")
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (4, "")
     assert ran.err.startswith(f"oci-layers: error: http://{server.name}/v2/: ")
     assert "s3cret" not in ran.err
     assert not place.exists()
