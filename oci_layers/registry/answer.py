@@ -138,6 +138,7 @@ class AnswerBody:
         length: int | None,
         *,
         timeout: float,
+        check: Callable[[], None],
         failed: Callable[[str | Exception], UnreachableError],
         finish: Callable[[bool], None],
     ) -> None:
@@ -148,6 +149,7 @@ class AnswerBody:
             wire: The bytes below it.
             length: The number of bytes, if known.
             timeout: Seconds for one piece.
+            check: Raises `OSError` if the connection was broken by `interrupt`.
             failed: Makes an error of a reason.
             finish: Is called once, with whether all was read.
         """
@@ -155,6 +157,7 @@ class AnswerBody:
         self._wire = wire
         self._length = length
         self._timeout = timeout
+        self._check = check
         self._failed = failed
         self._finish = finish
         self._seen = 0
@@ -175,6 +178,7 @@ class AnswerBody:
             return b""
         try:
             data = self._take(size, seconds)
+            self._check()
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._end(whole=False)
             raise self._failed(error) from None

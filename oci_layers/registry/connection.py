@@ -127,6 +127,7 @@ class Connection:
             self._wire,
             length,
             timeout=self._read_timeout,
+            check=self._check,
             failed=lambda error: self._failed(error, self._read_timeout),
             finish=finish,
         )

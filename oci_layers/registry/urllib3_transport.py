@@ -75,6 +75,7 @@ class Urllib3Transport:
         """
         fields = self._fields(request)
         pool = self._pool
+        began = pool.interrupts
         connection = pool.take(request.url.origin)
         if connection is not None:
             try:
@@ -83,7 +84,7 @@ class Urllib3Transport:
                 if not (connection.is_stale and request.method in _TWICE):
                     raise
         connection = self._new_connection(request.url.origin)
-        pool.use(connection)
+        pool.use(connection, began)
         try:
             connection.connect()
         except BaseException:
@@ -156,6 +157,8 @@ class _Pool:
     """The connections of one process: idle, the last used last, and in use."""
 
     def __init__(self, kept: int) -> None:
+        self.interrupts = 0
+        """How often the connections in use were broken."""
         self._kept = kept
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
@@ -174,10 +177,12 @@ class _Pool:
                 return found
             self.drop(found)
 
-    def use(self, connection: Connection) -> None:
-        """Count a new connection among those in use."""
+    def use(self, connection: Connection, began: int) -> None:
+        """Count a new connection among those in use, broken if there was an interrupt since its request began."""
         with self._lock:
             self._used.add(connection)
+            if self.interrupts != began:
+                connection.stop()
 
     def give(self, connection: Connection) -> None:
         """Take a connection back, and close the one that was idle for longest if there are too many."""
@@ -198,9 +203,9 @@ class _Pool:
     def stop(self) -> None:
         """Break all connections that are in use."""
         with self._lock:
-            used = list(self._used)
-        for one in used:
-            one.stop()
+            self.interrupts += 1
+            for one in self._used:
+                one.stop()
 
     def close(self) -> None:
         """Close all idle connections, and keep no more."""
