@@ -4,6 +4,7 @@ A connection that the server has closed while it was idle is replaced without th
 be sent twice (RFC 9110, 9.2.2 and 9.2.1; RFC 9112, 9.3.1). Nothing else is repeated.
 """
 
+import re
 import ssl
 import threading
 import weakref
@@ -26,6 +27,7 @@ __all__ = ["Urllib3Transport"]
 
 _TWICE = {"GET", "HEAD", "PUT"}
 """Methods of which a second request has the answer of the first. `DELETE` may answer 404 then."""
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _WITH_LENGTH = {"PATCH", "POST", "PUT"}
 
 
@@ -113,7 +115,7 @@ class Urllib3Transport:
         if request.body is not None or request.method in _WITH_LENGTH:
             fields["content-length"] = ("Content-Length", str(request.body.size if request.body else 0))
         for name, value in fields.values():
-            if not (name.isascii() and value.isascii() and name and f"{name}{value}".isprintable()):
+            if not (_NAME.fullmatch(name) and value.isascii() and value.isprintable()):
                 raise NameFormatError("header field", name, "it has characters that are not allowed")
         return list(fields.values())
 
