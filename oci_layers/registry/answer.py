@@ -138,6 +138,7 @@ class AnswerBody:
         length: int | None,
         *,
         timeout: float,
+        check: Callable[[], None],
         failed: Callable[[str | Exception], UnreachableError],
         finish: Callable[[bool], None],
     ) -> None:
@@ -148,6 +149,7 @@ class AnswerBody:
             wire: The bytes below it.
             length: The number of bytes, if known.
             timeout: Seconds for one piece.
+            check: Raises `OSError` if the connection was broken by `interrupt`.
             failed: Makes an error of a reason.
             finish: Is called once, with whether all was read.
         """
@@ -155,10 +157,12 @@ class AnswerBody:
         self._wire = wire
         self._length = length
         self._timeout = timeout
+        self._check = check
         self._failed = failed
         self._finish = finish
         self._seen = 0
         self._is_done = False
+        self._broken: UnreachableError | None = None
         if length == 0:
             self._end(whole=True)
 
@@ -171,20 +175,21 @@ class AnswerBody:
         return self._read(size, self._timeout)
 
     def _read(self, size: int, seconds: float) -> bytes:
+        if self._broken is not None:
+            raise self._broken
         if self._is_done or not size:
             return b""
         try:
             data = self._take(size, seconds)
+            self._check()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self._end(whole=False)
-            raise self._failed(error) from None
+            raise self._break(error) from None
         except BaseException:
-            self._end(whole=False)
+            self._break("interrupted")
             raise
         self._seen += len(data)
         if not data and self._length is not None:
-            self._end(whole=False)
-            raise self._failed(f"the connection broke after {self._seen} of {self._length} bytes")
+            raise self._break(f"the connection broke after {self._seen} of {self._length} bytes")
         if not data or self._seen == self._length:
             self._end(whole=True)
         return data
@@ -194,7 +199,13 @@ class AnswerBody:
             self._wire.allow(seconds)
             return self._answer.read1(size)
         self._wire.allow(seconds, partial=True, has_some=self._wire.is_buffered(self._answer.fp))
-        return self._answer.read(size)
+        return self._answer.read(size if self._length is None else min(size, self._length - self._seen))
+
+    def _break(self, error: str | Exception) -> UnreachableError:
+        """End before all was read; this and every later read raises the error that is returned."""
+        self._broken = self._failed(error)
+        self._end(whole=False)
+        return self._broken
 
     def _end(self, *, whole: bool) -> None:
         if not self._is_done:
@@ -204,8 +215,9 @@ class AnswerBody:
 
     def close(self) -> None:
         """Close the body; what is left of it is read if it is little and there."""
-        if (self._length or 0) - self._seen <= _DRAINED:
+        if self._answer.chunked or (self._length is not None and self._length - self._seen <= _DRAINED):
             with contextlib.suppress(UnreachableError):
                 for _ in range(_DRAINS):
                     self._read(_DRAINED // _DRAINS, _DRAIN_TIME)
-        self._end(whole=False)
+        if not self._is_done:
+            self._break("the answer was closed before it was read")

@@ -113,7 +113,7 @@ class Connection:
         """
         failure = self._send(request, fields)
         if failure is None:
-            seconds = self._read_timeout * (_AFTER_BODY if request.body else 1)
+            seconds = self._read_timeout * (1 if request.body is None else _AFTER_BODY)
         else:
             seconds = min(self._read_timeout, _EARLY)
         try:
@@ -127,6 +127,7 @@ class Connection:
             self._wire,
             length,
             timeout=self._read_timeout,
+            check=self._check,
             failed=lambda error: self._failed(error, self._read_timeout),
             finish=finish,
         )

@@ -47,7 +47,7 @@ class Certificates:
         """Return the context for connections to a server.
 
         Raises:
-            RegistryError: A file holds no certificate or key, or one of a pair is missing.
+            RegistryError: A file holds no certificate or key, one of a pair is missing, or the directory is.
         """
         with self._lock:
             directory, names = next(self._found(origin), (None, []))
@@ -58,7 +58,10 @@ class Certificates:
     def _found(self, origin: Origin) -> Iterator[tuple[str, list[str]]]:
         """Yield the directories for a server, with the names of their files."""
         if self._directory is not None:
-            yield self._directory, _names(self._directory)
+            try:
+                yield self._directory, _names(self._directory)
+            except OSError as error:
+                raise RegistryError(self._directory, error.strerror or str(error)) from None
             return
         names = [f"{origin.host}:{origin.port}"]
         if str(origin) == f"https://{origin.host}":

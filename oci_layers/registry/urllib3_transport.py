@@ -4,6 +4,7 @@ A connection that the server has closed while it was idle is replaced without th
 be sent twice (RFC 9110, 9.2.2 and 9.2.1; RFC 9112, 9.3.1). Nothing else is repeated.
 """
 
+import re
 import ssl
 import threading
 import weakref
@@ -26,6 +27,7 @@ __all__ = ["Urllib3Transport"]
 
 _TWICE = {"GET", "HEAD", "PUT"}
 """Methods of which a second request has the answer of the first. `DELETE` may answer 404 then."""
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _WITH_LENGTH = {"PATCH", "POST", "PUT"}
 
 
@@ -75,6 +77,7 @@ class Urllib3Transport:
         """
         fields = self._fields(request)
         pool = self._pool
+        began = pool.interrupts
         connection = pool.take(request.url.origin)
         if connection is not None:
             try:
@@ -83,7 +86,7 @@ class Urllib3Transport:
                 if not (connection.is_stale and request.method in _TWICE):
                     raise
         connection = self._new_connection(request.url.origin)
-        pool.use(connection)
+        pool.use(connection, began)
         try:
             connection.connect()
         except BaseException:
@@ -112,7 +115,7 @@ class Urllib3Transport:
         if request.body is not None or request.method in _WITH_LENGTH:
             fields["content-length"] = ("Content-Length", str(request.body.size if request.body else 0))
         for name, value in fields.values():
-            if not (name.isascii() and value.isascii() and name and f"{name}{value}".isprintable()):
+            if not (_NAME.fullmatch(name) and value.isascii() and value.isprintable()):
                 raise NameFormatError("header field", name, "it has characters that are not allowed")
         return list(fields.values())
 
@@ -156,6 +159,8 @@ class _Pool:
     """The connections of one process: idle, the last used last, and in use."""
 
     def __init__(self, kept: int) -> None:
+        self.interrupts = 0
+        """How often the connections in use were broken."""
         self._kept = kept
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
@@ -174,10 +179,12 @@ class _Pool:
                 return found
             self.drop(found)
 
-    def use(self, connection: Connection) -> None:
-        """Count a new connection among those in use."""
+    def use(self, connection: Connection, began: int) -> None:
+        """Count a new connection among those in use, broken if there was an interrupt since its request began."""
         with self._lock:
             self._used.add(connection)
+            if self.interrupts != began:
+                connection.stop()
 
     def give(self, connection: Connection) -> None:
         """Take a connection back, and close the one that was idle for longest if there are too many."""
@@ -198,9 +205,9 @@ class _Pool:
     def stop(self) -> None:
         """Break all connections that are in use."""
         with self._lock:
-            used = list(self._used)
-        for one in used:
-            one.stop()
+            self.interrupts += 1
+            for one in self._used:
+                one.stop()
 
     def close(self) -> None:
         """Close all idle connections, and keep no more."""

@@ -197,8 +197,9 @@ def test_a_key_with_a_password_asks_nobody(tmp_path, authority):
 
 
 def test_a_named_directory_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RegistryError) as caught:
         Certificates(tmp_path / "none")(Url.parse("https://a").origin)
+    assert (caught.value.place, caught.value.reason) == (str(tmp_path / "none"), "No such file or directory")
 
 
 def test_insecure_takes_any_certificate(trusted):

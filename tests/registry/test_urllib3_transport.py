@@ -1,5 +1,7 @@
 """The transport over urllib3, against a server that says what each test tells it to."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -101,6 +103,34 @@ def test_a_server_that_is_not_there_is_unreachable_and_was_sent_nothing(transpor
     assert (error.place, error.reason, error.was_sent) == (server.url, "connection refused", False)
     error = failure(transport, Request(method="GET", url=Url.parse("http://no.such.host.invalid/")))
     assert (str(error), error.was_sent) == ("http://no.such.host.invalid: the name cannot be resolved", False)
+
+
+@pytest.mark.parametrize("host", ["a" * 70 + ".example", "a..example"])
+def test_a_name_that_no_resolver_takes_is_unreachable(transport, host):
+    assert failure(transport, Request(method="GET", url=Url.parse(f"https://{host}/"))).reason == (
+        "the name cannot be resolved"
+    )
+
+
+def test_an_address_of_version_6_is_reached(transport):
+    try:
+        server = Server(host="::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with server:
+        wanted = Request(method="GET", url=Url.parse(f"http://[::1]:{server.port}/"))
+        assert transport.send(wanted).status == 200
+    assert server.received[0].header("host") == f"[::1]:{server.port}"
+
+
+def test_too_many_open_files_is_an_error_that_says_so(transport, monkeypatch):
+    def full(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with Server() as server:
+        monkeypatch.setattr("socket.socket", full)
+        assert failure(transport, request(server)).reason == "Too many open files"
+        monkeypatch.undo()
 
 
 def test_importing_the_room_does_not_import_urllib3():

@@ -59,7 +59,9 @@ class Server:
         self._handles = set()
         self._threads = []
         self._lock = threading.Lock()
-        self._listener = socket.create_server((host, 0), backlog=64)
+        self._listener = socket.create_server(
+            (host, 0), backlog=64, family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
         self.port = self._listener.getsockname()[1]
         self.host = host
 
