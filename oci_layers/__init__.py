@@ -22,7 +22,7 @@ What is read, and what is written:
     oci-archive:FILE[:REF], FILE@DIGEST  the same in a tar file, which may be compressed
     docker-archive:FILE[:NAME:TAG]       what `docker save` writes
     DIR, FILE                            a bare path: its content decides which of the three it is
-    a registry, a daemon                 not read: skopeo copy docker://alpine:3.20 oci:alpine:3.20
+    a registry                           docker://HOST/REPOSITORY[:TAG|@DIGEST], with the extra `registry`
     to a directory                       image.unpack(DEST, paths=...); image.layers[0].unpack(DEST)
     to one tar, always the same bytes    image.export(FILE)
     from any of these to another         oci.copy(NAME, NAME)

@@ -22,13 +22,13 @@ Names and places. Each family has data, for a program to ask again:
     ...         print("use another place than", error.place)
     ...     except errors.UnsupportedError as error:
     ...         print(error.hint)
-    >>> for name in ("oci:", "oci:tests/data/image:3.20", "oci:nowhere", "oci:tests", "docker://alpine"):
+    >>> for name in ("oci:", "oci:tests/data/image:3.20", "oci:nowhere", "oci:tests", "docker-daemon:alpine:3"):
     ...     attempt(name)
     correct image name 'oci:'
     choose one of ('lighthouse',)
     use another place than nowhere
     use another place than tests
-    registries are not read; copy the image first: skopeo copy docker://alpine oci:DIR
+    the images of a Docker daemon are not read; copy the image first: skopeo copy docker-daemon:alpine:3 oci:DIR
 
 Bytes that are not what they should be, or are not there. Fetch them again:
 

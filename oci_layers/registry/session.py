@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+from oci_layers import system
 from oci_layers.limits import Limits
 from oci_layers.registry.authorizer import Authorizer
 from oci_layers.registry.client import RegistryClient
@@ -60,7 +61,7 @@ class RegistrySession:
         Raises:
             UnsupportedError: The extra `registry` is not installed, and there is no `transport`.
         """
-        environ = os.environ if environ is None else environ
+        environ = system.environment() if environ is None else environ
         if transport is None:
             from oci_layers.registry.tls import Certificates  # These two take 100 ms to import.
             from oci_layers.registry.urllib3_transport import Urllib3Transport

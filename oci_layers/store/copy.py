@@ -105,9 +105,7 @@ def copy(
     threads = threads or min(4, system.cpu_count())
     with contextlib.ExitStack() as opened:
         if isinstance(source, str | os.PathLike):
-            where, ref = parse_image_name(source, ref)
-            if where.transport == "docker" and not everything:
-                ref = ref or LATEST
+            ref = _reference(source, ref, everything=everything)
             source, _ = open_repository(
                 source, limits=limits, temporary_directory=temporary, blob_links=blob_links, session=session
             )
@@ -115,11 +113,9 @@ def copy(
         with _about(source.place):
             images = _Images(source, ref, wanted, limits, everything=everything)
         if isinstance(target, str | os.PathLike):
-            where, target_ref = parse_image_name(target, target_ref)
-            if where.transport == "docker" and not everything:
-                target_ref = target_ref or LATEST
+            target_ref = _reference(target, target_ref, everything=everything)
             images.check_name(target_ref)
-            with _about(where.place):
+            with _about(parse_image_name(target, None)[0].place):
                 created, _ = create_repository(target, fsync=fsync, limits=limits, session=session)
             opened.enter_context(created)
             target = created
@@ -130,6 +126,12 @@ def copy(
         work = Transfer(source, target, conversion, limits, temporary, threads)
         with _about(source.place):
             return _copy(work, images, target_ref, progress, referrers=referrers)
+
+
+def _reference(name: str | os.PathLike[str], ref: str | None, *, everything: bool) -> str | None:
+    """Return the reference that a name or `ref` gives; a repository of a registry has a default for one image."""
+    where, ref = parse_image_name(name, ref)
+    return LATEST if ref is None and where.transport == "docker" and not everything else ref
 
 
 def _copy(

@@ -92,8 +92,8 @@ Paths that a user names, temporary files, and the process:
     (True, False)
     >>> system.cpu_count() > 0, system.open_file_limit() > 3, (system.source_date_epoch() or 0) >= 0
     (True, True, True)
-    >>> system.clock_ns() > 10**18, system.process_id() > 0
-    (True, True)
+    >>> system.clock_ns() > 10**18, system.process_id() > 0, "PATH" in system.environment()
+    (True, True, True)
 
 Another program, which is stopped when its time is over:
 
@@ -165,6 +165,7 @@ from oci_layers.system.process import (
     clock_ns,
     cpu_count,
     effective_ids,
+    environment,
     open_file_limit,
     process_id,
     source_date_epoch,
@@ -183,6 +184,7 @@ __all__ = [
     "data_extents",
     "duplicate",
     "effective_ids",
+    "environment",
     "exists",
     "fchmod",
     "fchown",

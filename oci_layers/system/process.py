@@ -2,10 +2,24 @@
 
 import os
 import time
+from collections.abc import Mapping
 
 from oci_layers.errors import NameFormatError
 
-__all__ = ["clock_ns", "cpu_count", "effective_ids", "open_file_limit", "process_id", "source_date_epoch"]
+__all__ = [
+    "clock_ns",
+    "cpu_count",
+    "effective_ids",
+    "environment",
+    "open_file_limit",
+    "process_id",
+    "source_date_epoch",
+]
+
+
+def environment() -> Mapping[str, str]:
+    """Return the variables of the environment."""
+    return os.environ
 
 
 def clock_ns() -> int:

@@ -3,6 +3,7 @@
 import pytest
 
 from oci_layers.errors import NameFormatError, UnsupportedError
+from oci_layers.spec.reference import Reference
 from oci_layers.store import ImageName
 from oci_layers.store.name import normalize_reference
 
@@ -99,8 +100,48 @@ def test_a_transport_that_nobody_knows_is_refused_with_those_there_are(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["docker://alpine", "docker-daemon:alpine:3", "containers-storage:x", "dir:x", "ostree:x", "sif:x"]
+    ("text", "place", "ref", "reference"),
+    [
+        ("docker://alpine", "//alpine", None, "docker.io/library/alpine:latest"),
+        ("docker://alpine:3", "//alpine", "3", "docker.io/library/alpine:3"),
+        ("docker://localhost:5000/a/b", "//localhost:5000/a/b", None, "localhost:5000/a/b:latest"),
+        ("docker://[::1]:5000/a:x", "//[::1]:5000/a", "x", "[::1]:5000/a:x"),
+        (f"docker://ghcr.io/a@{DIGEST}", "//ghcr.io/a", DIGEST, f"ghcr.io/a@{DIGEST}"),
+    ],
 )
+def test_an_image_in_a_registry_is_named_as_docker_names_it(text, place, ref, reference):
+    name = ImageName.parse(text)
+    assert name == ImageName("docker", place, ref)
+    assert str(name) == text
+    assert str(Reference.parse(text.removeprefix("docker://"))) == reference
+    assert name.repository == place[2:]
+
+
+def test_of_a_tag_and_a_digest_the_digest_counts():
+    assert ImageName.parse(f"docker://a:3@{DIGEST}") == ImageName("docker", "//a", DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("docker:alpine", "write docker://alpine"),
+        ("docker:/alpine", "write docker:///alpine"),
+        ("docker://", "it names no repository"),
+        ("docker://A", "lower-case"),
+        ("docker://a:", "tag"),
+        ("docker://a:b c", "tag"),
+        ("docker://a@sha256:0", "sha256 takes 64"),
+        ("docker://user@host/a", "digest"),
+        ("docker://" + "a" * 64, "an image's id"),
+        ("docker://https://host/a", "host name"),
+    ],
+)
+def test_a_name_that_is_none_in_a_registry_says_why(text, reason):
+    with pytest.raises(NameFormatError, match=reason):
+        ImageName.parse(text)
+
+
+@pytest.mark.parametrize("text", ["docker-daemon:alpine:3", "containers-storage:x", "dir:x", "ostree:x", "sif:x"])
 def test_a_transport_of_other_programs_is_refused_with_what_brings_the_image_here(text):
     with pytest.raises(UnsupportedError) as raised:
         ImageName.parse(text)

@@ -97,7 +97,7 @@ def test_a_place_that_holds_no_images_is_refused_and_nothing_stays_open(tmp_path
         (plain, StoreError),
         (f"{tmp_path}/text", TarFormatError),
         (bad, DocumentError),
-        ("docker://alpine", UnsupportedError),
+        ("docker-daemon:alpine", UnsupportedError),
         ("oci:", NameFormatError),
     ):
         with pytest.raises(error):

@@ -2,10 +2,10 @@
 
 import argparse
 import getpass
-import os
 import sys
 from typing import TYPE_CHECKING
 
+from oci_layers import system
 from oci_layers.cli.output import print_json
 from oci_layers.cli.registries import certificate_arguments
 from oci_layers.errors import MissingError, escape
@@ -57,7 +57,7 @@ def _login(options: argparse.Namespace) -> int:
     password = _stdin() if options.password_stdin else _asked(options, options.password, "Password: ", "--password")
     credential = Credential(username=username, password=password)
     _check(options, domain, credential)
-    kept = store_credential(options.registry, credential, environ=os.environ, authfile=options.authfile)
+    kept = store_credential(options.registry, credential, environ=system.environment(), authfile=options.authfile)
     if options.format == "json":
         print_json({"registry": options.registry, "username": username, "kept_in": kept})
     else:
@@ -82,7 +82,7 @@ def _get_login(options: argparse.Namespace) -> int:
     from oci_layers.registry import DefaultCredentials
     from oci_layers.registry.auth_file import split_registry
 
-    credential = DefaultCredentials(os.environ, options.authfile)(*split_registry(options.registry))
+    credential = DefaultCredentials(system.environment(), options.authfile)(*split_registry(options.registry))
     if credential is None:
         raise MissingError(f"{escape(options.registry)}: not logged in")
     if options.format == "json":

@@ -1,8 +1,8 @@
 """`oci-layers logout`: forget the user and the password for a registry."""
 
 import argparse
-import os
 
+from oci_layers import system
 from oci_layers.cli.output import print_json
 from oci_layers.errors import MissingError, escape
 
@@ -32,7 +32,7 @@ def _logout(options: argparse.Namespace) -> int:
 
     if options.all == (options.registry is not None):
         options.refuse("expected REGISTRY, or --all")
-    where = {"environ": os.environ, "authfile": options.authfile}
+    where = {"environ": system.environment(), "authfile": options.authfile}
     names = list(logins(**where)) if options.all else [options.registry]
     for name in names:
         if not erase_credential(name, **where):

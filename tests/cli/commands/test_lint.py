@@ -292,8 +292,8 @@ def test_a_damaged_blob_is_exit_5(run, odd, built, style):
             "ftp:x",
             1,
             (
-                "unsupported transport: ftp (there are oci, oci-archive, docker-archive; for a path with a colon "
-                "write ./ftp:x, for REF use --ref)"
+                "unsupported transport: ftp (there are oci, oci-archive, docker-archive, docker; for a path with a "
+                "colon write ./ftp:x, for REF use --ref)"
             ),
         ),
     ],
