@@ -32,6 +32,7 @@ from oci_layers.testing.strategies import (
     trees,
 )
 from oci_layers.tree import Directory, File, FileTree, Symlink, dump
+from tests.support.examples import some
 
 quiet = settings(database=None, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -272,8 +273,9 @@ SMALLEST = {
 }
 
 
-@pytest.mark.parametrize(("wanted", "expected"), SMALLEST.values(), ids=SMALLEST)
-def test_a_failure_shrinks_to_what_a_person_can_read(wanted, expected):
+@pytest.mark.parametrize("what", some(SMALLEST, every=3))
+def test_a_failure_shrinks_to_what_a_person_can_read(what):
+    wanted, expected = SMALLEST[what]
     stack = find(stacks(), wanted, settings=settings(quiet, max_examples=3000))
     assert len(stack.layers) <= 2
     assert sum(map(len, stack.layers)) <= 3
