@@ -23,8 +23,6 @@ from tests.support.unpackers import unpacker
 
 pytestmark = pytest.mark.root
 
-EXAMPLES = examples(dev=60, ci=200)
-
 EMPTY = "sh -c 'mkdir \"$1\"' sh {dest} {layout}"
 """A program that unpacks nothing, whatever it gets."""
 REFUSING = 'sh -c \'grep -qs hello "$1"/../layers/0.tar || { echo no >&2; exit 1; }; mkdir "$2"\' sh {layout} {dest}'
@@ -159,9 +157,9 @@ def timeless(judgement):
 
 @pytest.mark.parametrize("program", some([REFUSING, EMPTY], every=2))
 def test_the_report_is_the_same_however_many_run_at_once(program):
+    count = examples(dev=1, ci=6)
     results = [
-        timeless(judge(program, select=["whiteouts/of-*"], examples=examples(dev=1, ci=6), seed=3, jobs=jobs))
-        for jobs in (1, 4)
+        timeless(judge(program, select=["whiteouts/of-*"], examples=count, seed=3, jobs=jobs)) for jobs in (1, 4)
     ]
     assert results[0] == results[1]
     assert not results[0].ok
@@ -169,9 +167,8 @@ def test_the_report_is_the_same_however_many_run_at_once(program):
 
 def test_layouts_that_reproduce_failures_are_kept(tmp_path):
     keep = tmp_path / "keep"
-    judgement = judge(
-        unpacker(unpackers.IgnoresWhiteouts), select=["whiteouts/of-a-file"], examples=EXAMPLES, keep=keep
-    )
+    count = examples(dev=60, ci=200)
+    judgement = judge(unpacker(unpackers.IgnoresWhiteouts), select=["whiteouts/of-a-file"], examples=count, keep=keep)
     assert not judgement.ok
     for verdict in judgement.failures:
         assert (verdict.kept.parent / "layers.txt").read_text().count("layer\n") == len(verdict.layers)
