@@ -157,16 +157,16 @@ TIDY_ONES = {
 LOWER = {"link to lower", "whiteout through a link", "added through a link"}
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({}, ALL),
-        ({"awkward": False}, TIDY_ONES),
-        ({"portable": True}, ALL - LOWER - {"xattrs", "spelled", "root"}),
-    ],
-    ids=["awkward", "tidy", "portable"],
-)
-def test_layers_have_all_that_they_may_have(options, expected):
+HAVING = {
+    "awkward": ({}, ALL),
+    "tidy": ({"awkward": False}, TIDY_ONES),
+    "portable": ({"portable": True}, ALL - LOWER - {"xattrs", "spelled", "root"}),
+}
+
+
+@pytest.mark.parametrize("what", some(HAVING, every=2))
+def test_layers_have_all_that_they_may_have(what):
+    options, expected = HAVING[what]
     counted = collections.Counter(
         what for stack in drawn(stacks(layers=(2, 4), entries=(2, 10), **options), 500) for what in set(seen(stack))
     )

@@ -40,7 +40,7 @@ def test_a_pass_is_the_exit_code_0(judged):
 
 
 def test_generated_layers_are_judged_too_and_made_small(judged):
-    ran = judged("--case", "", "--examples", "8", "--seed", "3", "--format", "json", "--shrink-seconds", "1")
+    ran = judged("--case", "", "--examples", "8", "--seed", "3", "--format", "json", "--shrink-seconds", "0.2")
     value = json.loads(ran.out)
     assert (ran.code, value["seed"], value["generated"]["total"] <= 8) == (1, 3, True)
     assert {each["generated"] for each in value["verdicts"]} == {True}
