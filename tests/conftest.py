@@ -1,5 +1,6 @@
 """Hypothesis profiles, and peers: other programs that tests run beside this library."""
 
+import gc
 import os
 import shutil
 import signal
@@ -57,3 +58,9 @@ def place():
     """A directory that any user may work in."""
     with shared_directory() as directory:
         yield directory
+
+
+def pytest_collection_finish():
+    """Leave what was collected out of garbage collection: it stays, and the children of a fork would copy it."""
+    gc.collect()
+    gc.freeze()

@@ -1,6 +1,7 @@
 """The architecture page that cannot go stale: ranks, purity, sizes, and a test file for every module."""
 
 import ast
+import functools
 import subprocess
 from pathlib import Path
 
@@ -74,6 +75,11 @@ MAX_FUNCTION = 80
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
+@functools.cache
+def parsed(file):
+    return ast.parse(file.read_text())
+
+
 def room_of(file):
     parts = file.relative_to(PACKAGE).parts
     return parts[0].removesuffix(".py")
@@ -81,7 +87,7 @@ def room_of(file):
 
 def imports(file):
     """Yield (module, name) for every import in a file, wherever it stands."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
@@ -122,7 +128,7 @@ def test_only_the_room_for_tests_needs_pytest_and_nothing_needs_that_room(file):
 
 def modules_needed(file, names):
     """Yield the modules of `names` that a file imports, or imports something from."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in names)
         elif isinstance(node, ast.ImportFrom):
@@ -148,7 +154,7 @@ def test_a_pure_room_does_no_input_or_output(file):
     assert not roots & IMPURE_MODULES
     calls = {
         node.func.id
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert not calls & BANNED_CALLS
@@ -169,7 +175,7 @@ def test_only_the_system_module_makes_system_calls_on_files(file):
     harmless |= {"stat_result", "major", "minor"}
     used = {
         node.attr
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
     }
     assert used <= harmless
@@ -187,7 +193,7 @@ def test_modules_and_functions_fit_in_the_head(file):
 
 @pytest.mark.parametrize("file", MODULES, ids=identify)
 def test_a_module_says_what_it_is_for_and_what_it_exports(file):
-    tree = ast.parse(file.read_text())
+    tree = parsed(file)
     assert ast.get_docstring(tree)
     assigned = [ast.unparse(target) for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
     assert "__all__" in assigned or file.name in {"__main__.py", "_version.py"} or room_of(file) == "cli"

@@ -23,7 +23,7 @@ from oci_layers.layer.policy import Policy
 from tests.support import blocks
 from tests.support.canary import Canaries
 from tests.support.layers import block, char, d, entry, f, fifo, image, ln, opq, sym, tar, wh
-from tests.support.process import USER, in_child
+from tests.support.process import USER, asking_user
 
 
 @attrs.frozen
@@ -291,21 +291,31 @@ def expected(row, place, *, devices):
     return sorted(name.replace("@", str(place).lstrip("/")) for name in row.made if name not in absent)
 
 
-@pytest.mark.parametrize("user", [pytest.param(0, id="root", marks=pytest.mark.root), pytest.param(USER, id="user")])
+def work(name, place):
+    """Unpack an image beside the canaries by each policy; return the errors by the names of the directories."""
+    (place / "in place").mkdir()
+    errors = {kind: unpack(name, place / kind, policy=policy) for kind, policy in POLICIES.items()}
+    return errors | {"in place": unpack(name, place / "in place", in_place=True)}
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(0, id="root", marks=pytest.mark.root), pytest.param(USER, id="user")]
+)
+def user(request):
+    """A user's number, and a function that has `work` done by him."""
+    with asking_user(work, request.param) as ask:
+        yield request.param, ask
+
+
 @pytest.mark.parametrize("row", TABLE)
 def test_a_layer_cannot_reach_out_of_dest(place, row, user):
+    number, ask = user
     tars = [layer if isinstance(layer, bytes) else layer(str(place)) for layer in row.layers]
     name = image(place / "image", *tars)
     canaries = Canaries(place, *POLICIES, "in place")
     refused = None if isinstance(row.made, list) else row.made
-
-    def work():
-        (place / "in place").mkdir()
-        errors = {kind: unpack(name, place / kind, policy=policy) for kind, policy in POLICIES.items()}
-        return errors | {"in place": unpack(name, place / "in place", in_place=True)}
-
-    errors = in_child(work, user=user)
+    errors = ask(name, place)
     canaries.check()
     assert (errors["default"], errors["in place"]) == (refused, refused)
-    assert canaries.leaves("default") == canaries.leaves("in place") == expected(row, place, devices=user == 0)
+    assert canaries.leaves("default") == canaries.leaves("in place") == expected(row, place, devices=number == 0)
     assert {kind: (place / kind).exists() for kind in POLICIES} == {kind: errors[kind] is None for kind in POLICIES}

@@ -15,7 +15,7 @@ from oci_layers.tar import HARDLINK, read_tar
 from oci_layers.testing.case import Outcome
 from oci_layers.testing.cases import cases
 from oci_layers.tree import Device, Directory, File, FileTree, Symlink, dump, parse
-from tests.support.process import USER, as_user
+from tests.support.process import USER, asking_user
 from tests.support.trees import flattened, merged, mirrored
 
 POLICIES = {
@@ -116,11 +116,19 @@ def test_flattened(row):
     assert dump(merged(flattened(made))) == dump(made)
 
 
+@pytest.fixture(scope="module")
+def user():
+    """A function that unpacks the row of an id into a directory as an ordinary user."""
+    rows = {row.id: row for row in OWN_ROWS}
+    with asking_user(lambda directory, id_: unpacked(directory, rows[id_])) as ask:
+        yield ask
+
+
 @pytest.mark.root
 @each(OWN_ROWS)
-def test_on_disk_as_a_user(row, directory):
+def test_on_disk_as_a_user(row, directory, user):
     os.chown(directory, USER, USER)
-    outcome = as_user(lambda: unpacked(directory, row))
+    outcome = user(directory, row.id)
     if row.outcome.refusal is None:
         findings, skipped = outcome
         wanted, missed = within_reach(parse(dump(row.outcome.tree)))

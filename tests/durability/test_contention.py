@@ -12,6 +12,7 @@ import pytest
 from oci_layers import Descriptor
 from oci_layers.spec.annotations import REF_NAME
 from oci_layers.store.layout import Layout
+from tests.support.examples import examples
 from tests.support.operations import LAYER, OLD, assert_blobs_are_whole, content, filled, leftovers
 from tests.support.process import ended, start
 
@@ -143,7 +144,7 @@ def killed_after(seconds, directory, fsync):
     return lines
 
 
-@pytest.mark.parametrize("stores", [2, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stores", [examples(dev=1, ci=2), pytest.param(40, marks=pytest.mark.slow)])
 def test_what_was_acknowledged_is_there_after_a_kill_at_any_time(tmp_path, stores):
     """Each store is written to by four processes that are killed, 25 times."""
     chosen = random.Random(5)

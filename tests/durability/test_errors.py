@@ -5,10 +5,11 @@ import shutil
 
 import pytest
 
+from tests.support.examples import some
 from tests.support.faults import NEVER_FAILING, calls_of, failing_at, open_files, short_writes
 from tests.support.operations import OPERATIONS, assert_between, content, leftovers, stores_of
 
-ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EMFILE, errno.EINTR)
+ERRORS = some([errno.EIO, errno.EDQUOT, errno.ENOSPC, errno.EMFILE, errno.EINTR], every=2)
 UNNAMED = frozenset({"close", "lock"})
 """Calls whose errors need not name the store."""
 

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from tests.fuzz.rows import ROWS
 from tests.fuzz.targets import TARGETS
+from tests.support.examples import examples
 
-EXAMPLES = max(200, settings().max_examples)
+EXAMPLES = examples(dev=100, ci=200)
 every_target = pytest.mark.parametrize(
     "target",
     [pytest.param(each, id=name, marks=[pytest.mark.root] * (name == "unpack")) for name, each in TARGETS.items()],

@@ -15,10 +15,12 @@ from oci_layers.image.merge import merge_layers
 from oci_layers.layer import decode
 from oci_layers.tree import FileTree, dump
 from tests.support import blocks
+from tests.support.examples import examples
 from tests.support.layers import Built, d, digest, f, image, ln, opq, sym, tar, wh
 
 BIG = bytes(3 << 20)
-BASE = tar(d("a/"), f("a/x", "1"), sym("l", "a"), *(f(f"a/n{number}", str(number)) for number in range(3000)))
+FILES = examples(dev=400, ci=3000)
+BASE = tar(d("a/"), f("a/x", "1"), sym("l", "a"), *(f(f"a/n{number}", str(number)) for number in range(FILES)))
 MIDDLE = tar(f("zeros", BIG), wh("a/x"), f("l/y", "2"), wh("nothing"), f("zeros2", BIG), ln("h", "a/n1"))
 TOP = tar(opq("a"), f("a/z", "3"), f("last", "4"))
 LAYERS = [BASE, MIDDLE, TOP]
@@ -130,7 +132,13 @@ def test_what_is_no_layer_shows_as_it_does_with_one_thread(tmp_path, upper, dama
 
 @pytest.mark.parametrize(
     "limits",
-    [{"entries": 2999}, {"entries": 3004}, {"entries": 3010}, {"plain_bytes": 2 << 20}, {"plain_bytes": 6 << 20}],
+    [
+        {"entries": FILES - 1},
+        {"entries": FILES + 4},
+        {"entries": FILES + 10},
+        {"plain_bytes": 2 << 20},
+        {"plain_bytes": 6 << 20},
+    ],
 )
 def test_limits_show_as_they_do_with_one_thread(tmp_path, limits):
     name = image(tmp_path / "image", *LAYERS)

@@ -41,8 +41,10 @@ def change_files(root):
 
 
 @pytest.fixture(scope="session")
-def cache():
+def cache(request):
     """A directory that stays."""
+    if not (os.environ.get("CI") or request.config.getoption("--slow")):
+        pytest.skip("an image of Debian takes a minute to make; run with --slow, or under CI=true")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     directory = pathlib.Path(home, "oci-layers-tests")
     directory.mkdir(parents=True, exist_ok=True)

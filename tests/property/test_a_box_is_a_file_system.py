@@ -30,6 +30,7 @@ from oci_layers.build.container import WritableLayer
 from oci_layers.disk import scan
 from oci_layers.layer import apply, diff
 from oci_layers.tree import dump
+from tests.support.examples import examples
 from tests.support.process import IS_ROOT, USER
 
 THEN = 1_000_000_000 * 10**9 + 5
@@ -419,4 +420,4 @@ class RootedMachine(BoxMachine):
     ],
 )
 def test_a_box_does_what_a_directory_does(machine):
-    run_state_machine_as_test(machine, settings=settings(stateful_step_count=50))
+    run_state_machine_as_test(machine, settings=settings(stateful_step_count=examples(dev=25, ci=50)))

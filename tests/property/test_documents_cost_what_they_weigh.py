@@ -13,8 +13,9 @@ from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from oci_layers.validation.document import add_positions, check_document
 from oci_layers.validation.rules import validate
 from tests.support.documents import CONFIG, DESCRIPTOR, ENTRY, INDEX, MANIFEST, dumped
+from tests.support.examples import examples
 
-SOME, TEXT = 1500, 50_000
+SOME, TEXT = examples(dev=700, ci=1500), 50_000
 SLACK = 1 << 18
 """Bytes that any work takes besides, such as the thousand findings that are kept."""
 

@@ -5,4 +5,10 @@ from hypothesis import settings
 
 def examples(*, dev, ci):
     """One number for a developer's run, another for CI; the profile `deep` has five times that of CI."""
-    return {"dev": dev, "ci": ci, "deep": 5 * ci}[settings.get_current_profile_name()]
+    return {"dev": dev, "mutation": dev, "ci": ci, "deep": 5 * ci}[settings.get_current_profile_name()]
+
+
+def some(rows, *, every):
+    """Every so manieth of the rows, from the first on, for a developer's run; all of them for CI and `deep`."""
+    rows = list(rows)
+    return rows[::every] if settings.get_current_profile_name() in {"dev", "mutation"} else rows

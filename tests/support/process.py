@@ -84,21 +84,31 @@ def become(user):
 
 
 @contextlib.contextmanager
-def asking_user(function):
-    """Give a function that asks an ordinary user's process, which stays, for what `function` returns."""
+def asking_user(function, user=USER):
+    """Give a function that asks a user's process, which stays, for what `function` returns; an ordinary user's.
+
+    An error of the function is an AssertionError with the traceback.
+    """
     import_everything()
     ours, theirs = multiprocessing.Pipe()
 
     def serve():
         ours.close()
-        become(USER)
+        become(user)
         with contextlib.suppress(EOFError):
             while True:
-                theirs.send(function(*theirs.recv()))
+                arguments = theirs.recv()
+                try:
+                    answer = True, function(*arguments)
+                except Exception:  # noqa: BLE001  # handed over as its traceback
+                    answer = False, traceback.format_exc()
+                theirs.send(answer)
 
     def ask(*arguments):
         ours.send(arguments)
-        return ours.recv()
+        well, value = ours.recv()
+        assert well, value
+        return value
 
     child = start(serve)
     theirs.close()

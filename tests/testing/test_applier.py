@@ -14,6 +14,7 @@ import oci_layers
 from oci_layers.testing import LayerApplierSuite
 from oci_layers.testing.cases import cases
 from oci_layers.testing.notation import DEFAULT_MTIME_NS
+from tests.support.examples import examples
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -282,7 +283,8 @@ def test_generated_layers_find_the_bugs_of_a_project_and_make_them_small(project
     module.write_text(
         module.read_text().replace(
             "(LayerApplierSuite):",
-            '(LayerApplierSuite):\n    ignore = ["mode", "owner", "mtime", "xattrs"]\n    examples = 10\n',
+            '(LayerApplierSuite):\n    ignore = ["mode", "owner", "mtime", "xattrs"]\n'
+            f"    examples = {examples(dev=3, ci=10)}\n",
         )
     )
     code, found = results(project, "-k", "generated")

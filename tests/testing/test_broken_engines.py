@@ -19,7 +19,7 @@ from oci_layers.tree.editor import TreeEditor, check_link, copy_attributes
 from oci_layers.tree.path import _clean_slowly
 from oci_layers.tree.resolve import resolve
 from tests.support.breaking import Fault, break_functions
-from tests.support.examples import examples
+from tests.support.examples import some
 from tests.support.facts import REFUSED, actual, expected, facts
 from tests.support.stacks import quick_stacks
 
@@ -224,7 +224,7 @@ def made(stack):
 
 
 each_fault = pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
-some_faults = list(FAULTS)[:: examples(dev=12, ci=1)]
+some_faults = some(FAULTS, every=12)
 
 
 def test_the_cases_find_nothing_in_an_engine_that_is_not_broken():

@@ -40,7 +40,7 @@ def test_a_pass_is_the_exit_code_0(judged):
 
 
 def test_generated_layers_are_judged_too_and_made_small(judged):
-    ran = judged("--case", "", "--examples", "8", "--seed", "3", "--format", "json", "--shrink-seconds", "9")
+    ran = judged("--case", "", "--examples", "8", "--seed", "3", "--format", "json", "--shrink-seconds", "0.2")
     value = json.loads(ran.out)
     assert (ran.code, value["seed"], value["generated"]["total"] <= 8) == (1, 3, True)
     assert {each["generated"] for each in value["verdicts"]} == {True}
@@ -113,7 +113,7 @@ def test_a_profile_has_its_command_and_version(run):
 def test_a_differ_is_judged(run):
     program = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_bytes(bytes(1024))"
     differ = f"{sys.executable} -c '{program}' {{layer}} {{old}} {{new}}"
-    ran = run("conformance", "--differ", differ, "--examples", "4", "--format", "json", "--shrink-seconds", "1")
+    ran = run("conformance", "--differ", differ, "--examples", "2", "--format", "json", "--shrink-seconds", "0.01")
     value = json.loads(ran.out)
     assert (ran.code, value["cases"]["spec"]["total"], value["command"]) == (1, 0, differ)
 
@@ -158,7 +158,7 @@ def test_without_the_modules_of_tests_it_says_what_to_install(run, monkeypatch):
 def test_nothing_is_left_in_the_directory_of_the_user(judged, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HYPOTHESIS_STORAGE_DIRECTORY", raising=False)
-    judged("--case", "", "--examples", "3", "--shrink-seconds", "1")
+    judged("--case", "", "--examples", "3", "--shrink-seconds", "0.01")
     assert list(Path().iterdir()) == []
     assert "HYPOTHESIS_STORAGE_DIRECTORY" not in os.environ
 
