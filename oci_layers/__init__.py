@@ -22,7 +22,7 @@ What is read, and what is written:
     oci-archive:FILE[:REF], FILE@DIGEST  the same in a tar file, which may be compressed
     docker-archive:FILE[:NAME:TAG]       what `docker save` writes
     DIR, FILE                            a bare path: its content decides which of the three it is
-    a registry                           docker://HOST/REPOSITORY[:TAG|@DIGEST], with the extra `registry`
+    docker://HOST/REPOSITORY[:TAG]       an image in a registry, with the extra `registry`; also `@DIGEST`
     to a directory                       image.unpack(DEST, paths=...); image.layers[0].unpack(DEST)
     to one tar, always the same bytes    image.export(FILE)
     from any of these to another         oci.copy(NAME, NAME)
@@ -109,7 +109,7 @@ The rooms, in the order in which bytes pass through them; each imports only room
     errors, limits, report, progress     below them all; `rules` has every rule by its id
     spec                                 the documents as values
     validation, verify, lint             the checks
-    image, store                         documents, layers and tree of one image; images by their names
+    registry, image, store               requests; documents, layers and tree of one image; images by their names
     build                                new layers of files, trees, changes and tars; new images, squashed and rebased
     testing                              tests for your own stores and unpackers; `testing.strategies` draws values
 
@@ -259,6 +259,7 @@ _ROOMS = (
     "limits",
     "lint",
     "progress",
+    "registry",
     "report",
     "rules",
     "spec",

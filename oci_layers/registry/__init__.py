@@ -1,5 +1,9 @@
 """Registries: the distribution spec over HTTP, as a place that holds images.
 
+`transport` sends one request, `exchange` one with its redirects, credentials and repetitions, `client` each request of
+the distribution spec; `blobs` makes a store of these, which `store.RegistryRepository` opens by name. What they share
+is a `RegistrySession`. `authorizer` answers challenges, `credential_files` finds what users have logged in with.
+
 A URL belongs to an origin, and so do credentials. As text it has no query, where storage servers put signatures:
 
     >>> from oci_layers.registry import Origin, Url
@@ -52,6 +56,20 @@ Credentials are looked up where other programs keep them: in files and helpers. 
     >>> logins(environ=environ), erase_credential("registry.example/a", environ=environ), logins(environ=environ)
     ({'registry.example/a': 'ann'}, True, {})
     >>> work.cleanup()
+
+A session has connections and credentials for any number of registries and calls. Requests that fail for the moment are
+repeated, as `Retries` says, by a `Clock`:
+
+    >>> import oci_layers as oci
+    >>> from oci_layers.registry import Clock, RegistrySession, Retries
+    >>> session = RegistrySession(transport=Echo(), retries=Retries(attempts=1), clock=Clock(), environ={})
+    >>> with session:
+    ...     session.check("registry.example")
+    ...     try:
+    ...         oci.open_image("docker://registry.example/a:1", session=session)
+    ...     except oci.OCIError as error:
+    ...         print(error)
+    document: /: is not JSON at line 1 column 1: Expecting value
 """
 
 from typing import TYPE_CHECKING
@@ -64,18 +82,23 @@ if TYPE_CHECKING:
     from oci_layers.registry.auth_file import erase_credential, logins, store_credential
     from oci_layers.registry.credential_files import DefaultCredentials
     from oci_layers.registry.credentials import Credential, CredentialSource
+    from oci_layers.registry.retry import Clock, Retries
+    from oci_layers.registry.session import RegistrySession
     from oci_layers.registry.urllib3_transport import Urllib3Transport
 
 __all__ = [
     "Body",
     "BytesBody",
+    "Clock",
     "Credential",
     "CredentialSource",
     "DefaultCredentials",
     "Headers",
     "Origin",
+    "RegistrySession",
     "Request",
     "Response",
+    "Retries",
     "Transport",
     "Url",
     "Urllib3Transport",
@@ -87,9 +110,12 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
+        "Clock": "retry",
         "Credential": "credentials",
         "CredentialSource": "credentials",
         "DefaultCredentials": "credential_files",
+        "RegistrySession": "session",
+        "Retries": "retry",
         "Urllib3Transport": "urllib3_transport",
         "erase_credential": "auth_file",
         "logins": "auth_file",

@@ -2,9 +2,10 @@
 
 `name` parses image names, `open` has `open_image`, `listing` has `list_images`, `check` has `check_image`. `layout`,
 `archive` and `docker` are the kinds of places, `repository` is what they have in common, `memory` is one in memory and
-`union` several as one. `place` opens any of them by name, `copy` copies between them, and `fsck`, `gc` and `du` keep a
-layout. `files` and `index_file` interpret and change the files of a layout, `diagnose` explains why a place is not of
-the expected kind, `select` chooses one image of several, and `sparse` reads archive members with holes.
+`union` several as one, `registry` a repository of a registry. `place` opens any of them by name, `copy` copies between
+them, and `fsck`, `gc` and `du` keep a layout. `files` and `index_file` interpret and change the files of a layout,
+`diagnose` explains why a place is not of the expected kind, `select` chooses one image of several, and `sparse` reads
+archive members with holes.
 
 A name is a transport, a place and a reference; a bare path has no transport, and its content decides:
 
@@ -95,6 +96,19 @@ document is copied as its bytes; a `Conversion` gives an image other media types
     ...     oci.copy(source, target, ref, target_ref=new_ref).present  # the config is the same
     1
 
+A repository of a registry is one, too; its session may have any transport:
+
+    >>> from oci_layers.registry import Headers, RegistrySession, Response
+    >>> from oci_layers.store import ReferrerSource, RegistryRepository
+    >>> class Shelf:
+    ...     def send(self, request):
+    ...         body = io.BytesIO(b'{"tags": ["2", "1"]}')
+    ...         return Response(url=request.url, status=200, headers=Headers(), body=body)
+    ...     def close(self): ...
+    >>> with RegistryRepository("registry.example/a", session=RegistrySession(transport=Shelf())) as remote:
+    ...     remote.place, remote.tags(), isinstance(remote, ReferrerSource)
+    ('docker://registry.example/a', ['1', '2'], True)
+
 Three functions keep a store. `fsck` compares every blob with its digest, says which images a damaged one breaks, and
 takes the right bytes from elsewhere; nothing is deleted. `gc` deletes what nothing refers to, but no blob of the last
 hour or of a running copy. `du` tells what images share:
@@ -131,7 +145,7 @@ from oci_layers._lazy import lazy
 from oci_layers.store.layout import Layout
 from oci_layers.store.name import ImageName
 from oci_layers.store.open import open_image
-from oci_layers.store.repository import BatchTagger, Repository, WritableRepository, tag_all
+from oci_layers.store.repository import BatchTagger, ReferrerSource, Repository, WritableRepository, tag_all
 
 if TYPE_CHECKING:
     from oci_layers.store.check import check_image
@@ -142,6 +156,7 @@ if TYPE_CHECKING:
     from oci_layers.store.listing import ListedImage, list_images
     from oci_layers.store.memory import MemoryRepository
     from oci_layers.store.place import create_repository, open_repository
+    from oci_layers.store.registry import RegistryRepository
     from oci_layers.store.transfer import Copied
     from oci_layers.store.union import Union
 
@@ -156,6 +171,8 @@ __all__ = [
     "Layout",
     "ListedImage",
     "MemoryRepository",
+    "ReferrerSource",
+    "RegistryRepository",
     "Repository",
     "StoreFinding",
     "Union",
@@ -179,6 +196,7 @@ __getattr__ = lazy(
         "ImageUsage": "du",
         "ListedImage": "listing",
         "MemoryRepository": "memory",
+        "RegistryRepository": "registry",
         "StoreFinding": "fsck",
         "Union": "union",
         "Usage": "du",
