@@ -216,7 +216,7 @@ def test_a_connection_that_was_seen_to_be_closed_is_replaced_for_every_method(tr
     assert [one.connection for one in server.received] == [0, 1]
 
 
-@pytest.mark.parametrize("second", [[], [b"HTTP/1.1 2"]])
+@pytest.mark.parametrize("second", [[], [b"HTTP/1.1 2"], [b"HTTP/1.1 200 OK\r\nX"]])
 def test_a_request_on_a_new_connection_or_with_the_begin_of_an_answer_is_not_repeated(transport, second):
     script = [[second]] if not second else [[answer(), second]]
     with Server(script) as server:
@@ -240,6 +240,20 @@ def test_an_answer_before_the_body_was_sent_is_seen_and_its_connection_not_used_
         response.close()
         transport.send(request(server)).close()
     assert [one.connection for one in server.received] == [0, 1]
+
+
+def test_a_connection_over_which_half_a_request_went_is_not_used_again(hasty):
+    with Server([[[DEAF, answer(401, b"who?"), STAY]], [answer()]]) as server:
+        assert read_all(hasty.send(request(server, "PUT", body=BytesBody(bytes(20 << 20))))) == b"who?"
+        assert hasty.send(request(server)).status == 200
+
+
+def test_each_server_has_its_own_connections(transport):
+    with Server() as one, Server() as other:
+        for server in (one, other, one, other):
+            transport.send(request(server, "GET", f"/{server.port}")).close()
+    for server in (one, other):
+        assert [(got.connection, got.target) for got in server.received] == [(0, f"/{server.port}")] * 2
 
 
 def test_a_server_that_takes_no_more_of_a_body_is_given_up(hasty):
