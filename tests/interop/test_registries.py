@@ -5,13 +5,15 @@ What is pushed is pulled again byte by byte, by this library and by the peers; a
 
 import itertools
 import json
+import os
+import shutil
 import threading
 
 import pytest
 
 from oci_layers import open_image
 from oci_layers.errors import AccessDeniedError, OCIError, ReferenceMissingError, RegistryError, UnreachableError
-from oci_layers.registry import Credential, Urllib3Transport
+from oci_layers.registry import Credential, DefaultCredentials, Urllib3Transport, store_credential
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import (
     DOCKER_CONFIG,
@@ -27,8 +29,8 @@ from oci_layers.store.copy import copy
 from oci_layers.store.layout import Layout
 from tests.support.layers import COMPRESS, d, f, sym, tar, wh
 from tests.support.peers import Buildah, assert_listed_alike, run
-from tests.support.registry_servers import USER, mirror_of, plain, with_passwords, with_tokens
-from tests.support.stores import blob, closure, document, index_of, layout, on, signature
+from tests.support.registry_servers import PASSWORD, USER, mirror_of, plain, with_passwords, with_tokens
+from tests.support.stores import blob, closure, document, index_of, layout, manifest, multi, on, signature
 
 pytestmark = pytest.mark.peer("docker-registry")
 
@@ -228,6 +230,23 @@ def test_a_tree_is_that_of_the_layout(source, remote, session, tmp_path, ref):
     assert_listed_alike(tmp_path / "ours", tmp_path / "theirs")
 
 
+def test_a_layer_may_have_a_digest_of_another_algorithm(remote, tmp_path):
+    with layout(tmp_path / "source") as source:
+        layer = blob(source.blobs, b"layer", digest=Digest.of(b"layer", "sha512"))
+        source.tag("app", manifest(source.blobs, layer))
+        copy(source, remote, "app")
+        assert held(remote, "app") == held(source, "app")
+
+
+def test_an_index_without_some_of_its_images_is_refused(remote, tmp_path):
+    with layout(tmp_path / "source") as source:
+        index, _ = multi(source.blobs, "linux/amd64", "linux/arm64", "linux/s390x")
+        source.tag("part", index)
+        with pytest.raises(RegistryError) as caught:
+            copy(source, remote, "part", platforms=["linux/amd64", "linux/arm64"])
+        assert caught.value.codes == ("MANIFEST_BLOB_UNKNOWN",)
+
+
 # --- Peers ------------------------------------------------------------------------------------------------------------
 
 
@@ -316,6 +335,34 @@ def test_a_login_is_checked(registry, session):
     wrong = Credential(username=USER, password="wrong")
     with registry.session(credentials=wrong) as other, pytest.raises(AccessDeniedError):
         other.check(registry.host)
+
+
+def test_what_the_user_has_logged_in_with_is_found(source, remote, registry, tmp_path, monkeypatch):
+    copy(source, remote, "app")
+    for name in ("REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG", "DOCKER_CONFIG", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    if registry.wants_login:
+        login = Credential(username=USER, password=PASSWORD)
+        store_credential(registry.host, login, environ=os.environ)
+    if registry.certificates is not None:
+        shutil.copytree(registry.certificates, tmp_path / "HOME/.config/containers/certs.d" / registry.host)
+    with open_image(f"{remote.place}:app") as theirs, open_image(source, ref="app") as ours:
+        assert theirs.tree() == ours.tree()
+
+
+@pytest.mark.peer("skopeo")
+@guarded
+def test_skopeo_logs_in_with_what_was_stored_and_the_other_way_round(source, remote, registry, tmp_path):
+    copy(source, remote, "app")
+    ours, theirs = tmp_path / "ours.json", tmp_path / "theirs.json"
+    store_credential(registry.host, Credential(username=USER, password=PASSWORD), environ={}, authfile=ours)
+    flags = registry.flags(login=False)
+    skopeo("inspect", "--authfile", ours, *flags, f"{remote.place}:app")
+    skopeo("login", "--authfile", theirs, *flags, "--username", USER, "--password", PASSWORD, registry.host)
+    with registry.session(credentials=DefaultCredentials({}, theirs)) as session:
+        assert registry.repository(remote.client.path, session).tags() == ["app"]
 
 
 @pytest.mark.parametrize("registry", ["passwords"], indirect=True, scope="module")
