@@ -4,6 +4,7 @@ Blobs are copied in threads, each verified while it is written. Where a conversi
 in temporary files, and documents rewritten by `convert` once the digests of what they list are known.
 """
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
@@ -33,7 +34,7 @@ from oci_layers.store.convert import (
 )
 from oci_layers.store.graph import Node, as_index, as_manifest, compression_of, open_content
 from oci_layers.store.plan import Plan, Planned
-from oci_layers.store.repository import Repository, WritableRepository
+from oci_layers.store.repository import ReferrerSource, Repository, WritableRepository
 
 __all__ = ["Copied", "Transfer"]
 
@@ -296,7 +297,11 @@ class Transfer:
 
     def _write_document(self, node: Node) -> Descriptor:
         raw, new = self._converted_document(node)
-        self._count(new, "copied" if put_bytes(self.target.blobs, raw, new) else "present")
+        is_new = put_bytes(self.target.blobs, raw, new)
+        if not is_new and node.value.subject is not None and isinstance(self.target, ReferrerSource):
+            # An earlier copy may have ended before the target listed the document under its subject.
+            self.target.blobs.put_blob(io.BytesIO(raw), new)
+        self._count(new, "copied" if is_new else "present")
         if new.digest != node.descriptor.digest:
             self._converted[node.descriptor.digest] = new.digest
         return new

@@ -230,6 +230,23 @@ def test_referrers_go_along(api):
     assert repository.referrers(children[0].digest) == []
 
 
+def test_a_copy_that_ended_before_a_referrer_was_listed_is_completed_by_the_next():
+    source = MemoryRepository()
+    _, children = multi(source.blobs, "linux/amd64")
+    signed = signature(source.blobs, children[0])
+    source.tag("signed", signed)
+    repository = remote(switches=Switches(referrers=False))
+    model = model_of(repository)
+    model.answers.append(lambda request: refuse(request, 403, "DENIED") if "sha256-" in request.url.path else None)
+    with pytest.raises(AccessDeniedError):
+        oci.copy(source, repository, "signed")
+    model.answers.clear()
+    again = remote(model)
+    copied = oci.copy(source, again, "signed")
+    assert (copied.blobs, copied.present) == (0, 3)
+    assert [each.digest for each in again.referrers(children[0].digest)] == [signed.digest]
+
+
 def test_all_images_are_copied_under_their_tags():
     repository = filled("v1", "v2")
     back = MemoryRepository()

@@ -64,9 +64,9 @@ class Umoci:
 class Buildah:
     """A container that buildah makes; its storage is in a directory of its own."""
 
-    def __init__(self, directory, base="scratch"):
+    def __init__(self, directory, base="scratch", *flags):
         self.directory = directory
-        self.container = self("from", base)
+        self.container = self("from", *flags, base)
 
     def __call__(self, *arguments):
         """Run buildah and return what it printed."""

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import attrs
 
+from oci_layers.blob.store import read_verified
+from oci_layers.limits import Limits
 from oci_layers.spec.codec import dumps, unstructure
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from oci_layers.spec.platform import Platform
+from oci_layers.store.graph import Graph
 from oci_layers.store.layout import Layout
 
 HOUR = 3600.0
@@ -177,6 +180,12 @@ def flipped(data, at=None):
     """Bytes with one bit wrong, in the middle by default."""
     at = len(data) // 2 if at is None else at
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def closure(place, entry):
+    """The bytes of an entry and of all that it leads to, by digest."""
+    found = (each.descriptor for each in Graph(place.blobs, Limits()).below(entry))
+    return {each.digest: read_verified(place.blobs, each, limit="blob", allowed=1 << 30) for each in found}
 
 
 def digests(blobs):
