@@ -57,10 +57,10 @@ class LinkGroups:
         if path in self.leaders:
             return
         names = self._names_now(path, node)
-        if len(names) == 1 and (other is None or len(self._names_before(path, other)) == 1):
+        if len(names) == 1 and (other is None or len(self._names_before(other)) < 2):
             return  # No links are involved.
         shared = self._shared_before(node, names)
-        if shared is not None and self._keeper(path, shared) == node.inode:
+        if shared is not None and self._keeper(shared) == node.inode:
             self.leaders.update(dict.fromkeys(names))
             return
         self._write(names)
@@ -71,10 +71,11 @@ class LinkGroups:
             self.written.add(name)
 
     def _names_now(self, path: bytes, node: Leaf) -> tuple[bytes, ...]:
-        return _names(self._new, self._new_names, path, node)
+        names = _names(self._new, self._new_names, node)
+        return names if len(names) > 1 else (path,)
 
-    def _names_before(self, path: bytes, node: Leaf) -> tuple[bytes, ...]:
-        return _names(self._old, self._old_names, path, node)
+    def _names_before(self, node: Leaf) -> tuple[bytes, ...]:
+        return _names(self._old, self._old_names, node)
 
     def _shared_before(self, node: Leaf, names: tuple[bytes, ...]) -> Leaf | None:
         """Return the one equal file that all `names` of `node` had before; None if there is none."""
@@ -90,14 +91,14 @@ class LinkGroups:
             self._shared[node.inode] = first if alike and not isinstance(first, Directory) else None
         return self._shared[node.inode]
 
-    def _keeper(self, path: bytes, before: Leaf) -> int:
-        """Return the inode in the new tree of the file that keeps the old file `before`, which had the name `path`.
+    def _keeper(self, before: Leaf) -> int:
+        """Return the inode in the new tree of the file that keeps the old file `before`, which had several names.
 
         The other files that could keep it are written, even if the trees share their nodes.
         """
         if before.inode not in self._keepers:
             files: dict[int, tuple[bytes, ...]] = {}
-            for name in sorted(self._names_before(path, before), key=_in_order):
+            for name in sorted(self._names_before(before), key=_in_order):
                 node = self._new.at(name)
                 if isinstance(node, Directory | None) or node.inode in files:
                     continue
@@ -111,14 +112,13 @@ class LinkGroups:
         return self._keepers[before.inode]
 
 
-def _names(tree: FileTree, known: dict[int, tuple[bytes, ...]], path: bytes, node: Leaf) -> tuple[bytes, ...]:
-    """Return the names of a file in `tree`; those of several are kept in `known`, as there may be many."""
+def _names(tree: FileTree, known: dict[int, tuple[bytes, ...]], node: Leaf) -> tuple[bytes, ...]:
+    """Return the names of a file of `tree` if it has several, kept in `known`, as there may be many; else one or none."""
     names = known.get(node.inode)
     if names is None:
         names = tree.link_names(node.inode)
-        if len(names) < 2:
-            return (path,)
-        known[node.inode] = names
+        if len(names) > 1:
+            known[node.inode] = names
     return names
 
 

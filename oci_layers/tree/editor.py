@@ -305,7 +305,8 @@ class TreeEditor:
         node = attrs.evolve(found.node, **attributes)
         for each in self.tree.link_names(node.inode) or (found.path,):
             parent, name = parent_and_name(each)
-            here = self._own(resolve(self.tree.root, parent, follow=False, follow_last=False, limit=0))
+            here = self.known_directory(parent)
+            assert here is not None
             here.directory.children[name] = node
 
 

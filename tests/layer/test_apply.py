@@ -39,6 +39,13 @@ def test_a_change_can_be_made_by_hand():
     assert names(tree) == ["d", "d/f", "g", "h"]
     assert tree.get("h") is tree.get("d/f")
     assert tree.get("h").content == Inline(b"x")
+    assert tree.get("d").layer == 0
+
+
+def test_links_in_paths_are_followed_unless_the_policy_replaces_them():
+    layers = [d("d/"), sym("l", "d")], [f("l/x")]
+    assert names(laid(*layers)[0]) == ["d", "d/x", "l"]
+    assert names(laid(*layers, policy=Policy(parents="replace"))[0]) == ["d", "l", "l/x"]
 
 
 def test_findings_nobody_asked_for_are_no_problem():
@@ -104,6 +111,10 @@ def test_a_path_is_reported_where_a_link_was_removed_and_nowhere_else(lower, upp
     ("layers", "expected"),
     [
         ([[f("a"), f("a")]], [in_layer("duplicate", b"a", 0)]),
+        ([[d("./"), d("./")]], [in_layer("duplicate", b"", 0)]),
+        ([[f("d/x"), d("d/")]], []),
+        ([[f("d/x"), f("d")]], [in_layer("duplicate", b"d", 0)]),
+        ([[f("a"), d("a/")]], [in_layer("duplicate", b"a", 0)]),
         ([[wh("a")]], [in_layer("nothing-hidden", b"a", 0)]),
         ([[], [opq("a/b")]], [in_layer("nothing-hidden", b"a/b", 1)]),
         ([[f("a"), f("d/a")], [wh("a"), wh("d/a"), wh("a")]], [in_layer("duplicate", b".wh.a", 1)]),
@@ -149,6 +160,7 @@ def test_findings_say_what_where_in_which_layer_and_why(layers, expected):
         ([sym("l", "d"), f("d/x")], [f("l/y"), f("z"), wh("l")], [("order", b"l", 2)]),
         ([sym("p/l", "/d")], [opq("p"), f("p/l/x")], [("order", b"p/l", 1)]),
         ([f("d/f")], [f("a"), ln("h", "no"), f("b")], [("refused", b"h", 1)]),
+        ([sym("l", "l")], [f("a"), f("l/x"), wh("l")], [("refused", b"l/x", 1), ("order", b"l/x", 1)]),
         (
             [d("d/"), d("q/r/"), d("q/d/"), sym("m", "q/r"), sym("l", "m/../d")],
             [wh("m"), f("l/x")],
@@ -245,6 +257,12 @@ def test_links_that_wait_are_refused_in_the_end():
     with pytest.raises(LinkError) as caught:
         laid([ln("h", "f"), f("g")], policy=policy)
     assert (caught.value.path, caught.value.reason) == (b"h", "no file 'f' to link to")
+
+
+def test_a_link_that_waits_is_one_entry_in_any_order():
+    policy = Policy(forward_links="defer", duplicates="error")
+    tree, findings = laid([f("a")], [wh("a"), ln("h", "f"), f("f")], policy=policy)
+    assert (names(tree), findings) == (["f", "h"], [])
 
 
 def test_the_last_entry_of_a_name_wins_over_a_link_that_waits():

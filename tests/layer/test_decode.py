@@ -179,6 +179,21 @@ def test_what_means_nothing_is_dropped_and_reported(given, finding):
     assert decoded(given, policy=LENIENT, layer=1) == ([], [finding])
 
 
+@pytest.mark.parametrize(
+    ("keys", "rules"),
+    [
+        ([b"comment", b"SCHILY.xattr.user.k"], []),
+        ([b"SCHILY.acl.access", b"SCHILY.acl.default"], ["access-list"]),
+        ([b"RHT.security.selinux"], ["selinux-label"]),
+        ([b"MSWINDOWS.rawsd", b"comment", b"SCHILY.fflags"], ["file-flags", "windows-metadata"]),
+    ],
+)
+def test_metadata_that_no_tree_has_are_reported_each_kind_once(keys, rules):
+    changes, findings = decoded(f("./x", pax=dict.fromkeys(keys, b"")), layer=1)
+    assert [change.path for change in changes] == [b"x"]
+    assert findings == [in_layer(rule, b"x", 1, "not set") for rule in rules]
+
+
 def test_only_unknown_types_depend_on_their_policy():
     with pytest.raises(LayerError):
         decoded(entry("x", b"Z"), policy=Policy(refused="error"))
@@ -230,6 +245,13 @@ def test_limits_hold_whatever_the_policy(policy):
     assert limited(wh("abcd"), policy=policy, component_bytes=3) == ("component_bytes", 7, 8)
     assert limited(ln("a", "b/c/d"), policy=policy, path_depth=2) == ("path_depth", 2, 3)
     assert limited(sym("a", "x" * 10), policy=policy, path_bytes=10) == ("path_bytes", 9, 10)
+
+
+def test_contents_in_memory_are_limited_together():
+    given = [f("a", "12345"), f("empty"), f("b", "678")]
+    assert limited(*given, content_bytes=7) == ("content_bytes", 7, 8)
+    assert len(decoded(*given, limits=Limits(content_bytes=8))[0]) == 3
+    assert len(decoded(*given, limits=Limits(content_bytes=0), source=Source())[0]) == 3
 
 
 def test_what_is_within_the_limits_is_taken():

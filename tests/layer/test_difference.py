@@ -47,6 +47,12 @@ ROWS = {
     "a file that becomes a directory": (BASE, [d("z/"), f("z/n")], "~/z(type) +/z/n"),
     "the order of the names, not of the paths": ([], [d("a/"), f("a/b"), f("a-b")], "+/a +/a/b +/a-b"),
     "a further name": (LINKED, [ln("d", "a")], "+/d"),
+    "a second name": ([f("a", "1")], [ln("b", "a")], "+/b"),
+    "one file of two that have several names": (
+        [*LINKED, f("e", "1"), ln("g", "e")],
+        [f("g", "1")],
+        "~/e(links) ~/g(links)",
+    ),
     "a name less": (LINKED, [wh("b")], "-/b"),
     "a name that is a file of its own": (LINKED, [f("c", "1")], "~/a(links) ~/b(links) ~/c(links)"),
     "files that become one": ([f("a", "1"), f("b", "1")], [ln("b", "a")], "~/a(links) ~/b(links)"),
@@ -102,6 +108,24 @@ def test_a_file_of_many_names_takes_no_long():
     names = [f"{number}" for number in range(3000)]
     old, new = (merged(tar(f("a", data), *(ln(name, "a") for name in names))) for data in "xy")
     assert described(differences(old, new, content="always")).count("(content)") == 3001
+
+
+def test_a_name_joined_to_a_file_that_both_trees_share_is_a_change_of_both():
+    old = merged(tar(f("a", "1"), f("b", "1")))
+    new = old.fork()
+    editor = TreeEditor(new)
+    editor.link(editor.find(b"a"), editor.open_parent(b""), b"b")
+    assert new.at(b"a") is old.at(b"a")
+    assert described(differences(old, new)) == "~/a(links) ~/b(links)"
+
+
+def test_a_difference_has_the_node_of_each_tree():
+    old, new = merged(tar(f("a", "1"), f("b"))), merged(tar(f("a", "2"), f("c")))
+    assert [(each.old, each.new) for each in differences(old, new)] == [
+        (old.at(b"a"), new.at(b"a")),
+        (old.at(b"b"), None),
+        (None, new.at(b"c")),
+    ]
 
 
 def test_an_unknown_attribute_is_refused_at_once():

@@ -52,7 +52,19 @@ def test_the_larger_part_keeps_the_file():
     assert leaders == {b"a": b"a", b"b": None, b"d/c": None}
 
 
+def test_of_parts_of_one_size_the_first_of_the_walk_keeps_the_file():
+    old = merged(tar(d("d/"), f("d/c", "1"), ln("d.", "d/c")))
+    assert groups(old, merged(tar(d("d/"), f("d/c", "1"), f("d.", "1"))))[0] == {b"d/c": None, b"d.": b"d."}
+
+
+def test_names_are_decided_at_any_depth():
+    old = merged(tar(d("d/"), d("d/e/"), f("d/e/x", "1"), ln("z", "d/e/x")))
+    new = merged(tar(d("d/"), d("d/e/"), f("d/e/x", "1"), f("z", "1")))
+    assert groups(old, new)[0] == {b"d/e/x": None, b"z": b"z"}
+
+
 def test_a_directory_where_a_name_was_is_no_name():
     old = merged(tar(*LINKED))
     assert groups(old, merged(tar(*LINKED), tar(d("a/"), f("a/x")))) == ({b"b": None, b"d/c": None}, [])
     assert groups(merged(tar(d("a/"))), merged(tar(f("a"), ln("b", "a"))))[0] == {b"a": b"a", b"b": b"a"}
+    assert groups(merged(tar(*LINKED, d("e/"))), merged(tar(*LINKED, f("e"))))[0] == dict.fromkeys([b"a", b"b", b"d/c"])

@@ -1,7 +1,8 @@
 """The order check by itself; what it is for is in `property/test_order_is_reported_exactly`."""
 
 from oci_layers.layer.change import Add, Whiteout
-from oci_layers.layer.order import OrderCheck
+from oci_layers.layer.order import OrderCheck, from_one_entry
+from oci_layers.tree import NOWHERE, DigestContent, Inline, RangeContent
 from oci_layers.tree.node import File
 
 
@@ -37,6 +38,15 @@ def test_the_first_doubt_counts_and_only_with_markers():
     assert order.orders() == []
     order.keep(Whiteout(b"a"))
     assert len(order.orders()) == 2
-    assert order.findings()[0][:2] == (b"x", 1)
+    assert order.findings() == [(b"x", 1, "the layer removes what this needs: read in tar order")]
     order.discard()
     assert order.orders() == []
+
+
+def test_contents_are_of_one_entry_if_they_are_one_object_or_equal_in_memory():
+    one, other = RangeContent(NOWHERE, 0, 1), RangeContent(NOWHERE, 0, 1)
+    assert from_one_entry(one, one)
+    assert from_one_entry(Inline(b"x"), Inline(b"x"))
+    assert not from_one_entry(one, other)
+    assert not from_one_entry(DigestContent(1, "a"), DigestContent(1, "a"))
+    assert not from_one_entry(Inline(b"x"), Inline(b"y"))

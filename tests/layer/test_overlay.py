@@ -169,6 +169,7 @@ def test_changes_are_written_as_files(space):
     apply(to_upper(decode(LAYER), namespace=space), files, policy="strict")
     gone = files.at(b"e/gone")
     assert (gone.kind, gone.major, gone.minor, gone.mode) == ("char", 0, 0, 0)
+    assert (gone.uid, gone.gid, gone.mtime_ns) == (0, 0, 0)
     assert files.at(b"d").xattrs == marks(space, opaque=b"y")
     assert files.link_count(files.at(b"d/f")) == 2
     assert [path for path, _ in files.walk()] == [

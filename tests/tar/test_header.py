@@ -56,8 +56,9 @@ def test_a_number_is_octal_between_blanks_or_base_256(field, expected):
     ],
 )
 def test_a_number_that_is_anything_else_is_refused(field):
-    with pytest.raises(TarFormatError):
+    with pytest.raises(TarFormatError) as caught:
         number(field)
+    assert (caught.value.path, caught.value.offset) == (b"", 0)
 
 
 def test_a_string_ends_at_its_first_nul():
@@ -71,14 +72,21 @@ def test_the_checksum_is_the_plain_sum(block):
 
 
 def with_checksum(block, value):
-    return block[:148] + b"%06o\0 " % value + block[156:]
+    return with_field(block, b"%06o\0 " % value)
 
 
-def test_both_ways_to_take_the_checksum_are_right():
-    block = header(b"caf\xc3\xa9")
-    blanked = block[:148] + b" " * 8 + block[156:]
+def with_field(block, field):
+    return block[:148] + field + block[156:]
+
+
+@pytest.mark.parametrize("name", [b"caf\xc3\xa9", b"\x7f\x80\xff"])
+@pytest.mark.parametrize("flag", [b"0", b"\xff"])
+def test_both_ways_to_take_the_checksum_are_right(name, flag):
+    block = header(name, type=flag)
+    blanked = with_field(block, b" " * 8)
     signed = sum(byte - 256 if byte > 127 else byte for byte in blanked)
-    assert parsed(with_checksum(block, signed)).name == parsed(block).name == b"caf\xc3\xa9"
+    for field in (b"%06o\0 " % sum(blanked), b"%06o\0 " % signed, base256(signed, 8)):
+        assert parsed(with_field(block, field)).name == name
     for wrong in (sum(blanked) - 1, sum(blanked) + 1, signed - 1, signed + 1, 0):
         with pytest.raises(TarFormatError) as caught:
             parsed(with_checksum(block, wrong))
@@ -100,10 +108,12 @@ def test_every_field_comes_out():
         devminor=17,
     )
     assert parsed(block) == Entry(b"dev/sda", b"4", 0o660, 1, 6, 0, 10**10, b"l", b"u", b"g", 8, 17)
-    assert (parsed(block).xattrs, parsed(block).pax) == (EMPTY, EMPTY)
+    assert (parsed(block).xattrs, parsed(block).pax, parsed(block).stored_size) == (EMPTY, EMPTY, 0)
+    assert parsed(header()) == Entry(b"file")
 
 
 TIMES = [(345, b"%011o\0" % 5), (357, b"%011o\0" % 6)]
+BLANK_ENDED = [(345, b"%011o " % 5), (357, b"%011o " % 6), (369, b"%011o " % 7)]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +130,10 @@ TIMES = [(345, b"%011o\0" % 5), (357, b"%011o\0" % 6)]
         (header(b"n", magic=b"ustar\0\x37\x37", prefix=b"a"), b"a/n", b""),
         (header(b"n", magic=USTAR, trailer=b"tar\0", prefix=b"a" * 131 + b"00000000001\0"), b"a" * 131 + b"/n", b""),
         (header(b"n", magic=GNU, uname=b"root", at=TIMES), b"n", b"root"),
+        (header(b"n", magic=GNU, uname=b"root", at=BLANK_ENDED), b"n", b"root"),
         (header(b"n", magic=GNU, prefix=b"written/by/old/go"), b"written/by/old/go/n", b""),
+        (header(b"n", magic=GNU, prefix=b"200000000000/x"), b"200000000000/x/n", b""),
+        (header(b"n", magic=GNU, prefix=b"200000000000x"), b"200000000000x/n", b""),
         (header(b"n", magic=GNU, prefix=b"written/by/\xff/bytes"), b"n", b""),
         (header(b"n", magic=V7, prefix=b"a", uname=b"root", devmajor=b"garbage"), b"n", b""),
         (header(b"n", magic=b"USTAR\x0000", prefix=b"a", uname=b"root"), b"n", b""),

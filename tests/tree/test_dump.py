@@ -3,8 +3,8 @@ import hashlib
 import pytest
 
 from oci_layers.errors import LimitError, NameFormatError
-from oci_layers.tree import DigestContent, Directory, File, FileTree, Inline, TreeEditor, dump, parse
-from oci_layers.tree.dump import dump_lines
+from oci_layers.tree import DigestContent, Directory, File, FileTree, Inline, RangeContent, TreeEditor, dump, parse
+from oci_layers.tree.dump import dump_lines, parse_fields
 
 EXAMPLE = rf"""/ dir 0755 0:0 1700000000.000000000
 /bin dir 0755 0:0 1700000000.000000000
@@ -47,6 +47,18 @@ def test_contents_stand_in_the_line_up_to_64_bytes(size, field):
     tree = made((b"f", File(0o644, 0, 0, 0, content=Inline(b"x" * size))))
     assert dump(tree).splitlines()[1] == f"/f file 0644 0:0 0.000000000 {field}"
     assert parse(dump(tree)) == tree
+
+
+class Source:
+    """Contents that are all `x`."""
+
+    def read_at(self, offset, size):
+        return b"x" * size
+
+
+def test_contents_of_several_pieces_stand_in_the_line_as_one():
+    tree = made((b"f", File(0o644, 0, 0, 0, content=RangeContent(Source(), 0, 5, ((1, 1), (3, 2))))))
+    assert dump(tree).splitlines()[1].endswith(r" text=\x00x\x00xx")
 
 
 def test_contents_known_by_their_digest_are_shown_so_however_small():
@@ -125,6 +137,10 @@ def test_provenance_is_not_shown():
         ("/f file 0644 0:0 0 size=-5 sha256=" + "a" * 64, "invalid size '-5' or SHA-256 '" + "a" * 64 + "'"),
         ("/f file 0644 0:0 0 size=5 sha256=AA", "invalid size '5' or SHA-256 'AA'"),
         ("/f\\n fifo 0644 0:0 0", "a backslash in '/f\\\\n' is not followed by x and two digits from 0 to f"),
+        (
+            "/f\\x41\\n fifo 0644 0:0 0",
+            "a backslash in '/f\\\\x41\\\\n' is not followed by x and two digits from 0 to f",
+        ),
         ("/f\\x0 fifo 0644 0:0 0", "a backslash in '/f\\\\x0' is not followed by x and two digits from 0 to f"),
         ("/f symlink 0777 0:0 0", "'target'"),
         ("/f char 0644 0:0 0", "'device'"),
@@ -154,3 +170,7 @@ def test_a_name_past_a_limit_is_refused():
     with pytest.raises(LimitError) as caught:
         parse(f"/{'x' * 256} fifo 0644 0:0 0")
     assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("component_bytes", 255, 256)
+
+
+def test_a_value_begins_after_the_first_equals_sign():
+    assert parse_fields(["text=a=b", "size="]) == {"text": "a=b", "size": ""}

@@ -3,7 +3,19 @@ import pytest
 
 from oci_layers.errors import LimitError, LinkError, PathMissingError, UnsafePathError
 from oci_layers.limits import Limits
-from oci_layers.tree import Directory, Fifo, File, FileTree, Inline, Symlink, TreeEditor, dump, parse
+from oci_layers.tree import (
+    NOWHERE,
+    Directory,
+    Fifo,
+    File,
+    FileTree,
+    Inline,
+    RangeContent,
+    Symlink,
+    TreeEditor,
+    dump,
+    parse,
+)
 from oci_layers.tree.editor import Event
 
 FILE = File(0o644, 0, 0, 0)
@@ -34,7 +46,7 @@ class Steps:
 
     def link(self, target, parent, name, node):
         self.check(name)
-        self.steps.append(("link", target, parent, name))
+        self.steps.append(("link", target, parent, name, type(node).__name__))
 
     def remove(self, parent, name, node):
         self.check(name)
@@ -58,6 +70,13 @@ def test_a_place_is_a_directory_by_its_resolved_path():
     assert merge.events == [Event("followed", b"l")]
     assert merge.open_parent(b"l/e") is here
     assert merge.events == [Event("followed", b"l")]
+    for path, resolved in ((b"l", b"d"), (b"d/e/f", b"d/e/f"), (b"l/e/f", b"d/e/f")):
+        assert merge.open_parent(path).path == resolved
+
+
+def test_a_path_below_a_place_behind_a_link_is_resolved_too():
+    _, merge = merging("/d/e dir 0755 0:0 0\n/l symlink 0777 0:0 0 target=d")
+    assert [merge.open_parent(path).path for path in (b"l", b"l/e")] == [b"d", b"d/e"]
 
 
 @pytest.mark.parametrize("path", [b"no", b"no/where", b"f", b"f/x", b"dangling", b"dangling/x"])
@@ -68,6 +87,16 @@ def test_a_path_is_followed_in_any_tree_and_nothing_is_made(path):
     assert merge.known_directory(path) is None
     assert dump(tree) == before
     assert merge.events == []
+
+
+@pytest.mark.parametrize(
+    ("path", "resolved"), [(b"l", b"d"), (b"l/e", b"d/e"), (b"past", b"d"), (b"past/e", b"d/e"), (b"d/e", b"d/e")]
+)
+def test_a_path_is_followed_as_it_is_to_open_a_parent(path, resolved):
+    tree, merge = merging(
+        "/d/e dir 0755 0:0 0\n/l symlink 0777 0:0 0 target=d\n/past symlink 0777 0:0 0 target=no/../d"
+    )
+    assert merge.resolve(path, tree.root).path == merge.open_parent(path).path == resolved
 
 
 def test_a_known_directory_is_reached_through_no_link():
@@ -284,7 +313,7 @@ def test_a_link_shares_the_node():
     tree, merge = merging("/f file 0644 0:0 0 text=x\n/h dir 0755 0:0 0\n/h/x fifo 0644 0:0 0", mirror=Steps())
     merge.link(merge.find(b"f"), root(merge), b"h")
     assert tree.get("h") is tree.get("f")
-    assert merge._mirror.steps == [("remove", b"", b"h", "Directory"), ("link", b"f", b"", b"h")]
+    assert merge._mirror.steps == [("remove", b"", b"h", "Directory"), ("link", b"f", b"", b"h", "File")]
 
 
 @pytest.mark.parametrize(
@@ -359,6 +388,7 @@ def test_a_new_merge_begins_without_notes():
     merge = TreeEditor(tree)
     assert merge.tree is tree
     assert merge.events == []
+    assert merge.open_parent(b"d").directory.layer == 0
 
 
 def test_directories_that_paths_imply_are_counted_over_all_merges_of_a_tree():
@@ -375,3 +405,36 @@ def test_directories_that_paths_imply_are_counted_over_all_merges_of_a_tree():
     assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("entries", 5, 6)
     assert tree.get(b"z") is None
     merge.put(merge.open_parent(b""), b"z", directory())
+
+
+SPARSE = RangeContent(NOWHERE, 0, 9, ((0, 1), (5, 2)))
+XATTRS = {b"user.k": b"value", b"user.long": b""}
+
+
+@pytest.mark.parametrize(
+    ("step", "size"),
+    [
+        (lambda merge: merge.put(root(merge), b"name", file(b"text")), 4),
+        (lambda merge: merge.put(root(merge), b"name", Directory(0o755, 0, 0, 0, XATTRS)), 4 + 20),
+        (lambda merge: merge.put(root(merge), b"name", File(0, 0, 0, 0, XATTRS, content=SPARSE)), 4 + 20 + 2 * 128),
+        (lambda merge: merge.put(root(merge), b"name", Symlink(0, 0, 0, target=b"target")), 4 + 6),
+        (lambda merge: merge.link(merge.find(b"f"), root(merge), b"name"), 4),
+        (lambda merge: merge.open_parent(b"name/below"), 2 * 512 + 4 + 5),
+        (lambda merge: merge.describe_root(Directory(0o755, 0, 0, 0, XATTRS)), 20),
+    ],
+    ids=["file", "attributes", "pieces", "symlink", "link", "implied", "root"],
+)
+def test_metadata_are_counted_over_all_that_is_laid_over_a_tree(step, size):
+    before = len(b"f")
+    tree, merge = merging("/f file 0644 0:0 0 text=", limits=Limits(metadata_bytes=before + size))
+    assert tree.metadata == before
+    step(merge)
+    assert tree.metadata == before + size
+    _, merge = merging("/f file 0644 0:0 0 text=", limits=Limits(metadata_bytes=before + size - 1))
+    with pytest.raises(LimitError) as caught:
+        step(merge)
+    assert (caught.value.limit, caught.value.allowed, caught.value.seen) == (
+        "metadata_bytes",
+        before + size - 1,
+        before + size,
+    )

@@ -43,6 +43,18 @@ def test_forks_are_as_copies_would_be(steps):
         }
 
 
+def test_no_name_is_lost_however_many_forks_there_are():
+    links = LinkNames()
+    for number in range(20):
+        links = links.fork()
+        links.add(number, b"a", b"%d" % number)
+    assert [links.names(number) for number in range(20)] == [[b"a", b"%d" % number] for number in range(20)]
+
+
+def test_a_fork_of_none_has_none():
+    assert not LinkNames().fork().fork()
+
+
 def growth(forks):
     """The memory that so many forks take, each with one name more of one of many files with many names."""
     links = LinkNames()

@@ -5,7 +5,7 @@ import pytest
 
 from oci_layers.errors import LimitError, UnsafePathError
 from oci_layers.limits import Limits
-from oci_layers.tree.path import check_limits, clean, join, parent_and_name, to_bytes
+from oci_layers.tree.path import check_limits, clean, join, parent_and_name, to_bytes, to_bytes_each
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,14 @@ def test_what_does_not_say_its_path_is_none(path, kind):
     with pytest.raises(TypeError) as caught:
         to_bytes(path)
     assert str(caught.value) == f"a path inside an image is bytes, str, os.PathLike or an ImagePath, not {kind}"
+
+
+@pytest.mark.parametrize("path", ["a", b"a"])
+def test_one_path_is_no_list_of_paths(path):
+    assert to_bytes_each([path]) == [b"a"]
+    with pytest.raises(TypeError) as caught:
+        to_bytes_each(path)
+    assert str(caught.value) == f"paths must be a list of paths, not one path: {path!r}"
 
 
 def test_text_that_is_no_unicode_is_refused():

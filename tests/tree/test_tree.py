@@ -1,8 +1,20 @@
+import errno
+import pickle
+
 import pytest
 
-from oci_layers.errors import LinkError, NotDirectoryError, PathMissingError, UnsafePathError
-from oci_layers.tree import DigestContent, Directory, File, FileTree, Inline, Symlink, TreeEditor, parse
-from oci_layers.tree.resolve import resolve
+from oci_layers.errors import (
+    IsDirectoryError,
+    LimitError,
+    LinkError,
+    NotDirectoryError,
+    PathError,
+    PathMissingError,
+    UnsafePathError,
+)
+from oci_layers.limits import Limits
+from oci_layers.tree import DigestContent, Directory, Fifo, File, FileTree, Inline, Symlink, TreeEditor, parse
+from oci_layers.tree.resolve import require_file, resolve
 
 TREE = """
     /bin symlink 0777 0:0 0 target=usr/bin
@@ -51,7 +63,7 @@ def test_links_in_the_parents_are_followed(tree, path, expected):
     [("bin", b"usr/bin"), ("d/to-file", b"d/file"), ("d/abs", b"usr"), ("d/up", b"d"), ("d/file", b"d/file")],
 )
 def test_the_last_link_is_followed_on_request(tree, path, expected):
-    assert tree.get(path, follow=True) is tree.get(expected)
+    assert tree.get(path, follow=True) is tree.require(path, follow=True) is tree.get(expected)
     assert tree.resolve(path, follow=True).path == expected
 
 
@@ -87,6 +99,28 @@ def test_a_link_that_leads_nowhere_is_there_until_it_is_followed(tree, path):
     assert tree.get(path, follow=True) is None
 
 
+def test_only_a_file_has_contents():
+    file = File(0o644, 0, 0, 0)
+    assert require_file(b"p", file) is file
+    for node, kind, reason, number in (
+        (Directory(0o755, 0, 0, 0), IsDirectoryError, "is a directory", errno.EISDIR),
+        (Fifo(0o644, 0, 0, 0), PathError, "not a regular file", errno.ENXIO),
+        (Symlink(0, 0, 0), PathError, "not a regular file", errno.ENXIO),
+    ):
+        with pytest.raises(PathError) as caught:
+            require_file(b"p", node)
+        error = caught.value
+        assert (type(error), error.path, error.reason, error.errno) == (kind, b"p", reason, number)
+
+
+def test_paths_are_held_to_the_limits_of_the_tree():
+    tree = parse("/a dir 0755 0:0 0", limits=Limits(path_depth=2))
+    assert tree.get("a/b") is None
+    with pytest.raises(LimitError) as caught:
+        tree.get("a/b/c")
+    assert (caught.value.limit, caught.value.allowed, caught.value.seen) == ("path_depth", 2, 3)
+
+
 def test_a_path_that_climbs_is_refused(tree):
     with pytest.raises(UnsafePathError) as caught:
         tree.get("d/../..")
@@ -115,6 +149,7 @@ def test_resolving_says_how_far_it_led(tree):
         [b"d/up"],
         b"d/up",
     )
+    assert found.consumed_dotdot is False
     assert found.path == b"d/no/where"
     assert found.directories == [tree.root, tree.get("d")]
 
@@ -146,7 +181,14 @@ def test_links_are_followed_where_the_caller_says(tree, follow, follow_last, pat
 
 @pytest.mark.parametrize(
     ("target", "rest"),
-    [("bin", []), ("bin/", [b"", b"bin"]), ("bin//", [b"", b"", b"bin"]), ("bin/.", []), ("bin/sh", [b"sh"])],
+    [
+        ("bin", []),
+        ("bin/", [b"", b"bin"]),
+        ("bin//", [b"", b"", b"bin"]),
+        ("bin/.", []),
+        ("bin/./", []),
+        ("bin/sh", [b"sh"]),
+    ],
 )
 def test_a_last_link_with_a_slash_after_it_is_followed_where_the_caller_says(tree, target, rest):
     TreeEditor(tree).put(TreeEditor(tree).open_parent(b""), b"l", Symlink(0, 0, 0, target=target.encode()))
@@ -281,6 +323,15 @@ def test_a_change_after_a_fork_copies_each_directory_once(tree):
     assert (tree.root, tree.get("d")) == (root, directory)
 
 
+def test_a_tree_that_was_never_forked_copies_no_directory():
+    tree = FileTree()
+    root = tree.root
+    TreeEditor(tree).open_parent(b"a")
+    directory = tree.get("a")
+    TreeEditor(tree).open_parent(b"a/b")
+    assert (tree.root, tree.get("a")) == (root, directory)
+
+
 LINKS = "/a file 0644 0:0 0 text=x\n/b link /a\n/c link /a"
 
 
@@ -334,3 +385,41 @@ def test_the_names_of_a_file_can_be_replaced_in_a_fork():
     fork.replace_link_names(node.inode, [b"c", b"b"])
     assert (set(fork.link_names(node.inode)), fork.link_count(node)) == ({b"b", b"c"}, 2)
     assert (set(tree.link_names(node.inode)), tree.link_count(node)) == ({b"a", b"b"}, 2)
+
+
+def test_a_file_has_as_many_links_as_names_and_a_directory_2_and_its_directories():
+    tree = parse(LINKS + "\n/d/x/y dir 0755 0:0 0\n/d/f fifo 0644 0:0 0\n/d/z dir 0755 0:0 0")
+    counts = {path: tree.link_count(node) for path, node in tree.walk()}
+    assert counts == {b"": 3, b"a": 3, b"b": 3, b"c": 3, b"d": 4, b"d/f": 1, b"d/x": 3, b"d/x/y": 2, b"d/z": 2}
+
+
+def test_a_pickle_of_a_tree_is_an_equal_tree_that_changes_independently():
+    tree = FileTree(limits=Limits(links=7))
+    editor = TreeEditor(tree, layer=3)
+    editor.put(editor.open_parent(b"d"), b"f", File(0o644, 0, 0, 0, layer=2, content=Inline(b"x")))
+    for name in (b"g", b"h"):
+        editor.link(editor.find(b"d/f"), editor.open_parent(b""), name)
+    editor.put(editor.open_parent(b""), b"s", Symlink(0, 0, 0, target=b"d"))
+    editor.link(editor.find(b"s"), editor.open_parent(b""), b"t")
+    before = tree.fork()
+    made = pickle.loads(pickle.dumps(tree))
+    assert made == tree
+    assert made.limits == tree.limits
+    assert (made.implied, made.metadata) == (tree.implied, tree.metadata)
+    assert (made.get("d").layer, made.get("d").implicit, made.get("g").layer) == (3, True, 2)
+    assert made.get("g") is made.get("d/f")
+    assert made.link_names(made.get("g").inode) == (b"d/f", b"g", b"h")
+    root, directory = made.root, made.get("d")
+    editor = TreeEditor(made)
+    editor.put(editor.open_parent(b"d"), b"new", File(0o644, 0, 0, 0))
+    editor.change(b"g", mode=0o600)
+    assert made.get("d/new").inode not in {node.inode for _, node in tree.walk() if not isinstance(node, Directory)}
+    assert (made.root, made.get("d")) == (root, directory)
+    assert made.get("h").mode == 0o600
+    assert tree == before
+
+
+def test_a_tree_of_any_depth_can_be_pickled():
+    tree = FileTree(limits=Limits(path_depth=5000, path_bytes=10_000))
+    TreeEditor(tree).open_parent(b"/".join([b"d"] * 5000))
+    assert pickle.loads(pickle.dumps(tree)) == tree
