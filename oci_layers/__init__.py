@@ -22,7 +22,7 @@ What is read, and what is written:
     oci-archive:FILE[:REF], FILE@DIGEST  the same in a tar file, which may be compressed
     docker-archive:FILE[:NAME:TAG]       what `docker save` writes
     DIR, FILE                            a bare path: its content decides which of the three it is
-    docker://HOST/REPOSITORY[:TAG]       an image in a registry, with the extra `registry`; also `@DIGEST`
+    docker://HOST/REPOSITORY[:TAG]       an image in a registry, with the extra `registry`; `oci.Cached` keeps blobs
     to a directory                       image.unpack(DEST, paths=...); image.layers[0].unpack(DEST)
     to one tar, always the same bytes    image.export(FILE)
     from any of these to another         oci.copy(NAME, NAME)
@@ -32,6 +32,8 @@ What is read, and what is written:
     a new image                          oci.edit(IMAGE) or oci.scratch(PLATFORM), .append(LAYER), .write(LAYOUT, REF)
 
     >>> with tempfile.TemporaryDirectory() as work:
+    ...     with oci.Cached(oci.Layout.open("tests/data/image"), f"{work}/cache") as cached:
+    ...         oci.open_image(cached).close()
     ...     copied = oci.copy("oci:tests/data/image:lighthouse", f"oci:{work}/store:1.0")
     ...     with oci.Layout.open(f"{work}/store") as layout:
     ...         print(layout.resolve("1.0").digest == image.descriptor.digest)
@@ -147,6 +149,7 @@ if TYPE_CHECKING:
     from oci_layers.spec.descriptor import Descriptor
     from oci_layers.spec.digest import Digest
     from oci_layers.spec.platform import Platform
+    from oci_layers.store.cached import Cached
     from oci_layers.store.check import check_image
     from oci_layers.store.copy import copy
     from oci_layers.store.du import du
@@ -163,6 +166,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RULES",
+    "Cached",
     "Descriptor",
     "Digest",
     "FileTree",
@@ -213,6 +217,7 @@ _HOMES = {
     "Image": "image.image",
     "ImagePath": "image.path",
     "Layer": "image.layer",
+    "Cached": "store.cached",
     "Layout": "store.layout",
     "Limits": "limits",
     "ListedImage": "store.listing",

@@ -27,6 +27,7 @@ def registry_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--authfile", metavar="FILE", help="where credentials are kept (default: as skopeo and docker find them)"
     )
+    group.add_argument("--cache", metavar="DIR", help="a layout in which blobs are kept as they are read")
     certificate_arguments(group)
 
 
@@ -67,6 +68,7 @@ def session_of(options: argparse.Namespace, *names: str) -> "RegistrySession | N
             certificates=options.cert_dir,
             insecure=options.insecure,
             plain_http=options.plain_http,
+            cache=options.cache,
             on_warning=lambda text: print(f"oci-layers: the registry warns: {escape(text)}", file=sys.stderr),
         )
     session: RegistrySession = options.session

@@ -9,7 +9,9 @@ import json
 import re
 from collections.abc import Iterator
 
-from oci_layers.blob.store import BlobSource
+from oci_layers.blob.directory import DirectoryBlobs
+from oci_layers.blob.read_through import ReadThrough
+from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
 from oci_layers.errors import BlobMissingError, LimitError, RegistryError, UnreachableError, UnsupportedError
 from oci_layers.registry.client import Manifest, RegistryClient, is_missing
@@ -33,8 +35,10 @@ class RegistryBlobs:
     Documents that were read or written are kept in memory, as they are read again to be named.
     """
 
-    def __init__(self, client: RegistryClient) -> None:
+    def __init__(self, client: RegistryClient, kept: DirectoryBlobs | None = None) -> None:
+        """Take what sends the requests, and blobs of a directory in which all that is read is kept."""
         self.client = client
+        self._kept = None if kept is None else ReadThrough(self._open_remote, kept)
         self._manifests: set[Digest] = set()
         self._documents: dict[Digest, Manifest] = {}
         self._sessions: dict[Digest, Url] = {}
@@ -46,14 +50,27 @@ class RegistryBlobs:
     def manifest(self, reference: str | Digest) -> Manifest:
         """Return a document by tag or digest; by digest, it is asked for once.
 
+        Where documents are kept, a tag is only looked up: some registries limit how often a document is read (REG-46).
+
         Raises:
             BlobMissingError: There is none.
             RegistryError: The registry cannot be asked.
         """
-        found = self._documents.get(reference) if isinstance(reference, Digest) else None
+        found = self._documents.get(reference) if isinstance(reference, Digest) else self._kept_document(reference)
         if found is None:
             found = self.client.manifest(reference)
             self._keep(found)
+        return found
+
+    def _kept_document(self, tag: str) -> Manifest | None:
+        """Return the document of a tag if its bytes are kept."""
+        descriptor = None if self._kept is None else self.client.head_manifest(tag)
+        if descriptor is None:
+            return None
+        self.learn(descriptor.digest)
+        limit = self.client.limits.document_bytes
+        found = Manifest(read_verified(self, descriptor, limit="document_bytes", allowed=limit), descriptor)
+        self._keep(found)
         return found
 
     def _keep(self, found: Manifest) -> None:
@@ -71,6 +88,9 @@ class RegistryBlobs:
             BlobMissingError: There is no such blob, or it is not shown to this user.
             RegistryError: The registry cannot be asked.
         """
+        return self._open_remote(digest) if self._kept is None else self._kept.open_blob(digest)
+
+    def _open_remote(self, digest: Digest) -> ByteStream:
         if digest in self._manifests:
             return io.BytesIO(self.manifest(digest).raw)
         try:

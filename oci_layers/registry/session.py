@@ -35,6 +35,7 @@ class RegistrySession:
         certificates: str | os.PathLike[str] | None = None,
         insecure: bool = False,
         plain_http: bool = False,
+        cache: str | os.PathLike[str] | None = None,
         environ: Mapping[str, str] | None = None,
         transport: Transport | None = None,
         retries: Retries | None = None,
@@ -52,6 +53,7 @@ class RegistrySession:
                 those of containers-certs.d(5).
             insecure: Take any certificate.
             plain_http: Use plain HTTP where a registry speaks no TLS; a registry on this machine may do so anyway.
+            cache: The directory of a layout in which blobs are kept as they are read, and read again from there.
             environ: The environment: proxies and places of files; that of the process if None.
             transport: Sends the requests, instead of urllib3; closed with this object.
             retries: How often requests are repeated.
@@ -61,6 +63,8 @@ class RegistrySession:
         Raises:
             UnsupportedError: The extra `registry` is not installed, and there is no `transport`.
         """
+        self.cache = cache
+        """The layout in which `store.RegistryRepository` keeps what it reads; None for none."""
         environ = system.environment() if environ is None else environ
         if transport is None:
             from oci_layers.registry.tls import Certificates  # These two take 100 ms to import.

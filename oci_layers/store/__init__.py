@@ -109,6 +109,15 @@ A repository of a registry is one, too; its session may have any transport:
     ...     remote.place, remote.tags(), isinstance(remote, ReferrerSource)
     ('docker://registry.example/a', ['1', '2'], True)
 
+`oci_layers.Cached` keeps in a layout what is read of another place:
+
+    >>> with oci.Cached(Layout.open("tests/data/image"), os.path.join(work.name, "cache")) as cached:
+    ...     with oci.open_image(cached, ref="lighthouse") as image:
+    ...         _ = image.tree()
+    >>> with Layout.open(os.path.join(work.name, "cache")) as kept:
+    ...     len(list(kept.blobs.iter_blobs()))
+    7
+
 Three functions keep a store. `fsck` compares every blob with its digest, says which images a damaged one breaks, and
 takes the right bytes from elsewhere; nothing is deleted. `gc` deletes what nothing refers to, but no blob of the last
 hour or of a running copy. `du` tells what images share:

@@ -23,6 +23,7 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import parse_any
 from oci_layers.spec.reference import Reference, is_tag
+from oci_layers.store.layout import Layout
 from oci_layers.store.repository import named
 
 __all__ = ["RegistryRepository"]
@@ -47,6 +48,7 @@ class RegistryRepository:
         Raises:
             NameFormatError: The name is malformed.
             UnsupportedError: The extra `registry` is not installed.
+            StoreError: The cache of the session is no layout.
         """
         reference = Reference.parse(name)
         self.place = f"docker://{name}"
@@ -55,7 +57,8 @@ class RegistryRepository:
         used = session or self._own
         assert used is not None
         self.client = used.client(reference.domain, reference.path, self._limits)
-        self._blobs = RegistryBlobs(self.client)
+        self._cache = None if used.cache is None else Layout.create(used.cache, exist_ok=True)
+        self._blobs = RegistryBlobs(self.client, None if self._cache is None else self._cache.own_blobs)
 
     @property
     def blobs(self) -> RegistryBlobs:
@@ -196,6 +199,8 @@ class RegistryRepository:
 
     def close(self) -> None:
         """Close the connections, unless they belong to a session that was given; idempotent."""
+        if self._cache is not None:
+            self._cache.close()
         if self._own is not None:
             self._own.close()
 

@@ -1,0 +1,76 @@
+"""A source of blobs that keeps in a directory what is read of it, and reads that again from there."""
+
+from collections.abc import Callable
+
+from oci_layers.blob.directory import DirectoryBlobs
+from oci_layers.blob.ingest import Ingest
+from oci_layers.blob.stream import ByteStream
+from oci_layers.errors import BlobMissingError, IntegrityError
+from oci_layers.spec.digest import Digest
+
+__all__ = ["ReadThrough"]
+
+
+class ReadThrough:
+    """A `BlobSource` in front of another one. Any number of threads and processes may share its directory.
+
+    A blob is kept when it was read to its end and has its digest. What is kept is not verified again here: who reads it
+    does, and `fsck` finds what is damaged. A directory that cannot be written, or is full, keeps nothing, and reading
+    goes on.
+    """
+
+    def __init__(self, open_source: Callable[[Digest], ByteStream], kept: DirectoryBlobs) -> None:
+        """Take a function that opens a blob of the source, and the blobs of the directory."""
+        self._open_source = open_source
+        self._kept = kept
+
+    def open_blob(self, digest: Digest) -> ByteStream:
+        """Open a blob where it is kept, or else at the source.
+
+        Raises:
+            BlobMissingError: The source does not have it either.
+        """
+        try:
+            return self._kept.open_blob(digest)
+        except BlobMissingError:
+            stream = self._open_source(digest)
+        try:
+            return _Keeping(stream, digest, self._kept.ingest())
+        except OSError:
+            return stream
+        except BaseException:
+            stream.close()
+            raise
+
+
+class _Keeping:
+    """A stream whose bytes are written as they are read."""
+
+    def __init__(self, stream: ByteStream, digest: Digest, writer: Ingest) -> None:
+        self._stream = stream
+        self._digest = digest
+        self._writer: Ingest | None = writer
+
+    def read(self, size: int, /) -> bytes:
+        """Return between 1 and `size` bytes, or none at the end."""
+        data = self._stream.read(size)
+        if self._writer is not None:
+            try:
+                if data:
+                    self._writer.write(data)
+                else:
+                    self._writer.commit(self._digest)
+                    self._discard()
+            except (OSError, IntegrityError):
+                self._discard()  # Who reads it finds out what is wrong with the bytes.
+        return data
+
+    def _discard(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    def close(self) -> None:
+        """Close the stream; bytes that were not read to the end are not kept."""
+        self._discard()
+        self._stream.close()
