@@ -113,7 +113,7 @@ class LinkGroups:
 
 
 def _names(tree: FileTree, known: dict[int, tuple[bytes, ...]], node: Leaf) -> tuple[bytes, ...]:
-    """Return the names of a file of `tree` if it has several, kept in `known`: there may be many; else one or none."""
+    """Return the names of a file if it has several, kept in `known`, as there may be many; else one name or none."""
     names = known.get(node.inode)
     if names is None:
         names = tree.link_names(node.inode)
