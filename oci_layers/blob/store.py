@@ -23,6 +23,7 @@ __all__ = [
     "BlobWriter",
     "Interruptible",
     "MemoryBlobs",
+    "interruptible",
     "open_verified",
     "put_bytes",
     "read_verified",
@@ -118,6 +119,17 @@ class Interruptible(Protocol):
     def interrupt(self) -> None:
         """End all reading and writing under way: each call raises an error at once."""
         ...
+
+
+@contextlib.contextmanager
+def interruptible(source: BlobSource) -> Iterator[None]:
+    """Let an interrupt in the block also end what other threads read from a source, if that can be ended."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception) and isinstance(source, Interruptible):
+            source.interrupt()
+        raise
 
 
 class MemoryBlobs:

@@ -12,7 +12,7 @@ import attrs
 
 from oci_layers.blob.compression import Compression, sniff
 from oci_layers.blob.section import SectionReader
-from oci_layers.blob.store import BlobSource
+from oci_layers.blob.store import BlobSource, interruptible
 from oci_layers.blob.stream import ByteStream, drain
 from oci_layers.blob.uncompressed import CountingReader, UncompressedReader
 from oci_layers.blob.verified_section import VerifiedSection
@@ -123,9 +123,12 @@ class LayerReader:
     @contextlib.contextmanager
     def _reading(self, opener: Callable[[], R]) -> Iterator[R]:
         try:
-            with contextlib.closing(opener()) as opened:
+            with interruptible(self.blobs):
+                opened = opener()
+            with contextlib.closing(opened):
                 try:
-                    yield opened
+                    with interruptible(self.blobs):
+                        yield opened
                 except (LayerError, CompressionError, LimitError):
                     opened.check_blob()
                     raise

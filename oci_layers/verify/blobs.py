@@ -17,7 +17,7 @@ import attrs
 
 from oci_layers.blob.compression import decompressed
 from oci_layers.blob.pipeline import ShouldContinue, map_in_threads
-from oci_layers.blob.store import BlobSource
+from oci_layers.blob.store import BlobSource, Interruptible
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader, drain
 from oci_layers.errors import (
     BlobMissingError,
@@ -25,6 +25,7 @@ from oci_layers.errors import (
     DigestMismatchError,
     LimitError,
     OCIError,
+    RegistryError,
     SizeMismatchError,
     UnsupportedError,
     escape,
@@ -194,7 +195,10 @@ def check_blobs(
         return findings
 
     on_bytes = None if progress is None else _listener(progress, ordered, ended)
-    found = map_in_threads(work, list(enumerate(ordered)), threads=threads, on_progress=on_bytes)
+    on_interrupt = blobs.interrupt if isinstance(blobs, Interruptible) else None
+    found = map_in_threads(
+        work, list(enumerate(ordered)), threads=threads, on_progress=on_bytes, on_interrupt=on_interrupt
+    )
     findings = [finding for each in found for finding in each]
     past = plain.first_past()
     if past is not None:
@@ -290,8 +294,14 @@ def _check_layer(
 
 
 def _findings_of(error: OCIError, blob: Blob) -> list[DocumentFinding]:
-    """Return the findings for an error of a blob; none for a missing blob, which the caller reports."""
+    """Return the findings for an error of a blob; none for a missing blob, which the caller reports.
+
+    Raises:
+        RegistryError: The error is one of the way to the blob, and says nothing about it.
+    """
     match error:
+        case RegistryError():
+            raise error
         case BlobMissingError():
             return []
         case SizeMismatchError():

@@ -84,7 +84,7 @@ def test_wrong_bytes_are_handed_on_and_not_kept(kept, tmp_path, data):
     assert left(tmp_path) == []
 
 
-@pytest.mark.parametrize("call", ["write_at", "fsync", "rename", "create_new_file", "lock"])
+@pytest.mark.parametrize("call", ["write_at", "fsync", "rename", "open_new_file", "lock"])
 def test_a_directory_that_is_full_keeps_nothing_and_reading_goes_on(kept, tmp_path, monkeypatch, call):
     def fail(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -1,5 +1,9 @@
 """A repository of a registry as a place: its tags are the names of its images."""
 
+import signal
+import threading
+import time
+
 import attrs
 import pytest
 
@@ -14,13 +18,14 @@ from oci_layers.errors import (
     ReferenceMissingError,
     RegistryError,
     StoreError,
+    UnreachableError,
 )
 from oci_layers.spec.digest import Digest
 from oci_layers.store import MemoryRepository, create_repository, open_repository
 from oci_layers.store.registry import RegistryRepository
 from oci_layers.store.repository import ReferrerSource
 from tests.support.model_registry import ModelRegistry, Switches, refuse, reply
-from tests.support.registries import remote, session
+from tests.support.registries import remote, run_in_thread, session
 from tests.support.stores import multi, signature
 
 IMAGE = "oci:tests/data/image:lighthouse"
@@ -341,3 +346,76 @@ def test_a_broken_upload_is_begun_again():
     with pytest.raises(UnreachableError):
         oci.copy(IMAGE, remote(model, "other"), target_ref="v1", threads=1)
     assert left[0] == 95
+
+
+def test_a_registry_that_cannot_be_asked_is_no_finding():
+    repository = filled()
+    model = model_of(repository)
+    layers = [digest for digest, data in model.repository("a/b").blobs.items() if data[:2] == b"\x1f\x8b"]
+    model.answers.append(
+        lambda request: refuse(request, 403, "DENIED") if request.url.path.endswith(layers[0]) else None
+    )
+    with pytest.raises(AccessDeniedError, match="DENIED"):
+        oci.check_image("docker://registry.example/a/b:v1", session=session(model))
+
+
+class Hanging:
+    """A body that hangs until the connections are broken."""
+
+    def __init__(self, broken, hangs):
+        self.broken, self.hangs = broken, hangs
+
+    def read(self, size):
+        self.hangs.set()
+        assert self.broken.wait(20)
+        raise UnreachableError("https://registry.example", "broken")
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda name, shared, tmp_path: oci.open_image(name, session=shared, threads=4).tree(),
+        lambda name, shared, tmp_path: oci.open_image(name, session=shared, threads=4).unpack(tmp_path / "root"),
+        lambda name, shared, tmp_path: oci.copy(name, f"oci:{tmp_path}/layout", session=shared, threads=4),
+        lambda name, shared, tmp_path: oci.check_image(name, session=shared, threads=4),
+    ],
+    ids=["tree", "unpack", "copy", "check"],
+)
+def test_an_interrupt_ends_what_hangs(tmp_path, work):
+    model = model_of(filled())
+    broken, hangs = threading.Event(), threading.Event()
+    interrupt = model.interrupt
+
+    def break_all():
+        interrupt()
+        broken.set()
+
+    model.interrupt = break_all
+
+    def hang(request):
+        if request.method != "GET" or "/blobs/" not in request.url.path:
+            return None
+        response = model.answer(request)
+        if len(response.body.read(1)) and response.headers["content-length"] in {"770", "163"}:
+            response.body = Hanging(broken, hangs)
+            return response
+        return None
+
+    model.answers.append(hang)
+    main = threading.get_ident()
+
+    def stop():
+        assert hangs.wait(20)
+        time.sleep(0.05)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    stopping = run_in_thread(stop)
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        work("docker://registry.example/a/b:v1", session(model), tmp_path)
+    assert time.monotonic() - started < 10
+    stopping.join()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("oci-layers")]

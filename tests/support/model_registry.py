@@ -50,7 +50,7 @@ def digest_of(data, algorithm="sha256"):
     return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, slots=False)
 class ModelRegistry:
     """A transport to a registry at one host."""
 
