@@ -101,6 +101,13 @@ def repository(model, name="a/b", **broken):
     return RegistryRepository(f"{model.host}/{name}", session=session(Tapped(model, **broken)))
 
 
+def first_list():
+    """The number of the request that reads the first list of referrers, where the registry keeps none."""
+    asked = Tapped(ModelRegistry(switches=PROFILES["D2"]))
+    copy(SOURCE, RegistryRepository("registry.example/a/b", session=session(asked)), everything=True, threads=1)
+    return next(number for number, (_, path) in enumerate(asked.log) if "/manifests/sha256-" in path)
+
+
 def referrers(place):
     return {digest: {each.digest for each in place.referrers(digest)} for digest in REFERRERS}
 
@@ -131,6 +138,7 @@ def test_images_come_back_as_they_were(switches):
 @settings(max_examples=examples(dev=10, ci=100))
 @given(switches=switches, breaks_at=st.integers(0, 60), answers_are_lost=st.booleans())
 @profiles(breaks_at=40, answers_are_lost=True)
+@example(switches=PROFILES["D2"], breaks_at=first_list(), answers_are_lost=False)
 def test_a_copy_that_ended_at_any_request_is_completed_by_another(switches, breaks_at, answers_are_lost):
     model = ModelRegistry(switches=switches)
     broken = {"breaks_at": breaks_at, "answers_are_lost": answers_are_lost}
