@@ -122,10 +122,13 @@ class RegistryClient:
         path, mark, query = where.partition("?")
         return attrs.evolve(base / self.path / path, query=query if mark else None)
 
-    def _fetch(self, where: str | Url, headers: dict[str, str]) -> tuple[Response, bytes]:
+    def _fetch(
+        self, where: str | Url, headers: dict[str, str], expect: Collection[int] = (200,)
+    ) -> tuple[Response, bytes]:
         def fetch_from(base: Url) -> tuple[Response, bytes]:
             request = Request(method="GET", url=self._url(base, where), headers=headers)
-            return self.exchange.fetch(request, self._access(("pull",)), limit=self.limits.document_bytes)
+            access, limit = self._access(("pull",)), self.limits.document_bytes
+            return self.exchange.fetch(request, access, limit=limit, expect=expect)
 
         return self.endpoint.call(fetch_from)
 
@@ -293,12 +296,15 @@ class RegistryClient:
         for _, raw in self.answers(where, accept="application/json"):
             yield load_json(raw, media_type="list", limits=self.limits)
 
-    def answers(self, where: str, *, accept: str) -> Iterator[tuple[Response, bytes]]:
-        """Yield the pages of a list as bytes, with the answers that they came in, which are closed; see `pages`."""
+    def answers(self, where: str, *, accept: str, expect: Collection[int] = (200,)) -> Iterator[tuple[Response, bytes]]:
+        """Yield the pages of a list as bytes, with the answers that they came in, which are closed; see `pages`.
+
+        `expect` is as for `send`.
+        """
         at: str | Url = where
         seen: set[str] = set()
         for _ in range(_PAGES):
-            response, raw = self._fetch(at, {"Accept": accept})
+            response, raw = self._fetch(at, {"Accept": accept}, expect)
             yield response, raw
             link = next_page(response.headers.all("Link"))
             if link is None:

@@ -25,7 +25,7 @@ __all__ = ["Access", "Exchange"]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REPEATS_METHOD = frozenset({307, 308})
 _MOST_REDIRECTS = 10
-_LASTING = frozenset(range(200, 600)) - PASSING
+_LASTING = frozenset(range(200, 600)) - PASSING - _REDIRECTS
 _SAFE = frozenset({"GET", "HEAD"})
 _WARNING = re.compile(r'299 - "((?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*+)"')
 _WARNING_BYTES = 4096
@@ -86,7 +86,7 @@ class Exchange:
         Args:
             request: The request, without credentials.
             access: Whose credentials it carries; None for none.
-            expect: The statuses of answers that are returned.
+            expect: The statuses of answers that are returned; a redirect among them is not followed.
             repeat: Whether it may be sent again after an answer that is lost; by default if it changes nothing.
 
         Raises:
@@ -114,7 +114,7 @@ class Exchange:
     def _attempt(self, request: Request, access: Access | None, expect: Collection[int]) -> Response | RegistryError:
         """Send a request once; return the answer that is expected, or an error that may be none the next time."""
         try:
-            response = self._follow(request, access)
+            response = self._follow(request, access, expect)
         except UnreachableError as error:
             if not error.was_sent:
                 raise
@@ -178,11 +178,11 @@ class Exchange:
         if pause > 0 and self._clock.wait(interrupted, pause):
             raise UnreachableError(str(url), "interrupted", was_sent=False)
 
-    def _follow(self, request: Request, access: Access | None) -> Response:
+    def _follow(self, request: Request, access: Access | None, expect: Collection[int]) -> Response:
         home = request.url.origin
         for _ in range(_MOST_REDIRECTS + 1):
             response = self._authorized(request, access if request.url.origin == home else None)
-            if response.status not in _REDIRECTS:
+            if response.status not in _REDIRECTS or response.status in expect:
                 return response
             response.close()
             request = _redirected(request, response)

@@ -4,6 +4,7 @@ The tag schema is an index under a tag that is made of the digest. It is read wh
 there is nothing although the registry has not shown that it keeps referrers.
 """
 
+import http
 import re
 from urllib.parse import quote
 
@@ -51,7 +52,8 @@ def _by_api(client: RegistryClient, digest: Digest, artifact_type: str | None) -
         where += f"?artifactType={quote(artifact_type, safe='')}"
     found: list[Descriptor] = []
     try:
-        for response, raw in client.answers(where, accept=OCI_INDEX):
+        # GHCR leads to a page on another server, which takes its time to refuse.
+        for response, raw in client.answers(where, accept=OCI_INDEX, expect=(200, http.HTTPStatus.SEE_OTHER)):
             media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
             if media_type != OCI_INDEX or response.url.origin != client.endpoint.origin:
                 return []

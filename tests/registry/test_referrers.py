@@ -79,7 +79,8 @@ def test_the_tag_is_made_of_the_digest(digest, tag):
         lambda request: reply(request, 200, b"<html>", [("Content-Type", "text/html")]),
         lambda request: reply(request, 200, b"{}", [("Content-Type", "application/json")]),
         lambda request: reply(request, 200, b'{"schemaVersion":2,"manifests":[]}', [("Content-Type", OCI_INDEX)]),
-        lambda request: reply(request, 303, headers=[("Location", "https://api.example/packages")]),
+        lambda request: reply(request, 307, headers=[("Location", "https://api.example/packages")]),
+        lambda request: reply(request, 303, headers=[("Location", "https://unreachable.example/packages")]),
     ],
 )
 def test_where_there_is_no_api_the_tag_is_read(answer):

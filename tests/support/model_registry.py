@@ -25,18 +25,25 @@ class Switches:
     tag_delete: bool = True
     delete: bool = True
     referrers: bool = True
+    without_referrers: str = "404"
+    """What a registry without referrers answers: `404`, an `empty` list, or a redirect `elsewhere`."""
     filters: bool = True
     page: int | None = None
     absolute_location: bool = False
     location_query: str = "state=a%3Ab%2B"
     new_location_each_time: bool = True
     storage: str | None = None
-    """The origin to which blobs redirect, such as https://storage.example."""
+    """Where blobs redirect to: an origin, such as https://storage.example, or a path here, such as /storage."""
     ranges: bool = True
     created: int = 201
     warning: str | None = None
     strict_blobs: bool = True
+    """Whether all that a document lists must be there."""
     tags_sorted: bool = False
+    odd_tags: bool = False
+    """Whether lists of tags have nulls and digests as well."""
+    content_type_parameters: str = ""
+    lengths_of_heads: bool = True
 
 
 @attrs.define
@@ -80,9 +87,10 @@ class ModelRegistry:
             if (found := each(request)) is not None:
                 return found
         origin = str(request.url.origin)
-        if self.switches.storage and origin == self.switches.storage:
-            assert "Authorization" not in request.headers
-            name, digest = request.url.path.strip("/").rsplit("/", 1)
+        storage = self.switches.storage
+        if storage and (origin == storage or request.url.path.startswith(f"{storage}/")):
+            assert origin != storage or "Authorization" not in request.headers
+            name, digest = request.url.path.removeprefix(storage).strip("/").rsplit("/", 1)
             return self.content(request, self.repositories[name].blobs.get(digest), {})
         if request.url.origin.host != self.host:
             raise UnreachableError(str(request.url), "the name cannot be resolved", was_sent=False)
@@ -122,7 +130,11 @@ class ModelRegistry:
             )
         return self.content(request, data, {"Docker-Content-Digest": digest})
 
-    blobs_head = blobs_get
+    def blobs_head(self, request, name, digest, query, body):
+        found = self.blobs_get(request, name, digest, query, body)
+        if not self.switches.lengths_of_heads:
+            found.headers = Headers(each for each in flat(found.headers) if each[0] != "content-length")
+        return found
 
     def blobs_delete(self, request, name, digest, query, body):
         if not self.switches.delete:
@@ -187,7 +199,7 @@ class ModelRegistry:
         media_type, raw = mine.manifests[digest]
         if media_type not in request.headers.get("Accept", ""):
             return refuse(request, 404, "MANIFEST_UNKNOWN")
-        headers = [("Content-Type", media_type)]
+        headers = [("Content-Type", media_type + self.switches.content_type_parameters)]
         if self.switches.digest_header:
             headers.append(("Docker-Content-Digest", digest))
         return reply(request, 200, raw, headers)
@@ -205,9 +217,10 @@ class ModelRegistry:
             return refuse(request, 400, "DIGEST_INVALID")
         if self.switches.strict_blobs:
             blobs = [each for each in (document.get("config"), *document.get("layers", ())) if each]
-            for each in blobs:
-                if each["digest"] not in mine.blobs and "nondistributable" not in each["mediaType"]:
-                    return refuse(request, 400, "MANIFEST_BLOB_UNKNOWN")
+            needed = [each["digest"] for each in blobs if "nondistributable" not in each["mediaType"]]
+            children = [each["digest"] for each in document.get("manifests", ())]
+            if not (mine.blobs.keys() >= set(needed) and mine.manifests.keys() >= set(children)):
+                return refuse(request, 400, "MANIFEST_BLOB_UNKNOWN")
         mine.manifests[digest] = media_type, body
         if ":" not in reference:
             mine.tags[reference] = digest
@@ -237,6 +250,8 @@ class ModelRegistry:
         tags = list(self.repositories[name].tags)
         if self.switches.tags_sorted:
             tags.sort()
+        if self.switches.odd_tags:
+            tags = [None, *tags, digest_of(b"")]
         tags, headers = self.paged(tags, query, f"/v2/{name}/tags/list")
         return reply(request, 200, json.dumps({"name": name, "tags": tags or None}).encode(), headers)
 
@@ -251,10 +266,13 @@ class ModelRegistry:
         return page, [("Link", f'<{path}?last={start + len(page)}{"&" * bool(others)}{others}>; rel="next"')]
 
     def referrers_get(self, request, name, digest, query, body):
-        if not self.switches.referrers:
+        if not self.switches.referrers and self.switches.without_referrers == "404":
             return reply(request, 404, b"404 page not found", [("Content-Type", "text/plain")])
+        if not self.switches.referrers and self.switches.without_referrers == "elsewhere":
+            return reply(request, 303, headers=[("Location", "https://packages.example/")])
         found = []
-        for each, (media_type, raw) in self.look(name).manifests.items():
+        manifests = self.look(name).manifests if self.switches.referrers else {}
+        for each, (media_type, raw) in manifests.items():
             document = json.loads(raw)
             if document.get("subject", {}).get("digest") == digest:
                 kind = document.get("artifactType") or document.get("config", {}).get("mediaType")
