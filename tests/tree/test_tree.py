@@ -1,8 +1,17 @@
+import errno
+
 import pytest
 
-from oci_layers.errors import LinkError, NotDirectoryError, PathMissingError, UnsafePathError
+from oci_layers.errors import (
+    IsDirectoryError,
+    LinkError,
+    NotDirectoryError,
+    PathError,
+    PathMissingError,
+    UnsafePathError,
+)
 from oci_layers.tree import DigestContent, Directory, File, FileTree, Inline, Symlink, TreeEditor, parse
-from oci_layers.tree.resolve import resolve
+from oci_layers.tree.resolve import require_file, resolve
 
 TREE = """
     /bin symlink 0777 0:0 0 target=usr/bin
@@ -334,3 +343,14 @@ def test_the_names_of_a_file_can_be_replaced_in_a_fork():
     fork.replace_link_names(node.inode, [b"c", b"b"])
     assert (set(fork.link_names(node.inode)), fork.link_count(node)) == ({b"b", b"c"}, 2)
     assert (set(tree.link_names(node.inode)), tree.link_count(node)) == ({b"a", b"b"}, 2)
+
+
+def test_only_a_file_has_contents(tree):
+    node = tree.get("d/file")
+    assert require_file(b"d/file", node) is node
+    with pytest.raises(IsDirectoryError) as caught:
+        require_file(b"d", tree.get("d"))
+    assert caught.value.path == b"d"
+    with pytest.raises(PathError) as caught:
+        require_file(b"p", parse("/p fifo 0644 0:0 0").get("p"))
+    assert (caught.value.path, caught.value.reason, caught.value.errno) == (b"p", "not a regular file", errno.ENXIO)
