@@ -32,6 +32,7 @@ from oci_layers.store.graph import Graph
 from oci_layers.store.layout import Layout
 from oci_layers.store.memory import MemoryRepository
 from tests.support.canary import Canaries
+from tests.support.examples import some
 from tests.support.layers import Built, d, f, tar
 from tests.support.process import as_user, shared_directory
 from tests.support.stores import age, blob, digests, flipped, index_of, layout, look, manifest, multi, path_of
@@ -91,7 +92,8 @@ def test_each_bit_of_a_small_store_is_found_by_a_check_and_by_a_copy(tmp_path):
         for digest in digests(place.blobs):
             file = path_of(place.place, digest)
             data = file.read_bytes()
-            for bit in range(0, len(data) * 8, 7 if len(data) > 9 else 1):
+            bits = range(0, len(data) * 8, 7 if len(data) > 9 else 1)
+            for bit in some(bits, every=4 if len(data) > 9 else 1):
                 bad = bytearray(data)
                 bad[bit // 8] ^= 1 << bit % 8
                 file.write_bytes(bad)

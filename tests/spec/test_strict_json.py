@@ -65,6 +65,20 @@ def test_what_is_not_one_strict_json_object_is_refused(raw, where, message):
     assert problems(raw) == (Problem(where, message),)
 
 
+def test_a_thousand_problems_are_listed_and_all_are_counted():
+    with pytest.raises(DocumentError) as caught:
+        load_json(b'{"a":[' + b",".join([b"NaN"] * 1003) + b"]}", media_type=TYPE)
+    assert [each.pointer for each in caught.value.problems] == [f"/a/{number}" for number in range(1000)]
+    assert caught.value.total == 1003
+
+
+def test_below_a_long_key_fewer_are_listed_and_all_are_counted():
+    with pytest.raises(DocumentError) as caught:
+        load_json(b'{"' + b"k" * (1 << 19) + b'":[NaN,NaN,NaN]}', media_type=TYPE)
+    assert [each.pointer[-3:] for each in caught.value.problems] == ["k/0", "k/1"]
+    assert caught.value.total == 3
+
+
 @pytest.mark.parametrize(
     ("raw", "offset"),
     [

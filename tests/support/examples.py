@@ -9,6 +9,6 @@ def examples(*, dev, ci):
 
 
 def some(rows, *, every):
-    """Every so manieth of the rows, from the first on, for a developer's run; all of them for CI and `deep`."""
+    """Return one of `every` rows, from the first on, for a developer's run; all rows for CI and for `deep`."""
     rows = list(rows)
     return rows[::every] if settings.get_current_profile_name() in {"dev", "mutation"} else rows

@@ -203,7 +203,7 @@ def test_a_place_that_the_user_may_not_write_is_exit_4(dest, line):
 @pytest.mark.skipif(sys.platform != "linux", reason="needs signals and /proc")
 @pytest.mark.parametrize("in_place", [[], ["--in-place"]])
 def test_ctrl_c_is_exit_130_and_dest_is_as_it_was(tmp_path, in_place):
-    layers = [tar(*(d(f"d{n}/") for n in range(500)), *(f(f"d{n}/{k}", "x") for n in range(500) for k in range(120)))]
+    layers = [tar(*(d(f"d{n}/") for n in range(500)), *(f(f"d{n}/{k}", "x") for n in range(500) for k in range(60)))]
     directory = Built.of(tmp_path / "image", *layers, compression="").write()
     out = tmp_path / "out"
     out.mkdir(mode=0o750)
