@@ -423,14 +423,3 @@ def test_a_tree_of_any_depth_can_be_pickled():
     tree = FileTree(limits=Limits(path_depth=5000, path_bytes=10_000))
     TreeEditor(tree).open_parent(b"/".join([b"d"] * 5000))
     assert pickle.loads(pickle.dumps(tree)) == tree
-
-
-def test_only_a_file_has_contents(tree):
-    node = tree.get("d/file")
-    assert require_file(b"d/file", node) is node
-    with pytest.raises(IsDirectoryError) as caught:
-        require_file(b"d", tree.get("d"))
-    assert caught.value.path == b"d"
-    with pytest.raises(PathError) as caught:
-        require_file(b"p", parse("/p fifo 0644 0:0 0").get("p"))
-    assert (caught.value.path, caught.value.reason, caught.value.errno) == (b"p", "not a regular file", errno.ENXIO)
