@@ -1,9 +1,8 @@
 """A source of blobs that keeps in a directory what is read of it, and reads that again from there."""
 
-from collections.abc import Callable
-
 from oci_layers.blob.directory import DirectoryBlobs
 from oci_layers.blob.ingest import Ingest
+from oci_layers.blob.store import BlobSource, Interruptible
 from oci_layers.blob.stream import ByteStream
 from oci_layers.errors import BlobMissingError, IntegrityError
 from oci_layers.spec.digest import Digest
@@ -19,9 +18,8 @@ class ReadThrough:
     goes on.
     """
 
-    def __init__(self, open_source: Callable[[Digest], ByteStream], kept: DirectoryBlobs) -> None:
-        """Take a function that opens a blob of the source, and the blobs of the directory."""
-        self._open_source = open_source
+    def __init__(self, source: BlobSource, kept: DirectoryBlobs) -> None:
+        self._source = source
         self._kept = kept
 
     def open_blob(self, digest: Digest) -> ByteStream:
@@ -33,7 +31,7 @@ class ReadThrough:
         try:
             return self._kept.open_blob(digest)
         except BlobMissingError:
-            stream = self._open_source(digest)
+            stream = self._source.open_blob(digest)
         try:
             return _Keeping(stream, digest, self._kept.ingest())
         except OSError:
@@ -41,6 +39,11 @@ class ReadThrough:
         except BaseException:
             stream.close()
             raise
+
+    def interrupt(self) -> None:
+        """End all reading of the source, if it can; see `Interruptible`."""
+        if isinstance(self._source, Interruptible):
+            self._source.interrupt()
 
 
 class _Keeping:

@@ -5,10 +5,19 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["LayerPrefetcher"]
+from oci_layers.blob.store import BlobSource, Interruptible
+
+__all__ = ["LayerPrefetcher", "layers_at_once"]
 
 _AT_ONCE = 2
 """The number of layers that are open at once: the current one and the next."""
+
+_REMOTE_AT_ONCE = 4
+
+
+def layers_at_once(source: BlobSource) -> int:
+    """Return how many layers of a source are open at once: more of one whose bytes may be long in coming."""
+    return _REMOTE_AT_ONCE if isinstance(source, Interruptible) else _AT_ONCE
 
 
 class _Closable(Protocol):
@@ -21,11 +30,11 @@ R = TypeVar("R", bound=_Closable)
 class LayerPrefetcher(Generic[R]):
     """Opens layers in their order, ahead of the calls of `open`. The caller closes it."""
 
-    def __init__(self, openers: Iterable[Callable[[], R]], *, threads: int) -> None:
+    def __init__(self, openers: Iterable[Callable[[], R]], *, threads: int, at_once: int = _AT_ONCE) -> None:
         """Take a function per layer that opens it; with one thread, only the `open` that returns a layer opens it."""
         self._openers = deque(openers)
         self._ready: deque[R | Exception] = deque()
-        self._at_once = min(threads, _AT_ONCE)
+        self._at_once = at_once if threads > 1 else 1
 
     def open(self) -> R:
         """Return the next layer, opened; the caller closes it. Raises the error of opening that layer, if any."""

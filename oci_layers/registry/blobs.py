@@ -6,17 +6,19 @@ digests are those of manifests; a digest that no document has shown is looked fo
 
 import io
 import json
-import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+
+import attrs
 
 from oci_layers.blob.directory import DirectoryBlobs
 from oci_layers.blob.read_through import ReadThrough
 from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
 from oci_layers.errors import BlobMissingError, LimitError, RegistryError, UnreachableError, UnsupportedError
+from oci_layers.registry.blob_stream import LARGE, BlobStream, PartedStream
 from oci_layers.registry.client import Manifest, RegistryClient, is_missing
 from oci_layers.registry.referrers import add_referrer
-from oci_layers.registry.transport import Response
 from oci_layers.registry.upload import StreamBody, mount, upload
 from oci_layers.registry.url import Url
 from oci_layers.spec.descriptor import Descriptor
@@ -25,8 +27,15 @@ from oci_layers.spec.mediatype import role_of
 
 __all__ = ["RegistryBlobs"]
 
-_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/(?:([0-9]{1,19})|\*)")
-_PARTIAL, _BEYOND = 206, 416
+_LANES = 3
+"""The connections that large blobs take, all together, beside one for each blob."""
+
+
+@attrs.frozen
+class _Remote:
+    """The blobs as the registry has them, none of them kept."""
+
+    open_blob: Callable[[Digest], ByteStream]
 
 
 class RegistryBlobs:
@@ -38,7 +47,9 @@ class RegistryBlobs:
     def __init__(self, client: RegistryClient, kept: DirectoryBlobs | None = None) -> None:
         """Take what sends the requests, and blobs of a directory in which all that is read is kept."""
         self.client = client
-        self._kept = None if kept is None else ReadThrough(self._open_remote, kept)
+        self._kept = None if kept is None else ReadThrough(_Remote(self._open_remote), kept)
+        self._lanes = threading.Semaphore(_LANES)
+        self._large: dict[Digest, int] = {}
         self._manifests: set[Digest] = set()
         self._documents: dict[Digest, Manifest] = {}
         self._sessions: dict[Digest, Url] = {}
@@ -76,10 +87,15 @@ class RegistryBlobs:
     def _keep(self, found: Manifest) -> None:
         self._documents[found.descriptor.digest] = found
         self.learn(found.descriptor.digest)
-        for each in json.loads(found.raw).get("manifests") or ():
+        document = json.loads(found.raw)
+        for each in document.get("manifests") or ():
             media_type, digest = each.get("mediaType"), each.get("digest")
             if isinstance(media_type, str) and isinstance(digest, str) and _is_document(media_type):
                 self.learn(Digest.parse(digest))
+        for each in document.get("layers") or ():
+            digest, size = each.get("digest"), each.get("size")
+            if isinstance(digest, str) and isinstance(size, int) and size >= LARGE:
+                self._large[Digest.parse(digest)] = size
 
     def open_blob(self, digest: Digest) -> ByteStream:
         """Open the bytes of a blob or a document, not verified; a connection that breaks is taken up again.
@@ -94,7 +110,10 @@ class RegistryBlobs:
         if digest in self._manifests:
             return io.BytesIO(self.manifest(digest).raw)
         try:
-            return BlobStream(self.client, digest)
+            size = self._large.get(digest)
+            if size is None:
+                return BlobStream(self.client, digest)
+            return PartedStream(self.client, digest, size, self._lanes)
         except RegistryError as error:
             if not is_missing(error):
                 raise
@@ -178,80 +197,6 @@ class RegistryBlobs:
     def interrupt(self) -> None:
         """End all transfers under way: each raises an error at once."""
         self.client.exchange.interrupt()
-
-
-class BlobStream:
-    """The bytes of a blob, in order; a connection that breaks is taken up where it broke (REG-56, 57)."""
-
-    def __init__(self, client: RegistryClient, digest: Digest) -> None:
-        self._client = client
-        self._digest = digest
-        self._at = 0
-        self._attempt = 0
-        self._moment = client.exchange.moment()
-        self._response = client.open_blob(digest)
-
-    def read(self, size: int, /) -> bytes:
-        """Return between 1 and `size` bytes; none at the end.
-
-        Raises:
-            UnreachableError: The connection breaks again and again without any progress.
-            RegistryError: The registry does not go on.
-        """
-        is_broken = False
-        while True:
-            try:
-                if is_broken:
-                    self._resume()
-                data = self._response.body.read(size)
-            except UnreachableError:
-                is_broken = True
-                self._response.close()
-                self._attempt += 1
-                if not self._client.exchange.rest(self._attempt, self._moment):
-                    raise
-            else:
-                if data:
-                    self._attempt = 0
-                    self._at += len(data)
-                return data
-
-    def _resume(self) -> None:
-        """Go on at the byte at which the last answer broke."""
-        self._response = response = self._client.open_blob(self._digest, self._at)
-        if response.status == _PARTIAL:
-            require_range(response, self._at)
-        elif response.status == _BEYOND:
-            # All was there; only the end was not seen.
-            response.close()
-            response.body = io.BytesIO()
-        else:
-            self._skip(self._at)
-
-    def _skip(self, left: int) -> None:
-        """Pass over the bytes that a server sends again, as it sends no part of a blob."""
-        while left and (data := self._response.body.read(min(left, PIECE))):
-            left -= len(data)
-
-    def close(self) -> None:
-        """Close the connection, or leave it to the next request if all was read."""
-        self._response.close()
-
-
-def require_range(response: Response, start: int, end: int | None = None) -> int | None:
-    """Check that an answer of status 206 is the part that was asked for; return the size of the whole, if stated.
-
-    Raises:
-        RegistryError: It is another one.
-    """
-    ranges = response.headers.all("Content-Range")
-    found = _RANGE.fullmatch(ranges[0]) if len(ranges) == 1 else None
-    if found is None or int(found[1]) != start or (end is not None and int(found[2]) != end - 1):
-        response.close()
-        stated = ranges[0] if ranges else "none"
-        reason = f"asked for the bytes from {start}, the server sends another range: {stated}"
-        raise RegistryError(str(response.url), reason, response.status)
-    return None if found[3] is None else int(found[3])
 
 
 def _is_document(media_type: str) -> bool:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from oci_layers.blob.read_through import ReadThrough
-from oci_layers.blob.store import BlobSource, Interruptible
+from oci_layers.blob.store import BlobSource
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.store.layout import Layout
@@ -36,7 +36,7 @@ class Cached:
         self.place = source.place
         self._source = source
         self._layout = Layout.create(directory, exist_ok=True)
-        self._blobs = ReadThrough(source.blobs.open_blob, self._layout.own_blobs)
+        self._blobs = ReadThrough(source.blobs, self._layout.own_blobs)
         if isinstance(source, ReferrerSource):
             self.referrers: Callable[[Digest], Sequence[Descriptor]] = source.referrers
 
@@ -48,11 +48,6 @@ class Cached:
     def entries(self, ref: str | None = None) -> Sequence[Descriptor]:
         """Return the entries of the place; see `Repository.entries`."""
         return self._source.entries(ref)
-
-    def interrupt(self) -> None:
-        """End all reading under way, if the place can; see `Interruptible`."""
-        if isinstance(self._source.blobs, Interruptible):
-            self._source.blobs.interrupt()
 
     def close(self) -> None:
         """Close both places; idempotent."""

@@ -49,7 +49,7 @@ def kept(tmp_path):
 
 
 def through(source, kept):
-    return ReadThrough(source.open_blob, kept)
+    return ReadThrough(source, kept)
 
 
 def left(tmp_path):

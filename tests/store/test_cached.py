@@ -41,12 +41,12 @@ def test_what_the_place_can_do_it_can_do_still(tmp_path):
     with oci.Cached(repository, tmp_path / "cache") as cached:
         assert isinstance(cached, ReferrerSource)
         assert cached.referrers(cached.entries("v1")[0].digest) == []
-        cached.interrupt()
+        cached.blobs.interrupt()
     assert model_of(repository).interrupted == 1
     with pytest.raises(StoreError, match="closed"):
         cached.blobs.open_blob(Digest.of(b""))
     with oci.Cached(MemoryRepository(), tmp_path / "cache") as cached:
-        cached.interrupt()
+        cached.blobs.interrupt()
 
 
 def test_a_session_keeps_what_is_read_of_its_registries(tmp_path):
