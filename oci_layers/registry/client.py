@@ -247,7 +247,7 @@ class RegistryClient:
         Raises:
             RegistryError: The registry does not have it, or cannot be asked.
         """
-        headers = {"Accept-Encoding": "identity"}
+        headers = {}
         if start or end is not None:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         if url is not None:

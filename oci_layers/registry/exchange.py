@@ -95,6 +95,8 @@ class Exchange:
             UnreachableError: There is no answer.
         """
         repeat = request.method in _SAFE if repeat is None else repeat
+        # Digests are of the bytes as they are stored.
+        request = attrs.evolve(request, headers={"Accept-Encoding": "identity", **request.headers})
         attempt, moment = 0, self._interrupted
         while True:
             attempt += 1

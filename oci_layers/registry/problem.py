@@ -3,6 +3,7 @@
 import contextlib
 import http
 import json
+import re
 
 from oci_layers.errors import AccessDeniedError, RateLimitError, RegistryError, UnreachableError, shortened
 from oci_layers.registry.retry import retry_after
@@ -13,6 +14,7 @@ __all__ = ["problem", "read_body"]
 _ERROR_BYTES = 64 << 10
 _LINE = 300
 _NOT_TLS = ("HTTP request to an HTTPS server", "HTTP request was sent to HTTPS port")
+_DIGEST = re.compile(r"[a-z0-9]{3,16}:[0-9a-f]{32,128}")
 _LIMITS = ("ratelimit-limit", "ratelimit-remaining", "docker-ratelimit-source")
 
 
@@ -76,8 +78,15 @@ def _said(body: bytes) -> tuple[tuple[str, ...], str]:
     listed = document.get("errors")
     listed = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     codes = tuple(code for each in listed if isinstance(code := each.get("code"), str))
-    said = [": ".join(str(each[key]) for key in ("code", "message") if each.get(key)) for each in listed]
+    said = [_about(each) for each in listed]
     return codes, _one_line("; ".join(filter(None, said)) or str(document.get("message") or ""))
+
+
+def _about(error: dict[str, object]) -> str:
+    """Return what one error of a document says, with the digests that it is about."""
+    text = ": ".join(str(error[key]) for key in ("code", "message") if error.get(key))
+    digests = [each for each in _DIGEST.findall(json.dumps(error.get("detail"))) if each not in text]
+    return f"{text} ({', '.join(dict.fromkeys(digests))})" if text and digests else text
 
 
 def _one_line(text: str) -> str:

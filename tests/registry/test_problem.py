@@ -32,6 +32,12 @@ UNKNOWN = {"code": "MANIFEST_UNKNOWN", "message": "manifest unknown", "detail": 
             "400 Bad Request: MANIFEST_UNKNOWN: manifest unknown; B",
             ("MANIFEST_UNKNOWN", "B"),
         ),
+        (
+            400,
+            body({"code": "MANIFEST_BLOB_UNKNOWN", "message": "unknown", "detail": {"digest": f"sha256:{'0' * 64}"}}),
+            f"400 Bad Request: MANIFEST_BLOB_UNKNOWN: unknown (sha256:{'0' * 64})",
+            ("MANIFEST_BLOB_UNKNOWN",),
+        ),
         (404, b"404 page not found\n", "404 Not Found: 404 page not found", ()),
         (502, b"<html><body>Bad Gateway", "502 Bad Gateway", ()),
         (403, b"<?xml version='1.0'?><Error><Code>AccessDenied", "403 Forbidden", ()),
