@@ -312,13 +312,16 @@ class Decompressor:
 
     def _skip_zeros(self) -> bool:
         """Advance to the next byte that is not zero, or to the end; return whether there were zeros."""
-        skipped = False
+        skipped = 0
         while self._at < len(self._pending) or self._more():
             zeros = _ZEROS.match(self._pending, self._at)
             if zeros is None:
                 break
-            self._at, skipped = zeros.end(), True
-        return skipped
+            skipped += zeros.end() - self._at
+            self._at = zeros.end()
+        if self.compression == "xz" and skipped % 4:  # The xz file format, 2.2
+            raise CompressionError(self._what, "damaged xz data (padding that is no multiple of four bytes)")
+        return bool(skipped)
 
     def _skip(self, count: int) -> None:
         """Skip `count` bytes."""

@@ -161,7 +161,7 @@ def _own_fields(kind: str, words: Sequence[str]) -> dict[str, Any]:  # Any: fiel
                 fields["xattrs"][unescape(key[6:])] = unescape(value)
             case "pax":
                 fields["pax"][unescape(key[4:])] = unescape(value)
-            case "type":
+            case "type" if kind == "file":
                 fields["type"] = unescape(value)
                 if len(fields["type"]) != 1:
                     raise ValueError("a type flag is one byte")

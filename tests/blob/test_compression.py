@@ -122,12 +122,17 @@ def test_an_empty_member_is_an_empty_stream(engine, kind):
     assert plain(LEVELS[kind](b""), kind) == b""
 
 
+ODD_PADDING = "damaged xz data (padding that is no multiple of four bytes)"
+
+
 @compressed_kinds
 @pytest.mark.parametrize("garbage", [b"\0", b"x", b"\x1f\x8b", b"garbage" * 100, bytes(512)])
 def test_what_follows_must_be_another_member(engine, kind, garbage):
     data = LEVELS[kind](PLAIN) + garbage
     for step in (1, None):
-        if kind in {"gzip", "xz"} and not garbage.strip(b"\0"):
+        if kind == "xz" and garbage == b"\0":
+            assert refused(data, step=step) == ODD_PADDING
+        elif kind in {"gzip", "xz"} and not garbage.strip(b"\0"):
             assert plain(data, step=step) == PLAIN
         else:
             assert refused(data, step=step) == f"garbage after the {kind} data"
@@ -153,6 +158,8 @@ MEMBER = gzip.compress(PLAIN, mtime=0), lzma.compress(PLAIN)
 def test_zeros_may_end_gzip_and_stand_between_xz(engine, member, after, zeros, step, outcome):
     """As gzip(1) and xz(1) have it: what follows the zeros of gzip is garbage, xz pads between streams, too."""
     data = member + bytes(zeros) + after
+    if member == MEMBER[1] and zeros % 4:
+        outcome = ODD_PADDING
     step = step if zeros < 1000 else None
     assert (plain(data, step=step) if isinstance(outcome, bytes) else refused(data, step=step)) == outcome
 

@@ -18,6 +18,12 @@ ROWS = (
         b"\x28\xb5\x2f\xfd\x20\x40\x01\0\0",
         "an empty last block hid that 64 bytes were missing, in small reads",
     ),
+    Row(
+        "xz",
+        b"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x00\x00\x00\x00\x1c\xdfD!\x1f\xb6\xf3}\x01\x00\x00\x00\x00\x04YZ\x00",
+        "padding of one byte was taken, which xz refuses",
+    ),
+    Row("notation", b"c link u type=t", "the name of the link was lost when the entry was written"),
     Row("docker-listing", b'[],"more":1', "what followed the list was passed over"),
     Row("dockerignore", b"*a*a*a*a*a*a*a*a*a*a*b", "hours for one path"),
     Row("dockerignore", b"**/a/**/a/**/a/**/a/**/a/**/a/**/a/b", "hours for one path"),

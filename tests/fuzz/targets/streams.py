@@ -49,7 +49,9 @@ def read_gzip(data):
 
 def read_stream(data):
     found = plain(data, 1 << 16)
-    assert plain(data, 1 + len(data) % 1000) == found
+    # Small pieces, but not a million of them; and what is both damaged and too large may be refused as either.
+    again = plain(data, max(1 + len(data) % 1000, 0 if isinstance(found, type) else len(found) // 10_000))
+    assert again == found or {again, found} == {CompressionError, LimitError}
     declared = plain(data, 1 << 16, sniff(data))
     assert declared == found
     return found
