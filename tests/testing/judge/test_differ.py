@@ -14,6 +14,7 @@ from oci_layers.layer.encode import encode
 from oci_layers.tar import DIRECTORY, HARDLINK, SYMLINK, write_tar
 from oci_layers.testing.judge import ProgramError, judge_differ
 from oci_layers.tree import FileTree
+from tests.support.examples import some
 
 pytestmark = pytest.mark.root
 
@@ -67,9 +68,9 @@ def test_a_differ_that_is_right_breaks_no_law(compress):
     assert judgement.command.endswith("differ(old, new, layer)")
 
 
-@pytest.mark.parametrize(("law", "change"), FAULTS.items(), ids=FAULTS)
-def test_a_fault_is_the_law_that_it_breaks(law, change):
-    judgement = judge_differ(made_by(change), examples=100, seed=1)
+@pytest.mark.parametrize("law", some(FAULTS, every=2))
+def test_a_fault_is_the_law_that_it_breaks(law):
+    judgement = judge_differ(made_by(FAULTS[law]), examples=100, seed=1)
     verdict = next(each for each in judgement.verdicts if each.id == law)
     assert (verdict.status, verdict.level) == ("failed", "spec")
     assert sum(len(layer.splitlines()) for layer in verdict.layers) <= 4
