@@ -15,7 +15,7 @@ from oci_layers.blob.recompress import recompressed
 from oci_layers.blob.spool import Spool
 from oci_layers.blob.store import BlobMounter, Interruptible, put_bytes
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
-from oci_layers.errors import IntegrityError, UnreachableError
+from oci_layers.errors import IntegrityError, RegistryError, UnreachableError
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.spec.descriptor import Descriptor
@@ -32,7 +32,15 @@ from oci_layers.store.convert import (
     layer_media_type,
     recompression,
 )
-from oci_layers.store.graph import Node, as_index, as_manifest, compression_of, open_content
+from oci_layers.store.graph import (
+    Node,
+    as_index,
+    as_manifest,
+    children,
+    compression_of,
+    is_document,
+    open_content,
+)
 from oci_layers.store.plan import Plan, Planned
 from oci_layers.store.repository import ReferrerSource, Repository, WritableRepository
 
@@ -297,7 +305,13 @@ class Transfer:
 
     def _write_document(self, node: Node) -> Descriptor:
         raw, new = self._converted_document(node)
-        is_new = put_bytes(self.target.blobs, raw, new)
+        try:
+            is_new = put_bytes(self.target.blobs, raw, new)
+        except RegistryError as error:
+            if "MANIFEST_BLOB_UNKNOWN" not in error.codes or self._conversion is not None:
+                raise
+            self._send_again(node)
+            is_new = put_bytes(self.target.blobs, raw, new)
         if not is_new and node.value.subject is not None and isinstance(self.target, ReferrerSource):
             # An earlier copy may have ended before the target listed the document under its subject.
             self.target.blobs.put_blob(io.BytesIO(raw), new)
@@ -305,6 +319,13 @@ class Transfer:
         if new.digest != node.descriptor.digest:
             self._converted[node.descriptor.digest] = new.digest
         return new
+
+    def _send_again(self, node: Node) -> None:
+        """Send the blobs of a document that the target says it has, and of which it then knows nothing (REG-62)."""
+        for _, each in children(node):
+            stream = None if is_document(each) else open_content(self.source.blobs, each)
+            if stream is not None:
+                self.target.blobs.put_blob(stream, each)
 
     def _converted_document(self, node: Node) -> tuple[bytes, Descriptor]:
         if self._conversion is None:

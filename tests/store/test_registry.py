@@ -419,3 +419,29 @@ def test_an_interrupt_ends_what_hangs(tmp_path, work):
     assert time.monotonic() - started < 10
     stopping.join()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("oci-layers")]
+
+
+def test_a_registry_that_says_that_it_has_blobs_and_has_not_gets_them():
+    """Some answer so to a HEAD of what is in another repository."""
+    repository = remote()
+    model = model_of(repository)
+    data = dict(model_of(filled()).repository("a/b").blobs.items())
+
+    def lie(request):
+        name = request.url.path.rsplit("/", 1)[1]
+        return reply(request, 200, data[name]) if request.method == "HEAD" and name in data else None
+
+    model.answers.append(lie)
+    oci.copy(IMAGE, repository, target_ref="v1")
+    assert model.repository("a/b").blobs == data
+    assert list(model.repository("a/b").tags) == ["v1"]
+    refusing = remote()
+    model_of(refusing).answers.append(
+        lambda request: (
+            refuse(request, 400, "MANIFEST_INVALID")
+            if request.method == "PUT" and "manifests" in request.url.path
+            else None
+        )
+    )
+    with pytest.raises(RegistryError, match="MANIFEST_INVALID"):
+        oci.copy(IMAGE, refusing, target_ref="v1")
