@@ -75,7 +75,8 @@ class ArchiveWriter:
             PlaceMissingError: Its directory does not exist.
         """
         self.place = os.fspath(file)
-        self._docker = docker
+        self.is_docker = docker
+        """Whether it is a Docker archive, too."""
         self._limits = limits or Limits()
         self._index = EMPTY_INDEX
         self._tar = _TarStream(ArchiveOutput(file, sync=fsync != "never"))
@@ -116,7 +117,7 @@ class ArchiveWriter:
             for _, descriptors in given:
                 require_blobs(self._blobs, descriptors)
             index = tagged(self._index, given, self._limits)
-            if self._docker:
+            if self.is_docker:
                 for _, descriptors in given:
                     items_of(descriptors, self._blobs, self._limits)
                 index = with_full_names(index, self._limits)
@@ -147,7 +148,7 @@ class ArchiveWriter:
             return
         with self._tar.writing():
             self._tar.write(INDEX, self._index)
-            if self._docker:
+            if self.is_docker:
                 entries = parse_index_file(self._index, self._limits).manifests
                 items = items_of(entries, self._blobs, self._limits)
                 self._tar.write(MANIFEST, format_listing(items))

@@ -26,6 +26,7 @@ from oci_layers.spec.digest import Digest
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import own_name
 from oci_layers.store.archive_repository import DockerRepository
+from oci_layers.store.archive_writer import ArchiveWriter
 from oci_layers.store.convert import Conversion
 from oci_layers.store.graph import is_document, read_node
 from oci_layers.store.name import LATEST
@@ -146,7 +147,8 @@ def _copy(
     with work.target.lease():
         try:
             for name, plan in images.plans():
-                done.append((name if target_ref is None else target_ref, work.write(plan, progress)))
+                new = _name_in(work, name) if target_ref is None else target_ref
+                done.append((new, work.write(plan, progress)))
         except BaseException:
             # An archive would be discarded; elsewhere, what is complete counts.
             with contextlib.suppress(OCIError, OSError):
@@ -156,6 +158,15 @@ def _copy(
         found = tuple(_referrers(work, progress)) if referrers else ()
     entries = tuple(named(each, name) for name, written in done for each in written)
     return attrs.evolve(work.copied, entries=entries, referrers=found)
+
+
+def _name_in(work: Transfer, name: str | None) -> str | None:
+    """Return the name in the target for one in the source: Docker's archives have whole names, registries tags."""
+    repository = work.source.place.removeprefix("docker://")
+    is_tag = name is not None and repository != work.source.place
+    return (
+        f"{repository}:{name}" if is_tag and isinstance(work.target, ArchiveWriter) and work.target.is_docker else name
+    )
 
 
 @contextlib.contextmanager

@@ -445,3 +445,19 @@ def test_a_registry_that_says_that_it_has_blobs_and_has_not_gets_them():
     )
     with pytest.raises(RegistryError, match="MANIFEST_INVALID"):
         oci.copy(IMAGE, refusing, target_ref="v1")
+
+
+def test_in_a_docker_archive_an_image_has_its_whole_name(tmp_path):
+    shared = session(model_of(filled("v1", "v2")))
+    oci.copy("docker://registry.example/a/b:v1", f"docker-archive:{tmp_path}/one.tar", session=shared)
+    oci.copy("docker://registry.example/a/b", f"docker-archive:{tmp_path}/all.tar", everything=True, session=shared)
+    oci.copy("docker://registry.example/a/b:v1", f"docker-archive:{tmp_path}/new.tar:new:1", session=shared)
+    names = {
+        file: [ref for listed in oci.list_images(f"docker-archive:{tmp_path}/{file}.tar") for ref in listed.refs]
+        for file in ("one", "all", "new")
+    }
+    assert names == {
+        "one": ["registry.example/a/b:v1"],
+        "all": ["registry.example/a/b:v1", "registry.example/a/b:v2"],
+        "new": ["new:1"],
+    }
