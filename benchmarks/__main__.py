@@ -62,8 +62,9 @@ def measured(benchmarks: tuple[Benchmark, ...], rounds: int) -> list[Outcome]:
     print(heading())
     for benchmark in benchmarks:
         place = place_of(benchmark.mib, on_disk=benchmark.on_disk)
-        if place is None:
-            print(f"\n{benchmark.name}: left out: the checkout is on a RAM disk", flush=True)
+        missing = benchmark.rows[0].program.missing()
+        if place is None or missing:
+            print(f"\n{benchmark.name}: left out: {missing or 'the checkout is on a RAM disk'}", flush=True)
             continue
         results, left_out = compare(benchmark.rows, rounds, place)
         outcomes.append(Outcome(benchmark, results, left_out, in_memory=place == MEMORY))

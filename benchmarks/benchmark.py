@@ -43,7 +43,7 @@ class Benchmark:
         if self.name.startswith("memory") and others:
             more = others[-1].median("peak_kib") - first.median("peak_kib")
             return f"the peak is {more / 1024:+.1f} MiB in the larger layer"
-        if self.name == "archive-blob" and first.median("bytes"):
+        if self.name in {"archive-blob", "cat-remote"} and first.median("bytes"):
             return "; ".join(f"{each.name} reads {each.median('bytes') / 1e6:.1f} MB" for each in results)
         return ""
 

@@ -5,6 +5,7 @@ machine hits all programs of a round, so a ratio is made of two runs of one roun
 what is said. A program that cannot be run here, or fails, is left out, and named; ours is not.
 """
 
+import contextlib
 import json
 import os
 import statistics
@@ -19,9 +20,11 @@ import attrs
 
 from benchmarks.layout import layer_files, remove
 from benchmarks.peers import Program
+from benchmarks.registry_server import Served
 
 Measure = Literal["seconds", "cpu_seconds", "peak_kib", "bytes"]
 ROOT = Path(__file__).parent.parent
+_ALONE = Served("")
 
 
 @attrs.frozen
@@ -35,7 +38,7 @@ class Sample:
     items: int = 1
     """How many things it was done to; 1 where it is done once."""
     bytes: float = 0
-    """What a probe found out."""
+    """What a probe or a proxy found out."""
 
     def each(self, measure: Measure) -> float:
         """Return a measure for each item. The peak is that of the whole."""
@@ -147,8 +150,10 @@ def run(program: Program, layout: Path, place: Path) -> Sample:
     try:
         (scratch / "work").mkdir()
         sample = Sample(0, 0, 0)
-        for command in program.commands_for(layout, scratch / "work"):
-            sample = attrs.evolve(_run(command, scratch), items=program.loops)
+        with contextlib.nullcontext(_ALONE) if program.service is None else program.service(layout, scratch) as served:
+            for command in program.commands_for(layout, scratch / "work", served.host):
+                sample = attrs.evolve(_run(command, scratch), items=program.loops)
+            sample = attrs.evolve(sample, bytes=served.passed())
         if "{probe}" in program.shell:
             sample = attrs.evolve(sample, **json.loads((scratch / "stdout").read_text()))
         return sample

@@ -23,6 +23,7 @@ from typing import Literal
 import attrs
 
 from benchmarks.layout import layer_files
+from benchmarks.registry_server import TOOLS, Service
 
 Check = Literal["blob digests", "diff_ids"]
 BOTH: tuple[Check, ...] = ("blob digests", "diff_ids")
@@ -35,7 +36,8 @@ class Program:
     name: str
     shell: str
     """For `sh -e`, with {layout}, {layers} (the files of the gzip layers from the lowest), {dest} (to be made) and
-    {scratch} (a directory that is there), both thrown away afterwards, {python}, and {probe} (see `probe`)."""
+    {scratch} (a directory that is there), both thrown away afterwards, {host} (see `service`), {python}, and {probe}
+    (see `probe`)."""
     verifies: tuple[Check, ...] = ()
     whiteouts: str = ""
     """What becomes of whiteouts; empty where that is no question."""
@@ -49,6 +51,8 @@ class Program:
     """How often the command line does the thing."""
     prepare: str = ""
     """What is done before, unmeasured; as `shell`."""
+    service: Service | None = attrs.field(default=None, eq=False)
+    """What serves {host} meanwhile, unmeasured."""
 
     @property
     def remark(self) -> str:
@@ -66,7 +70,7 @@ class Program:
             return f"{', '.join(absent)} not installed"
         return "needs root" if self.root and os.geteuid() != 0 else None
 
-    def commands_for(self, layout: Path, scratch: Path) -> list[list[str]]:
+    def commands_for(self, layout: Path, scratch: Path, host: str = "") -> list[list[str]]:
         """Return the command lines to run one after another; the last one is measured."""
         python = shlex.quote(sys.executable)
         values = {
@@ -74,6 +78,7 @@ class Program:
             "layers": " ".join(shlex.quote(str(layer)) for layer in layer_files(layout)),
             "dest": shlex.quote(str(scratch / "dest")),
             "scratch": shlex.quote(str(scratch)),
+            "host": host,
             "python": python,
             "probe": f"{python} -m benchmarks.probe",
         }
@@ -117,7 +122,7 @@ _JUDGE = "awk '$1 != $2 {{wrong = 1}} END {{exit wrong}}'"
 """Compares what sha256sum prints with the names of the files, which are digests."""
 
 
-def _python(script: str) -> str:
+def python_script(script: str) -> str:
     return "{python} -c " + shlex.quote(script).replace("{", "{{").replace("}", "}}")
 
 
@@ -142,7 +147,7 @@ GNU_TAR = Program(
 )
 TARFILE = Program(
     "Python's tarfile",
-    "mkdir {dest}; " + _python(_TARFILE) + " {dest} {layers}",
+    "mkdir {dest}; " + python_script(_TARFILE) + " {dest} {layers}",
     whiteouts=_LEFT,
 )
 UMOCI = Program("umoci raw unpack", "umoci raw unpack --image {layout}:b {dest}", BOTH, commands=("umoci",))
@@ -168,7 +173,7 @@ BUILDAH = Program(
 
 UNPACKERS = (OURS, IGZIP_TAR, BSDTAR, UMOCI, GNU_TAR, TARFILE, SKOPEO, BUILDAH)
 
-COPY = Program("oci_layers copy", _python(_COPY) + " {layout} {dest}", ("blob digests",))
+COPY = Program("oci_layers copy", python_script(_COPY) + " {layout} {dest}", ("blob digests",))
 _CP = "cp -r {layout} {dest}; for l in {layout} {dest}; do (cd $l/blobs/sha256; "
 CP_SHA256SUM = Program(
     "cp -r, sha256sum of both",
@@ -191,14 +196,14 @@ SKOPEO_COPY = Program(
 )
 COPIERS = (COPY, CP_SHA256SUM, CP_OPENSSL, SKOPEO_COPY)
 
-FSCK = Program("oci_layers fsck", _python(_FSCK) + " {layout}", ("blob digests",))
+FSCK = Program("oci_layers fsck", python_script(_FSCK) + " {layout}", ("blob digests",))
 XARGS_SHA256SUM = Program(
     "xargs -n1 -P2 sha256sum",
     "cd {layout}/blobs/sha256; ls | xargs -n1 -P2 sha256sum | " + _JUDGE,
     ("blob digests",),
     commands=("xargs", "sha256sum", "awk"),
 )
-HASHLIB = Program("hashlib in two threads", _python(_HASHLIB) + " {layout}/blobs/sha256", ("blob digests",))
+HASHLIB = Program("hashlib in two threads", python_script(_HASHLIB) + " {layout}/blobs/sha256", ("blob digests",))
 CHECKERS = (FSCK, XARGS_SHA256SUM, HASHLIB)
 
 _UNPACKED = "{python} -m oci_layers unpack --progress none oci:{layout}:b {scratch}/root > /dev/null; "
@@ -212,7 +217,7 @@ _PACK = (
 PACK, PACK_ISAL = (
     Program(
         f"oci_layers NewLayer.write, {encoder}",
-        _python(_PACK) + f" {{scratch}}/root {{dest}} {encoder}",
+        python_script(_PACK) + f" {{scratch}}/root {{dest}} {encoder}",
         modules=("isal",) if encoder == "isal" else (),
         prepare=_UNPACKED,
     )
@@ -260,7 +265,7 @@ _SQUASH = (
 SQUASH, SQUASH_ISAL, SQUASH_ZLIB = (
     Program(
         f"oci_layers squash, {name}",
-        _python(_SQUASH) + f" {{layout}} {{dest}} {codec}",
+        python_script(_SQUASH) + f" {{layout}} {{dest}} {codec}",
         BOTH,
         modules=("isal",) if name == "isal" else (),
     )
@@ -286,7 +291,7 @@ IGZIP = Program("igzip -dc, to nowhere", "for l in {layers}; do igzip -dc < $l >
 def versions() -> dict[str, str]:
     """Return what the installed programs say of their versions; some say nothing."""
     programs = (*UNPACKERS, *COPIERS, *CHECKERS, *PACKERS, UMOCI_REPACK, IGZIP)
-    names = sorted({name for program in programs for name in program.commands})
+    names = sorted({*TOOLS, *(name for program in programs for name in program.commands)})
     return {name: said for name in names if shutil.which(name) and (said := _version(name))}
 
 

@@ -6,7 +6,7 @@ long or much room is run when it is asked for by name.
 
 import attrs
 
-from benchmarks import build_suite, inputs, peers, store_suite
+from benchmarks import build_suite, inputs, peers, registry_suite, store_suite
 from benchmarks.benchmark import Benchmark, on_each, probe, rows
 from benchmarks.peers import OURS, Program
 
@@ -46,7 +46,9 @@ def suite(*, small: bool = False) -> tuple[Benchmark, ...]:
     real = inputs.mixed(*size.mixed) if small else inputs.real_or_mixed(*size.mixed)
     stores = store_suite.stores(real, small=small)
     builds = build_suite.builds(real)
-    return (*_unpack(size, real), *_read(size, real), *_growth(size, real), *_memory(size), *stores, *builds)
+    registries = registry_suite.registries(real, small=small)
+    own = (*_unpack(size, real), *_read(size, real), *_growth(size, real), *_memory(size))
+    return (*own, *stores, *builds, *registries)
 
 
 def _unpack(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:
