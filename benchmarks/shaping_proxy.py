@@ -50,8 +50,8 @@ class _Way:
                 if not data:
                     break
                 if not is_broken:
+                    self.passed += len(data)  # Before the client can ask how many there were.
                     self._sink.sendall(data)
-                    self.passed += len(data)
             except OSError:
                 is_broken = True
                 with contextlib.suppress(OSError):
