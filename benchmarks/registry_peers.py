@@ -62,7 +62,8 @@ _PICK = (
     "with oci.open_image(f'oci:{sys.argv[1]}:b') as image:\n"
     "    files = [(path, node.layer) for path, node in image.tree().walk() if getattr(node, 'content', None)]\n"
     "if sys.argv[2] == 'top':\n"
-    "    files = [each for each in files if each[1] == max(layer for _, layer in files)]\n"
+    "    top = max(layer for _, layer in files)\n"
+    "    files = [each for each in files if each[1] == top]\n"
     "for quarter in (1, 2, 3):\n"
     "    print(files[quarter * len(files) // 4][0].decode())\n"
 )
