@@ -29,7 +29,7 @@ class Served:
 
     host: str
     passed: Callable[[], int] = lambda: 0
-    """Returns how many bytes clients got; 0 where nobody counts."""
+    """Returns how many bytes clients got; 0 without a proxy that counts."""
 
 
 Service = Callable[[Path, Path], contextlib.AbstractContextManager[Served]]
