@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pathlib
 import shutil
 import signal
 
@@ -29,12 +30,38 @@ def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
 
 
+THOROUGH = (
+    "cli/commands/test_conformance.py",
+    "confinement/test_race.py",
+    "durability/test_contention.py",
+    "durability/test_crash.py",
+    "durability/test_errors.py",
+    "fuzz/test_targets.py",
+    "interop/test_registries.py",
+    "property/test_documents_cost_what_they_weigh.py",
+    "property/test_memory_is_bounded.py",
+    "test_benchmarks.py",
+    "test_registry_benchmarks.py",
+    "testing/judge/test_differ.py",
+    "testing/judge/test_of_stacks.py",
+    "testing/judge/test_profiles.py",
+    "testing/judge/test_run.py",
+    "testing/test_applier.py",
+)
+"""Modules that start hundreds of processes or try thousands of inputs: together they take longer than all others."""
+
+
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--slow"):
-        skip = pytest.mark.skip(reason="takes minutes; run with --slow")
-        for item in items:
-            if "slow" in item.keywords:
-                item.add_marker(skip)
+    if config.getoption("--slow"):
+        return
+    slow = pytest.mark.skip(reason="takes minutes; run with --slow")
+    thorough = pytest.mark.skip(reason="left to CI; run with CI=true or --slow")
+    modules = {pathlib.Path(__file__).parent / module for module in THOROUGH}
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(slow)
+        elif item.path in modules and not os.environ.get("CI"):
+            item.add_marker(thorough)
 
 
 def pytest_runtest_setup(item):

@@ -100,9 +100,28 @@ def test_umoci_unpacks_what_the_diff_was_made_from(tmp_path, mode):
     assert_listed(umoci_unpack(f"{layout}:t", f"{tmp_path}/bundle"), NEW)
 
 
+def with_values(steps):
+    """Edits without extended attributes that are empty, of which Go's tar loses each."""
+
+    def kept(xattrs):
+        return {name: value for name, value in xattrs.items() if value}
+
+    def changed(step):
+        entry = step.entry if step.entry is None else attrs.evolve(step.entry, xattrs=kept(step.entry.xattrs))
+        attributes = {**step.attributes}
+        if "xattrs" in attributes:
+            attributes["xattrs"] = kept(attributes["xattrs"])
+        return attrs.evolve(step, entry=entry, attributes=attributes)
+
+    return [changed(step) for step in steps]
+
+
+edits_for_go = edits.map(with_values)
+
+
 @settings(max_examples=15)
 @pytest.mark.peer("umoci")
-@given(edits, edits)
+@given(edits_for_go, edits_for_go)
 def test_umoci_unpacks_any_diff(first, steps):
     old = edited(FileTree(), first)
     new = edited(old, steps)
@@ -222,7 +241,7 @@ def test_a_layer_of_umoci_makes_what_our_diff_of_the_same_edits_makes(tmp_path):
 
 @settings(max_examples=10)
 @pytest.mark.peer("umoci")
-@given(edits, edits)
+@given(edits_for_go, edits_for_go)
 def test_a_layer_of_umoci_makes_what_any_edits_made(first, steps):
     old = edited(FileTree(), first)
     new = edited(old, steps)

@@ -150,7 +150,7 @@ def test_a_place_that_is_not_there_is_made_as_its_name_says(tmp_path, monkeypatc
 def test_docker_is_in_the_name(tmp_path):
     for transport, expected in (("oci-archive", False), ("docker-archive", True)):
         with create_repository(f"{transport}:{tmp_path}/{transport}.tar")[0] as repository:
-            assert repository._docker == expected
+            assert repository.is_docker == expected
 
 
 def test_a_layout_that_exists_is_written_to_and_an_archive_is_not(tmp_path, places):
