@@ -31,15 +31,22 @@ def pytest_addoption(parser):
 
 
 THOROUGH = (
+    "blob/test_compressor.py",
+    "blob/test_uncompressed.py",
     "cli/commands/test_conformance.py",
     "confinement/test_race.py",
     "durability/test_contention.py",
     "durability/test_crash.py",
     "durability/test_errors.py",
+    "durability/test_interleavings.py",
+    "durability/test_power.py",
     "fuzz/test_targets.py",
+    "interop/test_layers_that_we_emit.py",
     "interop/test_registries.py",
+    "property/test_a_box_is_a_file_system.py",
     "property/test_documents_cost_what_they_weigh.py",
     "property/test_memory_is_bounded.py",
+    "property/test_mutated_documents.py",
     "test_benchmarks.py",
     "test_registry_benchmarks.py",
     "testing/judge/test_differ.py",
@@ -47,6 +54,8 @@ THOROUGH = (
     "testing/judge/test_profiles.py",
     "testing/judge/test_run.py",
     "testing/test_applier.py",
+    "testing/test_strategies.py",
+    "testing/test_strategies_of_documents.py",
 )
 """Modules that start hundreds of processes or try thousands of inputs: together they take longer than all others."""
 

@@ -814,7 +814,8 @@ def test_progress_tells_of_all_bytes_besides_the_documents(threads):
     assert {(each.layers, each.total) for each in seen} == {(4, total)}
     assert [each.done for each in seen] == sorted({each.done for each in seen})
     assert [each.layer for each in seen] == sorted(each.layer for each in seen)
-    assert (seen[-1].done, seen[0].layer) == (total, 0)
+    assert seen[-1].done == total
+    assert seen[0].layer < threads  # A thread may have ended one before the first report is heard.
     assert len(seen) >= 10
     assert max(after.done - before.done for before, after in itertools.pairwise(seen)) < 3 << 20
 
