@@ -156,11 +156,12 @@ def _attribute(word: str) -> dict[str, int]:
 def _own_fields(kind: str, words: Sequence[str]) -> dict[str, Any]:  # Any: fields of all kinds
     fields: dict[str, Any] = {"xattrs": {}, "pax": {}}
     for key, value in parse_fields(words).items():
-        match key.partition(".")[0]:
+        prefix, dot, name = key.partition(".")
+        match prefix if prefix in {"xattr", "pax"} and dot else key:
             case "xattr":
-                fields["xattrs"][unescape(key[6:])] = unescape(value)
+                fields["xattrs"][unescape(name)] = unescape(value)
             case "pax":
-                fields["pax"][unescape(key[4:])] = unescape(value)
+                fields["pax"][unescape(name)] = unescape(value)
             case "type" if kind == "file":
                 fields["type"] = unescape(value)
                 if len(fields["type"]) != 1:

@@ -28,6 +28,7 @@ ROWS = (
         b"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x00\x00\x00\x00\x1c\xdfD!\x1f\xb6\xf3}\x01\x00\x00\x00\x00\x04YZ\x00\x00\x00\x00",
         "the target itself refused padding of a word, which xz takes",
     ),
+    Row("notation", b"c file uname.us=x", "a TypeError"),
     Row("notation", b"c link u type=t", "the name of the link was lost when the entry was written"),
     Row("docker-listing", b'[],"more":1', "what followed the list was passed over"),
     Row("dockerignore", b"*a*a*a*a*a*a*a*a*a*a*b", "hours for one path"),
