@@ -76,8 +76,9 @@ def view(directory: Path, own: Sequence[Path]) -> View:
         for point in (os.fsdecode(each) for each in system.mount_points())
         if point != "/" and not point.startswith(tuple(f"{each}/" for each in _SYSTEM)) and point not in _SYSTEM
     )
-    present = [point for point in _SYSTEM if Path(point).is_dir()]
-    readable = [point for point in others if Path(point).is_dir()]
+    # What this user may not look at is no directory for the program either.
+    present = [point for point in _SYSTEM if os.path.isdir(point)]
+    readable = [point for point in others if os.path.isdir(point)]
     mounts = (*present, *readable, *(f"own:{each}" for each in own))
     return View(names[0], names[1], names[2], mounts, _attributes(names[0]))
 

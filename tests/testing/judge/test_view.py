@@ -10,7 +10,7 @@ from oci_layers.testing.judge.program import Command
 from oci_layers.testing.judge.sandbox import sandbox
 from oci_layers.testing.judge.view import is_possible, view
 from oci_layers.testing.stack import Stack
-from tests.support.process import as_user
+from tests.support.process import as_user, in_child
 
 pytestmark = [
     pytest.mark.root,
@@ -71,3 +71,15 @@ def test_a_program_that_follows_a_link_to_the_root_is_found_and_leaves_the_host_
         assert result.root is not None, result
         assert box.escapes() == ["+ /oci-layers-canary changed"]
     assert not os.path.lexists("/oci-layers-canary")
+
+
+def test_what_a_user_may_not_look_at_is_left_out(place, monkeypatch):
+    hidden = Path(place) / "root's"
+    hidden.mkdir(mode=0o700)
+    (hidden / "mount").mkdir()
+    (Path(place) / "view").mkdir(mode=0o777)
+    (Path(place) / "view").chmod(0o777)
+    monkeypatch.setattr(system, "mount_points", lambda: [os.fsencode(hidden / "mount"), os.fsencode(place)])
+    seen = in_child(lambda: view(Path(place) / "view", []).mounts, user=54321)
+    assert str(place) in seen
+    assert not [each for each in seen if "root's" in each]
