@@ -6,6 +6,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,9 @@ def describe():
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
             try:
-                signature = _ADDRESS.sub("", str(inspect.signature(value))) if callable(value) else ""
+                # Since Python 3.13 the name of a type, such as that of a function, has a signature, which says nothing.
+                is_called = callable(value) and typing.get_origin(value) is None
+                signature = _ADDRESS.sub("", str(inspect.signature(value))) if is_called else ""
                 signature = _SET.sub(lambda found: "{" + ", ".join(sorted(found[1].split(", "))) + "}", signature)
             except (TypeError, ValueError):
                 signature = ""
