@@ -48,7 +48,7 @@ def credential_of(text: str) -> "Credential":
 
     username, colon, password = text.partition(":")
     if not username:
-        raise NameFormatError("credentials", text.partition(":")[0], "expected USER:PASSWORD")
+        raise NameFormatError("credentials", username, "expected USER:PASSWORD")
     return Credential(username=username, password=password if colon else getpass.getpass(f"Password of {username}: "))
 
 

@@ -250,7 +250,7 @@ def _chosen(challenges: tuple[Challenge, ...]) -> Challenge | None:
 
 
 def _account(origin: Origin, domain: str, scopes: frozenset[Scope]) -> _Account:
-    """Return whose credential a request carries: nobody's if the origin is not that of the registry."""
+    """Return the account whose credential a request carries; the empty one at another origin than the registry's."""
     if not _belongs(origin, domain):
         return _Account()
     paths = (each.name for each in in_order(scopes) if each.type == "repository")

@@ -17,13 +17,12 @@ from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
 from oci_layers.errors import BlobMissingError, LimitError, RegistryError, UnreachableError, UnsupportedError
 from oci_layers.registry.blob_stream import LARGE, BlobStream, PartedStream
-from oci_layers.registry.client import Manifest, RegistryClient, is_missing
+from oci_layers.registry.client import Manifest, RegistryClient, is_document, is_missing
 from oci_layers.registry.referrers import add_referrer
 from oci_layers.registry.upload import StreamBody, mount, upload
 from oci_layers.registry.url import Url
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
-from oci_layers.spec.mediatype import role_of
 
 __all__ = ["RegistryBlobs"]
 
@@ -90,7 +89,7 @@ class RegistryBlobs:
         document = json.loads(found.raw)
         for each in document.get("manifests") or ():
             media_type, digest = each.get("mediaType"), each.get("digest")
-            if isinstance(media_type, str) and isinstance(digest, str) and _is_document(media_type):
+            if isinstance(media_type, str) and isinstance(digest, str) and is_document(media_type):
                 self.learn(Digest.parse(digest))
         for each in document.get("layers") or ():
             digest, size = each.get("digest"), each.get("size")
@@ -133,7 +132,7 @@ class RegistryBlobs:
             UnreachableError: The connection broke; nothing was stored, and the stream has to be opened again.
         """
         try:
-            if _is_document(descriptor.media_type):
+            if is_document(descriptor.media_type):
                 self._put_document(stream, descriptor)
             else:
                 session = self._sessions.pop(descriptor.digest, None)
@@ -158,7 +157,7 @@ class RegistryBlobs:
 
     def mount_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
         """Take over a blob of another repository of the registry, without sending it; tell whether that was done."""
-        if not isinstance(source, RegistryBlobs) or _is_document(descriptor.media_type):
+        if not isinstance(source, RegistryBlobs) or is_document(descriptor.media_type):
             return False
         theirs = source.client
         if theirs.endpoint.origin != self.client.endpoint.origin or theirs.path == self.client.path:
@@ -181,7 +180,7 @@ class RegistryBlobs:
 
     def reuse_blob(self, descriptor: Descriptor) -> bool:
         """Tell whether a blob of this digest and size exists."""
-        if _is_document(descriptor.media_type):
+        if is_document(descriptor.media_type):
             found = self.client.head_manifest(descriptor.digest)
             return found is not None and found.size == descriptor.size
         return self.client.head_blob(descriptor.digest) in {descriptor.size, -1}
@@ -197,7 +196,3 @@ class RegistryBlobs:
     def interrupt(self) -> None:
         """End all transfers under way: each raises an error at once."""
         self.client.exchange.interrupt()
-
-
-def _is_document(media_type: str) -> bool:
-    return role_of(media_type) in {"manifest", "index"}

@@ -55,11 +55,11 @@ def _challenges(value: str) -> Iterable[Challenge]:
             name, quoted, plain = parameter.groups()
             parameters.setdefault(name.lower(), plain if quoted is None else _ESCAPED.sub(r"\1", quoted))
             at = parameter.end()
-        elif begun := _SCHEME.match(value, at):
+        elif found := _SCHEME.match(value, at):
             if scheme is not None:
                 yield Challenge(scheme, parameters)
-            scheme, parameters = begun[1].lower(), {}
-            at = _end(_TOKEN68, value, begun.end())
+            scheme, parameters = found[1].lower(), {}
+            at = _end(_TOKEN68, value, found.end())
         else:
             break
     if scheme is not None:

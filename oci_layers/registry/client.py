@@ -44,7 +44,7 @@ _SCHEMA_1 = (
 )
 _NO_TYPE = frozenset({"", "application/json", "text/plain", "application/octet-stream"})
 _PAGES = 10_000
-_CREATED = (200, 201, 202, 204)
+CREATED = (200, 201, 202, 204)
 
 
 @attrs.frozen
@@ -173,9 +173,8 @@ class RegistryClient:
                 raise
         else:
             response.close()
-            if (found := _stated(response.headers)) is not None and reference in {str(found.digest), found.digest}:
-                return found
-            if found is not None and not isinstance(reference, Digest):
+            found = _stated(response.headers)
+            if found is not None and (found.digest == reference or not isinstance(reference, Digest)):
                 return found
         try:
             return self.manifest(reference).descriptor  # It also says why, which the answer to a HEAD cannot.
@@ -192,7 +191,7 @@ class RegistryClient:
             "PUT",
             f"manifests/{reference}",
             actions=("pull", "push"),
-            expect=_CREATED,
+            expect=CREATED,
             headers={"Content-Type": media_type},
             body=BytesBody(raw),
             repeat=True,
@@ -267,8 +266,8 @@ class RegistryClient:
                 return None
             raise
         response.close()
-        length = response.headers.get("Content-Length", "")
-        return int(length) if length.isascii() and length.isdigit() else -1
+        length = response.headers.length
+        return -1 if length is None else length
 
     def tags(self) -> list[str]:
         """Return all tags, sorted; what is no tag is left out (REG-79).
@@ -331,6 +330,11 @@ def is_missing(error: RegistryError) -> bool:
     return error.status == 404 or "MANIFEST_UNKNOWN" in error.codes or "BLOB_UNKNOWN" in error.codes
 
 
+def is_document(media_type: str) -> bool:
+    """Tell whether a media type is that of a manifest or an index, which registries keep apart from blobs."""
+    return role_of(media_type) in {"manifest", "index"}
+
+
 def _digest(headers: Headers) -> Digest | None:
     try:
         return Digest.parse(headers.get("Docker-Content-Digest", ""))
@@ -340,28 +344,23 @@ def _digest(headers: Headers) -> Digest | None:
 
 def _stated(headers: Headers) -> Descriptor | None:
     """Return the descriptor that the answer to a HEAD states; None if it leaves something out."""
-    digest, length = _digest(headers), headers.get("Content-Length", "")
-    media_type = headers.get("Content-Type", "").partition(";")[0].strip()
-    if (
-        digest is None
-        or not (length.isascii() and length.isdigit())
-        or role_of(media_type) not in {"manifest", "index"}
-    ):
+    digest, length, media_type = _digest(headers), headers.length, headers.media_type
+    if digest is None or length is None or not is_document(media_type):
         return None
-    return Descriptor(media_type=media_type, digest=digest, size=int(length))
+    return Descriptor(media_type=media_type, digest=digest, size=length)
 
 
 def _media_type(headers: Headers, raw: bytes, limits: Limits) -> str:
     """Return the media type of a manifest that has no descriptor (REG-49)."""
-    said = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    said = headers.media_type.lower()
     if said in _SCHEMA_1:
         raise UnsupportedError("manifest", said, "Docker's first schema; pull and push the image with a newer client")
     own = detect_media_type(raw, limits=limits)
     if said in _NO_TYPE:
-        if own is None or role_of(own) not in {"manifest", "index"}:
+        if own is None or not is_document(own):
             raise DocumentError(said or "manifest", (Problem("", "is neither a manifest nor an index"),))
         return own
-    if role_of(said) not in {"manifest", "index"}:
+    if not is_document(said):
         raise DocumentError(said, (Problem("", "is not the media type of a manifest or an index"),))
     stated = json.loads(raw).get("mediaType")
     if isinstance(stated, str) and stated != said:

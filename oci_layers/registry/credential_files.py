@@ -207,7 +207,7 @@ def read_auth_document(path: str) -> AuthDocument | None:
 
 
 def key_of(name: str) -> str:
-    """Return what a key of a file stands for: `HOST[:PORT][/PATH]`; of a URL, the host and the port."""
+    """Return the registry that a key of a file names: `HOST[:PORT][/PATH]`; of a URL, the host and the port."""
     bare = name.removeprefix("http://").removeprefix("https://")
     host, slash, path = bare.partition("/")
     return canonical(host) + (slash + path if bare == name else "")

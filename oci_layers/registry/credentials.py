@@ -8,11 +8,13 @@ import attrs
 
 from oci_layers.errors import NameFormatError
 
-__all__ = ["HUB", "Credential", "CredentialSource", "canonical", "is_token"]
+__all__ = ["HUB", "HUB_HOST", "Credential", "CredentialSource", "canonical", "is_token"]
 
 HUB = "docker.io"
 """Docker Hub, as references have it."""
-_HUB_NAMES = frozenset({HUB, f"index.{HUB}", f"registry-1.{HUB}"})
+HUB_HOST = f"registry-1.{HUB}"
+"""The host of its API."""
+_HUB_NAMES = frozenset({HUB, f"index.{HUB}", HUB_HOST})
 _TOKEN = re.compile(r"[!-~]++")
 
 

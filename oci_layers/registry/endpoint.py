@@ -4,14 +4,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from oci_layers.errors import UnreachableError
+from oci_layers.registry.credentials import HUB, HUB_HOST
 from oci_layers.registry.url import Origin, Url
 
 __all__ = ["Endpoint"]
 
 T = TypeVar("T")
-
-_HUB = "docker.io"
-_HUB_HOST = "registry-1.docker.io"
 
 
 class Endpoint:
@@ -28,7 +26,7 @@ class Endpoint:
             NameFormatError: The domain is no host, or its port is no port.
         """
         self.domain = domain
-        host = _HUB_HOST if domain == _HUB else domain
+        host = HUB_HOST if domain == HUB else domain
         self._base = Url.parse(f"https://{host}/v2/")
         self._plain = Url.parse(f"http://{host}/v2/")
         self._may_be_plain = plain_http or self._base.origin.is_loopback

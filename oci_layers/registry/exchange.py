@@ -17,7 +17,7 @@ from oci_layers.registry.authorizer import Authorizer
 from oci_layers.registry.problem import problem
 from oci_layers.registry.retry import PASSING, Clock, Retries
 from oci_layers.registry.scope import Scope
-from oci_layers.registry.transport import Headers, Request, Response, Transport
+from oci_layers.registry.transport import Headers, Request, Response, Transport, read_body
 from oci_layers.registry.url import Origin, Url
 
 __all__ = ["Access", "Exchange"]
@@ -152,8 +152,6 @@ class Exchange:
             except UnreachableError:
                 if not self.rest(attempt, moment):
                     raise
-            finally:
-                response.close()
 
     def moment(self) -> threading.Event:
         """Return what tells requests that begin now from those that begin after an interrupt, for `rest`."""
@@ -269,15 +267,12 @@ def require_reachable(there: Url, here: Origin) -> None:
 
 
 def _whole(response: Response, limit: int) -> bytes:
-    parts, seen = [], 0
-    while data := response.body.read(1 << 16):
-        parts.append(data)
-        seen += len(data)
-        if seen > limit:
-            error = LimitError("document_bytes", limit, seen)
-            error.add_note(str(response.url))
-            raise error
-    return b"".join(parts)
+    raw = read_body(response, limit + 1)
+    if len(raw) > limit:
+        error = LimitError("document_bytes", limit, len(raw))
+        error.add_note(str(response.url))
+        raise error
+    return raw
 
 
 class _RatedBody:

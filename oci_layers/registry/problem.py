@@ -7,25 +7,15 @@ import re
 
 from oci_layers.errors import AccessDeniedError, RateLimitError, RegistryError, UnreachableError, shortened
 from oci_layers.registry.retry import retry_after
-from oci_layers.registry.transport import Response
+from oci_layers.registry.transport import Response, read_body
 
-__all__ = ["problem", "read_body"]
+__all__ = ["problem"]
 
 _ERROR_BYTES = 64 << 10
 _LINE = 300
 _NOT_TLS = ("HTTP request to an HTTPS server", "HTTP request was sent to HTTPS port")
 _DIGEST = re.compile(r"[a-z0-9]{3,16}:[0-9a-f]{32,128}")
 _LIMITS = ("ratelimit-limit", "ratelimit-remaining", "docker-ratelimit-source")
-
-
-def read_body(response: Response, limit: int) -> bytes:
-    """Return up to `limit` bytes of an answer, and close it."""
-    parts, left = [], limit
-    with contextlib.closing(response):
-        while left > 0 and (data := response.body.read(min(left, 1 << 16))):
-            parts.append(data)
-            left -= len(data)
-    return b"".join(parts)
 
 
 def problem(response: Response, now: float) -> RegistryError:

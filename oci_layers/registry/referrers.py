@@ -54,8 +54,7 @@ def _by_api(client: RegistryClient, digest: Digest, artifact_type: str | None) -
     try:
         # GHCR leads to a page on another server, which takes its time to refuse.
         for response, raw in client.answers(where, accept=OCI_INDEX, expect=(200, http.HTTPStatus.SEE_OTHER)):
-            media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
-            if media_type != OCI_INDEX or response.url.origin != client.endpoint.origin:
+            if response.headers.media_type != OCI_INDEX or response.url.origin != client.endpoint.origin:
                 return []
             document = load_json(raw, media_type=OCI_INDEX, limits=client.limits)
             found += structure(document, Index, media_type=OCI_INDEX).manifests

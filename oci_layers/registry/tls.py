@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 
 from oci_layers import system
 from oci_layers.errors import RegistryError
+from oci_layers.registry.credentials import HUB, HUB_HOST
 from oci_layers.registry.url import Origin
 
 __all__ = ["Certificates"]
 
 _PLACES = ("/etc/containers/certs.d", "/etc/docker/certs.d")
-_HUB = "registry-1.docker.io"
 
 
 class Certificates:
@@ -65,7 +65,7 @@ class Certificates:
             return
         names = [f"{origin.host}:{origin.port}"]
         if str(origin) == f"https://{origin.host}":
-            names.append("docker.io" if origin.host == _HUB else origin.host)
+            names.append(HUB if origin.host == HUB_HOST else origin.host)
         for place in self._places:
             for name in names:
                 try:

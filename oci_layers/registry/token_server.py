@@ -15,7 +15,7 @@ from oci_layers.errors import AccessDeniedError, DocumentError, LimitError, Name
 from oci_layers.registry.challenge import Challenge
 from oci_layers.registry.credentials import Credential, is_token
 from oci_layers.registry.scope import Scope, in_order
-from oci_layers.registry.transport import BytesBody, Request, Response
+from oci_layers.registry.transport import BytesBody, Request, Response, read_body
 from oci_layers.registry.url import Origin, Url
 from oci_layers.spec.strict_json import load_json
 
@@ -25,7 +25,6 @@ Fetch = Callable[[Request], Response]
 """Sends a request without the credentials of the registry, as often as needed, and returns the answer."""
 
 _LONGEST = 1 << 20
-_PIECE = 64 << 10
 _SHORTEST_LIFE = 60.0
 """Seconds that a token lives if the server says less or nothing."""
 _LONGEST_LIFE = 86_400
@@ -136,13 +135,11 @@ class TokenServer:
         raise self._refused(f"refuses {who}", status)
 
     def _answer(self, response: Response) -> dict[str, Any]:  # Any: the values of JSON
-        raw = bytearray()
-        while piece := response.body.read(_PIECE):
-            raw += piece
-            if len(raw) > _LONGEST:
-                raise self._wrong(f"answers with more than {_LONGEST} bytes")
+        raw = read_body(response, _LONGEST + 1)
+        if len(raw) > _LONGEST:
+            raise self._wrong(f"answers with more than {_LONGEST} bytes")
         try:
-            return load_json(bytes(raw), media_type="token")
+            return load_json(raw, media_type="token")
         except (DocumentError, LimitError):
             raise self._wrong("answers with something else than a JSON object") from None
 

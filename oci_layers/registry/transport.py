@@ -1,9 +1,10 @@
-"""One request to one server and its answer, without any policy: the port behind which an HTTP library stands.
+"""One request to one server and its answer, without any policy: the port that an HTTP library implements.
 
 A transport follows no redirect, repeats nothing, keeps no cookie, decodes nothing and knows no credentials. All of
 that is above it, so every rule is tested without a socket.
 """
 
+import contextlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
@@ -13,7 +14,7 @@ import attrs
 from oci_layers.blob.stream import ByteStream
 from oci_layers.registry.url import Url
 
-__all__ = ["Body", "BytesBody", "Headers", "Request", "Response", "Transport"]
+__all__ = ["Body", "BytesBody", "Headers", "Request", "Response", "Transport", "read_body"]
 
 
 class Body(Protocol):
@@ -61,6 +62,17 @@ class Headers(Mapping[str, str]):
         """Return the values of a field, in the order of the answer."""
         return tuple(self._values.get(name.lower(), ()))
 
+    @property
+    def length(self) -> int | None:
+        """The number in `Content-Length`; None if there is none."""
+        text = self.get("Content-Length", "")
+        return int(text) if text.isascii() and text.isdigit() else None
+
+    @property
+    def media_type(self) -> str:
+        """The media type in `Content-Type`, without parameters; empty if there is none."""
+        return self.get("Content-Type", "").partition(";")[0].strip()
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
@@ -100,6 +112,16 @@ class Response:
     def close(self) -> None:
         """Close the body."""
         self.body.close()
+
+
+def read_body(response: Response, limit: int) -> bytes:
+    """Return up to `limit` bytes of an answer, and close it."""
+    parts, left = [], limit
+    with contextlib.closing(response):
+        while left > 0 and (data := response.body.read(min(left, 1 << 16))):
+            parts.append(data)
+            left -= len(data)
+    return b"".join(parts)
 
 
 class Transport(Protocol):

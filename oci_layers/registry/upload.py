@@ -1,4 +1,4 @@
-"""Blobs to a registry: a session is begun, and the bytes follow in one request (distribution-spec, "POST then PUT").
+"""Blobs to a registry: one request starts an upload, the next one has the bytes (distribution-spec, "POST then PUT").
 
 An upload that breaks cannot be resumed on most registries (REG-71), so it begins again, if its content can be opened
 again. Nothing is visible before the registry has compared the digest.
@@ -8,7 +8,7 @@ import io
 
 from oci_layers.blob.stream import ByteStream, VerifiedReader
 from oci_layers.errors import NameFormatError, RegistryError, UnreachableError
-from oci_layers.registry.client import RegistryClient
+from oci_layers.registry.client import CREATED, RegistryClient
 from oci_layers.registry.exchange import require_reachable
 from oci_layers.registry.scope import Scope
 from oci_layers.registry.transport import Body, Response
@@ -20,7 +20,6 @@ __all__ = ["StreamBody", "begin", "mount", "upload"]
 
 _WRITE = ("pull", "push")
 _FOUND = 201
-_CREATED = (200, 201, 202, 204)
 
 
 class StreamBody:
@@ -108,7 +107,7 @@ def upload(client: RegistryClient, body: Body, digest: Digest, session: Url | No
         client: The repository.
         body: The bytes.
         digest: Their digest.
-        session: The URL of an upload that has begun; a new one if None.
+        session: The URL of an upload that was started; a new one if None.
 
     Raises:
         RegistryError: The registry refuses the blob, or stores another one.
@@ -119,7 +118,7 @@ def upload(client: RegistryClient, body: Body, digest: Digest, session: Url | No
         "PUT",
         session.with_parameter("digest", str(digest)),
         actions=_WRITE,
-        expect=_CREATED,
+        expect=CREATED,
         headers={"Content-Type": "application/octet-stream"},
         body=body,
         repeat=False,

@@ -154,8 +154,7 @@ class RegistryRepository:
         except BlobMissingError as error:
             raise ReferenceMissingError(ref, tuple(self.tags())) from error
         except RegistryError as error:
-            if error.status in {400, 405} or "UNSUPPORTED" in error.codes:
-                error.add_note("the registry removes no single tag")
+            _explain(error, "the registry removes no single tag")
             raise
 
     def delete(self, digest: Digest) -> None:
@@ -171,8 +170,7 @@ class RegistryRepository:
         except BlobMissingError as error:
             raise ReferenceMissingError(str(digest), ()) from error
         except RegistryError as error:
-            if error.status in {400, 405} or "UNSUPPORTED" in error.codes:
-                error.add_note("the registry deletes nothing, as it is configured")
+            _explain(error, "the registry deletes nothing, as it is configured")
             raise
         subject = parse_any(found.raw, found.descriptor, self._limits).value.subject
         if subject is not None:
@@ -211,6 +209,12 @@ class RegistryRepository:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _explain(error: RegistryError, note: str) -> None:
+    """Add a note to an error that says that a registry does not do something at all."""
+    if error.status in {400, 405} or "UNSUPPORTED" in error.codes:
+        error.add_note(note)
 
 
 def _reference(ref: str) -> str | Digest:

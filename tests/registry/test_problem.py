@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from oci_layers.errors import AccessDeniedError, RateLimitError, RegistryError, UnreachableError
 from oci_layers.registry import Headers, Request, Response, Url
-from oci_layers.registry.problem import problem, read_body
+from oci_layers.registry.problem import problem
+from oci_layers.registry.transport import read_body
 from tests.support.model_registry import reply
 
 REQUEST = Request(method="GET", url=Url.parse("https://r.example/v2/a/manifests/x?signature=secret"))

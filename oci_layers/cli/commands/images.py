@@ -27,8 +27,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "place",
         metavar="PLACE",
         help="oci:DIR, oci-archive:FILE, docker-archive:FILE, or the path of one of these; docker://HOST/REPOSITORY; "
-        "with a reference, only the "
-        "images of that reference",
+        "with a reference, only the images of that reference",
     )
     parser.add_argument("--all", action="store_true", help="also list artifacts and attestations")
     place_arguments(parser)

@@ -22,7 +22,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "referrers",
         help="list what refers to an image in a registry",
         description="List the manifests whose subject is IMAGE, such as signatures and SBOMs: by the API of the "
-        "registry, or by the tag that stands in for it. `copy --referrers` copies them.",
+        "registry, or, where it has none, by a tag. `copy --referrers` copies them.",
     )
     parser.add_argument("image", metavar="IMAGE", help="docker://HOST/REPOSITORY[:TAG|@DIGEST]")
     parser.add_argument("--artifact-type", metavar="TYPE", help="list only those of this type")

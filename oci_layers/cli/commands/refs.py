@@ -28,8 +28,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "place",
         metavar="PLACE",
         help="oci:DIR, oci-archive:FILE, docker-archive:FILE, or the path of one of these; docker://HOST/REPOSITORY; "
-        "with a reference, only the "
-        "entries of that reference",
+        "with a reference, only the entries of that reference",
     )
     place_arguments(parser)
     parser.add_argument(
