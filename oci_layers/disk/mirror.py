@@ -179,6 +179,10 @@ class DirectoryMirror:
             raise
         self._skips.forget(node)
 
+    def is_absent(self, node: Leaf) -> bool:
+        """Return whether a device or pipe could not be created."""
+        return self._skips.is_absent(node)
+
     def finish(self, tree: FileTree, *, checkpoint: Callable[[], None] | None = None) -> None:
         """Set the attributes of every directory of the finished tree, children first; count files and list skips.
 

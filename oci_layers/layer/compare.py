@@ -14,8 +14,8 @@ from oci_layers.tree.node import Device, Directory, File, Leaf, Node, Symlink
 
 __all__ = ["Aspect", "Comparison", "ContentMode"]
 
-ContentMode: TypeAlias = Literal["auto", "always", "never"]
-"""When contents are read to compare them."""
+ContentMode: TypeAlias = Literal["auto", "always", "never", "identity"]
+"""When contents are read to compare them; `identity` reads none, and takes only shared nodes for the same."""
 Aspect: TypeAlias = Literal["mtime", "directory-mtime", "nanoseconds", "owner", "mode", "xattrs"]
 """An attribute that a diff may ignore."""
 
@@ -53,7 +53,7 @@ class Comparison:
         """Return whether two nodes that are not directories are the same, by the contents too where they matter."""
         if one is two:
             return True
-        if type(one) is not type(two) or not self._attributes(one, two):
+        if self._content == "identity" or type(one) is not type(two) or not self._attributes(one, two):
             return False
         if self._mtime and one.mtime_ns != two.mtime_ns and not self._same_second(one, two):
             return False

@@ -1,0 +1,179 @@
+"""The changes of one layer of a room as a file, beside the directory that has them: what the directory should hold.
+
+A line is a JSON array: a path and what became of it. Paths and attributes are text in which bytes that are not UTF-8
+are lone surrogates, as Python's `surrogateescape` makes them. The paths are those of the merged tree, with no link to
+follow, in the order of `layer.diff`: a directory before what is in it. So one pass makes the tree above of the tree
+below, and nothing on the disk is read for it.
+
+    ["etc", "dir", 493, 0, 0, 1700000000000000000, {}]
+    ["etc/motd", "file", 420, 0, 0, 1700000000000000000, {}, 3, "text", "bGl0"]
+    ["etc/issue", "file", 420, 0, 0, 0, {}, 70, "sha256", "9f86...", null]
+    ["etc/motd.old", "whiteout"]
+
+A small file has its bytes in base64; another one its SHA-256 and, if it has holes, the pieces between them.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol, assert_never
+
+import attrs
+
+from oci_layers.errors import StoreError
+from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
+from oci_layers.tree.content import EMPTY, Content, Inline
+from oci_layers.tree.editor import TreeEditor
+from oci_layers.tree.node import NO_XATTRS, Device, Directory, Fifo, File, Node, Symlink
+from oci_layers.tree.path import parent_and_name
+from oci_layers.tree.tree import FileTree
+
+__all__ = ["SMALL", "StoredContent", "apply_lines", "line_of"]
+
+SMALL = 64
+"""The most bytes of a file that are in its line."""
+
+
+@attrs.frozen
+class StoredContent:
+    """What a line has of the bytes of a file that is not small."""
+
+    size: int
+    sha256: str
+    """In lower-case hex, of the bytes with zeros for holes."""
+    extents: tuple[tuple[int, int], ...] | None = None
+
+
+class ContentOpener(Protocol):
+    """Returns the content of a file of a layer that is in a room, by its path there."""
+
+    def __call__(self, path: bytes, stored: StoredContent, /) -> Content: ...
+
+
+def line_of(change: Change, content: StoredContent | Inline = EMPTY) -> str:
+    """Return the line of a change, with its line end.
+
+    Args:
+        change: A change, as `layer.diff` has them, without opaque markers.
+        content: What is known of the bytes of a file.
+    """
+    match change:
+        case Add(path, node):
+            row: list[object] = [_text(path), *_fields(node)]
+            if isinstance(node, File):
+                row += _content(content)
+        case Link(path, target):
+            row = [_text(path), "link", _text(target)]
+        case Whiteout(path):
+            row = [_text(path), "whiteout"]
+        case Opaque(path):
+            raise ValueError(f"an opaque marker has no line: {path!r}")
+        case _:
+            assert_never(change)
+    return json.dumps(row, separators=(",", ":")) + "\n"
+
+
+def _fields(node: Node) -> list[object]:
+    xattrs = {_text(key): base64.b64encode(value).decode() for key, value in node.xattrs.items()}
+    common: list[object] = [node.mode, node.uid, node.gid, node.mtime_ns, xattrs]
+    match node:
+        case Directory():
+            return ["dir", *common]
+        case File():
+            return ["file", *common]
+        case Symlink():
+            return ["symlink", *common, _text(node.target)]
+        case Device():
+            return [node.kind, *common, node.major, node.minor]
+        case Fifo():
+            return ["fifo", *common]
+        case _:
+            assert_never(node)
+
+
+def _content(content: StoredContent | Inline) -> list[object]:
+    if isinstance(content, Inline):
+        return [content.size, "text", base64.b64encode(content.data).decode()]
+    return [content.size, "sha256", content.sha256, content.extents]
+
+
+def apply_lines(lines: Iterable[bytes], tree: FileTree, *, layer: int, opener: ContentOpener, place: str) -> None:
+    """Apply the changes of a layer of a room to the tree of the layers below, in place.
+
+    Args:
+        lines: The lines of the file.
+        tree: The tree below.
+        layer: The number of the layer, which its nodes get.
+        opener: Returns the content of a file that is not small.
+        place: The name of the file in errors.
+
+    Raises:
+        StoreError: A line is damaged, or is not one over this tree.
+        LimitError: The tree becomes larger than its limits allow.
+    """
+    editor = TreeEditor(tree, layer=layer, follow=False)
+    for number, line in enumerate(lines, 1):
+        try:
+            _apply(editor, json.loads(line), layer, opener)
+        except (ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
+            raise StoreError(place, f"line {number} is damaged") from error
+
+
+def _apply(editor: TreeEditor, row: list[Any], layer: int, opener: ContentOpener) -> None:  # Any: JSON
+    path, kind = _bytes(row[0]), row[1]
+    if not path:
+        node = _node(b"", kind, row, layer, opener)
+        if not isinstance(node, Directory):
+            raise ValueError("the root is a directory")
+        editor.describe_root(node)
+        return
+    parent, name = parent_and_name(path)
+    here = editor.open_parent(parent)
+    if kind == "whiteout":
+        editor.drop(here, name)
+    elif kind == "link":
+        target = editor.find(_bytes(row[2]))
+        if target is None:
+            raise ValueError("the target of the link does not exist")
+        editor.link(target, here, name)
+    else:
+        editor.put(here, name, _node(path, kind, row, layer, opener))
+
+
+def _node(path: bytes, kind: str, row: list[Any], layer: int, opener: ContentOpener) -> Node:  # Any: JSON
+    mode, uid, gid, mtime_ns, texts, *rest = row[2:]
+    xattrs: Mapping[bytes, bytes] = NO_XATTRS
+    if texts:
+        xattrs = {_bytes(key): base64.b64decode(value, validate=True) for key, value in texts.items()}
+    match kind:
+        case "dir":
+            return Directory(mode, uid, gid, mtime_ns, xattrs, layer)
+        case "file":
+            size, form, value, *extents = rest
+            content: Content = EMPTY
+            if form == "sha256":
+                pieces = None if extents[0] is None else tuple((start, length) for start, length in extents[0])
+                content = opener(path, StoredContent(size, value, pieces))
+            elif size:
+                content = Inline(base64.b64decode(value, validate=True))
+            return File(mode, uid, gid, mtime_ns, xattrs, layer, content=content)
+        case "symlink":
+            return Symlink(uid, gid, mtime_ns, xattrs, layer, target=_bytes(rest[0]))
+        case "char" | "block":
+            major, minor = rest
+            return Device(
+                mode, uid, gid, mtime_ns, xattrs, layer,
+                kind="char" if kind == "char" else "block", major=major, minor=minor,
+            )
+        case "fifo":
+            return Fifo(mode, uid, gid, mtime_ns, xattrs, layer)
+        case _:
+            raise ValueError(f"unknown kind of node {kind!r}")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
