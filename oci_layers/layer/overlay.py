@@ -6,7 +6,7 @@ the attribute `overlay.whiteout`. An opaque directory has `y` in that attribute.
 `trusted`, or `user` where the mount has the option `userxattr`; in the other one they are those of files. An attribute
 of a file that looks like one of these has `overlay.` twice.
 
-Both functions are pure: `disk.scan` reads a directory into the tree that `from_upper` takes, and a
+All functions are pure: `disk.scan` reads a directory into the tree that `from_upper` takes, and a
 `disk.DirectoryMirror` with `overlay=True` makes what `to_upper` yields.
 """
 
@@ -21,7 +21,7 @@ from oci_layers.tree.node import Device, Directory, File, Node
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["Namespace", "from_upper", "to_upper"]
+__all__ = ["Namespace", "escaped", "from_upper", "to_upper", "without_marks"]
 
 Namespace: TypeAlias = Literal["trusted", "user"]
 """Where a mount has its attributes: in `trusted`, which only root may set, or, with `userxattr`, in `user`."""
@@ -72,6 +72,12 @@ def from_upper(upper: FileTree, *, namespace: Namespace = "trusted") -> Iterator
         else:
             leader = first.setdefault(node.inode, path)
             yield Add.of(path, attrs.evolve(node, xattrs=xattrs)) if leader == path else Link(path, leader)
+
+
+def without_marks(path: bytes, node: Node, namespace: Namespace) -> Node:
+    """Return the node that a mount shows for one of a directory of it; raises as `from_upper`."""
+    xattrs, _ = _sorted_out(path, node, namespace.encode() + _OVERLAY)
+    return node if xattrs is node.xattrs else attrs.evolve(node, xattrs=xattrs)
 
 
 def _sorted_out(path: bytes, node: Node, prefix: bytes) -> tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]:
@@ -137,11 +143,11 @@ def to_upper(changes: Iterable[Change], *, namespace: Namespace = "trusted") -> 
         match change:
             case Add(path, Directory() as node):
                 described.add(path)
-                waiting = Add(path, _escaped(node, prefix))
+                waiting = Add(path, escaped(node, namespace))
             case Add(path, node, data):
                 if _is_whiteout(node, {}, prefix):
                     raise UnsupportedError("character device 0:0", escape(path), "an overlay mount reads a whiteout")
-                yield Add(path, _escaped(node, prefix), data)
+                yield Add(path, escaped(node, namespace), data)
             case Link():
                 yield change
             case Whiteout(path):
@@ -160,8 +166,12 @@ def _made_opaque(directory: Add | None, marker: Opaque, prefix: bytes) -> Add:
     return Add(marker.path, attrs.evolve(directory.node, xattrs={**directory.node.xattrs, prefix + _OPAQUE: b"y"}))
 
 
-def _escaped(node: Node, prefix: bytes) -> Node:
-    """Return a node whose attributes a mount shows as those of `node`."""
+def escaped(node: Node, namespace: Namespace) -> Node:
+    """Return a node whose attributes a mount shows as those of `node`; the same one if it has none of overlay mounts.
+
+    Linux does so since 6.7; an older one shows none of them.
+    """
+    prefix = namespace.encode() + _OVERLAY
     if not any(key.startswith(prefix) for key in node.xattrs):
         return node
     mine = {key: prefix + _ESCAPE + key.removeprefix(prefix) for key in node.xattrs if key.startswith(prefix)}

@@ -7,6 +7,7 @@
         layer.json               its `LayerRecord`; the last file that is written
     images/HEX.json              an image by the SHA-256 of its name: an `ImageRecord`
     containers/NAME/             `container.json`, `fs/` and `work/`, the upper and work directories of a mount
+    mounts/HEX.json              a mount at a path, by the SHA-256 of the path: a `MountRecord`
     leases/                      a locked file for each lease
     tmp/                         what is being written, each in a directory that its writer has locked
     trash/                       what is being removed
@@ -20,6 +21,7 @@ meet: the second waits for the lock, and then finds the layer done, or what a ki
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -33,16 +35,16 @@ from oci_layers.disk.confine import check_handles, list_now, remove_tree
 from oci_layers.errors import PlaceMissingError, StoreError, UnsafePathError, locate
 from oci_layers.spec.digest import Digest
 
-__all__ = ["CHANGES", "CONTAINERS", "FS", "IMAGES", "LAYERS", "LEASES", "TMP", "TRASH", "WORK", "RoomDirectory", "Staging", "layer_names"]
+__all__ = ["CHANGES", "CONTAINERS", "FS", "IMAGES", "LAYERS", "LEASES", "MOUNTS", "TMP", "TRASH", "WORK", "RoomDirectory", "Staging", "file_name", "layer_names"]
 
 MARKER = b"oci-layers-room"
-LAYERS, IMAGES, CONTAINERS, LEASES = b"layers", b"images", b"containers", b"leases"
+LAYERS, IMAGES, CONTAINERS, MOUNTS, LEASES = b"layers", b"images", b"containers", b"mounts", b"leases"
 TMP, TRASH = b"tmp", b"trash"
 FS, WORK, CHANGES = b"fs", b"work", b"changes"
 
 _VERSION = b'{"version": 1}\n'
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
-_OURS = frozenset({MARKER, LAYERS, IMAGES, CONTAINERS, LEASES, TMP, TRASH})
+_OURS = frozenset({MARKER, LAYERS, IMAGES, CONTAINERS, MOUNTS, LEASES, TMP, TRASH})
 _MODE = 0o755
 """The mode of directories in a room, whose own directory is its owner's alone: set-id files are in there."""
 _SMALL = 16 << 20
@@ -199,10 +201,10 @@ class RoomDirectory:
         finally:
             system.close(fd)
 
-    def write(self, staging: Staging, name: bytes, data: bytes) -> None:
-        """Write a small file in a staging directory, and sync it."""
+    def write_in(self, directory: int, name: bytes, data: bytes) -> None:
+        """Write a new small file in an open directory, and sync it."""
         with self.root.located():
-            self._write_file(name, data, staging.fd)
+            self._write_file(name, data, directory)
 
     def replace(self, directory: bytes, name: bytes, data: bytes) -> None:
         """Write a small file in a directory of the room, over one that has the name."""
@@ -216,6 +218,11 @@ class RoomDirectory:
                     system.unlink(temporary, fd)
                 raise
             self.sync_directory(fd)
+
+    def remove_file(self, *names: bytes) -> None:
+        """Remove a file; one that does not exist is no error."""
+        with contextlib.suppress(FileNotFoundError), self.directory(*names[:-1]) as fd, self.root.located():
+            system.unlink(names[-1], fd)
 
     def sync_directory(self, fd: int) -> None:
         """Sync the names in an open directory."""
@@ -356,6 +363,11 @@ class RoomDirectory:
     def close(self) -> None:
         """Close the directory."""
         self.root.close()
+
+
+def file_name(text: str) -> bytes:
+    """Return the name of the file that has the record of something with a name of any form."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest().encode() + b".json"
 
 
 def layer_names(chain_id: Digest) -> tuple[bytes, bytes, bytes]:

@@ -232,7 +232,7 @@ class LayerWriter:
         )
         with self._room.root.located():
             self._room.sync_all(self._staging.fd)
-        self._room.write(self._staging, RECORD, dumps(record))
+        self._room.write_in(self._staging.fd, RECORD, dumps(record))
         self._room.publish(self._staging, *layer_names(chain_id))
 
     def close(self) -> None:

@@ -12,9 +12,9 @@ import attrs
 from oci_layers.errors import OCIError, StoreError
 from oci_layers.spec.digest import Digest
 
-__all__ = ["ContainerRecord", "ImageRecord", "LayerRecord", "dumps", "loads"]
+__all__ = ["ContainerRecord", "ImageRecord", "LayerRecord", "MountRecord", "dumps", "loads"]
 
-R = TypeVar("R", "LayerRecord", "ImageRecord", "ContainerRecord")
+R = TypeVar("R", "LayerRecord", "ImageRecord", "ContainerRecord", "MountRecord")
 
 
 def _digest(value: str | Digest) -> Digest:
@@ -75,7 +75,21 @@ class ContainerRecord:
     """What wrote to its directory first, and wrote it in its own form; empty before."""
 
 
-def dumps(record: LayerRecord | ImageRecord | ContainerRecord) -> bytes:
+@attrs.frozen(kw_only=True)
+class MountRecord:
+    """A mount at a path, which stays when its process ends."""
+
+    path: str = attrs.field(converter=str)
+    """Where it is."""
+    device: int = attrs.field(converter=int)
+    """The number of the mount's device, which tells it from another mount at this path."""
+    chain_id: Digest | None = attrs.field(converter=_maybe_digest)
+    """The chain_id of the topmost layer that it shows; None if it shows no layer."""
+    container: str = attrs.field(default="", converter=str)
+    """The name of the container that it shows; empty for an image."""
+
+
+def dumps(record: LayerRecord | ImageRecord | ContainerRecord | MountRecord) -> bytes:
     """Return a record as JSON."""
     fields = {key: str(value) if isinstance(value, Digest) else value for key, value in attrs.asdict(record, recurse=False).items()}
     return json.dumps(fields, indent=1).encode() + b"\n"

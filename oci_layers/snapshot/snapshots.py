@@ -5,8 +5,8 @@ writable, `collect`, `usage` and `check` keep the room.
 """
 
 import contextlib
-import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -15,19 +15,23 @@ import attrs
 
 from oci_layers import system
 from oci_layers.disk.owner import Owner
-from oci_layers.errors import OCIError, PlaceMissingError, StoreError
+from oci_layers.errors import NameFormatError, PlaceMissingError, StoreError
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress, ProgressTracker
 from oci_layers.report import Report
-from oci_layers.snapshot.directory import IMAGES, LEASES, RoomDirectory
+from oci_layers.snapshot.container import Container, ContainerFiles, View, fill, read_record, show
+from oci_layers.snapshot.directory import CONTAINERS, FS, IMAGES, MOUNTS, TMP, RoomDirectory, file_name
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
-from oci_layers.snapshot.record import ImageRecord, dumps, loads
+from oci_layers.snapshot.presenter import Presented, PresenterName, unmount
+from oci_layers.snapshot.record import ContainerRecord, ImageRecord, MountRecord, dumps, loads
 from oci_layers.snapshot.unpack import Unpacking
 from oci_layers.spec.digest import Digest
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Snapshot", "Snapshots"]
+
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @attrs.frozen(kw_only=True)
@@ -115,7 +119,7 @@ class Snapshots:
             work.run(image)
             top = image.layers[-1].chain_id if image.layers else None
             record = ImageRecord(name=image.name if name is None else name, manifest=image.descriptor.digest, chain_id=top)
-            self.room.replace(IMAGES, _file_name(record.name), dumps(record))
+            self.room.replace(IMAGES, file_name(record.name), dumps(record))
         return Snapshot(
             name=record.name,
             manifest=record.manifest,
@@ -145,7 +149,7 @@ class Snapshots:
             PlaceMissingError: The room has no image of this name.
             StoreError: Its record is damaged.
         """
-        raw = self.room.read(IMAGES, _file_name(name))
+        raw = self.room.read(IMAGES, file_name(name))
         if raw is None:
             raise PlaceMissingError(self.place, f"it has no image {name!r}; unpack it first")
         record = loads(ImageRecord, raw, f"image {name} of {self.place}")
@@ -170,6 +174,226 @@ class Snapshots:
     def _chain(self, image: "str | Snapshot") -> Digest | None:
         return (self.image(image) if isinstance(image, str) else image).chain_id
 
+    def view(
+        self,
+        image: "str | Snapshot",
+        *,
+        at: str | os.PathLike[str] | None = None,
+        presenters: Sequence[PresenterName] | None = None,
+    ) -> View:
+        """Show an image of the room as a directory that cannot be written.
+
+        Args:
+            image: The image.
+            at: An existing directory to mount it at; by default it is mounted at no path, and is gone with the handle.
+            presenters: What may show it, in this order; all of `PRESENTERS` by default.
+
+        Raises:
+            PresenterError: Nothing can show it here.
+            StoreError: A layer is missing or damaged.
+        """
+        stack = self.stack(image)
+        with contextlib.ExitStack() as closing:
+            if stack and not stack[0].room.is_read_only:
+                closing.callback(system.close, self._use(stack[0]))
+            shown = self._show(closing, None, stack, at=at, presenters=presenters)
+            return View(shown, closing.pop_all())
+
+    def _use(self, layer: RoomLayer) -> int:
+        """Keep a layer from being collected until the returned handle is closed."""
+        with self.room.shared(), self.room.directory(*layer.names) as fd:
+            used = system.open_directory(b".", fd)
+            system.lock(used, wait=True, shared=True)
+        return used
+
+    def _show(
+        self,
+        closing: contextlib.ExitStack,
+        directory: int | None,
+        stack: Sequence[RoomLayer],
+        *,
+        at: str | os.PathLike[str] | None,
+        presenters: Sequence[PresenterName] | None,
+        container: str = "",
+        volatile: bool = False,
+    ) -> Presented:
+        """Show a stack of layers; note a mount at a path, and have the note removed when it is closed."""
+        shown = show(self.room, directory, stack, at=at, volatile=volatile, presenters=presenters)
+        if shown.path is not None:
+            record = MountRecord(
+                path=shown.path,
+                device=system.fstat(shown.fd).st_dev,
+                chain_id=stack[0].chain_id if stack else None,
+                container=container,
+            )
+            try:
+                self.room.replace(MOUNTS, file_name(shown.path), dumps(record))
+            except BaseException:
+                shown.close()
+                raise
+            closing.callback(self.room.remove_file, MOUNTS, file_name(shown.path))
+        return shown
+
+    def mounts(self) -> list[MountRecord]:
+        """Return the mounts at paths of images and containers of the room.
+
+        Raises:
+            StoreError: The record of one is damaged.
+        """
+        found = []
+        for name in self.room.names(MOUNTS):
+            raw = None if name.startswith(b".") else self.room.read(MOUNTS, name)
+            if raw is not None:
+                record = loads(MountRecord, raw, f"mount {os.fsdecode(name)} of {self.place}")
+                if _is_mounted(record):
+                    found.append(record)
+        return sorted(found, key=lambda each: each.path)
+
+    def unmount(self, path: str | os.PathLike[str]) -> None:
+        """Unmount an image or a container of the room.
+
+        Raises:
+            PlaceMissingError: Nothing of the room is mounted there.
+            OSError: The system refuses.
+        """
+        place = system.resolve(os.fspath(path))
+        if place not in {each.path for each in self.mounts()}:
+            raise PlaceMissingError(os.fspath(path), f"nothing of {self.place} is mounted there")
+        unmount(place)
+        self.room.remove_file(MOUNTS, file_name(place))
+
+    def container(
+        self,
+        image: "str | Snapshot",
+        *,
+        name: str = "",
+        at: str | os.PathLike[str] | None = None,
+        presenters: Sequence[PresenterName] | None = None,
+    ) -> Container:
+        """Make a container over an image of the room, and open it.
+
+        Args:
+            image: The image.
+            name: The name under which the room keeps it. One without a name is gone when it is closed, or its process
+                ends, and nothing of it is flushed to the disk.
+            at: An existing directory to mount it at, as for `view`.
+            presenters: What may show it, as for `view`.
+
+        Raises:
+            NameFormatError: No container can have this name.
+            StoreError: The room has a container of this name; or a layer is missing or damaged.
+            PresenterError: Nothing can show it here; a container with a name stays, and can be committed or removed.
+        """
+        if name:
+            self.create_container(image, name)
+            return self.open_container(name, at=at, presenters=presenters)
+        with contextlib.ExitStack() as closing:
+            with self.room.shared():
+                stack, record = self._begin(image, "")
+                staging = closing.enter_context(self.room.staging())
+                fill(self.room, staging.fd, stack, record)
+            shown = self._show(closing, staging.fd, stack, at=at, presenters=presenters, volatile=True)
+            return Container(shown, record, self._files(record, TMP, staging.name), closing.pop_all())
+
+    def create_container(self, image: "str | Snapshot", name: str) -> ContainerRecord:
+        """Make a container with a name over an image of the room, without opening it; raises as `container`."""
+        file = _container_name(name)
+        with self.room.staging() as staging:
+            with self.room.shared():
+                stack, record = self._begin(image, name)
+                fill(self.room, staging.fd, stack, record)
+            self.room.sync_all(staging.fd)
+            if not self.room.publish(staging, CONTAINERS, file):
+                raise StoreError(self.place, f"it has a container {name} already")
+        return record
+
+    def _begin(self, image: "str | Snapshot", name: str) -> tuple[list[RoomLayer], ContainerRecord]:
+        snapshot = self.image(image) if isinstance(image, str) else image
+        stack = self.layers.stack(snapshot.chain_id)
+        return stack, ContainerRecord(
+            name=name,
+            image=snapshot.name,
+            manifest=snapshot.manifest,
+            chain_id=snapshot.chain_id,
+            created_ns=system.clock_ns(),
+        )
+
+    def _files(self, record: ContainerRecord, *names: bytes) -> ContainerFiles:
+        path = os.path.join(self.room.path, *map(os.fsdecode, (*names, FS)))
+        return ContainerFiles(record, path, self.layers, self._owner.same)
+
+    def open_container(
+        self,
+        name: str,
+        *,
+        at: str | os.PathLike[str] | None = None,
+        presenters: Sequence[PresenterName] | None = None,
+    ) -> Container:
+        """Open a container that the room has.
+
+        Raises:
+            PlaceMissingError: The room has no container of this name.
+            StoreError: It is in use, or a layer is missing or damaged.
+            PresenterError: Nothing can show it here.
+        """
+        with contextlib.ExitStack() as closing:
+            record, directory = closing.enter_context(self._locked(name))
+            stack = self.layers.stack(record.chain_id)
+            shown = self._show(closing, directory, stack, at=at, presenters=presenters, container=name)
+            return Container(shown, record, self._files(record, CONTAINERS, name.encode()), closing.pop_all())
+
+    @contextlib.contextmanager
+    def _locked(self, name: str) -> Iterator[tuple[ContainerRecord, int]]:
+        """Hold the lock of a container with a name; yield its record and its directory."""
+        record = self.container_files(name).record
+        with self.room.directory(CONTAINERS, _container_name(name)) as fd:
+            if system.lock(fd, wait=False) is False:
+                raise StoreError(self.place, f"container {name} is in use")
+            for mount in self.mounts():
+                if mount.container == name:
+                    raise StoreError(self.place, f"container {name} is mounted at {mount.path}")
+            yield record, fd
+
+    def container_files(self, name: str) -> ContainerFiles:
+        """Return the files of a container that the room has, in use or not, as a tree and as changes.
+
+        Raises:
+            PlaceMissingError: The room has no container of this name.
+            StoreError: Its record is damaged.
+        """
+        file = _container_name(name)
+        record = read_record(self.room, CONTAINERS, file)
+        if record is None:
+            raise PlaceMissingError(self.place, f"it has no container {name}")
+        return self._files(record, CONTAINERS, file)
+
+    def containers(self) -> list[ContainerRecord]:
+        """Return the containers that have a name, by name.
+
+        Raises:
+            StoreError: The record of one is damaged.
+        """
+        found = (read_record(self.room, CONTAINERS, name) for name in self.room.names(CONTAINERS))
+        return [record for record in found if record is not None]
+
+    def reset_container(self, name: str) -> None:
+        """Throw away what a container changed; raises as `open_container`."""
+        with self._locked(name) as (record, directory):
+            self._discard_container(name, directory)
+        self.create_container(
+            Snapshot(name=record.image, manifest=record.manifest, chain_id=record.chain_id), name
+        )
+
+    def remove_container(self, name: str) -> None:
+        """Remove a container and what it changed; raises as `open_container`."""
+        with self._locked(name) as (_, directory):
+            self._discard_container(name, directory)
+
+    def _discard_container(self, name: str, directory: int) -> None:
+        gone = self.room.discard(CONTAINERS, _container_name(name))
+        if gone is not None:
+            self.room.empty_trash(gone)
+
     def remove_image(self, name: str) -> None:
         """Remove an image from the room. Its layers stay until they are collected.
 
@@ -177,7 +401,7 @@ class Snapshots:
             PlaceMissingError: The room has no image of this name.
         """
         with self.room.exclusive():
-            gone = self.room.discard(IMAGES, _file_name(name))
+            gone = self.room.discard(IMAGES, file_name(name))
         if gone is None:
             raise PlaceMissingError(self.place, f"it has no image {name!r}")
         self.room.empty_trash(gone)
@@ -204,6 +428,24 @@ class Snapshots:
         return f"<Snapshots {self.place}>"
 
 
-def _file_name(name: str) -> bytes:
-    """Return the name of the file that has the record of an image."""
-    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest().encode() + b".json"
+def _container_name(name: str) -> bytes:
+    """Return the name of the directory of a container.
+
+    Raises:
+        NameFormatError: No container can have this name.
+    """
+    if not _NAME.fullmatch(name):
+        raise NameFormatError("container name", name, "letters, digits, and after the first one . _ and -")
+    return name.encode()
+
+
+def _is_mounted(mount: MountRecord) -> bool:
+    """Return whether a mount is still where it was made."""
+    try:
+        fd = system.open_parent(mount.path)
+    except OSError:
+        return False
+    try:
+        return system.fstat(fd).st_dev == mount.device
+    finally:
+        system.close(fd)

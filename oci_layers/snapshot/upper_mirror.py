@@ -14,12 +14,11 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import TypeAlias, assert_never
 
-import attrs
-
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.errors import UnsupportedError
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.diff import diff
+from oci_layers.layer.overlay import Namespace, escaped
 from oci_layers.report import Report, Skipped
 from oci_layers.snapshot.changes_file import SMALL, ContentOpener, StoredContent, line_of
 from oci_layers.tree.content import EMPTY, Extents, Inline, stored_pieces
@@ -29,7 +28,7 @@ from oci_layers.tree.tree import FileTree
 
 __all__ = ["NAMESPACE", "UpperMirror"]
 
-NAMESPACE = "user"
+NAMESPACE: Namespace = "user"
 """Where the attributes of overlay mounts are in a room: a mount of an ordinary user has no others, root's can have."""
 
 _Made: TypeAlias = dict[bytes, "_Made"]
@@ -143,7 +142,7 @@ class UpperMirror:
                 upper.add(path, node)
                 if self._written.get(path) is not node and not _is_whiteout(node):
                     self._enter(parent)
-                    self._mirror.make(parent, name, node, None)
+                    self._write(parent, name, node, None)
                 return node
             case Link(path, target):
                 node = upper.leaf(target)
@@ -210,11 +209,12 @@ class UpperMirror:
 
     def _write(self, parent: bytes, name: bytes, node: Leaf, data: Iterator[memoryview] | None) -> None:
         """Make a file, and note what its bytes are."""
+        shown = escaped(node, NAMESPACE)
         if not isinstance(node, File) or data is None:
-            self._mirror.make(parent, name, node, None)
+            self._mirror.make(parent, name, shown, None)
             return
         hashed = self._hashed(node, data)
-        self._mirror.make(parent, name, node, hashed)
+        self._mirror.make(parent, name, shown, hashed)
         for _ in hashed:  # A file that ends with a hole is written before the generator ends.
             pass
 
@@ -241,14 +241,14 @@ class _Skeleton:
 
     def __init__(self, root: Directory) -> None:
         self.tree = FileTree()
-        self.tree.root = attrs.evolve(root, children={})
+        self.tree.root = _bare(root)
         self._directories: dict[bytes, Directory] = {b"": self.tree.root}
 
     def add(self, path: bytes, node: Node) -> None:
         """Add a name; the directory above was added before."""
         parent, name = parent_and_name(path)
         if isinstance(node, Directory):
-            node = self._directories[path] = attrs.evolve(node, children={})
+            node = self._directories[path] = _bare(node)
         self._directories[parent].children[name] = node
 
     def leaf(self, path: bytes) -> Leaf:
@@ -257,6 +257,12 @@ class _Skeleton:
         node = self._directories[parent].children[name]
         assert not isinstance(node, Directory)
         return node
+
+
+def _bare(directory: Directory) -> Directory:
+    """Return a directory with the attributes that one has on disk, and nothing in it."""
+    shown = escaped(directory, NAMESPACE)
+    return Directory(shown.mode, shown.uid, shown.gid, shown.mtime_ns, shown.xattrs, shown.layer)
 
 
 def _is_whiteout(node: Node) -> bool:
