@@ -117,6 +117,8 @@ prints; `locate` completes an error of the system; `escape` and `shortened` make
     6 is not possible: the image has 5 layers; image: layer 0 is b, that of the base is a
     >>> print(errors.MetadataError({"owner": 8}))
     not permitted to set all metadata: 8 owner
+    >>> print(errors.PresenterError((("detached", "EPERM: Operation not permitted (fsopen)"),)))
+    the layers cannot be shown as one directory: detached: EPERM: Operation not permitted (fsopen)
     >>> full = OSError(28, "No space left on device")
     >>> errors.locate(full, "/srv/rootfs", "destination")
     >>> print(errors.format_error(full))
@@ -166,6 +168,7 @@ __all__ = [
     "PathExistsError",
     "PathMissingError",
     "PlaceMissingError",
+    "PresenterError",
     "Problem",
     "RateLimitError",
     "ReferenceMissingError",
@@ -401,6 +404,17 @@ class UnsupportedError(OCIError):
 
     def _sentence(self) -> str:
         return f"unsupported {self.what}: {shortened(self.value)}" + (f" ({self.hint})" if self.hint else "")
+
+
+@attrs.define(eq=False, slots=False, str=False)
+class PresenterError(OCIError):
+    """Layers that this machine can show in no way. `refused` has each presenter that was tried, and its reason."""
+
+    refused: tuple[tuple[str, str], ...]
+
+    def _sentence(self) -> str:
+        listed = "; ".join(f"{presenter}: {shortened(reason)}" for presenter, reason in self.refused)
+        return f"the layers cannot be shown as one directory: {listed or 'no presenter was tried'}"
 
 
 @attrs.define(eq=False, slots=False, str=False)

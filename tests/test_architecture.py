@@ -37,6 +37,7 @@ RANKS = {
     "image": 4,
     "store": 5,
     "build": 5.5,
+    "snapshot": 6,
     "testing": 6,
     "cli": 7,
     "__init__": 8,

@@ -64,12 +64,16 @@ class OnDisk:
 
 
 def scan(
-    directory: str | os.PathLike[str], *, skip: Callable[[Skipped], None] | None = None, limits: Limits | None = None
+    directory: str | os.PathLike[str] | int,
+    *,
+    skip: Callable[[Skipped], None] | None = None,
+    limits: Limits | None = None,
 ) -> FileTree:
     """Return the tree of everything below `directory`, without contents; the root has its attributes.
 
     Args:
-        directory: A directory; a link is resolved first.
+        directory: A directory; a link is resolved first. Or an open one, such as a mount without a path, which must
+            stay open while contents are read.
         skip: Called with each file that cannot be in a tree (sockets).
         limits: The limits of the tree.
 
@@ -78,7 +82,8 @@ def scan(
         UnsupportedError: This platform has no system calls relative to open directories.
     """
     check_handles()
-    here = system.resolve(os.fspath(directory))
+    # The path of an open directory is not resolved: that of a mount without a path would be the root.
+    here = f"{system.proc_path(directory)}/." if isinstance(directory, int) else system.resolve(os.fspath(directory))
     root = system.open_root(here)
     handles = Handles(root)
     try:

@@ -1,4 +1,4 @@
-"""System calls, and the only room that makes them: `files`, `temporary` files, `mounts`, the `process`, a `program`.
+"""The only room that makes system calls: on `files`, `temporary` ones, `mounts`, the `process`, another `program`.
 
 Plain functions, called as `system.fsync(fd)`, so that a test can simulate faults, crashes and lost writes by replacing
 an attribute of this module. Functions with a `parent` work by handle: a name is one component, looked up in that open
@@ -63,6 +63,28 @@ Some calls need a privilege, a file system or a kernel that not every machine ha
     >>> if system.HAS_HANDLES and system.HAS_PROC:
     ...     with system.hold(b"pipe", root) as pinned:
     ...         system.chmod(system.proc_path(pinned), 0o644)
+
+The mount of an overlay of open directories is a handle, attached to a path only on request; an ordinary user gets one
+from a `namespace`:
+
+    >>> with contextlib.suppress(OSError):
+    ...     merged = system.mount_overlay([root], ["userxattr", "redirect_dir=nofollow"])
+    ...     system.attach_mount(merged, work.name)
+    ...     system.close(merged)
+    ...     system.unmount(work.name, lazy=True)
+    >>> with contextlib.suppress(OSError):
+    ...     system.close(system.mount_overlay_in_namespace([root], ["userxattr"]))
+    >>> system.may_trust_xattrs() in {True, False}
+    True
+
+The contents of a file are shared with another one, and a whole file system is flushed:
+
+    >>> clone = system.open_new_file(b"clone", root)
+    >>> with contextlib.suppress(OSError):
+    ...     system.clone_file(fd, clone)
+    ...     system.syncfs(clone)
+    >>> system.close(clone)
+    >>> system.unlink(b"clone", root)
 
 Names are changed and removed:
 
@@ -137,6 +159,7 @@ from oci_layers.system.files import (
     make_directory,
     make_fifo,
     make_symlink,
+    may_trust_xattrs,
     may_write,
     open_directory,
     open_existing_file,
@@ -160,7 +183,9 @@ from oci_layers.system.files import (
     write_all,
     write_at,
 )
+from oci_layers.system.mount import attach_mount, clone_file, mount_overlay, syncfs, unmount
 from oci_layers.system.mounts import mount_points
+from oci_layers.system.namespace import mount_overlay_in_namespace
 from oci_layers.system.process import (
     clock_ns,
     cpu_count,
@@ -177,8 +202,10 @@ __all__ = [
     "HAS_HANDLES",
     "HAS_PROC",
     "Ended",
+    "attach_mount",
     "chmod",
     "clock_ns",
+    "clone_file",
     "close",
     "cpu_count",
     "data_extents",
@@ -211,7 +238,10 @@ __all__ = [
     "make_directory",
     "make_fifo",
     "make_symlink",
+    "may_trust_xattrs",
     "may_write",
+    "mount_overlay",
+    "mount_overlay_in_namespace",
     "mount_points",
     "open_directory",
     "open_existing_file",
@@ -232,10 +262,12 @@ __all__ = [
     "rmdir",
     "run_program",
     "source_date_epoch",
+    "syncfs",
     "temporary_directory",
     "temporary_file",
     "touch",
     "unlink",
+    "unmount",
     "utime",
     "utime_at",
     "write_all",

@@ -40,6 +40,7 @@ __all__ = [
     "make_directory",
     "make_fifo",
     "make_symlink",
+    "may_trust_xattrs",
     "may_write",
     "open_directory",
     "open_existing_file",
@@ -337,6 +338,20 @@ def lsetxattr(directory: str, link_name: bytes, name: bytes, value: bytes) -> No
     if not hasattr(os, "setxattr"):
         raise _not_here(name)
     os.setxattr(os.fsencode(directory) + b"/" + link_name, name, value, follow_symlinks=False)
+
+
+def may_trust_xattrs() -> bool:
+    """Return whether this process reads and sets attributes in `trusted`, which root of a user namespace may not."""
+    if not hasattr(os, "memfd_create"):
+        return False
+    fd = os.memfd_create("trusted")
+    try:
+        os.setxattr(fd, "trusted.probe", b"")
+    except OSError as error:
+        return error.errno != errno.EPERM
+    finally:
+        os.close(fd)
+    return True
 
 
 def chmod(path: str | int, mode: int) -> None:

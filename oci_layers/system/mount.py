@@ -1,0 +1,268 @@
+"""Mounts without a place: an overlay of open directories as a handle, which ends when it is closed (Linux 5.2).
+
+The calls are those of fsopen(2), fsconfig(2), fsmount(2), move_mount(2), open_tree(2) and mount_setattr(2), which
+Python does not have. A failure is an `OSError` with the name of the call as its `filename` and, where the kernel
+explains itself, its words as `strerror`.
+
+A user may mount in a user namespace alone, which a process with threads cannot enter. `namespace` runs this file as a
+program for that, so it imports nothing of the package, and as little else as it can.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["attach_mount", "clone_file", "mount_overlay", "syncfs", "unmount"]
+
+_NUMBERS = {
+    "open_tree": 428,
+    "move_mount": 429,
+    "fsopen": 430,
+    "fsconfig": 431,
+    "fsmount": 432,
+    "mount_setattr": 442,
+}
+"""The same on every architecture of Linux that is left, other than MIPS and Alpha, which answer ENOSYS."""
+_HERE = -100  # AT_FDCWD
+_EMPTY_PATH = 0x1000  # AT_EMPTY_PATH
+_CLONE, _CLOEXEC = 1, os.O_CLOEXEC if sys.platform == "linux" else 0  # OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC
+_FROM_HANDLE = 4  # MOVE_MOUNT_F_EMPTY_PATH
+_READ_ONLY = 1  # MOUNT_ATTR_RDONLY
+_FLAG, _STRING, _HANDLE, _CREATE = 0, 1, 5, 6  # FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_SET_FD, ...
+_LAZY, _NOFOLLOW = 2, 8  # MNT_DETACH, UMOUNT_NOFOLLOW
+_CLONE_FILE = 0x40049409  # FICLONE
+_NEW_NAMESPACES = 0x10020000  # CLONE_NEWUSER | CLONE_NEWNS
+_LONGEST = 255
+"""Bytes of a string that fsconfig takes."""
+_ENOUGH = 4096
+
+_Call = Callable[..., int]
+_Option = tuple[str, "str | int | None"]
+
+
+def _kernel() -> _Call:
+    """Return a function that makes the system call of a name, and raises its error."""
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "mount")
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    syscall = library.syscall
+    syscall.restype = ctypes.c_long
+
+    def call(name: str, *arguments: int | bytes | None) -> int:
+        ready = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+        result: int = syscall(ctypes.c_long(_NUMBERS[name]), *ready) if name in _NUMBERS else library[name](*ready)
+        if result < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), name)
+        return result
+
+    return call
+
+
+def mount_overlay(
+    lowers: Sequence[int],
+    options: Iterable[str] = (),
+    *,
+    upper: int | None = None,
+    work: int | None = None,
+    read_only: bool = False,
+) -> int:
+    """Mount an overlay of open directories, and return a handle on it, which is on no path.
+
+    The mount ends when the handle, and all that was opened through it, is closed. The handle is one of O_PATH: open
+    `.` in it to list names. The kernel takes no overlay of less than two directories, so an empty one is added. Before
+    Linux 6.15 that is EINVAL: then the tree of a lower directory alone is shown as it is, and an upper one alone fails.
+
+    Args:
+        lowers: The lower directories, the uppermost first; at most 500.
+        options: Options of the mount, as `name` or `name=value`, without commas or directories.
+        upper: The directory for what is written; None for a mount that cannot be written.
+        work: An empty directory beside it, for the kernel's use; needed with `upper`.
+        read_only: Refuse to write, in spite of `upper`.
+
+    Raises:
+        OSError: EPERM without the privilege, ENOSYS before Linux 5.2 and on other systems; others of the kernel.
+    """
+    call = _kernel()
+    pads: list[int] = []
+    missing = max(0, (1 if upper is not None else 2) - len(lowers))
+    try:
+        if missing == 2:
+            return _empty(call)
+        pads.extend(_empty(call) for _ in range(missing))
+        listed = [(name, value or None) for name, _, value in (option.partition("=") for option in options)]
+        stack = _Stack((*lowers, *pads), upper, work)
+        try:
+            return _mount(call, "overlay", [*listed, *stack.by_handle()], read_only=read_only)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        try:  # Before Linux 6.13 there are names alone.
+            return _mount(call, "overlay", [*listed, *stack.by_name()], read_only=read_only)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not missing or upper is not None:
+                raise
+        return _clone(call, lowers[0])
+    finally:
+        for fd in pads:
+            os.close(fd)
+
+
+class _Stack:
+    """The directories of an overlay as options, in two dialects."""
+
+    def __init__(self, lowers: Sequence[int], upper: int | None, work: int | None) -> None:
+        self.lowers = lowers
+        self.above = [] if upper is None or work is None else [("upperdir", upper), ("workdir", work)]
+
+    def by_handle(self) -> list[_Option]:
+        return [*(("lowerdir+", fd) for fd in self.lowers), *self.above]
+
+    def by_name(self) -> list[_Option]:
+        """Return names, which have neither a comma nor a colon; in one string where it is short enough for that."""
+        names = [f"/proc/self/fd/{fd}" for fd in self.lowers]
+        joined = ":".join(names)
+        lowers = [("lowerdir", joined)] if len(joined) <= _LONGEST else [("lowerdir+", name) for name in names]
+        return [*lowers, *((key, f"/proc/self/fd/{fd}") for key, fd in self.above)]
+
+
+def _empty(call: _Call) -> int:
+    """Mount an empty directory, and return the handle."""
+    return _mount(call, "tmpfs", [("mode", "0755"), ("size", "4096")], read_only=True)
+
+
+def _mount(call: _Call, kind: str, options: Iterable[_Option], *, read_only: bool) -> int:
+    fs = call("fsopen", kind.encode(), 1)
+    try:
+        for key, value in options:
+            match value:
+                case None:
+                    call("fsconfig", fs, _FLAG, key.encode(), None, 0)
+                case int():
+                    call("fsconfig", fs, _HANDLE, key.encode(), None, value)
+                case str():
+                    call("fsconfig", fs, _STRING, key.encode(), os.fsencode(value), 0)
+        call("fsconfig", fs, _CREATE, None, None, 0)
+        return call("fsmount", fs, 1, _READ_ONLY if read_only else 0)
+    except OSError as error:
+        raise OSError(error.errno, _words(fs) or error.strerror, error.filename) from None
+    finally:
+        os.close(fs)
+
+
+def _words(fs: int) -> str:
+    """Return what the kernel says about a mount that failed, such as `overlay: missing 'lowerdir'`."""
+    said = []
+    try:
+        while line := os.read(fs, _ENOUGH):
+            said.append(line.decode("utf-8", "replace").strip()[2:])
+    except OSError:
+        pass
+    return "; ".join(said)
+
+
+def _clone(call: _Call, directory: int) -> int:
+    """Return a handle on a mount of the tree of an open directory, which cannot be written."""
+    fd = call("open_tree", directory, b"", _CLONE | _CLOEXEC | _EMPTY_PATH)
+    try:
+        wanted = b"".join(each.to_bytes(8, sys.byteorder) for each in (_READ_ONLY, 0, 0, 0))
+        call("mount_setattr", fd, b"", _EMPTY_PATH, wanted, len(wanted))
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def attach_mount(mount: int, path: str) -> None:
+    """Attach a mount to an existing directory, where it stays until `unmount`; `mount` is a handle that made it.
+
+    Raises:
+        OSError: The directory does not exist, or the privilege is missing.
+    """
+    _kernel()("move_mount", mount, b"", _HERE, os.fsencode(path), _FROM_HANDLE)
+
+
+def unmount(path: str, *, lazy: bool = False) -> None:
+    """Unmount what is mounted at a path, itself and not the target of a link.
+
+    With `lazy`, take it off the path although files on it are open: it ends with the last of them.
+
+    Raises:
+        OSError: EBUSY while files on it are open, EINVAL if nothing is mounted there, EPERM without the privilege.
+    """
+    _kernel()("umount2", os.fsencode(path), _NOFOLLOW | (_LAZY if lazy else 0))
+
+
+def syncfs(fd: int) -> None:
+    """Flush all of the file system of an open file to the disk.
+
+    Raises:
+        OSError: What was written since the file was opened could not be stored; ENOSYS on other systems than Linux.
+    """
+    _kernel()("syncfs", fd)
+
+
+def clone_file(source: int, fd: int) -> None:
+    """Let an open file have the contents of another, which take no space until one of the two is changed (FICLONE).
+
+    Raises:
+        OSError: EOPNOTSUPP or EINVAL if the file system has no such thing, EXDEV across file systems, ENOSYS on other
+            systems than Linux.
+    """
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "clone")
+    import fcntl
+
+    fcntl.ioctl(fd, _CLONE_FILE, source)
+
+
+def _enter_namespaces(call: _Call) -> None:
+    """Enter new namespaces of users and mounts, in which the user of this process is root, and alone."""
+    uid, gid = os.geteuid(), os.getegid()
+    call("unshare", _NEW_NAMESPACES)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        fd = os.open(f"/proc/self/{name}", os.O_WRONLY)
+        os.write(fd, text.encode())
+        os.close(fd)
+
+
+def _again(fd: int) -> int:
+    """Open a directory again, in the mounts of these namespaces, which are copies and not those of `fd`."""
+    path = os.readlink(f"/proc/self/fd/{fd}")
+    new = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+    if not os.path.samestat(os.fstat(fd), os.fstat(new)):
+        raise OSError(errno.ESTALE, "the directory was moved", path)
+    return new
+
+
+def _serve(arguments: Sequence[str]) -> None:
+    """Mount in new namespaces, and send the handle over a socket, or why there is none.
+
+    The arguments are the numbers of the socket, the upper and the work directory (-1 for none), and the lower ones,
+    and the options.
+    """
+    import _socket  # `socket` takes longer than all the rest.
+
+    number, upper, work, lowers, read_only, *options = arguments
+    pair = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, int(number))
+    try:
+        _enter_namespaces(_kernel())
+        mount = mount_overlay(
+            [_again(int(fd)) for fd in lowers.split(",") if fd],
+            options,
+            upper=_again(int(upper)) if int(upper) >= 0 else None,
+            work=_again(int(work)) if int(work) >= 0 else None,
+            read_only=read_only == "ro",
+        )
+    except OSError as error:
+        pair.sendall(f"{error.errno}\0{error.strerror}\0{error.filename}".encode("utf-8", "surrogateescape"))
+    else:
+        handle = mount.to_bytes(4, sys.byteorder)
+        pair.sendmsg([b"0"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handle)])
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1:])

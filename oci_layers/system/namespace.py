@@ -1,0 +1,81 @@
+"""A mount by a user without privileges: a child makes it in a namespace of its own and hands it over.
+
+In a user namespace its user may mount. This process cannot enter one, as it may have threads, and would lose its own
+view of the system. So a fresh interpreter enters it, with a namespace of mounts, mounts, sends the handle over a socket
+and ends. The handle keeps the mount alive, and works outside of the namespaces like any open directory.
+"""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from oci_layers.system import mount
+
+__all__ = ["mount_overlay_in_namespace"]
+
+_SECONDS = 30.0
+"""Far more than an interpreter takes to start, on any machine."""
+_ENOUGH = 4096
+
+
+def mount_overlay_in_namespace(
+    lowers: Sequence[int],
+    options: Sequence[str] = (),
+    *,
+    upper: int | None = None,
+    work: int | None = None,
+    read_only: bool = False,
+) -> int:
+    """Mount an overlay like `mount_overlay`, in a new user namespace; the option `userxattr` is needed to write.
+
+    Files that are written belong to the user of this process, and cannot be given to another one. It takes as long as
+    an interpreter needs to start, about 20 ms. Nothing of this process is changed.
+
+    Raises:
+        OSError: The system permits no user namespaces (EPERM, EACCES, ENOSPC, ENOSYS), a directory is not where it was
+            opened (ESTALE, ENOENT), the child does not answer (ETIMEDOUT), or an error of `mount_overlay`.
+    """
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "unshare")
+    import socket
+
+    given = [*lowers, *(fd for fd in (upper, work) if fd is not None)]
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.settimeout(_SECONDS)
+        with theirs:
+            child = subprocess.Popen(  # noqa: S603  # this interpreter, and a file of the package
+                [
+                    *(sys.executable, "-I", "-S", mount.__file__),
+                    *(str(theirs.fileno()), str(_or_none(upper)), str(_or_none(work))),
+                    *(",".join(map(str, lowers)), "ro" if read_only else "rw", *options),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), *given),
+            )
+        try:
+            answer, handles, _, _ = socket.recv_fds(ours, _ENOUGH, 1, socket.MSG_CMSG_CLOEXEC)
+        except TimeoutError:
+            raise OSError(errno.ETIMEDOUT, f"the child does not answer in {_SECONDS:g} seconds", "unshare") from None
+        finally:
+            child.kill()
+            child.wait()
+    if handles:
+        return handles[0]
+    raise _error(answer)
+
+
+def _or_none(fd: int | None) -> int:
+    return -1 if fd is None else fd
+
+
+def _error(answer: bytes) -> OSError:
+    """Return the error that a child reports; without any words it was killed, or could not start."""
+    if not answer:
+        return OSError(errno.ECHILD, "the child ended without an answer", "unshare")
+    number, words, name = answer.decode("utf-8", "surrogateescape").split("\0")
+    return OSError(int(number), words, name)
