@@ -15,7 +15,7 @@ A small file has its bytes in base64; another one its SHA-256 and, if it has hol
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, assert_never
 
 import attrs
@@ -30,6 +30,7 @@ from oci_layers.tree.tree import FileTree
 
 __all__ = ["SMALL", "StoredContent", "apply_lines", "line_of"]
 
+_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 SMALL = 64
 """The most bytes of a file that are in its line."""
 
@@ -70,7 +71,7 @@ def line_of(change: Change, content: StoredContent | Inline = EMPTY) -> str:
             raise ValueError(f"an opaque marker has no line: {path!r}")
         case _:
             assert_never(change)
-    return json.dumps(row, separators=(",", ":")) + "\n"
+    return _ENCODE(row) + "\n"
 
 
 def _fields(node: Node) -> list[object]:
@@ -162,8 +163,15 @@ def _node(path: bytes, kind: str, row: list[Any], layer: int, opener: ContentOpe
         case "char" | "block":
             major, minor = rest
             return Device(
-                mode, uid, gid, mtime_ns, xattrs, layer,
-                kind="char" if kind == "char" else "block", major=major, minor=minor,
+                mode,
+                uid,
+                gid,
+                mtime_ns,
+                xattrs,
+                layer,
+                kind="char" if kind == "char" else "block",
+                major=major,
+                minor=minor,
             )
         case "fifo":
             return Fifo(mode, uid, gid, mtime_ns, xattrs, layer)

@@ -37,9 +37,10 @@ _ROOT_MODE = 0o755
 class View:
     """The files of an image as a directory. A context manager, which closes it."""
 
-    def __init__(self, shown: Presented, closing: contextlib.ExitStack) -> None:
-        """Take what shows it, and what is to be done after it is closed."""
+    def __init__(self, shown: Presented, note: contextlib.ExitStack, closing: contextlib.ExitStack) -> None:
+        """Take what shows it, and what is to be done when it is unmounted, and when it is closed."""
         self._shown = shown
+        self._note = note
         self._closing = closing
 
     @property
@@ -69,7 +70,7 @@ class View:
 
     def close(self) -> None:
         """Close the handle, unmount it, and let others use or remove what it shows. Idempotent."""
-        with self._closing:
+        with self._closing, self._note:
             self._shown.close()
 
     def leave(self) -> str:
@@ -78,10 +79,10 @@ class View:
         Raises:
             ValueError: It is mounted at no path.
         """
-        if self._shown.path is None:
-            raise ValueError("it is mounted at no path, and is gone when it is closed")
-        system.close(self._shown.fd)
-        return self._shown.path
+        with self._closing:
+            path = self._shown.leave()
+            self._note.pop_all()
+        return path
 
     def __enter__(self) -> Self:
         return self
@@ -100,10 +101,15 @@ class Container(View):
     """
 
     def __init__(
-        self, shown: Presented, record: ContainerRecord, files: "ContainerFiles", closing: contextlib.ExitStack
+        self,
+        shown: Presented,
+        note: contextlib.ExitStack,
+        closing: contextlib.ExitStack,
+        record: ContainerRecord,
+        files: "ContainerFiles",
     ) -> None:
-        """Take what shows it, its files, and what is to be done after it is closed."""
-        super().__init__(shown, closing)
+        """Take also what it is, and its files."""
+        super().__init__(shown, note, closing)
         self._files = files
         self.record = record
         """What it is."""

@@ -35,7 +35,22 @@ from oci_layers.disk.confine import check_handles, list_now, remove_tree
 from oci_layers.errors import PlaceMissingError, StoreError, UnsafePathError, locate
 from oci_layers.spec.digest import Digest
 
-__all__ = ["CHANGES", "CONTAINERS", "FS", "IMAGES", "LAYERS", "LEASES", "MOUNTS", "TMP", "TRASH", "WORK", "RoomDirectory", "Staging", "file_name", "layer_names"]
+__all__ = [
+    "CHANGES",
+    "CONTAINERS",
+    "FS",
+    "IMAGES",
+    "LAYERS",
+    "LEASES",
+    "MOUNTS",
+    "TMP",
+    "TRASH",
+    "WORK",
+    "RoomDirectory",
+    "Staging",
+    "file_name",
+    "layer_names",
+]
 
 MARKER = b"oci-layers-room"
 LAYERS, IMAGES, CONTAINERS, MOUNTS, LEASES = b"layers", b"images", b"containers", b"mounts", b"leases"

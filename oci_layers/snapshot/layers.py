@@ -19,6 +19,7 @@ from oci_layers.limits import Limits
 from oci_layers.progress import ProgressTracker
 from oci_layers.report import Report
 from oci_layers.snapshot.changes_file import ContentOpener, StoredContent, apply_lines
+from oci_layers.snapshot.content_digests import ContentDigests
 from oci_layers.snapshot.directory import CHANGES, FS, RoomDirectory, Staging, layer_names
 from oci_layers.snapshot.record import LayerRecord, dumps, loads
 from oci_layers.snapshot.upper_mirror import UpperMirror
@@ -176,7 +177,9 @@ class _Lines:
 class LayerWriter:
     """Writes one layer to a staging directory of a room, then gives it its name."""
 
-    def __init__(self, room: RoomDirectory, staging: Staging, owner: Owner, report: Report) -> None:
+    def __init__(
+        self, room: RoomDirectory, staging: Staging, owner: Owner, report: Report, digests: ContentDigests
+    ) -> None:
         """Make the directory for its changes.
 
         Args:
@@ -184,6 +187,7 @@ class LayerWriter:
             staging: The staging directory.
             owner: The owners of the files.
             report: Receives what the system refuses.
+            digests: Hashes the contents.
         """
         self._room = room
         self._staging = staging
@@ -196,7 +200,7 @@ class LayerWriter:
         try:
             place = os.path.join(room.place, "tmp", os.fsdecode(staging.name), os.fsdecode(FS))
             self._directory = DirectoryMirror(self._fs, owner=owner, report=report, dest=place, overlay=True)
-            self.mirror = UpperMirror(self._directory, report)
+            self.mirror = UpperMirror(self._directory, report, digests)
             """Receives the steps of the merge."""
         except BaseException:
             self.close()

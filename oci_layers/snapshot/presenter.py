@@ -63,6 +63,18 @@ class Presented:
         if self.path is not None:
             unmount(self.path)
 
+    def leave(self) -> str:
+        """Close the directory, and leave it mounted at its path; return that.
+
+        Raises:
+            ValueError: It is mounted at no path.
+        """
+        if self.path is None:
+            raise ValueError("what is mounted at no path is gone when it is closed")
+        self._closed = True
+        system.close(self.fd)
+        return self.path
+
     def __enter__(self) -> Self:
         return self
 

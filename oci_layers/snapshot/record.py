@@ -91,8 +91,7 @@ class MountRecord:
 
 def dumps(record: LayerRecord | ImageRecord | ContainerRecord | MountRecord) -> bytes:
     """Return a record as JSON."""
-    fields = {key: str(value) if isinstance(value, Digest) else value for key, value in attrs.asdict(record, recurse=False).items()}
-    return json.dumps(fields, indent=1).encode() + b"\n"
+    return json.dumps(attrs.asdict(record, recurse=False), indent=1, default=str).encode() + b"\n"
 
 
 def loads(model: type[R], raw: bytes, place: str) -> R:

@@ -118,7 +118,8 @@ class Snapshots:
         with self.lease():
             work.run(image)
             top = image.layers[-1].chain_id if image.layers else None
-            record = ImageRecord(name=image.name if name is None else name, manifest=image.descriptor.digest, chain_id=top)
+            kept = image.name if name is None else name
+            record = ImageRecord(name=kept, manifest=image.descriptor.digest, chain_id=top)
             self.room.replace(IMAGES, file_name(record.name), dumps(record))
         return Snapshot(
             name=record.name,
@@ -196,8 +197,8 @@ class Snapshots:
         with contextlib.ExitStack() as closing:
             if stack and not stack[0].room.is_read_only:
                 closing.callback(system.close, self._use(stack[0]))
-            shown = self._show(closing, None, stack, at=at, presenters=presenters)
-            return View(shown, closing.pop_all())
+            shown, note = self._show(None, stack, at=at, presenters=presenters)
+            return View(shown, note, closing.pop_all())
 
     def _use(self, layer: RoomLayer) -> int:
         """Keep a layer from being collected until the returned handle is closed."""
@@ -208,7 +209,6 @@ class Snapshots:
 
     def _show(
         self,
-        closing: contextlib.ExitStack,
         directory: int | None,
         stack: Sequence[RoomLayer],
         *,
@@ -216,8 +216,9 @@ class Snapshots:
         presenters: Sequence[PresenterName] | None,
         container: str = "",
         volatile: bool = False,
-    ) -> Presented:
-        """Show a stack of layers; note a mount at a path, and have the note removed when it is closed."""
+    ) -> tuple[Presented, contextlib.ExitStack]:
+        """Show a stack of layers, and note a mount at a path; return also what removes the note."""
+        note = contextlib.ExitStack()
         shown = show(self.room, directory, stack, at=at, volatile=volatile, presenters=presenters)
         if shown.path is not None:
             record = MountRecord(
@@ -231,8 +232,8 @@ class Snapshots:
             except BaseException:
                 shown.close()
                 raise
-            closing.callback(self.room.remove_file, MOUNTS, file_name(shown.path))
-        return shown
+            note.callback(self.room.remove_file, MOUNTS, file_name(shown.path))
+        return shown, note
 
     def mounts(self) -> list[MountRecord]:
         """Return the mounts at paths of images and containers of the room.
@@ -292,8 +293,8 @@ class Snapshots:
                 stack, record = self._begin(image, "")
                 staging = closing.enter_context(self.room.staging())
                 fill(self.room, staging.fd, stack, record)
-            shown = self._show(closing, staging.fd, stack, at=at, presenters=presenters, volatile=True)
-            return Container(shown, record, self._files(record, TMP, staging.name), closing.pop_all())
+            shown, note = self._show(staging.fd, stack, at=at, presenters=presenters, volatile=True)
+            return Container(shown, note, closing.pop_all(), record, self._files(record, TMP, staging.name))
 
     def create_container(self, image: "str | Snapshot", name: str) -> ContainerRecord:
         """Make a container with a name over an image of the room, without opening it; raises as `container`."""
@@ -339,8 +340,8 @@ class Snapshots:
         with contextlib.ExitStack() as closing:
             record, directory = closing.enter_context(self._locked(name))
             stack = self.layers.stack(record.chain_id)
-            shown = self._show(closing, directory, stack, at=at, presenters=presenters, container=name)
-            return Container(shown, record, self._files(record, CONTAINERS, name.encode()), closing.pop_all())
+            shown, note = self._show(directory, stack, at=at, presenters=presenters, container=name)
+            return Container(shown, note, closing.pop_all(), record, self._files(record, CONTAINERS, name.encode()))
 
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[tuple[ContainerRecord, int]]:
@@ -378,18 +379,16 @@ class Snapshots:
 
     def reset_container(self, name: str) -> None:
         """Throw away what a container changed; raises as `open_container`."""
-        with self._locked(name) as (record, directory):
-            self._discard_container(name, directory)
-        self.create_container(
-            Snapshot(name=record.image, manifest=record.manifest, chain_id=record.chain_id), name
-        )
+        with self._locked(name) as (record, _):
+            self._discard_container(name)
+        self.create_container(Snapshot(name=record.image, manifest=record.manifest, chain_id=record.chain_id), name)
 
     def remove_container(self, name: str) -> None:
         """Remove a container and what it changed; raises as `open_container`."""
-        with self._locked(name) as (_, directory):
-            self._discard_container(name, directory)
+        with self._locked(name):
+            self._discard_container(name)
 
-    def _discard_container(self, name: str, directory: int) -> None:
+    def _discard_container(self, name: str) -> None:
         gone = self.room.discard(CONTAINERS, _container_name(name))
         if gone is not None:
             self.room.empty_trash(gone)

@@ -1,12 +1,13 @@
 """Unpack the layers of an image into a room: those that it lacks, one directory each.
 
-Theory of operation. The tree of the layers that are there is read from their changes, so nothing of them is read again.
+Theory of operation. The tree of the layers that are there is read from their changes, so nothing is read again.
 Each layer above is merged into a fork of the tree below it, while its files are written to a staging directory; the
-difference of both trees is what the layer is (`upper_mirror`). Layers that come later are opened and inflated meanwhile.
+difference of both trees is what the layer is (`upper_mirror`). Later layers are opened and inflated meanwhile.
 When a process has made the staging directory of a layer, another one that wants the layer waits, and then uses it.
 """
 
 import contextlib
+from collections.abc import Callable
 
 import attrs
 
@@ -19,6 +20,7 @@ from oci_layers.image.prefetch import LayerPrefetcher, layers_at_once
 from oci_layers.image.reader import OpenLayer
 from oci_layers.layer.policy import Policy
 from oci_layers.progress import ProgressTracker
+from oci_layers.snapshot.content_digests import ContentDigests
 from oci_layers.snapshot.directory import RoomDirectory
 from oci_layers.snapshot.layers import LayerWriter, RoomLayer, RoomLayers
 from oci_layers.spec.digest import Digest
@@ -62,13 +64,16 @@ class Unpacking:
         if not missing:
             return
         tree = self.layers.tree(image.layers[known - 1].chain_id if known else None)
-        openers = [layer.reader.open for layer in missing]
+        openers: list[Callable[[], OpenLayer]] = [layer.reader.open for layer in missing]
         threads = min(layer.reader.threads for layer in missing)
         at_once = max(layers_at_once(layer.reader.blobs) for layer in missing)
-        with contextlib.closing(LayerPrefetcher(openers, threads=threads, at_once=at_once)) as prefetcher:
+        with (
+            contextlib.closing(LayerPrefetcher(openers, threads=threads, at_once=at_once)) as prefetcher,
+            contextlib.closing(ContentDigests(background=threads > 1)) as digests,
+        ):
             for layer in missing:
                 below = image.layers[layer.index - 1].chain_id if layer.index else None
-                self._unpack(layer, below, tree, prefetcher)
+                self._unpack(layer, below, tree, prefetcher, digests)
 
     def _is_there(self, chain_id: Digest) -> bool:
         """Return whether a layer exists, and keep it from being collected."""
@@ -82,7 +87,12 @@ class Unpacking:
         return False
 
     def _unpack(
-        self, layer: Layer, below: Digest | None, tree: FileTree, prefetcher: "LayerPrefetcher[OpenLayer]"
+        self,
+        layer: Layer,
+        below: Digest | None,
+        tree: FileTree,
+        prefetcher: LayerPrefetcher[OpenLayer],
+        digests: ContentDigests,
     ) -> None:
         """Write one layer, unless another process has done so meanwhile; apply it to `tree`."""
         name = f"{layer.chain_id.algorithm}-{layer.chain_id.encoded}".encode()
@@ -92,7 +102,8 @@ class Unpacking:
                 self._found(layer.chain_id).apply(tree, layer.index)
                 return
             old = tree.fork()
-            with contextlib.closing(LayerWriter(self.room, staging, self.owner, self.tracker.report)) as writer:
+            made = LayerWriter(self.room, staging, self.owner, self.tracker.report, digests)
+            with contextlib.closing(made) as writer:
                 merge_layer(
                     layer.reader,
                     tree,

@@ -10,7 +10,6 @@ of the directories is the merged tree, with its links, its parents and no name t
 The changes are written to a file beside the directory at the same time; see `changes_file`.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from typing import TypeAlias, assert_never
 
@@ -21,6 +20,7 @@ from oci_layers.layer.diff import diff
 from oci_layers.layer.overlay import Namespace, escaped
 from oci_layers.report import Report, Skipped
 from oci_layers.snapshot.changes_file import SMALL, ContentOpener, StoredContent, line_of
+from oci_layers.snapshot.content_digests import ContentDigests, ContentHasher
 from oci_layers.tree.content import EMPTY, Extents, Inline, stored_pieces
 from oci_layers.tree.node import Device, Directory, File, Leaf, Node
 from oci_layers.tree.path import join, parent_and_name
@@ -45,14 +45,16 @@ _HIDDEN = "an overlay mount cannot show a device 0:0"
 class UpperMirror:
     """A `tree.Mirror` of one layer. Not thread-safe."""
 
-    def __init__(self, mirror: DirectoryMirror, report: Report) -> None:
-        """Take the mirror of an empty directory, made with `overlay=True`; the caller closes it."""
+    def __init__(self, mirror: DirectoryMirror, report: Report, digests: ContentDigests) -> None:
+        """Take the mirror of an empty directory, made with `overlay=True`, and what hashes; the caller closes both."""
         self._mirror = mirror
         self._report = report
-        self._made: _Made = {}
+        self._digests = digests
+        self._last: tuple[bytes, _Made] = (b"", {})
+        self._made: _Made = self._last[1]
         self._written: dict[bytes, Leaf] = {}
-        """The files that steps made, by path. A name that was removed with a directory stays; its node is in no tree."""
-        self._contents: dict[int, Known] = {}
+        """The files that steps made, by path. One that went with its directory stays here; its node is in no tree."""
+        self._contents: dict[int, Inline | ContentHasher] = {}
         """What was written to each file, by inode."""
 
     def make(self, parent: bytes, name: bytes, node: Node, data: Iterator[memoryview] | None) -> None:
@@ -80,6 +82,7 @@ class UpperMirror:
             here = self._find(parent)
             if here is not None and name in here:
                 del here[name]
+                self._last = b"", self._made
                 self._mirror.remove(parent, name, node)
         elif self._written.get(join(parent, name)) is node:
             del self._written[join(parent, name)]
@@ -103,6 +106,7 @@ class UpperMirror:
             write_line: Receives the lines of `changes_file`.
             checkpoint: Called now and then; an exception that it raises ends the work.
         """
+        self._digests.wait()
         upper = _Skeleton(new.root)
         for change in self._changes(old, new):
             content: Known = EMPTY
@@ -139,6 +143,7 @@ class UpperMirror:
                     upper.add(path, node)
                 return None
             case Add(path, node):
+                assert not isinstance(node, Directory)
                 upper.add(path, node)
                 if self._written.get(path) is not node and not _is_whiteout(node):
                     self._enter(parent)
@@ -166,7 +171,10 @@ class UpperMirror:
             self._enter(parent)
             self._write(parent, name, node, stored_pieces(node.content) if node.content.size else None)
             self._written[path] = node
-        return self._contents.get(node.inode, EMPTY)
+        known = self._contents.get(node.inode, EMPTY)
+        if isinstance(known, Inline):
+            return known
+        return StoredContent(node.content.size, known.hexdigest(), node.content.extents)
 
     def _is_missing(self, node: Leaf) -> bool:
         """Return whether a file is not in the directory although its layer has it."""
@@ -192,10 +200,13 @@ class UpperMirror:
 
     def _enter(self, path: bytes) -> _Made:
         """Return the directory at a path of the merged tree, made with those above it."""
+        if self._last[0] == path:
+            return self._last[1]
         here, above = self._made, b""
         for name in path.split(b"/") if path else ():
             self._make_directory(here, above, name)
             here, above = here[name], join(above, name)
+        self._last = path, here
         return here
 
     def _find(self, path: bytes) -> _Made | None:
@@ -226,14 +237,13 @@ class UpperMirror:
             self._contents[node.inode] = Inline(held)
             yield memoryview(held)
             return
-        hasher = hashlib.sha256()
+        hasher = self._contents[node.inode] = self._digests.hasher(size)
         if extents is None:
             for piece in data:
                 hasher.update(piece)
                 yield piece
         else:
             yield from _hash_sparse(hasher.update, size, extents, data)
-        self._contents[node.inode] = StoredContent(size, hasher.hexdigest(), extents)
 
 
 class _Skeleton:
@@ -288,13 +298,14 @@ def _hash_sparse(
     for start, length in extents:
         _hash_zeros(update, start - at)
         at = start + length
-        while length:
+        missing = length
+        while missing:
             if not piece:
                 piece = next(data)
                 yield piece
-            now = piece[:length]
+            now = piece[:missing]
             update(now)
-            piece, length = piece[len(now) :], length - len(now)
+            piece, missing = piece[len(now) :], missing - len(now)
     _hash_zeros(update, size - at)
 
 
