@@ -22,6 +22,8 @@ import attrs
 
 from oci_layers.errors import StoreError
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
+from oci_layers.layer.overlay import escaped
+from oci_layers.snapshot.overlay import NAMESPACE
 from oci_layers.tree.content import EMPTY, Content, Inline
 from oci_layers.tree.editor import TreeEditor
 from oci_layers.tree.node import NO_XATTRS, Device, Directory, Fifo, File, Node, Symlink
@@ -98,7 +100,9 @@ def _content(content: StoredContent | Inline) -> list[object]:
     return [content.size, "sha256", content.sha256, content.extents]
 
 
-def apply_lines(lines: Iterable[bytes], tree: FileTree, *, layer: int, opener: ContentOpener, place: str) -> None:
+def apply_lines(
+    lines: Iterable[bytes], tree: FileTree, *, layer: int, opener: ContentOpener, place: str, upper: bool = False
+) -> None:
     """Apply the changes of a layer of a room to the tree of the layers below, in place.
 
     Args:
@@ -107,6 +111,7 @@ def apply_lines(lines: Iterable[bytes], tree: FileTree, *, layer: int, opener: C
         layer: The number of the layer, which its nodes get.
         opener: Returns the content of a file that is not small.
         place: The name of the file in errors.
+        upper: Whether the tree, which is empty, becomes that of the directory itself, in overlay form.
 
     Raises:
         StoreError: A line is damaged, or is not one over this tree.
@@ -115,15 +120,22 @@ def apply_lines(lines: Iterable[bytes], tree: FileTree, *, layer: int, opener: C
     editor = TreeEditor(tree, layer=layer, follow=False)
     for number, line in enumerate(lines, 1):
         try:
-            _apply(editor, json.loads(line), layer, opener)
+            _apply(editor, json.loads(line), layer, opener, upper=upper)
         except (ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
             raise StoreError(place, f"line {number} is damaged") from error
 
 
-def _apply(editor: TreeEditor, row: list[Any], layer: int, opener: ContentOpener) -> None:  # Any: JSON
+def _apply(
+    editor: TreeEditor,
+    row: list[Any],  # Any: JSON
+    layer: int,
+    opener: ContentOpener,
+    *,
+    upper: bool,
+) -> None:
     path, kind = _bytes(row[0]), row[1]
     if not path:
-        node = _node(b"", kind, row, layer, opener)
+        node = _shown(_node(b"", kind, row, layer, opener), upper=upper)
         if not isinstance(node, Directory):
             raise ValueError("the root is a directory")
         editor.describe_root(node)
@@ -131,14 +143,22 @@ def _apply(editor: TreeEditor, row: list[Any], layer: int, opener: ContentOpener
     parent, name = parent_and_name(path)
     here = editor.open_parent(parent)
     if kind == "whiteout":
-        editor.drop(here, name)
+        if upper:
+            editor.put(here, name, Device(0, 0, 0, 0))
+        else:
+            editor.drop(here, name)
     elif kind == "link":
         target = editor.find(_bytes(row[2]))
         if target is None:
             raise ValueError("the target of the link does not exist")
         editor.link(target, here, name)
     else:
-        editor.put(here, name, _node(path, kind, row, layer, opener))
+        editor.put(here, name, _shown(_node(path, kind, row, layer, opener), upper=upper))
+
+
+def _shown(node: Node, *, upper: bool) -> Node:
+    """Return a node as it is in the directory, with `upper`; otherwise itself."""
+    return escaped(node, NAMESPACE) if upper else node
 
 
 def _node(path: bytes, kind: str, row: list[Any], layer: int, opener: ContentOpener) -> Node:  # Any: JSON

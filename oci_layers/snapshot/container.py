@@ -21,10 +21,9 @@ from oci_layers.layer.change import Change
 from oci_layers.layer.diff import diff
 from oci_layers.snapshot.directory import FS, WORK, RoomDirectory
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
-from oci_layers.snapshot.overlay import Stack
+from oci_layers.snapshot.overlay import NAMESPACE, Stack
 from oci_layers.snapshot.presenter import Presented, PresenterName, present
 from oci_layers.snapshot.record import ContainerRecord, dumps, loads
-from oci_layers.snapshot.upper_mirror import NAMESPACE
 from oci_layers.snapshot.upper_tree import upper_tree
 from oci_layers.tree.tree import FileTree
 

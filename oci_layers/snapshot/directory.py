@@ -280,8 +280,7 @@ class RoomDirectory:
             except FileNotFoundError:
                 continue
             try:
-                if system.lock(fd, wait=True) is None:
-                    raise StoreError(self.place, "its file system has no locks, which a room needs")
+                self._wait_for(fd)
                 here = system.fstat(fd)
                 with contextlib.suppress(FileNotFoundError):
                     found = system.lstat(name, tmp)
@@ -294,13 +293,17 @@ class RoomDirectory:
                 raise
             system.close(fd)
 
+    def _wait_for(self, fd: int) -> None:
+        if system.lock(fd, wait=True) is None:
+            raise StoreError(self.place, "its file system has no locks, which a room needs")
+
     def publish(self, staging: Staging, *names: bytes) -> bool:
         """Give a staging directory its name, under the shared lock; return False if the name is taken.
 
         Everything in it must be synced.
         """
-        with self.directory(TMP) as tmp, self.directory(*names[:-1], make=True) as parent, self.root as root:
-            with self.root.located(), shared_lock(root):
+        with self.directory(TMP) as tmp, self.directory(*names[:-1], make=True) as parent:
+            with self.root.located(), self.shared():
                 self.sync_directory(staging.fd)
                 try:
                     system.rename(staging.name, tmp, names[-1], parent)
@@ -369,7 +372,7 @@ class RoomDirectory:
         return name
 
     def empty_trash(self, *names: bytes) -> None:
-        """Remove what is in `trash/`, of all or of the given names; what another process removes as well is no error."""
+        """Remove what is in `trash/`, all or the given names, which another process may be removing as well."""
         with self.directory(TRASH, make=True) as trash:
             for name in names or list_now(trash):
                 with contextlib.suppress(FileNotFoundError, UnsafePathError), self.root.located():

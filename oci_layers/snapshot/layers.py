@@ -4,9 +4,8 @@ A layer that one of the rooms has is used from there; a new one is written to th
 read once, as they never change.
 """
 
-import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -14,17 +13,17 @@ from oci_layers import system
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.disk.scan import OnDisk
-from oci_layers.errors import StoreError
+from oci_layers.errors import NameFormatError, StoreError
 from oci_layers.limits import Limits
 from oci_layers.progress import ProgressTracker
 from oci_layers.report import Report
 from oci_layers.snapshot.changes_file import ContentOpener, StoredContent, apply_lines
 from oci_layers.snapshot.content_digests import ContentDigests
-from oci_layers.snapshot.directory import CHANGES, FS, RoomDirectory, Staging, layer_names
+from oci_layers.snapshot.directory import CHANGES, FS, LAYERS, RoomDirectory, Staging, layer_names
 from oci_layers.snapshot.record import LayerRecord, dumps, loads
 from oci_layers.snapshot.upper_mirror import UpperMirror
 from oci_layers.spec.digest import Digest
-from oci_layers.tree.content import Content
+from oci_layers.tree.content import Content, DigestContent
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["RECORD", "LayerWriter", "RoomLayer", "RoomLayers"]
@@ -46,6 +45,11 @@ def content_opener(directory: str) -> ContentOpener:
         return OnDisk(directory, path, stored.size, stored.extents)
 
     return content
+
+
+def _known_content(_: bytes, stored: StoredContent) -> Content:
+    """Return the content of a file that is known by its digest."""
+    return DigestContent(stored.size, stored.sha256)
 
 
 @attrs.frozen
@@ -94,8 +98,19 @@ class RoomLayer:
         Raises:
             StoreError: Its changes are damaged.
         """
-        lines = io.BytesIO(self.changes())
+        lines = self.changes().splitlines()
         apply_lines(lines, tree, layer=number, opener=content_opener(self.path), place=self.place)
+
+    def upper(self) -> FileTree:
+        """Return what its directory should hold, in overlay form; contents are known by their digests.
+
+        Raises:
+            StoreError: Its changes are damaged.
+        """
+        tree = FileTree()
+        lines = self.changes().splitlines()
+        apply_lines(lines, tree, layer=0, opener=_known_content, place=self.place, upper=True)
+        return tree
 
 
 class RoomLayers:
@@ -117,12 +132,36 @@ class RoomLayers:
         if known is not None:
             return known
         for room in self._rooms:
-            raw = room.read(*layer_names(chain_id), RECORD)
-            if raw is not None:
-                place = f"layer {chain_id} of {room.place}"
-                found = self._known[chain_id] = RoomLayer(chain_id, loads(LayerRecord, raw, place), room)
+            found = self.read(room, chain_id)
+            if found is not None:
+                self._known[chain_id] = found
                 return found
         return None
+
+    def read(self, room: RoomDirectory, chain_id: Digest) -> RoomLayer | None:
+        """Return a layer of one room; None if that has it not. Raises as `find`."""
+        raw = room.read(*layer_names(chain_id), RECORD)
+        if raw is None:
+            return None
+        return RoomLayer(chain_id, loads(LayerRecord, raw, f"layer {chain_id} of {room.place}"), room)
+
+    def all(self) -> Iterator[RoomLayer]:
+        """Yield the layers of the first room, in the order of their chain_ids.
+
+        Raises:
+            StoreError: A layer has no record, or a damaged one.
+        """
+        room = self._rooms[0]
+        for algorithm in room.names(LAYERS):
+            for encoded in room.names(LAYERS, algorithm):
+                try:
+                    chain_id = Digest.parse(f"{os.fsdecode(algorithm)}:{os.fsdecode(encoded)}")
+                except NameFormatError:
+                    continue
+                layer = self.read(room, chain_id)
+                if layer is None:
+                    raise StoreError(room.place, f"layer {chain_id} has no record")
+                yield layer
 
     def forget(self, chain_id: Digest) -> None:
         """Forget a layer that was removed."""
@@ -192,6 +231,7 @@ class LayerWriter:
         self._room = room
         self._staging = staging
         self._report = report
+        self._same_owner = owner == Owner()
         self._files, self._bytes = report.files, report.bytes
         self._skipped = dict(report.skipped.totals)
         with room.root.located():
@@ -228,6 +268,7 @@ class LayerWriter:
             parent=parent,
             files=self._report.files - self._files,
             bytes=self._report.bytes - self._bytes,
+            same_owner=self._same_owner,
             skipped={
                 kind: count - self._skipped.get(kind, 0)
                 for kind, count in self._report.skipped.totals.items()

@@ -14,10 +14,12 @@ from oci_layers import system
 from oci_layers.errors import UnsupportedError
 from oci_layers.layer.overlay import Namespace
 
-__all__ = ["MOST_LOWERS", "Stack", "is_lost"]
+__all__ = ["MOST_LOWERS", "NAMESPACE", "Stack", "is_lost"]
 
 MOST_LOWERS = 500
 """The most lower directories of a mount (OVL_MAX_STACK in the kernel)."""
+NAMESPACE: Namespace = "user"
+"""Where the directories of a room have the attributes of mounts: an ordinary user sees no others."""
 _STATED = ("redirect_dir=nofollow", "metacopy=off", "index=off", "xino=auto")
 _MARKER = (b"work", b"incompat")
 

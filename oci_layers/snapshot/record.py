@@ -41,6 +41,8 @@ class LayerRecord:
     """How many names of files the directory has."""
     bytes: int = attrs.field(converter=int)
     """The bytes of their contents."""
+    same_owner: bool = attrs.field(converter=bool)
+    """Whether files on disk have the owners in the image."""
     skipped: Mapping[str, int] = attrs.field(factory=dict, converter=_counts)
     """What the system refused, by kind, as in `Report.skipped`, and how often."""
 

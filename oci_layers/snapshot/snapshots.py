@@ -193,19 +193,13 @@ class Snapshots:
             PresenterError: Nothing can show it here.
             StoreError: A layer is missing or damaged.
         """
-        stack = self.stack(image)
         with contextlib.ExitStack() as closing:
-            if stack and not stack[0].room.is_read_only:
-                closing.callback(system.close, self._use(stack[0]))
+            with self.room.shared():
+                stack = self.stack(image)
+                if stack and not stack[0].room.is_read_only:
+                    closing.callback(system.close, _use(stack[0]))
             shown, note = self._show(None, stack, at=at, presenters=presenters)
             return View(shown, note, closing.pop_all())
-
-    def _use(self, layer: RoomLayer) -> int:
-        """Keep a layer from being collected until the returned handle is closed."""
-        with self.room.shared(), self.room.directory(*layer.names) as fd:
-            used = system.open_directory(b".", fd)
-            system.lock(used, wait=True, shared=True)
-        return used
 
     def _show(
         self,
@@ -425,6 +419,14 @@ class Snapshots:
 
     def __repr__(self) -> str:
         return f"<Snapshots {self.place}>"
+
+
+def _use(layer: RoomLayer) -> int:
+    """Keep a layer from being collected until the returned handle is closed; the caller shares the room's lock."""
+    with layer.room.directory(*layer.names) as fd:
+        used = system.duplicate(fd)
+    system.lock(used, wait=True, shared=True)
+    return used
 
 
 def _container_name(name: str) -> bytes:

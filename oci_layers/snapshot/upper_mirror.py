@@ -17,19 +17,17 @@ from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.errors import UnsupportedError
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.diff import diff
-from oci_layers.layer.overlay import Namespace, escaped
+from oci_layers.layer.overlay import escaped
 from oci_layers.report import Report, Skipped
 from oci_layers.snapshot.changes_file import SMALL, ContentOpener, StoredContent, line_of
 from oci_layers.snapshot.content_digests import ContentDigests, ContentHasher
+from oci_layers.snapshot.overlay import NAMESPACE
 from oci_layers.tree.content import EMPTY, Extents, Inline, stored_pieces
 from oci_layers.tree.node import Device, Directory, File, Leaf, Node
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["NAMESPACE", "UpperMirror"]
-
-NAMESPACE: Namespace = "user"
-"""Where the attributes of overlay mounts are in a room: a mount of an ordinary user has no others, root's can have."""
+__all__ = ["UpperMirror"]
 
 _Made: TypeAlias = dict[bytes, "_Made"]
 """The directories that are in the upper directory, by name, each with those in it."""

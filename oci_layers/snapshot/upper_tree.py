@@ -24,7 +24,7 @@ from oci_layers.layer.change import Add, Change
 from oci_layers.layer.compare import Comparison
 from oci_layers.layer.overlay import from_upper, without_marks
 from oci_layers.snapshot.layers import RoomLayer
-from oci_layers.snapshot.upper_mirror import NAMESPACE
+from oci_layers.snapshot.overlay import NAMESPACE
 from oci_layers.tree.node import Directory, File, Node
 from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree

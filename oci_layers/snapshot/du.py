@@ -1,0 +1,130 @@
+"""How much space the images and containers of a room take, and how much they share: `du`."""
+
+import os
+from collections.abc import Iterator
+
+import attrs
+
+from oci_layers import system
+from oci_layers.disk.confine import Handles, list_now
+from oci_layers.snapshot.directory import CONTAINERS, RoomDirectory
+from oci_layers.snapshot.snapshots import Snapshots
+from oci_layers.spec.digest import Digest
+from oci_layers.tree.path import join
+
+__all__ = ["ContainerSize", "ImageSize", "Usage", "du"]
+
+_BLOCK = 512
+
+
+@attrs.frozen(kw_only=True)
+class ImageSize:
+    """What one image of a room takes."""
+
+    name: str
+    """Its name."""
+    size: int
+    """Bytes of its layers."""
+    exclusive: int
+    """Bytes of those that no other image of the room has."""
+
+    @property
+    def shared(self) -> int:
+        """Bytes of the layers that other images have, too."""
+        return self.size - self.exclusive
+
+
+@attrs.frozen(kw_only=True)
+class ContainerSize:
+    """What one container of a room takes beside its image."""
+
+    name: str
+    """Its name."""
+    image: str
+    """The name of its image."""
+    size: int
+    """Bytes of its own directories."""
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """What a room takes, in bytes of the disk, as `du` counts: whole blocks, each file once however many names."""
+
+    images: tuple[ImageSize, ...]
+    """The images, by name."""
+    containers: tuple[ContainerSize, ...]
+    """The containers with a name, by name."""
+    layers: int
+    """How many layers there are in the room itself."""
+    total: int
+    """Bytes of the whole room, records and leftovers included."""
+
+
+def du(room: Snapshots) -> Usage:
+    """Return what each image and container of a room takes, and what the room takes.
+
+    Layers of read-only rooms count for their images, and not for the room. All directories are walked.
+
+    Raises:
+        StoreError: A record is damaged, or a layer is missing.
+        OSError: A directory cannot be read.
+    """
+    sizes: dict[Digest, int] = {}
+    chains = {image.name: [layer.chain_id for layer in room.stack(image)] for image in room.images()}
+    used: dict[Digest, int] = {}
+    for image in room.images():
+        for layer in room.stack(image):
+            used[layer.chain_id] = used.get(layer.chain_id, 0) + 1
+            if layer.chain_id not in sizes:
+                sizes[layer.chain_id] = _size(layer.room, *layer.names)
+    images = tuple(
+        ImageSize(
+            name=name,
+            size=sum(sizes[each] for each in chain),
+            exclusive=sum(sizes[each] for each in chain if used[each] == 1),
+        )
+        for name, chain in chains.items()
+    )
+    containers = tuple(
+        ContainerSize(name=each.name, image=each.image, size=_size(room.room, CONTAINERS, each.name.encode()))
+        for each in room.containers()
+    )
+    layers = sum(1 for _ in room.layers.all())
+    return Usage(images=images, containers=containers, layers=layers, total=_size(room.room))
+
+
+def _size(room: RoomDirectory, *names: bytes) -> int:
+    """Return the bytes of the blocks of a directory and everything below it, each file once."""
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    with room.directory(*names) as fd:
+        for found in _walk(fd):
+            key = found.st_dev, found.st_ino
+            if found.st_nlink < 2 or system.is_directory(found.st_mode) or key not in seen:
+                seen.add(key)
+                total += found.st_blocks * _BLOCK
+    return total
+
+
+def _walk(root: int) -> Iterator[os.stat_result]:
+    """Yield the status of an open directory and of everything below it on its file system."""
+    here = system.fstat(root)
+    yield here
+    handles = Handles(root)
+    stack = [b""]
+    try:
+        while stack:
+            path = stack.pop()
+            try:
+                fd = handles.directory(path)
+                names = system.list_names(fd) if path else list_now(fd)
+            except PermissionError:  # What a mount works in has no mode, and nothing of its own.
+                continue
+            for name in names:
+                found = system.lstat(name, fd)
+                if found.st_dev == here.st_dev:
+                    yield found
+                    if system.is_directory(found.st_mode):
+                        stack.append(join(path, name))
+    finally:
+        handles.close()
