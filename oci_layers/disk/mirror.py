@@ -56,6 +56,7 @@ class DirectoryMirror:
         sync: bool = False,
         dest: str = "",
         overlay: bool = False,
+        clone: Callable[[bytes, File, int], bool] | None = None,
     ) -> None:
         """Take the root directory: change its owner to the calling user, and test its timestamps.
 
@@ -66,6 +67,8 @@ class DirectoryMirror:
             sync: Flush each file and directory to the disk.
             dest: The path of the directory, for errors.
             overlay: Set the attributes of overlay mounts: the directory is an upper directory, not a root.
+            clone: Called with the path and node of a file, and a handle on it while it is empty; returns whether it has
+                given it its contents, which are not read then.
         """
         self.report = Report() if report is None else report
         self._root = root
@@ -74,6 +77,7 @@ class DirectoryMirror:
         self._owner = owner or Owner()
         self._sync = sync
         self._overlay = overlay
+        self._clone = clone
         self._foreign: OSError | None = None
         self._own = self._new_owner()
         self._exact_times = self._holds_odd_time()
@@ -241,7 +245,7 @@ class DirectoryMirror:
         fd = system.open_new_file(name, at)
         try:
             content = node.content
-            if data is not None:
+            if data is not None and not (self._clone is not None and self._clone(join(parent, name), node, fd)):
                 if content.extents is None:
                     for piece in self._read(data):
                         system.write_all(fd, piece)

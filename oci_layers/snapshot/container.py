@@ -159,7 +159,8 @@ class ContainerFiles:
 
     def _over(self, lower: FileTree) -> FileTree:
         stack = self.layers.stack(self.record.chain_id)
-        return upper_tree(lower, stack, self.path, same_owner=self.same_owner)
+        whole = self.record.presenter == "farm"
+        return upper_tree(lower, stack, self.path, same_owner=self.same_owner, whole=whole)
 
     def changes(self) -> Iterator[Change]:
         """Yield what is different from the image now, as `diff` does. Raises as `tree`."""
@@ -177,6 +178,13 @@ class ContainerFiles:
             UnsupportedError: As `tree`.
         """
         return NewLayer.from_changes(self.changes, options=options)
+
+
+def with_presenter(room: RoomDirectory, directory: int, record: ContainerRecord, presenter: str) -> ContainerRecord:
+    """Note what shows a container first; return its record."""
+    noted = attrs.evolve(record, presenter=presenter)
+    room.replace_in(directory, CONTAINER, dumps(noted))
+    return noted
 
 
 def fill(room: RoomDirectory, directory: int, stack: Sequence[RoomLayer], record: ContainerRecord) -> None:

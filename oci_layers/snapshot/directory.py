@@ -223,16 +223,21 @@ class RoomDirectory:
 
     def replace(self, directory: bytes, name: bytes, data: bytes) -> None:
         """Write a small file in a directory of the room, over one that has the name."""
-        with self.directory(directory, make=True) as fd, self.root.located():
-            temporary = b"." + name + b"-" + secrets.token_hex(4).encode()
+        with self.directory(directory, make=True) as fd:
+            self.replace_in(fd, name, data)
+
+    def replace_in(self, directory: int, name: bytes, data: bytes) -> None:
+        """Write a small file in an open directory, over one that has the name, and sync both."""
+        temporary = b"." + name + b"-" + secrets.token_hex(4).encode()
+        with self.root.located():
             try:
-                self._write_file(temporary, data, fd)
-                system.rename(temporary, fd, name, fd)
+                self._write_file(temporary, data, directory)
+                system.rename(temporary, directory, name, directory)
             except BaseException:
                 with contextlib.suppress(OSError):
-                    system.unlink(temporary, fd)
+                    system.unlink(temporary, directory)
                 raise
-            self.sync_directory(fd)
+            self.sync_directory(directory)
 
     def remove_file(self, *names: bytes) -> None:
         """Remove a file; one that does not exist is no error."""

@@ -25,7 +25,7 @@ from oci_layers.snapshot.overlay import Stack
 
 __all__ = ["PRESENTERS", "Presented", "PresenterName", "present", "unmount"]
 
-PresenterName: TypeAlias = Literal["detached", "namespace", "mounted", "fuse"]
+PresenterName: TypeAlias = Literal["detached", "namespace", "mounted", "fuse", "farm"]
 """A way to show a stack of directories."""
 
 _SECONDS = 60.0

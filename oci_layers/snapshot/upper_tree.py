@@ -10,6 +10,7 @@ has: a container only changes what was changed in it.
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -20,19 +21,21 @@ from oci_layers.disk.confine import Handles
 from oci_layers.disk.scan import scan, special_xattrs
 from oci_layers.errors import UnsafePathError
 from oci_layers.layer.apply import apply
-from oci_layers.layer.change import Add, Change
+from oci_layers.layer.change import Add, Change, Whiteout
 from oci_layers.layer.compare import Comparison
 from oci_layers.layer.overlay import from_upper, without_marks
 from oci_layers.snapshot.layers import RoomLayer
 from oci_layers.snapshot.overlay import NAMESPACE
 from oci_layers.tree.node import Directory, File, Node
-from oci_layers.tree.path import parent_and_name
+from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["upper_tree"]
 
 
-def upper_tree(lower: FileTree, layers: Sequence[RoomLayer], upper: str, *, same_owner: bool) -> FileTree:
+def upper_tree(
+    lower: FileTree, layers: Sequence[RoomLayer], upper: str, *, same_owner: bool, whole: bool = False
+) -> FileTree:
     """Return the tree that an upper directory shows over the layers of an image.
 
     Args:
@@ -40,6 +43,7 @@ def upper_tree(lower: FileTree, layers: Sequence[RoomLayer], upper: str, *, same
         layers: Its unpacked layers, the topmost first.
         upper: The path of the upper directory, which may be that of a mount in use. Contents are read from it later.
         same_owner: Whether files have the owners in the image; otherwise those of this process are root's.
+        whole: Whether the directory has all files, those of the image among them, and not only what changed.
 
     Raises:
         UnsupportedError: The directory has a redirect, a file without its content, or an attribute unknown here.
@@ -47,7 +51,9 @@ def upper_tree(lower: FileTree, layers: Sequence[RoomLayer], upper: str, *, same
     """
     tree = lower.fork()
     with contextlib.closing(_Reading(lower, layers[::-1], same_owner=same_owner)) as reading:
-        apply(reading.changes(scan(upper, limits=lower.limits)), tree, layer=len(layers))
+        found = scan(upper, limits=lower.limits)
+        gone = reading.gone(found) if whole else ()
+        apply(itertools.chain(gone, reading.changes(found)), tree, layer=len(layers))
     return tree
 
 
@@ -72,6 +78,18 @@ class _Reading:
             below = self._lower.at(change.path)
             if isinstance(node, Directory) or isinstance(below, Directory | None) or not self._same.leaves(below, node):
                 yield Add.of(change.path, node)
+
+    def gone(self, whole: FileTree) -> Iterator[Change]:
+        """Yield the removal of each name that the room has for the image, and a directory of all files has not."""
+        stack: list[tuple[bytes, Directory, Directory]] = [(b"", self._lower.root, whole.root)]
+        while stack:
+            path, before, after = stack.pop()
+            for name, node in before.children.items():
+                here, other = join(path, name), after.children.get(name)
+                if other is None and self._shown(here, node) is not None:
+                    yield Whiteout(here)
+                elif isinstance(node, Directory) and isinstance(other, Directory):
+                    stack.append((here, node, other))
 
     def _meant(self, path: bytes, node: Node) -> Node:
         """Return a node with the attributes that the image has, where they are still what the room has."""
