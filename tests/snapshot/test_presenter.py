@@ -11,10 +11,10 @@ import time
 import pytest
 
 from oci_layers import snapshot, system
-from oci_layers.errors import PresenterError, UnsupportedError
+from oci_layers.errors import PresenterError
 from oci_layers.snapshot import presenter as presenters
 from oci_layers.snapshot.presenter import present
-from oci_layers.system import mount, namespace
+from oci_layers.system import mount
 from tests.support.layers import d, f
 from tests.support.process import USER, become, ended, in_child, mounted, start
 from tests.support.shown import SMALL, Shown, numbered, python_of_all, seen
@@ -25,6 +25,7 @@ ALL = [
     "mounted",
     pytest.param("fuse", marks=pytest.mark.peer("fuse-overlayfs")),
 ]
+RELEASE = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) if sys.platform == "linux" else (0, 0)
 NOBODY = 65534
 """A user with a name, which fusermount3 asks for."""
 pytestmark = pytest.mark.root
@@ -175,6 +176,33 @@ def test_a_hundred_containers_over_one_image_do_not_see_one_another(where):
         assert [seen(fd) for fd in shown.lowers] == lowers
 
 
+@pytest.mark.parametrize("presenter", ["detached", "namespace", "mounted"])
+@pytest.mark.parametrize("space", ["trusted", "user"])
+def test_no_mark_leads_to_another_directory_or_the_contents_of_another_file(place, presenter, space):
+    """Such as a layer could have, which another program unpacked."""
+    if (space, presenter) == ("trusted", "namespace"):
+        return  # which is refused
+    with Shown(place, [[d(""), d("secret"), f("secret/s"), d("d"), f("big", "data")]], namespace=space) as shown:
+        os.makedirs(place / "top/d")
+        (place / "top/big").write_bytes(bytes(4))
+        os.setxattr(place / "top/d", f"{space}.overlay.redirect", b"/secret")
+        os.setxattr(place / "top/big", f"{space}.overlay.metacopy", b"")
+        shown.lowers = (shown.open(place / "top"), *shown.lowers)
+        with shown.present(presenter) as presented:
+            for name in ("d", "big"):
+                with pytest.raises(PermissionError):
+                    os.open(name, os.O_RDONLY, dir_fd=presented.fd)
+
+
+@pytest.mark.skipif(RELEASE < (6, 7), reason="the kernel is older than 6.7, and has no escape for attributes")
+@pytest.mark.parametrize("presenter", ["detached", "namespace", "mounted"])
+def test_attributes_that_look_like_marks_are_shown_as_the_image_has_them(where, presenter):
+    marks = {b"user.overlay.opaque": b"y", b"user.overlay.other": b"z", b"user.overlayed": b"x"}
+    layers = [[d(""), d("a", xattrs=marks), f("a/f", xattrs=marks)], [f("a/g", xattrs=marks)]]
+    with Shown(where, layers) as shown, shown.present(presenter) as presented:
+        assert seen(presented.fd) == shown.expected()
+
+
 # Kernels of other times.
 
 
@@ -228,20 +256,6 @@ def change_kernel(monkeypatch, hook):
 
 
 # What is refused.
-
-
-def test_more_than_500_lower_directories_are_an_error_that_says_so(place):
-    with pytest.raises(UnsupportedError, match="501 \\(a mount takes 500; merge the lowest ones"):
-        snapshot.Stack(tuple(range(501)))
-    stack = snapshot.Stack(tuple(range(500)), upper=500, work=501)
-    with pytest.raises(UnsupportedError, match="501"):
-        present(stack, read_only=True)
-
-
-def test_an_upper_directory_and_its_work_directory_come_together():
-    for given in ({"upper": 3}, {"work": 3}):
-        with pytest.raises(ValueError, match="an upper directory needs a work directory"):
-            snapshot.Stack((), **given)
 
 
 def test_one_directory_twice_is_refused_with_the_words_of_the_system(place):
@@ -574,34 +588,3 @@ def read(fd, path):
         return os.read(file, 1 << 20)
     finally:
         os.close(file)
-
-
-def test_the_child_is_bounded_in_time_and_its_end_is_an_error(place, monkeypatch):
-    slow = place / "slow"
-    slow.write_text("#!/bin/sh\nexec sleep 60\n")
-    slow.chmod(0o755)
-    monkeypatch.setattr(namespace, "_SECONDS", 0.2)
-    for program, code in ((str(slow), errno.ETIMEDOUT), ("/bin/false", errno.ECHILD), ("/nothing", errno.ENOENT)):
-        monkeypatch.setattr(sys, "executable", program)
-        begun = time.monotonic()
-        with pytest.raises(OSError) as caught:
-            system.mount_overlay_in_namespace([], ["userxattr"])
-        assert caught.value.errno == code
-        assert time.monotonic() - begun < 10
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
-
-
-def test_the_error_of_the_child_says_what_and_where(place):
-    lower = place / "lower"
-    lower.mkdir()
-    fd = os.open(lower, os.O_RDONLY)
-    lower.rmdir()
-    with pytest.raises(FileNotFoundError) as caught:
-        system.mount_overlay_in_namespace([fd])
-    assert caught.value.filename == f"{lower} (deleted)"
-    os.close(fd)
-    with Shown(place, numbered(2)) as shown, pytest.raises(OSError) as caught:
-        system.mount_overlay_in_namespace(shown.lowers, ["nonsense=1"])
-    assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, "fsconfig")
-    assert "nonsense" in caught.value.strerror
