@@ -8,8 +8,9 @@ sets their attributes, children first, so that later steps change neither times 
 
 What the system refuses (EPERM, ENOTSUP, EINVAL on owner, device, attribute, mode or time) is listed as skipped, never
 ignored. So are a time that the file system cannot store and an attribute that it has no room for. A set-id bit is kept
-only with the owner that it is meant for. SELinux labels, which belong to another machine, and overlay attributes are
-never set. Any other `OSError` names the file below DEST.
+only with the owner that it is meant for. SELinux labels, which belong to another machine, are never set. The marks of
+an overlay are set in an upper directory alone, and there a refusal is an error. Any other `OSError` names the file
+below DEST.
 """
 
 import errno
@@ -292,7 +293,11 @@ class DirectoryMirror:
         return node.mode & ~_SET_ID
 
     def _make_special(self, at: int, name: bytes, path: bytes, node: Device | Fifo) -> None:
-        if isinstance(node, Fifo):
+        whiteout = self._overlay and isinstance(node, Device) and node.kind == "char" and node.major == node.minor == 0
+        if whiteout:  # Any user may make one, since Linux 5.8; without it the mount would show what it removes.
+            system.make_device(name, at, block=False, major=0, minor=0)
+            made = True
+        elif isinstance(node, Fifo):
             made = self._try("fifo", path, node, lambda: system.make_fifo(name, at))
         else:
             block, major, minor = node.kind == "block", node.major, node.minor
@@ -302,7 +307,8 @@ class DirectoryMirror:
         if not made:
             self._skips.absent(node)
             return
-        mode = self._owned(path, node, lambda uid, gid: system.lchown(name, at, uid, gid))
+        # A whiteout is nobody's.
+        mode = node.mode if whiteout else self._owned(path, node, lambda uid, gid: system.lchown(name, at, uid, gid))
         if system.HAS_PROC:
             with system.hold(name, at) as pinned:
                 here = system.proc_path(pinned)
@@ -344,8 +350,8 @@ class DirectoryMirror:
                 try:
                     put(key, value)
                 except OSError as error:
-                    if error.errno not in _XATTR_REFUSALS:
-                        raise
+                    if error.errno not in _XATTR_REFUSALS or key.startswith(_OVERLAY):
+                        raise  # Without its mark an overlay would show what is below.
                     self._skips.add("xattr", path, node, error.errno, key)
 
     def _try(self, what: str, path: bytes, node: Node, do: Callable[[], None]) -> bool:

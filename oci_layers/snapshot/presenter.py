@@ -174,21 +174,21 @@ def _root(mount: int, path: str | None = None) -> int:
 def _fuse(stack: Stack, path: str) -> int:
     """Start fuse-overlayfs, which goes on in the background once it is mounted.
 
-    It has no user or kernel to ask for a namespace: it reads the attributes of all. It is given names of this process's
-    handles, which it opens at once, and which have no character that it would split at.
+    It has no option for a namespace: it reads the attributes of both. It gets the directories as handles, with names
+    that have no character at which it splits; that of an upper directory it resolves, and then splits at a colon.
     """
     system.close(system.open_output_path("/dev/fuse"))
-    prefix = f"/proc/{system.process_id()}/fd"
     # A mount of nothing shows the empty directory that it covers.
-    lowers = [f"{prefix}/{fd}" for fd in stack.lowers] or [path]
-    options = ["lowerdir=" + ":".join(lowers)]
-    if stack.upper is not None:
-        options += [f"upperdir={prefix}/{stack.upper}", f"workdir={prefix}/{stack.work}"]
+    lowers = [system.proc_path(fd) for fd in stack.lowers] or [path]
+    options, handles = ["lowerdir=" + ":".join(lowers)], list(stack.lowers)
+    if stack.upper is not None and stack.work is not None:
+        options += [f"upperdir={system.proc_path(stack.upper)}", f"workdir={system.proc_path(stack.work)}"]
+        handles += [stack.upper, stack.work]
     program = ["fuse-overlayfs", "-o", ",".join(options), path]
-    ended = system.run_program(program, timeout=_SECONDS)
+    ended = system.run_program(program, timeout=_SECONDS, handles=handles)
     if ended.code != 0:
-        lines = ended.stderr.decode("utf-8", "replace").split("\n")
-        raise OSError(errno.EIO, next(filter(None, reversed(lines)), f"exit code {ended.code}"), program[0])
+        words = "; ".join(ended.stderr.decode("utf-8", "replace").splitlines())
+        raise OSError(errno.EIO, words or f"exit code {ended.code}", program[0])
     try:
         return system.open_root(path)
     except OSError:

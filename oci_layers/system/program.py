@@ -41,6 +41,7 @@ def run_program(
     environment: Mapping[str, str] | None = None,
     stop: threading.Event | None = None,
     stdin: bytes = b"",
+    handles: Sequence[int] = (),
 ) -> Ended:
     """Run a program with the umask 022, and return how it ended.
 
@@ -53,6 +54,7 @@ def run_program(
         environment: Variables that are added to those of this process.
         stop: Set by another thread to stop the program early.
         stdin: The bytes of its input.
+        handles: Open files that it gets, with their numbers.
 
     Raises:
         OSError: The program cannot be started.
@@ -70,6 +72,7 @@ def run_program(
             stdout=out,
             stderr=err,
             env={**os.environ, **(environment or {})},
+            pass_fds=handles,
             umask=0o022,
             start_new_session=True,
         )

@@ -434,6 +434,52 @@ def test_overlay_attributes_are_set_in_an_upper_directory(dest):
     assert dump(scan(dest)) == dump(tree)
 
 
+def in_upper(dest, *entries):
+    """Make entries in an upper directory; return what is skipped."""
+    root = os.open(dest, os.O_RDONLY)
+    mirror = DirectoryMirror(root, overlay=True)
+    tree = FileTree()
+    try:
+        apply(decode(entries), tree, mirror=mirror)
+        mirror.finish(tree)
+    finally:
+        mirror.close()
+        os.close(root)
+    return skipped(mirror.report)
+
+
+def test_an_ordinary_user_makes_whiteouts_in_an_upper_directory(dest):
+    """They have an owner, as all files do, which says nothing."""
+
+    def work():
+        mine = {"uid": os.geteuid(), "gid": os.getegid()}
+        made = in_upper(dest, d("./", **mine), d("a/", **mine), char("a/gone", 0, 0, mode=0, uid=0, gid=0))
+        found = os.lstat(dest / "a/gone")
+        return made, stat.S_ISCHR(found.st_mode), found.st_rdev, found.st_uid == os.geteuid()
+
+    assert as_user(work) == ([], True, 0, True)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_whiteout_or_a_mark_that_the_system_refuses_is_an_error(dest, monkeypatch, number):
+    """Without it, a mount would show what the layer removes."""
+
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(system, "make_device", refuse)
+        with pytest.raises(OSError) as caught:
+            in_upper(dest, d("a/", **ME), char("a/gone", 0, 0, **ME))
+        assert caught.value.errno == number
+        assert in_upper(dest, char("null", 1, 3, **ME)) == [("device", b"null", 0, number)]
+    monkeypatch.setattr(system, "fsetxattr", refuse)
+    with pytest.raises(OSError) as caught:
+        in_upper(dest, d("b/", **ME, xattrs={b"user.overlay.opaque": b"y"}))
+    assert caught.value.errno == number
+    assert [row[:2] for row in in_upper(dest, d("c/", **ME, xattrs={b"user.note": b"y"}))] == [("xattr", b"c")]
+
+
 @root_only
 def test_labels_of_selinux_are_kept_off_the_disk_and_reported(dest, monkeypatch):
     set_there = []
