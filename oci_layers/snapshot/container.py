@@ -21,13 +21,12 @@ from oci_layers.layer.change import Change
 from oci_layers.layer.diff import diff
 from oci_layers.snapshot.directory import FS, WORK, RoomDirectory
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
-from oci_layers.snapshot.overlay import NAMESPACE, Stack
-from oci_layers.snapshot.presenter import Presented, PresenterName, present
+from oci_layers.snapshot.presenter import Presented, PresenterName
 from oci_layers.snapshot.record import ContainerRecord, dumps, loads
 from oci_layers.snapshot.upper_tree import upper_tree
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["Container", "ContainerFiles", "View", "fill", "read_record", "show"]
+__all__ = ["Container", "ContainerFiles", "View", "fill", "note_presenter", "read_record"]
 
 CONTAINER = b"container.json"
 _ROOT_MODE = 0o755
@@ -63,7 +62,7 @@ class View:
         return self._shown.presenter
 
     @property
-    def refused(self) -> Sequence[tuple[PresenterName, str]]:
+    def refused(self) -> Sequence[tuple[str, str]]:
         """What was tried before, and why it stepped down."""
         return self._shown.refused
 
@@ -180,11 +179,9 @@ class ContainerFiles:
         return NewLayer.from_changes(self.changes, options=options)
 
 
-def with_presenter(room: RoomDirectory, directory: int, record: ContainerRecord, presenter: str) -> ContainerRecord:
-    """Note what shows a container first; return its record."""
-    noted = attrs.evolve(record, presenter=presenter)
-    room.replace_in(directory, CONTAINER, dumps(noted))
-    return noted
+def note_presenter(room: RoomDirectory, directory: int, record: ContainerRecord, presenter: str) -> None:
+    """Note what shows a container first, and so in which form it writes."""
+    room.replace_in(directory, CONTAINER, dumps(attrs.evolve(record, presenter=presenter)))
 
 
 def fill(room: RoomDirectory, directory: int, stack: Sequence[RoomLayer], record: ContainerRecord) -> None:
@@ -205,6 +202,7 @@ def fill(room: RoomDirectory, directory: int, stack: Sequence[RoomLayer], record
                 _copy_attributes(stack[0].open(), upper)
             else:
                 system.fchmod(upper, _ROOT_MODE)
+            room.sync_directory(upper)
         finally:
             system.close(upper)
     room.write_in(directory, CONTAINER, dumps(record))
@@ -234,40 +232,3 @@ def read_record(room: RoomDirectory, *names: bytes) -> ContainerRecord | None:
     raw = room.read(*names, CONTAINER)
     place = f"container {os.fsdecode(names[-1])} of {room.place}"
     return None if raw is None else loads(ContainerRecord, raw, place)
-
-
-def show(
-    room: RoomDirectory,
-    directory: int | None,
-    stack: Sequence[RoomLayer],
-    *,
-    at: str | os.PathLike[str] | None,
-    volatile: bool = False,
-    presenters: Sequence[PresenterName] | None = None,
-) -> Presented:
-    """Show the layers of an image as one directory.
-
-    Args:
-        room: The room.
-        directory: The directory of a container; None to show the image alone.
-        stack: The layers, the topmost first.
-        at: Where to mount it; None to mount it at no path.
-        volatile: Whether what is written need not survive a power cut.
-        presenters: What may show it; everything by default.
-
-    Raises:
-        PresenterError: Nothing can.
-    """
-    with contextlib.ExitStack() as closing, room.root.located():
-
-        def opened(fd: int) -> int:
-            closing.callback(system.close, fd)
-            return fd
-
-        lowers = tuple(opened(layer.open()) for layer in stack)
-        if directory is None:
-            shown = Stack(lowers, namespace=NAMESPACE)
-        else:
-            upper, work = (opened(room.root.open_own(name, directory)) for name in (FS, WORK))
-            shown = Stack(lowers, upper=upper, work=work, namespace=NAMESPACE, volatile=volatile)
-        return present(shown, at=at, read_only=directory is None, presenters=presenters)

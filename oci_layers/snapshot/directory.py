@@ -5,6 +5,7 @@
         fs/                      its changes to the merged tree below it, in overlay form
         changes                  the same changes as text: see `changes_file`
         layer.json               its `LayerRecord`; the last file that is written
+    merged/ALGORITHM/HEX/fs/     what many layers have together, where a mount does not take so many: see `show`
     images/HEX.json              an image by the SHA-256 of its name: an `ImageRecord`
     containers/NAME/             `container.json`, `fs/` and `work/`, the upper and work directories of a mount
     mounts/HEX.json              a mount at a path, by the SHA-256 of the path: a `MountRecord`
@@ -42,6 +43,7 @@ __all__ = [
     "IMAGES",
     "LAYERS",
     "LEASES",
+    "MERGED",
     "MOUNTS",
     "TMP",
     "TRASH",
@@ -54,12 +56,13 @@ __all__ = [
 
 MARKER = b"oci-layers-room"
 LAYERS, IMAGES, CONTAINERS, MOUNTS, LEASES = b"layers", b"images", b"containers", b"mounts", b"leases"
+MERGED = b"merged"
 TMP, TRASH = b"tmp", b"trash"
 FS, WORK, CHANGES = b"fs", b"work", b"changes"
 
 _VERSION = b'{"version": 1}\n'
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
-_OURS = frozenset({MARKER, LAYERS, IMAGES, CONTAINERS, MOUNTS, LEASES, TMP, TRASH})
+_OURS = frozenset({MARKER, LAYERS, MERGED, IMAGES, CONTAINERS, MOUNTS, LEASES, TMP, TRASH})
 _MODE = 0o755
 """The mode of directories in a room, whose own directory is its owner's alone: set-id files are in there."""
 _SMALL = 16 << 20
@@ -307,17 +310,21 @@ class RoomDirectory:
 
         Everything in it must be synced.
         """
-        with self.directory(TMP) as tmp, self.directory(*names[:-1], make=True) as parent:
-            with self.root.located(), self.shared():
-                self.sync_directory(staging.fd)
-                try:
-                    system.rename(staging.name, tmp, names[-1], parent)
-                except OSError as error:
-                    if error.errno in _TAKEN:
-                        return False
-                    raise
-                staging.published = True
-                self.sync_directory(parent)
+        with (
+            self.directory(TMP) as tmp,
+            self.directory(*names[:-1], make=True) as parent,
+            self.root.located(),
+            self.shared(),
+        ):
+            self.sync_directory(staging.fd)
+            try:
+                system.rename(staging.name, tmp, names[-1], parent)
+            except OSError as error:
+                if error.errno in _TAKEN:
+                    return False
+                raise
+            staging.published = True
+            self.sync_directory(parent)
         return True
 
     @contextlib.contextmanager

@@ -16,7 +16,7 @@ import attrs
 
 from oci_layers import system
 from oci_layers.snapshot.container import read_record
-from oci_layers.snapshot.directory import LEASES, TMP, TRASH
+from oci_layers.snapshot.directory import LEASES, MERGED, TMP, TRASH
 from oci_layers.snapshot.layers import RoomLayer
 from oci_layers.snapshot.record import ContainerRecord, MountRecord
 from oci_layers.snapshot.snapshots import Snapshot, Snapshots
@@ -85,6 +85,7 @@ class _Collection:
         self._room = room
         self._now = system.clock_ns()
         self._grace_ns = grace_ns
+        self._needed: set[str] = set()
         self.present = 0
         """The number of layers."""
 
@@ -100,6 +101,7 @@ class _Collection:
                 needed.add(chain_id)
                 layer = layers.get(chain_id) or self._room.layers.find(chain_id)
                 chain_id = None if layer is None else layer.record.parent
+        self._needed = {str(chain_id) for chain_id in needed}
         below = {chain_id: layer.record.parent for chain_id, layer in layers.items() if chain_id not in needed}
         return [layers[each] for each in _uppermost_first(below)]
 
@@ -143,7 +145,7 @@ class _Collection:
             return False
 
     def leftovers(self) -> Iterator[tuple[bytes, ...]]:
-        """Yield what nobody has locked, and is old enough not to be locked yet; and what was to be removed already."""
+        """Yield what nobody has locked, and is old enough not to be locked yet; and what is of no use any more."""
         before = self._now - max(_YOUNG_NS, self._grace_ns)
         for directory in (TMP, LEASES):
             with self._room.room.directory(directory, make=True) as fd:
@@ -152,6 +154,10 @@ class _Collection:
                         yield directory, name
         for name in self._room.room.names(TRASH):
             yield TRASH, name
+        for algorithm in self._room.room.names(MERGED):
+            for encoded in self._room.room.names(MERGED, algorithm):
+                if f"{os.fsdecode(algorithm)}:{os.fsdecode(encoded)}" not in self._needed:
+                    yield MERGED, algorithm, encoded
 
     def _is_held(self, name: bytes, parent: int) -> bool:
         is_directory = system.is_directory(system.lstat(name, parent).st_mode)

@@ -44,7 +44,7 @@ class Presented:
     presenter: PresenterName
     path: str | None = None
     """Where it is mounted, by a presenter that needs a path."""
-    refused: tuple[tuple[PresenterName, str], ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
     """Each presenter that was tried before, and why it could not: the name of the errno, and the system's words."""
     _closed: bool = False
 
@@ -107,7 +107,7 @@ def present(
     """
     shown = stack.without_writing() if read_only else stack
     place = None if at is None else system.resolve(os.fspath(at))
-    refused: list[tuple[PresenterName, str]] = []
+    refused: list[tuple[str, str]] = []
     for name in PRESENTERS if presenters is None else presenters:
         at_path, show = _TABLE[name]
         if at_path != (place is not None):

@@ -20,11 +20,14 @@ from oci_layers.image.image import Image
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress, ProgressTracker
 from oci_layers.report import Report
-from oci_layers.snapshot.container import Container, ContainerFiles, View, fill, read_record, show
-from oci_layers.snapshot.directory import CONTAINERS, FS, IMAGES, MOUNTS, TMP, RoomDirectory, file_name
+from oci_layers.snapshot.container import Container, ContainerFiles, View, fill, note_presenter, read_record
+from oci_layers.snapshot.directory import CONTAINERS, FS, IMAGES, TMP, RoomDirectory, file_name
+from oci_layers.snapshot.farm import Share
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
-from oci_layers.snapshot.presenter import Presented, PresenterName, unmount
+from oci_layers.snapshot.mounts import Mounts
+from oci_layers.snapshot.presenter import Presented, PresenterName
 from oci_layers.snapshot.record import ContainerRecord, ImageRecord, MountRecord, dumps, loads
+from oci_layers.snapshot.show import FARM, Showing
 from oci_layers.snapshot.unpack import Unpacking
 from oci_layers.spec.digest import Digest
 from oci_layers.tree.tree import FileTree
@@ -62,6 +65,7 @@ class Snapshots:
         *,
         read_only: Sequence[str | os.PathLike[str]] = (),
         owner: Owner | None = None,
+        share: Share = "clone",
         sync: bool = True,
         limits: Limits | None = None,
     ) -> None:
@@ -71,6 +75,8 @@ class Snapshots:
             directory: The room. All of it must be on one file system, which has locks.
             read_only: Further rooms, whose layers are used and which are never written.
             owner: The owners of files on disk: by default those in the image for root, and the calling user otherwise.
+            share: How files are shared where nothing can be mounted, and an image is made as a whole: by clones where
+                the file system has them, by hard links where nobody writes, or not at all.
             sync: Whether a layer, an image or a container that exists survives a power cut.
             limits: The limits on layers and trees.
 
@@ -89,6 +95,8 @@ class Snapshots:
                 closing.callback(others[-1].close)
             self.layers = RoomLayers([self.room, *others], self._limits)
             self._closing = closing.pop_all()
+        self._mounts = Mounts(self.room)
+        self._showing = Showing(self.room, self.layers, self._owner, share)
 
     @property
     def place(self) -> str:
@@ -198,51 +206,17 @@ class Snapshots:
                 stack = self.stack(image)
                 if stack and not stack[0].room.is_read_only:
                     closing.callback(system.close, _use(stack[0]))
-            shown, note = self._show(None, stack, at=at, presenters=presenters)
-            return View(shown, note, closing.pop_all())
-
-    def _show(
-        self,
-        directory: int | None,
-        stack: Sequence[RoomLayer],
-        *,
-        at: str | os.PathLike[str] | None,
-        presenters: Sequence[PresenterName] | None,
-        container: str = "",
-        volatile: bool = False,
-    ) -> tuple[Presented, contextlib.ExitStack]:
-        """Show a stack of layers, and note a mount at a path; return also what removes the note."""
-        note = contextlib.ExitStack()
-        shown = show(self.room, directory, stack, at=at, volatile=volatile, presenters=presenters)
-        if shown.path is not None:
-            record = MountRecord(
-                path=shown.path,
-                device=system.fstat(shown.fd).st_dev,
-                chain_id=stack[0].chain_id if stack else None,
-                container=container,
-            )
-            try:
-                self.room.replace(MOUNTS, file_name(shown.path), dumps(record))
-            except BaseException:
-                shown.close()
-                raise
-            note.callback(self.room.remove_file, MOUNTS, file_name(shown.path))
-        return shown, note
+            staging = closing.enter_context(self.room.staging())
+            shown = self._showing.show(stack, staging.fd, read_only=True, at=at, presenters=presenters)
+            return View(shown, self._mounts.note(shown, _top(stack), ""), closing.pop_all())
 
     def mounts(self) -> list[MountRecord]:
-        """Return the mounts at paths of images and containers of the room.
+        """Return the mounts at paths of images and containers of the room, by path.
 
         Raises:
             StoreError: The record of one is damaged.
         """
-        found = []
-        for name in self.room.names(MOUNTS):
-            raw = None if name.startswith(b".") else self.room.read(MOUNTS, name)
-            if raw is not None:
-                record = loads(MountRecord, raw, f"mount {os.fsdecode(name)} of {self.place}")
-                if _is_mounted(record):
-                    found.append(record)
-        return sorted(found, key=lambda each: each.path)
+        return self._mounts.all()
 
     def unmount(self, path: str | os.PathLike[str]) -> None:
         """Unmount an image or a container of the room.
@@ -251,11 +225,7 @@ class Snapshots:
             PlaceMissingError: Nothing of the room is mounted there.
             OSError: The system refuses.
         """
-        place = system.resolve(os.fspath(path))
-        if place not in {each.path for each in self.mounts()}:
-            raise PlaceMissingError(os.fspath(path), f"nothing of {self.place} is mounted there")
-        unmount(place)
-        self.room.remove_file(MOUNTS, file_name(place))
+        self._mounts.unmount(path)
 
     def container(
         self,
@@ -287,8 +257,20 @@ class Snapshots:
                 stack, record = self._begin(image, "")
                 staging = closing.enter_context(self.room.staging())
                 fill(self.room, staging.fd, stack, record)
-            shown, note = self._show(staging.fd, stack, at=at, presenters=presenters, volatile=True)
-            return Container(shown, note, closing.pop_all(), record, self._files(record, TMP, staging.name))
+            shown = self._showing.show(stack, staging.fd, read_only=False, at=at, presenters=presenters, volatile=True)
+            return self._opened(shown, record, stack, closing.pop_all(), TMP, staging.name)
+
+    def _opened(
+        self,
+        shown: Presented,
+        record: ContainerRecord,
+        stack: Sequence[RoomLayer],
+        closing: contextlib.ExitStack,
+        *names: bytes,
+    ) -> Container:
+        note = self._mounts.note(shown, _top(stack), record.name)
+        record = attrs.evolve(record, presenter=shown.presenter)
+        return Container(shown, note, closing, record, self._files(record, *names))
 
     def create_container(self, image: "str | Snapshot", name: str) -> ContainerRecord:
         """Make a container with a name over an image of the room, without opening it; raises as `container`."""
@@ -297,7 +279,6 @@ class Snapshots:
             with self.room.shared():
                 stack, record = self._begin(image, name)
                 fill(self.room, staging.fd, stack, record)
-            self.room.sync_all(staging.fd)
             if not self.room.publish(staging, CONTAINERS, file):
                 raise StoreError(self.place, f"it has a container {name} already")
         return record
@@ -334,8 +315,13 @@ class Snapshots:
         with contextlib.ExitStack() as closing:
             record, directory = closing.enter_context(self._locked(name))
             stack = self.layers.stack(record.chain_id)
-            shown, note = self._show(directory, stack, at=at, presenters=presenters, container=name)
-            return Container(shown, note, closing.pop_all(), record, self._files(record, CONTAINERS, name.encode()))
+            if record.presenter == FARM:
+                shown = self._showing.farm(directory)
+            else:
+                shown = self._showing.show(stack, directory, read_only=False, at=at, presenters=presenters)
+            if not record.presenter:
+                note_presenter(self.room, directory, record, shown.presenter)
+            return self._opened(shown, record, stack, closing.pop_all(), CONTAINERS, name.encode())
 
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[tuple[ContainerRecord, int]]:
@@ -421,6 +407,10 @@ class Snapshots:
         return f"<Snapshots {self.place}>"
 
 
+def _top(stack: Sequence[RoomLayer]) -> Digest | None:
+    return stack[0].chain_id if stack else None
+
+
 def _use(layer: RoomLayer) -> int:
     """Keep a layer from being collected until the returned handle is closed; the caller shares the room's lock."""
     with layer.room.directory(*layer.names) as fd:
@@ -438,15 +428,3 @@ def _container_name(name: str) -> bytes:
     if not _NAME.fullmatch(name):
         raise NameFormatError("container name", name, "letters, digits, and after the first one . _ and -")
     return name.encode()
-
-
-def _is_mounted(mount: MountRecord) -> bool:
-    """Return whether a mount is still where it was made."""
-    try:
-        fd = system.open_parent(mount.path)
-    except OSError:
-        return False
-    try:
-        return system.fstat(fd).st_dev == mount.device
-    finally:
-        system.close(fd)
