@@ -158,8 +158,8 @@ class ContainerFiles:
 
     def _over(self, lower: FileTree) -> FileTree:
         stack = self.layers.stack(self.record.chain_id)
-        whole = self.record.presenter == "farm"
-        return upper_tree(lower, stack, self.path, same_owner=self.same_owner, whole=whole)
+        presenter = self.record.presenter
+        return upper_tree(lower, stack, self.path, same_owner=self.same_owner, presenter=presenter)
 
     def changes(self) -> Iterator[Change]:
         """Yield what is different from the image now, as `diff` does. Raises as `tree`."""

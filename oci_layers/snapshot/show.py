@@ -22,6 +22,9 @@ from oci_layers.snapshot.presenter import PRESENTERS, Presented, PresenterName, 
 __all__ = ["FARM", "Showing"]
 
 FARM: PresenterName = "farm"
+_KERNEL: frozenset[str] = frozenset({"detached", "namespace", "mounted"})
+_FORMS: tuple[frozenset[str], ...] = (_KERNEL, frozenset({"fuse"}), frozenset({FARM}))
+"""Presenters that write in one form."""
 
 
 @attrs.frozen
@@ -80,9 +83,32 @@ class Showing:
             fd = self._farm(stack, directory, make=read_only)
             return Presented(fd, FARM, refused=error.refused)
 
-    def farm(self, directory: int) -> Presented:
-        """Show the farm that a container already has."""
-        return Presented(self.room.root.open_own(FS, directory), FARM)
+    def show_again(
+        self,
+        stack: Sequence[RoomLayer],
+        directory: int,
+        before: str,
+        *,
+        at: str | os.PathLike[str] | None,
+        presenters: Sequence[PresenterName] | None,
+    ) -> Presented:
+        """Show a container; raises as `show`.
+
+        The kernel, fuse-overlayfs and a farm each write in a form that the others do not read.
+
+        Args:
+            stack: The layers, the topmost first.
+            directory: The directory of the container.
+            before: What showed it before; empty if nothing did.
+            at: As for `show`.
+            presenters: As for `show`.
+        """
+        chosen = (*PRESENTERS, FARM) if presenters is None else presenters
+        form = next((each for each in _FORMS if before in each), frozenset(chosen))
+        allowed = [each for each in chosen if each in form]
+        if before == FARM and FARM in allowed and at is None:
+            return Presented(self.room.root.open_own(FS, directory), FARM)
+        return self.show(stack, directory, read_only=False, at=at, presenters=allowed)
 
     def _farm(self, stack: Sequence[RoomLayer], directory: int, *, make: bool) -> int:
         """Make all files of an image in the upper directory of a container, or in a new directory."""

@@ -27,7 +27,7 @@ from oci_layers.snapshot.layers import RoomLayer, RoomLayers
 from oci_layers.snapshot.mounts import Mounts
 from oci_layers.snapshot.presenter import Presented, PresenterName
 from oci_layers.snapshot.record import ContainerRecord, ImageRecord, MountRecord, dumps, loads
-from oci_layers.snapshot.show import FARM, Showing
+from oci_layers.snapshot.show import Showing
 from oci_layers.snapshot.unpack import Unpacking
 from oci_layers.spec.digest import Digest
 from oci_layers.tree.tree import FileTree
@@ -315,10 +315,7 @@ class Snapshots:
         with contextlib.ExitStack() as closing:
             record, directory = closing.enter_context(self._locked(name))
             stack = self.layers.stack(record.chain_id)
-            if record.presenter == FARM:
-                shown = self._showing.farm(directory)
-            else:
-                shown = self._showing.show(stack, directory, read_only=False, at=at, presenters=presenters)
+            shown = self._showing.show_again(stack, directory, record.presenter, at=at, presenters=presenters)
             if not record.presenter:
                 note_presenter(self.room, directory, record, shown.presenter)
             return self._opened(shown, record, stack, closing.pop_all(), CONTAINERS, name.encode())

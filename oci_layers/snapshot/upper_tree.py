@@ -24,6 +24,7 @@ from oci_layers.layer.apply import apply
 from oci_layers.layer.change import Add, Change, Whiteout
 from oci_layers.layer.compare import Comparison
 from oci_layers.layer.overlay import from_upper, without_marks
+from oci_layers.snapshot.fuse_form import in_kernel_form
 from oci_layers.snapshot.layers import RoomLayer
 from oci_layers.snapshot.overlay import NAMESPACE
 from oci_layers.tree.node import Directory, File, Node
@@ -34,7 +35,7 @@ __all__ = ["upper_tree"]
 
 
 def upper_tree(
-    lower: FileTree, layers: Sequence[RoomLayer], upper: str, *, same_owner: bool, whole: bool = False
+    lower: FileTree, layers: Sequence[RoomLayer], upper: str, *, same_owner: bool, presenter: str
 ) -> FileTree:
     """Return the tree that an upper directory shows over the layers of an image.
 
@@ -43,7 +44,7 @@ def upper_tree(
         layers: Its unpacked layers, the topmost first.
         upper: The path of the upper directory, which may be that of a mount in use. Contents are read from it later.
         same_owner: Whether files have the owners in the image; otherwise those of this process are root's.
-        whole: Whether the directory has all files, those of the image among them, and not only what changed.
+        presenter: What wrote to it, and so in which form: the directory of a farm has all files.
 
     Raises:
         UnsupportedError: The directory has a redirect, a file without its content, or an attribute unknown here.
@@ -52,7 +53,9 @@ def upper_tree(
     tree = lower.fork()
     with contextlib.closing(_Reading(lower, layers[::-1], same_owner=same_owner)) as reading:
         found = scan(upper, limits=lower.limits)
-        gone = reading.gone(found) if whole else ()
+        if presenter == "fuse":
+            found = in_kernel_form(found)
+        gone = reading.gone(found) if presenter == "farm" else ()
         apply(itertools.chain(gone, reading.changes(found)), tree, layer=len(layers))
     return tree
 
