@@ -15,7 +15,7 @@ A small file has its bytes in base64; another one its SHA-256 and, if it has hol
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, assert_never
 
 import attrs
@@ -30,8 +30,9 @@ from oci_layers.tree.node import NO_XATTRS, Device, Directory, Fifo, File, Node,
 from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["SMALL", "StoredContent", "apply_lines", "line_of"]
+__all__ = ["SMALL", "ContentOpener", "StoredContent", "apply_lines", "line_of", "stored_files"]
 
+_DAMAGED = (ValueError, TypeError, IndexError, KeyError, AttributeError)
 _ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 SMALL = 64
 """The most bytes of a file that are in its line."""
@@ -50,7 +51,9 @@ class StoredContent:
 class ContentOpener(Protocol):
     """Returns the content of a file of a layer that is in a room, by its path there."""
 
-    def __call__(self, path: bytes, stored: StoredContent, /) -> Content: ...
+    def __call__(self, path: bytes, stored: StoredContent, /) -> Content:
+        """Return the content."""
+        ...
 
 
 def line_of(change: Change, content: StoredContent | Inline = EMPTY) -> str:
@@ -121,8 +124,33 @@ def apply_lines(
     for number, line in enumerate(lines, 1):
         try:
             _apply(editor, json.loads(line), layer, opener, upper=upper)
-        except (ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
+        except _DAMAGED as error:
             raise StoreError(place, f"line {number} is damaged") from error
+
+
+def stored_files(lines: Iterable[bytes], place: str) -> Iterator[tuple[bytes, File, StoredContent]]:
+    """Yield the path, the node without its content, and the content of each file that is not small.
+
+    Raises:
+        StoreError: A line is damaged; `place` is the name of the file.
+    """
+    found: list[StoredContent] = []
+
+    def opener(_: bytes, stored: StoredContent) -> Content:
+        found.append(stored)
+        return EMPTY
+
+    for number, line in enumerate(lines, 1):
+        if b'"sha256"' in line:
+            try:
+                row = json.loads(line)
+                path = _bytes(row[0])
+                node = _node(path, row[1], row, 0, opener)
+            except _DAMAGED as error:
+                raise StoreError(place, f"line {number} is damaged") from error
+            if isinstance(node, File) and found:
+                yield path, node, found.pop()
+            found.clear()
 
 
 def _apply(

@@ -8,7 +8,6 @@ cannot, a file is copied.
 import contextlib
 import errno
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
 from oci_layers import system
 from oci_layers.disk.confine import Handles
@@ -19,15 +18,13 @@ from oci_layers.report import Report
 from oci_layers.snapshot.directory import FS, RoomDirectory
 from oci_layers.snapshot.layers import RoomLayer
 from oci_layers.snapshot.overlay import NAMESPACE
+from oci_layers.snapshot.share import Share
 from oci_layers.tree.content import stored_pieces
 from oci_layers.tree.node import Directory, File, Leaf
 from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["Share", "grow"]
-
-Share: TypeAlias = Literal["clone", "link", "none"]
-"""How files are shared: by clones where the file system has them, by hard links, or not at all."""
+__all__ = ["grow"]
 
 _NO_LINK = frozenset({errno.EMLINK, errno.EXDEV, errno.EPERM, errno.ENOENT})
 """Why a file is not linked: it has too many names, is on another file system, or is not there."""

@@ -5,7 +5,7 @@ read once, as they never change.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
@@ -15,7 +15,6 @@ from oci_layers.disk.owner import Owner
 from oci_layers.disk.scan import OnDisk
 from oci_layers.errors import NameFormatError, StoreError
 from oci_layers.limits import Limits
-from oci_layers.progress import ProgressTracker
 from oci_layers.report import Report
 from oci_layers.snapshot.changes_file import ContentOpener, StoredContent, apply_lines
 from oci_layers.snapshot.content_digests import ContentDigests
@@ -24,6 +23,7 @@ from oci_layers.snapshot.record import LayerRecord, dumps, loads
 from oci_layers.snapshot.upper_mirror import UpperMirror
 from oci_layers.spec.digest import Digest
 from oci_layers.tree.content import Content, DigestContent
+from oci_layers.tree.node import File
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["RECORD", "LayerWriter", "RoomLayer", "RoomLayers"]
@@ -246,20 +246,36 @@ class LayerWriter:
             self.close()
             raise
 
-    def finish(self, old: FileTree, new: FileTree, chain_id: Digest, tracker: ProgressTracker) -> None:
+    def finish(
+        self,
+        old: FileTree,
+        new: FileTree,
+        chain_id: Digest,
+        share: Callable[[int, list[tuple[bytes, File, StoredContent]]], None],
+        checkpoint: Callable[[], None],
+    ) -> None:
         """Complete the directory, and write the changes from `old` to `new` beside it.
 
         The contents of what is new are then read from where `publish` puts it.
+
+        Args:
+            old: The tree below.
+            new: The tree with this layer.
+            chain_id: The chain_id of this layer.
+            share: Called with the directory and its larger files, which it may share with others.
+            checkpoint: As for `UpperMirror.finish`.
         """
         opener = content_opener(directory_of(self._room, chain_id))
         with self._room.root.located():
             fd = system.open_new_file(CHANGES, self._staging.fd, 0o644)
         try:
             lines = _Lines(fd)
-            self.mirror.finish(old, new, opener, lines.write, tracker.checkpoint)
+            files = self.mirror.complete(old, new, opener, lines.write)
             lines.flush()
         finally:
             system.close(fd)
+        share(self._fs, files)
+        self.mirror.finish(checkpoint)
 
     def publish(self, chain_id: Digest, diff_id: Digest, parent: Digest | None) -> None:
         """Sync everything, write the record, and give the layer its name."""

@@ -14,10 +14,11 @@ from oci_layers import system
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import PresenterError
 from oci_layers.snapshot.directory import FS, MERGED, WORK, RoomDirectory, layer_names
-from oci_layers.snapshot.farm import Share, grow
+from oci_layers.snapshot.farm import grow
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
 from oci_layers.snapshot.overlay import MOST_LOWERS, NAMESPACE, Stack
 from oci_layers.snapshot.presenter import PRESENTERS, Presented, PresenterName, present
+from oci_layers.snapshot.share import Share
 
 __all__ = ["FARM", "Showing"]
 

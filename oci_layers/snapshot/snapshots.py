@@ -22,11 +22,11 @@ from oci_layers.progress import Progress, ProgressTracker
 from oci_layers.report import Report
 from oci_layers.snapshot.container import Container, ContainerFiles, View, fill, note_presenter, read_record
 from oci_layers.snapshot.directory import CONTAINERS, FS, IMAGES, TMP, RoomDirectory, file_name
-from oci_layers.snapshot.farm import Share
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
 from oci_layers.snapshot.mounts import Mounts
 from oci_layers.snapshot.presenter import Presented, PresenterName
 from oci_layers.snapshot.record import ContainerRecord, ImageRecord, MountRecord, dumps, loads
+from oci_layers.snapshot.share import Share, SharedFiles
 from oci_layers.snapshot.show import Showing
 from oci_layers.snapshot.unpack import Unpacking
 from oci_layers.spec.digest import Digest
@@ -49,6 +49,8 @@ class Snapshot:
     """The chain_id of its topmost layer; None if it has no layer."""
     unpacked: tuple[Digest, ...] = ()
     """The chain_ids of the layers that `Snapshots.unpack` wrote; it found the others."""
+    saved: int = 0
+    """How many bytes of these layers share their space with files that the room had."""
     report: Report = attrs.field(factory=Report, repr=False, eq=False)
     """What was unpacked, and what the system refused."""
 
@@ -75,8 +77,9 @@ class Snapshots:
             directory: The room. All of it must be on one file system, which has locks.
             read_only: Further rooms, whose layers are used and which are never written.
             owner: The owners of files on disk: by default those in the image for root, and the calling user otherwise.
-            share: How files are shared where nothing can be mounted, and an image is made as a whole: by clones where
-                the file system has them, by hard links where nobody writes, or not at all.
+            share: How equal files of different layers share their space: by clones, where the file system has them;
+                by hard links, so that what is written to a file of one layer by other means than a container is in all
+                of them; or not at all. So are those of an image that is made as a whole because nothing can be mounted.
             sync: Whether a layer, an image or a container that exists survives a power cut.
             limits: The limits on layers and trees.
 
@@ -95,6 +98,7 @@ class Snapshots:
                 closing.callback(others[-1].close)
             self.layers = RoomLayers([self.room, *others], self._limits)
             self._closing = closing.pop_all()
+        self._share: Share = share
         self._mounts = Mounts(self.room)
         self._showing = Showing(self.room, self.layers, self._owner, share)
 
@@ -122,7 +126,7 @@ class Snapshots:
             OSError: The system fails: the disk is full, for example.
         """
         tracker = ProgressTracker(self._limits, {each.index: each.descriptor.size for each in image.layers}, progress)
-        work = Unpacking(self.room, self.layers, self._owner, tracker)
+        work = Unpacking(self.room, self.layers, self._owner, SharedFiles(self.layers, self._share), tracker)
         with self.lease():
             work.run(image)
             top = image.layers[-1].chain_id if image.layers else None
@@ -134,6 +138,7 @@ class Snapshots:
             manifest=record.manifest,
             chain_id=top,
             unpacked=tuple(work.unpacked),
+            saved=work.saved,
             report=tracker.report,
         )
 

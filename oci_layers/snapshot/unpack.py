@@ -20,11 +20,14 @@ from oci_layers.image.prefetch import LayerPrefetcher, layers_at_once
 from oci_layers.image.reader import OpenLayer
 from oci_layers.layer.policy import Policy
 from oci_layers.progress import ProgressTracker
+from oci_layers.snapshot.changes_file import StoredContent
 from oci_layers.snapshot.content_digests import ContentDigests
 from oci_layers.snapshot.directory import RoomDirectory
 from oci_layers.snapshot.layers import LayerWriter, RoomLayer, RoomLayers
+from oci_layers.snapshot.share import SharedFiles
 from oci_layers.spec.digest import Digest
 from oci_layers.tree.content import NOWHERE
+from oci_layers.tree.node import File
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Unpacking"]
@@ -40,10 +43,14 @@ class Unpacking:
     """The layers that are there."""
     owner: Owner
     """The owners of new files."""
+    shared: SharedFiles
+    """Shares the bytes of new files with those that are there."""
     tracker: ProgressTracker
     """Counts, limits and reports."""
     unpacked: list[Digest] = attrs.field(factory=list)
     """The chain_ids of the layers that were written."""
+    saved: int = 0
+    """How many bytes of new files need no space of their own."""
 
     def run(self, image: Image) -> None:
         """Unpack what is missing.
@@ -102,6 +109,10 @@ class Unpacking:
                 self._found(layer.chain_id).apply(tree, layer.index)
                 return
             old = tree.fork()
+
+            def share(root: int, files: list[tuple[bytes, File, StoredContent]]) -> None:
+                self.saved += self.shared.share(root, files, tree, below)
+
             made = LayerWriter(self.room, staging, self.owner, self.tracker.report, digests)
             with contextlib.closing(made) as writer:
                 merge_layer(
@@ -113,7 +124,7 @@ class Unpacking:
                     mirror=writer.mirror,
                     opener=prefetcher.open,
                 )
-                writer.finish(old, tree, layer.chain_id, self.tracker)
+                writer.finish(old, tree, layer.chain_id, share, self.tracker.checkpoint)
                 writer.publish(layer.chain_id, layer.diff_id, below)
             self.unpacked.append(layer.chain_id)
 

@@ -50,6 +50,7 @@ class UpperMirror:
         self._digests = digests
         self._last: tuple[bytes, _Made] = (b"", {})
         self._made: _Made = self._last[1]
+        self._upper = _Skeleton(Directory(0, 0, 0, 0))
         self._written: dict[bytes, Leaf] = {}
         """The files that steps made, by path. One that went with its directory stays here; its node is in no tree."""
         self._contents: dict[int, Inline | ContentHasher] = {}
@@ -87,35 +88,38 @@ class UpperMirror:
             if not _is_whiteout(node):
                 self._mirror.remove(parent, name, node)
 
-    def finish(
-        self,
-        old: FileTree,
-        new: FileTree,
-        opener: ContentOpener,
-        write_line: Callable[[str], object],
-        checkpoint: Callable[[], None],
-    ) -> None:
-        """Make what is missing, set the attributes of directories, and write the lines of all changes.
+    def complete(
+        self, old: FileTree, new: FileTree, opener: ContentOpener, write_line: Callable[[str], object]
+    ) -> list[tuple[bytes, File, StoredContent]]:
+        """Make what is missing, and write the lines of all changes; return the files that are not small.
 
         Args:
             old: The tree below.
             new: The tree with this layer. Its new files get the contents that `opener` returns: nothing else has them.
             opener: Returns the content of a file that is in the directory, to be read when it has its name.
             write_line: Receives the lines of `changes_file`.
-            checkpoint: Called now and then; an exception that it raises ends the work.
         """
         self._digests.wait()
-        upper = _Skeleton(new.root)
+        self._upper = _Skeleton(new.root)
+        files = []
         for change in self._changes(old, new):
             content: Known = EMPTY
             if isinstance(change, Add) and isinstance(change.node, File):
                 content = self._place_file(change.path, change.node)
-                change.node.content = opener(change.path, content) if isinstance(content, StoredContent) else content
+                if isinstance(content, StoredContent):
+                    files.append((change.path, change.node, content))
+                    change.node.content = opener(change.path, content)
+                else:
+                    change.node.content = content
             write_line(line_of(change, content))
-            node = self._place(change, upper)
+            node = self._place(change, self._upper)
             if node is not None and self._is_missing(node) and old.at(change.path) is not None:
                 self._hide(change.path)
-        self._mirror.finish(upper.tree, checkpoint=checkpoint)
+        return files
+
+    def finish(self, checkpoint: Callable[[], None]) -> None:
+        """Set the attributes of the directories; an exception of `checkpoint`, called after each, ends it."""
+        self._mirror.finish(self._upper.tree, checkpoint=checkpoint)
 
     def _changes(self, old: FileTree, new: FileTree) -> Iterator[Change]:
         """Yield the root, changed or not, then what differs; and directories that were made for what is gone again."""

@@ -126,6 +126,7 @@ Another program, which is stopped when its time is over:
     >>> work.cleanup()
 """
 
+from oci_layers.system.clone import clone_file, dedupe_file
 from oci_layers.system.files import (
     HAS_HANDLES,
     HAS_PROC,
@@ -183,7 +184,7 @@ from oci_layers.system.files import (
     write_all,
     write_at,
 )
-from oci_layers.system.mount import attach_mount, clone_file, mount_overlay, syncfs, unmount
+from oci_layers.system.mount import attach_mount, mount_overlay, syncfs, unmount
 from oci_layers.system.mounts import mount_points
 from oci_layers.system.namespace import mount_overlay_in_namespace
 from oci_layers.system.process import (
@@ -209,6 +210,7 @@ __all__ = [
     "close",
     "cpu_count",
     "data_extents",
+    "dedupe_file",
     "duplicate",
     "effective_ids",
     "environment",

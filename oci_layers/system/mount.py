@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["attach_mount", "clone_file", "mount_overlay", "syncfs", "unmount"]
+__all__ = ["attach_mount", "mount_overlay", "syncfs", "unmount"]
 
 _NUMBERS = {
     "open_tree": 428,
@@ -31,7 +31,6 @@ _FROM_HANDLE = 4  # MOVE_MOUNT_F_EMPTY_PATH
 _READ_ONLY = 1  # MOUNT_ATTR_RDONLY
 _FLAG, _STRING, _HANDLE, _CREATE = 0, 1, 5, 6  # FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_SET_FD, ...
 _LAZY, _NOFOLLOW = 2, 8  # MNT_DETACH, UMOUNT_NOFOLLOW
-_CLONE_FILE = 0x40049409  # FICLONE
 _NEW_NAMESPACES = 0x10020000  # CLONE_NEWUSER | CLONE_NEWNS
 _LONGEST = 255
 """Bytes of a string that fsconfig takes."""
@@ -197,26 +196,15 @@ def unmount(path: str, *, lazy: bool = False) -> None:
 
 
 def syncfs(fd: int) -> None:
-    """Flush all of the file system of an open file to the disk.
+    """Flush all of the file system of an open file to the disk; on other systems than Linux, all file systems.
 
     Raises:
-        OSError: What was written since the file was opened could not be stored; ENOSYS on other systems than Linux.
+        OSError: What was written since the file was opened could not be stored.
     """
-    _kernel()("syncfs", fd)
-
-
-def clone_file(source: int, fd: int) -> None:
-    """Let an open file have the contents of another, which take no space until one of the two is changed (FICLONE).
-
-    Raises:
-        OSError: EOPNOTSUPP or EINVAL if the file system has no such thing, EXDEV across file systems, ENOSYS on other
-            systems than Linux.
-    """
-    if sys.platform != "linux":
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "clone")
-    import fcntl
-
-    fcntl.ioctl(fd, _CLONE_FILE, source)
+    if sys.platform == "linux":
+        _kernel()("syncfs", fd)
+    else:
+        os.sync()
 
 
 def _enter_namespaces(call: _Call) -> None:
