@@ -29,6 +29,7 @@ What is read, and what is written:
     a layout, as a store                 oci.Layout.create(DIR), oci.Layout.open(DIR); `fsck`, `gc` and `du` keep it
     a directory as a layer               oci.build.NewLayer.from_directory(DIR).write(layout.blobs)
     what was changed in an image         oci.WritableLayer(image): write below `root`, then `commit`
+    to a room, each layer once           oci.Snapshots(DIR).unpack(image); `view`, `container`: over it
     a new image                          oci.edit(IMAGE) or oci.scratch(PLATFORM), .append(LAYER), .write(LAYOUT, REF)
 
     >>> with tempfile.TemporaryDirectory() as work:
@@ -38,8 +39,11 @@ What is read, and what is written:
     ...     with oci.Layout.open(f"{work}/store") as layout:
     ...         print(layout.resolve("1.0").digest == image.descriptor.digest)
     ...         print(copied.blobs, oci.fsck(layout).ok, oci.gc(layout).kept, oci.du(layout).total)
+    ...     with oci.Snapshots(f"{work}/room") as room:
+    ...         print(room.unpack(image).unpacked == tuple(layer.chain_id for layer in image.layers))
     True
     7 True 7 3320
+    True
     >>> memory, new = oci.store.MemoryRepository(), oci.scratch("linux/arm64").append(*oci.squash(image).layers)
     >>> str(new.write(memory, "lit").platform), oci.edit(image).write(memory, "same").digest == image.descriptor.digest
     ('linux/arm64', True)
@@ -146,6 +150,7 @@ if TYPE_CHECKING:
     from oci_layers.progress import Progress
     from oci_layers.report import Finding, Report, Rule
     from oci_layers.rules import RULES
+    from oci_layers.snapshot.snapshots import Snapshots
     from oci_layers.spec.descriptor import Descriptor
     from oci_layers.spec.digest import Digest
     from oci_layers.spec.platform import Platform
@@ -184,6 +189,7 @@ __all__ = [
     "Progress",
     "Report",
     "Rule",
+    "Snapshots",
     "WritableLayer",
     "__version__",
     "apply",
@@ -229,6 +235,7 @@ _HOMES = {
     "RULES": "rules",
     "Report": "report",
     "Rule": "report",
+    "Snapshots": "snapshot.snapshots",
     "WritableLayer": "build.container",
     "__version__": "_version",
     "apply": "layer.apply",
@@ -267,6 +274,7 @@ _ROOMS = (
     "registry",
     "report",
     "rules",
+    "snapshot",
     "spec",
     "store",
     "tar",

@@ -107,7 +107,10 @@ class SharedFiles:
     def _can_clone(self, handles: Handles, path: bytes) -> bool:
         """Return whether the file system has clones, as it says of a file with itself."""
         parent, name = parent_and_name(path)
-        fd = system.open_existing_file(name, handles.directory(parent))
+        try:
+            fd = system.open_regular_file(name, handles.directory(parent))
+        except PermissionError:
+            return True
         try:
             system.dedupe_file(fd, fd, 1)
         except OSError as error:
@@ -136,12 +139,12 @@ class SharedFiles:
         parent, name = parent_and_name(path)
         try:
             with _opened(known) as source:
-                fd = system.open_existing_file(name, handles.directory(parent))
+                fd = system.open_regular_file(name, handles.directory(parent))
                 try:
                     return system.dedupe_file(source, fd, size)
                 finally:
                     system.close(fd)
-        except (FileNotFoundError, UnsafePathError):
+        except (FileNotFoundError, PermissionError, UnsafePathError):
             return False
         except OSError as error:
             if error.errno in _NO_CLONES:

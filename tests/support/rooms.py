@@ -42,7 +42,10 @@ def plain(descriptor):
 @contextlib.contextmanager
 def room(directory=None, **options):
     """A room in a directory, which is a temporary one by default."""
-    with tempfile.TemporaryDirectory() as temporary, Snapshots(directory or os.path.join(temporary, "room"), sync=False, **options) as made:
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        Snapshots(directory or os.path.join(temporary, "room"), sync=False, **options) as made,
+    ):
         yield made
 
 
