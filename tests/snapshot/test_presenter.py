@@ -509,6 +509,55 @@ def test_a_path_is_free_at_once_although_a_file_on_it_is_open(place, presenter):
             assert file.read() == b"The lamp is lit."
 
 
+@pytest.mark.parametrize("presenter", ["mounted", pytest.param("fuse", marks=pytest.mark.peer("fuse-overlayfs"))])
+def test_a_mount_that_is_left_stays_until_it_is_unmounted(place, presenter):
+    with Shown(place, SMALL) as shown:
+        with shown.present(presenter) as presented:
+            path = presented.leave()
+        assert seen(path) == shown.expected()
+        presenters.unmount(path)
+        assert os.listdir(path) == []
+        with shown.present("detached") as presented, pytest.raises(ValueError, match="mounted at no path"):
+            presented.leave()
+
+
+@pytest.mark.parametrize("presenter", ["mounted", pytest.param("fuse", marks=pytest.mark.peer("fuse-overlayfs"))])
+def test_a_path_that_is_no_directory_is_refused_and_nothing_is_mounted(place, presenter):
+    with Shown(place, SMALL) as shown:
+        for path, number in ((place / "absent", "ENOENT: "), (place / "0/swap", "EINVAL: ")):
+            with pytest.raises(PresenterError) as refused:
+                present(shown.stack(), at=path, presenters=[presenter])
+            assert (number if presenter == "mounted" else "fuse-overlayfs: cannot mount") in refused.value.refused[0][1]
+
+
+@pytest.mark.parametrize(("presenter", "call"), [
+    *[(name, "open_directory") for name in ("detached", "namespace", "mounted")],
+    pytest.param("fuse", "open_root", marks=pytest.mark.peer("fuse-overlayfs")),
+])  # fmt: skip
+def test_nothing_stays_mounted_if_its_root_cannot_be_opened(place, presenter, call, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with Shown(place, SMALL) as shown, monkeypatch.context() as patch:
+        patch.setattr(system, call, refuse)
+        with pytest.raises(PresenterError) as refused:
+            shown.present(presenter)
+        assert refused.value.refused == ((presenter, "EMFILE: Too many open files"),)
+
+
+@pytest.mark.peer("fusermount3")
+def test_a_mount_that_may_not_be_unmounted_is_an_error_of_the_system(place, as_user):
+    with Shown(place, SMALL) as shown, shown.present("mounted"):
+
+        def user():
+            with pytest.raises(PermissionError) as caught:
+                presenters.unmount(shown.place)
+            return caught.value.filename
+
+        assert as_user(user) == "umount2"
+        assert os.path.ismount(shown.place)
+
+
 def test_what_was_unmounted_by_another_is_an_error(place):
     with Shown(place, SMALL) as shown:
         presented = shown.present("mounted")
