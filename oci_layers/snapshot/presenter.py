@@ -20,7 +20,7 @@ from typing import Literal, Self, TypeAlias
 import attrs
 
 from oci_layers import system
-from oci_layers.errors import PresenterError, shortened
+from oci_layers.errors import PlaceMissingError, PresenterError, shortened
 from oci_layers.snapshot.overlay import Stack
 
 __all__ = ["PRESENTERS", "Presented", "PresenterName", "present", "unmount"]
@@ -103,10 +103,13 @@ def present(
 
     Raises:
         PresenterError: None could do it. Has the reason of each.
+        PlaceMissingError: There is no directory to mount at.
         UnsupportedError: The upper directory of a stack to be read is one lower directory too many.
     """
     shown = stack.without_writing() if read_only else stack
     place = None if at is None else system.resolve(os.fspath(at))
+    if place is not None and not system.is_existing_directory(place):
+        raise PlaceMissingError(place, "no such directory")
     refused: list[tuple[str, str]] = []
     for name in PRESENTERS if presenters is None else presenters:
         at_path, show = _TABLE[name]
