@@ -7,8 +7,10 @@
 | `mounted` | a mount at a path, which stays until it is unmounted | root, Linux 5.2 |
 | `fuse` | fuse-overlayfs at a path, which stays until it is unmounted | the program, /dev/fuse |
 
-All show the same tree. Each is tried, and steps down with the error of the system: nothing is guessed from a user's
-number or a version. What a system refuses for good is remembered for the process.
+All show the same tree, but for what fuse-overlayfs keeps for itself: it shows no attribute in `user.overlay` or
+`user.fuseoverlayfs`, takes an image's own `user.fuseoverlayfs.opaque` for a mark, and forgets at its end that a file
+which was written has other names. Each is tried, and steps down with the error of the system: nothing is guessed from
+a user's number or a version. What a system refuses for good is remembered for the process.
 """
 
 import errno

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from oci_layers import snapshot, system
+from oci_layers.disk import scan
 from oci_layers.errors import PlaceMissingError, PresenterError
 from oci_layers.snapshot import presenter as presenters
 from oci_layers.snapshot.presenter import present
@@ -636,3 +637,14 @@ def read(fd, path):
         return os.read(file, 1 << 20)
     finally:
         os.close(file)
+
+
+@pytest.mark.peer("fuse-overlayfs")
+def test_fuse_keeps_some_attributes_for_itself(place):
+    marks = {b"user.overlay.other": b"z", b"user.fuseoverlayfs.origin": b"o", b"user.overlayed": b"x"}
+    layers = [[d(""), d("b"), f("b/x"), f("c", xattrs=marks)], [d("b", xattrs={b"user.fuseoverlayfs.opaque": b"y"})]]
+    with Shown(place, layers) as shown, shown.present("fuse") as presented:
+        tree = scan(presented.fd)
+        assert tree.get(b"c").xattrs == {b"user.overlayed": b"x"}
+        assert shown.tree.get(b"b/x") is not None
+        assert tree.get(b"b/x") is None
