@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from oci_layers import system
-from oci_layers.system import namespace
+from oci_layers.system import mount, namespace
 from tests.support.process import IS_ROOT, USER, in_child, mounted
 from tests.support.shown import Shown, numbered
 
@@ -128,6 +129,30 @@ def test_the_child_is_bounded_in_time_and_its_end_is_an_error(tmp_path, monkeypa
         assert sorted(os.listdir("/proc/self/fd")) == files
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.root
+def test_the_child_sends_a_handle_or_its_error(place, monkeypatch):
+    """What it does in this process, without new namespaces."""
+    monkeypatch.setattr(mount, "_enter_namespaces", lambda call: None)
+    with Shown(place, numbered(3)) as shown:
+        for options, upper in (([], True), ([], False), (["nonsense=1"], False)):
+            ours, theirs = socket.socketpair()
+            above = [str(shown.upper), str(shown.work)] if upper else ["-1", "-1"]
+            given = ",".join(map(str, shown.lowers))
+            files = set(os.listdir("/proc/self/fd"))
+            mount._serve([str(theirs.detach()), *above, given, "rw", "userxattr", *options])
+            answer, handles, _, _ = socket.recv_fds(ours, 4096, 1)
+            ours.close()
+            if options:
+                assert answer.startswith(b"22\0")
+                assert answer.endswith(b"\0fsconfig")
+                assert handles == []
+            else:
+                assert sorted(os.listdir(f"/proc/self/fd/{handles[0]}")) == ["f0", "f1", "f2", "top"]
+            for fd in sorted(set(map(int, os.listdir("/proc/self/fd"))) - set(map(int, files))):
+                with contextlib.suppress(OSError):
+                    os.close(fd)  # which the child leaves to its end
 
 
 @pytest.mark.root

@@ -9,7 +9,7 @@ sets their attributes, children first, so that later steps change neither times 
 What the system refuses (EPERM, ENOTSUP, EINVAL on owner, device, attribute, mode or time) is listed as skipped, never
 ignored. So are a time that the file system cannot store and an attribute that it has no room for. A set-id bit is kept
 only with the owner that it is meant for. SELinux labels, which belong to another machine, are never set. The marks of
-an overlay are set in an upper directory alone, and there a refusal is an error. Any other `OSError` names the file
+an overlay are set in an upper directory alone, where a refusal is an error. Any other `OSError` names the file
 below DEST.
 """
 
@@ -22,7 +22,7 @@ from oci_layers import system
 from oci_layers.disk.confine import Handles, remove_tree
 from oci_layers.disk.owner import Owner
 from oci_layers.disk.skips import Skips
-from oci_layers.errors import UnsafePathError, locate
+from oci_layers.errors import UnsafePathError, UnsupportedError, escape, locate
 from oci_layers.report import Report
 from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join, parent_and_name
@@ -126,6 +126,7 @@ class DirectoryMirror:
         Raises:
             UnsafePathError: The name exists: the file system does not distinguish two names of the image, or another
                 process writes here too.
+            UnsupportedError: The file system refuses a whiteout, or a mark, of an upper directory.
             OSError: The system fails: the disk is full, for example. Has the full path.
         """
         try:
@@ -294,8 +295,13 @@ class DirectoryMirror:
 
     def _make_special(self, at: int, name: bytes, path: bytes, node: Device | Fifo) -> None:
         whiteout = self._overlay and isinstance(node, Device) and node.kind == "char" and node.major == node.minor == 0
-        if whiteout:  # Any user may make one, since Linux 5.8; without it the mount would show what it removes.
-            system.make_device(name, at, block=False, major=0, minor=0)
+        if whiteout:
+            try:  # Any user may make one, since Linux 5.8.
+                system.make_device(name, at, block=False, major=0, minor=0)
+            except OSError as error:
+                if error.errno not in _REFUSALS:
+                    raise
+                raise _refused_by_overlay("a device 0:0") from error
             made = True
         elif isinstance(node, Fifo):
             made = self._try("fifo", path, node, lambda: system.make_fifo(name, at))
@@ -350,8 +356,10 @@ class DirectoryMirror:
                 try:
                     put(key, value)
                 except OSError as error:
-                    if error.errno not in _XATTR_REFUSALS or key.startswith(_OVERLAY):
-                        raise  # Without its mark an overlay would show what is below.
+                    if error.errno not in _XATTR_REFUSALS:
+                        raise
+                    if key.startswith(_OVERLAY):
+                        raise _refused_by_overlay(f"the attribute {escape(key)}") from error
                     self._skips.add("xattr", path, node, error.errno, key)
 
     def _try(self, what: str, path: bytes, node: Node, do: Callable[[], None]) -> bool:
@@ -368,6 +376,11 @@ class DirectoryMirror:
         if error.errno not in _REFUSALS:
             raise error
         self._skips.add(what, path, node, error.errno)
+
+
+def _refused_by_overlay(what: str) -> UnsupportedError:
+    """Return the error for a mark of an overlay, without which a mount would show what a layer removes."""
+    return UnsupportedError("file system", f"it refuses {what}", "an upper directory needs one that holds whiteouts")
 
 
 def _write_sparse(fd: int, extents: tuple[tuple[int, int], ...], data: Iterator[memoryview]) -> None:

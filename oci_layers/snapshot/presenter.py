@@ -7,8 +7,10 @@
 | `mounted` | a mount at a path, which stays until it is unmounted | root, Linux 5.2 |
 | `fuse` | fuse-overlayfs at a path, which stays until it is unmounted | the program, /dev/fuse |
 
-All show the same tree. Each is tried, and steps down with the error of the system: nothing is guessed from a user's
-number or a version. What a system refuses for good is remembered for the process.
+All show the same tree, but for what fuse-overlayfs keeps for itself: it shows no attribute in `user.overlay` or
+`user.fuseoverlayfs`, takes an image's own `user.fuseoverlayfs.opaque` for a mark, and forgets at its end that a file
+which was written has other names. Each is tried, and steps down with the error of the system: nothing is guessed from
+a user's number or a version. What a system refuses for good is remembered for the process.
 """
 
 import errno
@@ -20,7 +22,7 @@ from typing import Literal, Self, TypeAlias
 import attrs
 
 from oci_layers import system
-from oci_layers.errors import PresenterError, shortened
+from oci_layers.errors import PlaceMissingError, PresenterError, shortened
 from oci_layers.snapshot.overlay import Stack
 
 __all__ = ["PRESENTERS", "Presented", "PresenterName", "present", "unmount"]
@@ -103,10 +105,13 @@ def present(
 
     Raises:
         PresenterError: None could do it. Has the reason of each.
+        PlaceMissingError: There is no directory to mount at.
         UnsupportedError: The upper directory of a stack to be read is one lower directory too many.
     """
     shown = stack.without_writing() if read_only else stack
     place = None if at is None else system.resolve(os.fspath(at))
+    if place is not None and not system.is_existing_directory(place):
+        raise PlaceMissingError(place, "no such directory")
     refused: list[tuple[str, str]] = []
     for name in PRESENTERS if presenters is None else presenters:
         at_path, show = _TABLE[name]

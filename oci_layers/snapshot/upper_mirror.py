@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias, assert_never
 
 from oci_layers.disk.mirror import DirectoryMirror
-from oci_layers.errors import UnsupportedError
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.diff import diff
 from oci_layers.layer.overlay import escaped
@@ -190,10 +189,7 @@ class UpperMirror:
         """
         parent, name = parent_and_name(path)
         self._enter(parent)
-        whiteout = Device(0, 0, 0, 0)
-        self._mirror.make(parent, name, whiteout, None)
-        if self._mirror.is_absent(whiteout):
-            raise UnsupportedError("file system", "it refuses a device 0:0", "a room needs one that holds whiteouts")
+        self._mirror.make(parent, name, Device(0, 0, 0, 0), None)
 
     def _make_directory(self, here: _Made, parent: bytes, name: bytes) -> None:
         if name not in here:

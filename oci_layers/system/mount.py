@@ -250,6 +250,8 @@ def _serve(arguments: Sequence[str]) -> None:
     else:
         handle = mount.to_bytes(4, sys.byteorder)
         pair.sendmsg([b"0"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handle)])
+    finally:
+        pair.close()
 
 
 if __name__ == "__main__":

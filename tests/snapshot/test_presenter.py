@@ -11,7 +11,8 @@ import time
 import pytest
 
 from oci_layers import snapshot, system
-from oci_layers.errors import PresenterError
+from oci_layers.disk import scan
+from oci_layers.errors import PlaceMissingError, PresenterError
 from oci_layers.snapshot import presenter as presenters
 from oci_layers.snapshot.presenter import present
 from oci_layers.system import mount
@@ -509,6 +510,54 @@ def test_a_path_is_free_at_once_although_a_file_on_it_is_open(place, presenter):
             assert file.read() == b"The lamp is lit."
 
 
+@pytest.mark.parametrize("presenter", ["mounted", pytest.param("fuse", marks=pytest.mark.peer("fuse-overlayfs"))])
+def test_a_mount_that_is_left_stays_until_it_is_unmounted(place, presenter):
+    with Shown(place, SMALL) as shown:
+        with shown.present(presenter) as presented:
+            path = presented.leave()
+        assert seen(path) == shown.expected()
+        presenters.unmount(path)
+        assert os.listdir(path) == []
+        with shown.present("detached") as presented, pytest.raises(ValueError, match="mounted at no path"):
+            presented.leave()
+
+
+def test_a_path_that_is_no_directory_is_refused(place):
+    with Shown(place, SMALL) as shown:
+        for path in (place / "absent", place / "0/swap"):
+            with pytest.raises(PlaceMissingError) as refused:
+                present(shown.stack(), at=path)
+            assert str(refused.value) == f"{path}: no such directory"
+
+
+@pytest.mark.parametrize(("presenter", "call"), [
+    *[(name, "open_directory") for name in ("detached", "namespace", "mounted")],
+    pytest.param("fuse", "open_root", marks=pytest.mark.peer("fuse-overlayfs")),
+])  # fmt: skip
+def test_nothing_stays_mounted_if_its_root_cannot_be_opened(place, presenter, call, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with Shown(place, SMALL) as shown, monkeypatch.context() as patch:
+        patch.setattr(system, call, refuse)
+        with pytest.raises(PresenterError) as refused:
+            shown.present(presenter)
+        assert refused.value.refused == ((presenter, "EMFILE: Too many open files"),)
+
+
+@pytest.mark.peer("fusermount3")
+def test_a_mount_that_may_not_be_unmounted_is_an_error_of_the_system(place, as_user):
+    with Shown(place, SMALL) as shown, shown.present("mounted"):
+
+        def user():
+            with pytest.raises(PermissionError) as caught:
+                presenters.unmount(shown.place)
+            return caught.value.filename
+
+        assert as_user(user) == "umount2"
+        assert os.path.ismount(shown.place)
+
+
 def test_what_was_unmounted_by_another_is_an_error(place):
     with Shown(place, SMALL) as shown:
         presented = shown.present("mounted")
@@ -588,3 +637,14 @@ def read(fd, path):
         return os.read(file, 1 << 20)
     finally:
         os.close(file)
+
+
+@pytest.mark.peer("fuse-overlayfs")
+def test_fuse_keeps_some_attributes_for_itself(place):
+    marks = {b"user.overlay.other": b"z", b"user.fuseoverlayfs.origin": b"o", b"user.overlayed": b"x"}
+    layers = [[d(""), d("b"), f("b/x"), f("c", xattrs=marks)], [d("b", xattrs={b"user.fuseoverlayfs.opaque": b"y"})]]
+    with Shown(place, layers) as shown, shown.present("fuse") as presented:
+        tree = scan(presented.fd)
+        assert tree.get(b"c").xattrs == {b"user.overlayed": b"x"}
+        assert shown.tree.get(b"b/x") is not None
+        assert tree.get(b"b/x") is None
