@@ -36,12 +36,15 @@ def test_other_systems_than_linux_have_none_of_it(tmp_path, monkeypatch):
             lambda: system.mount_overlay_in_namespace([directory]),
             lambda: system.attach_mount(directory, str(tmp_path)),
             lambda: system.unmount(str(tmp_path)),
-            lambda: system.syncfs(directory),
             lambda: system.clone_file(file, file),
         ):
             with pytest.raises(OSError) as caught:
                 call()
             assert caught.value.errno == errno.ENOSYS
+        flushed = []
+        monkeypatch.setattr(os, "sync", lambda: flushed.append("all"))
+        system.syncfs(directory)
+        assert flushed == ["all"]
 
 
 def test_importing_the_room_does_not_import_what_makes_the_calls():
