@@ -3,7 +3,8 @@ import os
 import pytest
 
 from oci_layers.errors import UnsupportedError
-from oci_layers.snapshot import MOST_LOWERS, Stack, is_lost, present
+from oci_layers.snapshot import MOST_LOWERS, Stack, present
+from oci_layers.snapshot.overlay import is_lost
 
 STATED = ("redirect_dir=nofollow", "metacopy=off", "index=off", "xino=auto")
 

@@ -14,6 +14,7 @@ from oci_layers import snapshot, system
 from oci_layers.disk import scan
 from oci_layers.errors import PlaceMissingError, PresenterError
 from oci_layers.snapshot import presenter as presenters
+from oci_layers.snapshot.overlay import is_lost
 from oci_layers.snapshot.presenter import present
 from oci_layers.system import mount
 from tests.support.layers import d, f
@@ -599,7 +600,7 @@ def test_nothing_is_left_of_a_killed_process_and_what_it_wrote_is_there(place, p
 def test_a_volatile_upper_directory_is_lost_after_a_crash(where, as_user, user):
     def run():
         with Shown(where, SMALL, owner=user) as shown:
-            states = [snapshot.is_lost(shown.work)]
+            states = [is_lost(shown.work)]
 
             def hold():
                 presented = present(shown.stack(write=True, volatile=True))
@@ -607,7 +608,7 @@ def test_a_volatile_upper_directory_is_lost_after_a_crash(where, as_user, user):
                 os.kill(os.getpid(), signal.SIGKILL)
 
             assert ended(start(hold)) == -signal.SIGKILL
-            states.append(snapshot.is_lost(shown.work))
+            states.append(is_lost(shown.work))
             with pytest.raises(PresenterError) as refused:
                 present(shown.stack(write=True))
             return states, [reason.partition(":")[0] for _, reason in refused.value.refused]
@@ -622,7 +623,7 @@ def test_an_upper_directory_that_is_flushed_is_not_lost(where):
     with Shown(where, SMALL) as shown:
         with shown.present("detached", write=True) as presented:
             write(presented.fd, "swap/in", b"dark")
-        assert not snapshot.is_lost(shown.work)
+        assert not is_lost(shown.work)
 
 
 def write(fd, path, data):
