@@ -23,7 +23,7 @@ __all__ = ["BackgroundHasher", "BackgroundProducer", "BackgroundReader", "Put", 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_PIECES = (16 << 20) // PIECE
+_PIECES = (8 << 20) // PIECE
 """The number of pieces that a buffer between two threads holds."""
 
 Put = Callable[[T, int], None]

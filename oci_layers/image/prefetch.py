@@ -12,7 +12,7 @@ __all__ = ["LayerPrefetcher", "layers_at_once"]
 _AT_ONCE = 2
 """The number of layers that are open at once: the current one and the next."""
 
-_REMOTE_AT_ONCE = 4
+_REMOTE_AT_ONCE = 3
 
 
 def layers_at_once(source: BlobSource) -> int:

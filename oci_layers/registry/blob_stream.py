@@ -20,7 +20,7 @@ from oci_layers.spec.digest import Digest
 
 __all__ = ["LARGE", "BlobStream", "PartedStream"]
 
-PART = 8 << 20
+PART = 4 << 20
 """Bytes of a part."""
 LARGE = 8 * PART
 """Bytes of a blob that is asked for in parts."""
