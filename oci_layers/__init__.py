@@ -40,10 +40,9 @@ What is read, and what is written:
     ...         print(layout.resolve("1.0").digest == image.descriptor.digest)
     ...         print(copied.blobs, oci.fsck(layout).ok, oci.gc(layout).kept, oci.du(layout).total)
     ...     with oci.Snapshots(f"{work}/room") as room:
-    ...         print(room.unpack(image).unpacked == tuple(layer.chain_id for layer in image.layers))
+    ...         assert room.unpack(image).unpacked == tuple(layer.chain_id for layer in image.layers)
     True
     7 True 7 3320
-    True
     >>> memory, new = oci.store.MemoryRepository(), oci.scratch("linux/arm64").append(*oci.squash(image).layers)
     >>> str(new.write(memory, "lit").platform), oci.edit(image).write(memory, "same").digest == image.descriptor.digest
     ('linux/arm64', True)
@@ -116,11 +115,11 @@ The rooms, in the order in which bytes pass through them; each imports only room
     spec                                 the documents as values
     validation, verify, lint             the checks
     registry, image, store               requests; documents, layers and tree of one image; images by their names
-    build                                new layers of files, trees, changes and tars; new images, squashed and rebased
+    build, snapshot                      new layers and images; layers unpacked once, and containers over them
     testing                              tests for your own stores and unpackers; `testing.strategies` draws values
 
-`help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py (read a
-few files), one_tar.py, layer_listing.py, added_to_base.py (what an image adds), secret_scan.py, new_image.py.
+`help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py,
+one_tar.py, layer_listing.py, added_to_base.py (what an image adds), secret_scan.py, new_image.py.
 
     >>> print(f"oci_layers {oci.__version__}")
     oci_layers ...

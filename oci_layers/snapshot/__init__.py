@@ -32,7 +32,8 @@ has as well; `at=` mounts it at a path. `PRESENTERS` are the ways to show it, `f
 A container is a directory to write. The image stays as it is. One without a name is gone when it is closed; one with
 a name is kept, and what it changed becomes a layer:
 
-    >>> with room.container("lighthouse", name="keeper") as box:
+    >>> box: snapshot.Container = room.container("lighthouse", name="keeper")
+    >>> with box:
     ...     etc = pathlib.Path(box.path, "etc")
     ...     (etc / "os-release").unlink()
     ...     (etc / "motd").write_text("gone fishing")

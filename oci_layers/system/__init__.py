@@ -82,6 +82,7 @@ The contents of a file are shared with another one, and a whole file system is f
     >>> clone = system.open_new_file(b"clone", root)
     >>> with contextlib.suppress(OSError):
     ...     system.clone_file(fd, clone)
+    ...     system.dedupe_file(fd, clone, 16)
     ...     system.syncfs(clone)
     >>> system.close(clone)
     >>> system.unlink(b"clone", root)

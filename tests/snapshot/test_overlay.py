@@ -1,10 +1,7 @@
-import os
-
 import pytest
 
 from oci_layers.errors import UnsupportedError
 from oci_layers.snapshot import MOST_LOWERS, Stack, present
-from oci_layers.snapshot.overlay import is_lost
 
 STATED = ("redirect_dir=nofollow", "metacopy=off", "index=off", "xino=auto")
 
@@ -33,26 +30,3 @@ def test_an_upper_directory_and_its_work_directory_come_together():
     for given in ({"upper": 3}, {"work": 3}):
         with pytest.raises(ValueError, match="an upper directory needs a work directory"):
             Stack((), **given)
-
-
-@pytest.mark.parametrize("mode", [0o700, 0])
-def test_a_work_directory_with_the_marker_of_the_kernel_is_lost(tmp_path, mode):
-    """Whose directories have no mode, so that their owner, if not root, cannot look into them."""
-    work = os.open(tmp_path, os.O_RDONLY)
-    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc") else 0
-    assert not is_lost(work)
-    incompat = tmp_path / "work" / "incompat"
-    incompat.mkdir(parents=True)
-    for directory in (incompat, incompat.parent):
-        directory.chmod(mode)
-    assert not is_lost(work)
-    incompat.parent.chmod(0o700)
-    incompat.chmod(0o700)
-    (incompat / "volatile").mkdir()
-    for directory in (incompat, incompat.parent):
-        directory.chmod(mode)
-    assert is_lost(work)
-    assert (len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc") else 0) == before
-    incompat.parent.chmod(0o700)
-    incompat.chmod(0o700)
-    os.close(work)
