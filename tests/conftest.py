@@ -69,7 +69,7 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(slow)
-        elif item.path in modules and not os.environ.get("CI"):
+        elif (item.path in modules or "thorough" in item.keywords) and not os.environ.get("CI"):
             item.add_marker(thorough)
 
 

@@ -76,6 +76,8 @@ def mounts():
 
 # What is shown.
 
+THOROUGH = pytest.mark.thorough
+
 
 @pytest.mark.parametrize("presenter", ALL)
 def test_a_stack_shows_the_tree_that_the_layers_make_in_memory(where, presenter):
@@ -90,7 +92,7 @@ def test_root_may_have_the_attributes_in_trusted(where, presenter):
         assert seen(presented.fd) == shown.expected()
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 20, 128, 499, 500])
+@pytest.mark.parametrize("count", [0, 1, 2, 20, *(pytest.param(n, marks=THOROUGH) for n in (128, 499, 500))])
 @pytest.mark.parametrize("presenter", ALL)
 def test_up_to_500_layers_are_shown(place, presenter, count):
     with Shown(place, numbered(count)) as shown, shown.present(presenter) as presented:
@@ -405,7 +407,7 @@ def test_an_ordinary_user_gets_what_root_gets_and_writes(where, as_user):
     assert owner == USER
 
 
-@pytest.mark.parametrize("count", [1, 2, 128, 500])
+@pytest.mark.parametrize("count", [1, 2, *(pytest.param(n, marks=THOROUGH) for n in (128, 500))])
 def test_an_ordinary_user_has_as_many_layers(where, as_user, count):
     def user():
         with Shown(where, numbered(count), owner=USER) as shown, shown.present("namespace") as presented:
