@@ -16,6 +16,7 @@ from oci_layers.errors import OCIError, PresenterError
 from oci_layers.snapshot.fsck import fsck
 from oci_layers.testing.cases import cases
 from oci_layers.tree import dump
+from oci_layers.tree.node import Directory
 from tests.support.examples import some
 from tests.support.layers import char, d, f, fifo, ln, sym, tar
 from tests.support.rooms import image_of, room
@@ -47,10 +48,15 @@ def without_hidden(text):
 
 
 def shown(opened, snapshot, presenter):
-    """What one presenter shows, as text."""
+    """What one presenter shows, as text; each file has as many names as that says."""
     try:
         with opened.view(snapshot, presenters=presenter) as view:
-            return dump(scan(view.fd))
+            tree = scan(view.fd)
+            for path, node in tree.walk():
+                if not isinstance(node, Directory):
+                    found = os.stat(path, dir_fd=view.fd, follow_symlinks=False)
+                    assert found.st_nlink == tree.link_count(node), path
+            return dump(tree)
     except PresenterError as error:
         pytest.skip(f"nothing can be mounted here: {error}; only the tree of the room was compared")
 
