@@ -4,14 +4,16 @@ Theory of operation. The layer is applied to the tree below, and this mirror rep
 holds nothing of what is below. A file is written where it is in the merged tree, in directories that are made for it;
 a step about a name that only a lower layer has does nothing yet. When the layer has ended, the `diff` of the two trees,
 which tells their nodes apart by identity, says what the directory must hold. Most of it is there; the rest is made:
-whiteouts, for names that the tree below shows and no others, and all names of a file of which one changed. So the union
-of the directories is the merged tree, with its links, its parents and no name too many, whatever the tar had.
+whiteouts, for names that the tree below shows and no others, and all names of a file of which one changed or went. So
+the union of the directories is the merged tree, with its links, its parents and no name too many, whatever the tar had.
 
 The changes are written to a file beside the directory at the same time; see `changes_file`.
 """
 
 from collections.abc import Callable, Iterator
 from typing import TypeAlias, assert_never
+
+import attrs
 
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
@@ -99,6 +101,7 @@ class UpperMirror:
             write_line: Receives the lines of `changes_file`.
         """
         self._digests.wait()
+        _renew_links(old, new)
         self._upper = _Skeleton(new.root)
         files = []
         for change in self._changes(old, new):
@@ -276,6 +279,42 @@ def _bare(directory: Directory) -> Directory:
 def _is_whiteout(node: Node) -> bool:
     """Return whether an overlay mount takes a node of an image for a whiteout."""
     return isinstance(node, Device) and node.number == ("char", 0, 0)
+
+
+def _renew_links(old: FileTree, new: FileTree) -> None:
+    """Give each file that lost a name a node of its own, so that the names that it keeps are written as one file.
+
+    Otherwise the file of a lower layer would be shown, with the number of names that it has there.
+    """
+    for inode in _linked_before(old, new) if old.has_links else ():
+        renewed: Leaf | None = None
+        for path in new.link_names(inode):
+            node = new.at(path)
+            assert not isinstance(node, Directory | None)
+            renewed = renewed or attrs.evolve(node)
+            here = new.writable_root()
+            *parents, name = path.split(b"/")
+            for each in parents:
+                here = new.writable_child(here, each)
+            here.children[name] = renewed
+
+
+def _linked_before(old: FileTree, new: FileTree) -> set[int]:
+    """Return the inodes of files of several names in the old tree of which one is gone."""
+    found = set()
+    stack: list[tuple[Directory, Node | None]] = [(old.root, new.root)]
+    while stack:
+        before, after = stack.pop()
+        names = after.children if isinstance(after, Directory) else {}
+        for name, node in before.children.items():
+            other = names.get(name)
+            if other is node:
+                continue
+            if isinstance(node, Directory):
+                stack.append((node, other))
+            elif (isinstance(other, Directory | None) or other.inode != node.inode) and old.link_names(node.inode):
+                found.add(node.inode)
+    return found
 
 
 def _paths(made: _Made) -> Iterator[bytes]:

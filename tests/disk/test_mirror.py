@@ -133,16 +133,6 @@ def test_one_kind_takes_the_place_of_another(dest):
 # Sparse files.
 
 
-def sparse(extents, size):
-    """A file with data at the extents and holes elsewhere, as PAX 1.0 has it."""
-    numbers = [len(extents), *(number for extent in extents for number in extent)]
-    data = "".join(f"{number}\n" for number in numbers).encode()
-    data = blocks.padded(data) + b"".join(b"%c" % (65 + n) * length for n, (_, length) in enumerate(extents))
-    records = [(b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"), (b"GNU.sparse.name", b"sparse")]
-    records.append((b"GNU.sparse.realsize", b"%d" % size))
-    return blocks.extended(*records) + blocks.member(b"x", data) + blocks.END
-
-
 MIB = 1 << 20
 
 
@@ -158,7 +148,7 @@ MIB = 1 << 20
 )
 def test_holes_are_holes_on_disk(place, extents, size):
     dest = place / "made"
-    with oci_layers.open_image(image(place / "image", sparse(extents, size))) as opened:
+    with oci_layers.open_image(image(place / "image", blocks.sparse(extents, size))) as opened:
         report = opened.unpack(dest)
     found = os.stat(dest / "sparse")
     data = sum(length for _, length in extents)

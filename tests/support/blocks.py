@@ -119,3 +119,13 @@ def facts(data, **options):
         )
         for entry in read_tar(data if hasattr(data, "read") else io.BytesIO(data), **options)
     ]
+
+
+def sparse(extents, size):
+    """A file with data at the extents and holes elsewhere, as PAX 1.0 has it."""
+    numbers = [len(extents), *(number for extent in extents for number in extent)]
+    data = "".join(f"{number}\n" for number in numbers).encode()
+    data = padded(data) + b"".join(b"%c" % (65 + n) * length for n, (_, length) in enumerate(extents))
+    records = [(b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"), (b"GNU.sparse.name", b"sparse")]
+    records.append((b"GNU.sparse.realsize", b"%d" % size))
+    return extended(*records) + member(b"x", data) + END

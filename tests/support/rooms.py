@@ -8,9 +8,11 @@ import tempfile
 
 import oci_layers as oci
 from oci_layers.blob.store import put_bytes
+from oci_layers.disk import scan
 from oci_layers.snapshot import Snapshots
 from oci_layers.spec import parse_manifest
 from oci_layers.store.memory import MemoryRepository
+from oci_layers.tree import dump
 from tests.support.layers import digest
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -62,3 +64,26 @@ def mounted(layers):
             yield point
         finally:
             subprocess.run(["umount", point], check=True)
+
+
+@contextlib.contextmanager
+def unpacked(*tars, name="app", **options):
+    """A room with an image of layers; yields both."""
+    with image_of(*tars, name=name) as image, room(**options) as opened:
+        yield opened, opened.unpack(image)
+
+
+def seen(fd):
+    """What an open directory shows, as text."""
+    return dump(scan(fd))
+
+
+def with_layers(image, *tars):
+    """The layers of an image in memory with more above them, as a new image of that name."""
+    below = [image.blobs.open_blob(layer.descriptor.digest).read() for layer in image.layers]
+    return image_of(*below, *tars, name=image.name)
+
+
+def layer_bytes(new_layer):
+    """The tar of a new layer."""
+    return b"".join(new_layer.iter_tar())
