@@ -22,6 +22,7 @@ from oci_layers.errors import (
     MissingError,
     NameFormatError,
     OCIError,
+    PresenterError,
     format_error,
 )
 
@@ -43,6 +44,7 @@ _VERBS = (
     *("login", "logout", "tags", "referrers", "delete"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
+    *("snapshot", "mount", "umount"),
     *("conformance",),
 )
 """The verbs, in the order of the help; each is a module of `commands`."""
@@ -51,6 +53,7 @@ _NEW_OBJECTS = 100_000
 """The number of new objects that starts the garbage collector: a tree has many objects and almost no cycles."""
 
 _NOT_PERMITTED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NAMES_NOT_PERMITTED = tuple(errno.errorcode[number] for number in _NOT_PERMITTED)
 
 
 class _Verb(argparse.ArgumentParser):
@@ -196,6 +199,8 @@ def _code(error: OCIError | OSError) -> int:
         case NameFormatError():
             return 2
         case MetadataError() | AccessDeniedError():
+            return 4
+        case PresenterError() if any(reason.startswith(_NAMES_NOT_PERMITTED) for _, reason in error.refused):
             return 4
         case _ if isinstance(cause, OSError) and cause.errno in _NOT_PERMITTED:
             return 4

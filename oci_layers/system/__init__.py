@@ -103,7 +103,8 @@ Paths that a user names, temporary files, and the process:
     (True, True, '/b')
     >>> system.is_directory(0o040755), system.is_regular(0o100644), system.is_current_directory(b".")
     (True, True, True)
-    >>> system.close(system.open_root(work.name))
+    >>> system.make_directories(f"{work.name}/a/b")
+    >>> system.close(system.open_root(f"{work.name}/a/b"))
     >>> fd = system.open_stream_path("tests/data/image/oci-layout")
     >>> system.is_regular(system.fstat(fd).st_mode), system.is_pipe("tests/data/image"), system.read(fd, 22)
     (True, False, b'{"imageLayoutVersion":')
@@ -158,6 +159,7 @@ from oci_layers.system.files import (
     lsetxattr,
     lstat,
     make_device,
+    make_directories,
     make_directory,
     make_fifo,
     make_symlink,
@@ -238,6 +240,7 @@ __all__ = [
     "lsetxattr",
     "lstat",
     "make_device",
+    "make_directories",
     "make_directory",
     "make_fifo",
     "make_symlink",
