@@ -44,7 +44,7 @@ _VERBS = (
     *("login", "logout", "tags", "referrers", "delete"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
-    *("snapshot", "mount", "umount", "containers", "rm"),
+    *("snapshot", "mount", "umount", "containers", "commit", "rm"),
     *("conformance",),
 )
 """The verbs, in the order of the help; each is a module of `commands`."""
