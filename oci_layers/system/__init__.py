@@ -124,6 +124,10 @@ Another program, which is stopped when its time is over:
     >>> ended: system.Ended = system.run_program(["sh", "-c", "printf done; exit 3"], timeout=60)
     >>> ended.code, ended.stdout, ended.stderr
     (3, b'done', b'')
+    >>> root = system.open_root("/")
+    >>> with contextlib.suppress(OSError):  # A system may refuse it to users.
+    ...     assert system.run_in_root(root, ["sh", "-c", "exit 3"], {"PATH": "/bin"}) == 3
+    >>> system.close(root)
 
     >>> work.cleanup()
 """
@@ -189,7 +193,7 @@ from oci_layers.system.files import (
 )
 from oci_layers.system.mount import attach_mount, mount_overlay, syncfs, unmount
 from oci_layers.system.mounts import mount_points
-from oci_layers.system.namespace import mount_overlay_in_namespace
+from oci_layers.system.namespace import mount_overlay_in_namespace, run_in_root
 from oci_layers.system.process import (
     clock_ns,
     cpu_count,
@@ -266,6 +270,7 @@ __all__ = [
     "rename",
     "resolve",
     "rmdir",
+    "run_in_root",
     "run_program",
     "source_date_epoch",
     "syncfs",
