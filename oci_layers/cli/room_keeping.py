@@ -141,7 +141,7 @@ def _checked_json(checked: Checked, options: argparse.Namespace) -> dict[str, An
             {
                 "kind": each.kind,
                 "chain_id": None if each.chain_id is None else str(each.chain_id),
-                **path_json(b"/" + each.path if each.path else b""),
+                **(path_json(b"/" + each.path) if each.path else {"path": None}),
                 "message": each.message,
             }
             for each in checked.findings
