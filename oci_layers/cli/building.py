@@ -48,16 +48,25 @@ __all__ = [
 ]
 
 
-def output_arguments(parser: argparse.ArgumentParser, *, new_layers: bool = True, created: bool = True) -> None:
-    """Add `--output` and what goes with it; with `new_layers`, how they are compressed; with `created`, the time."""
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="DST",
-        required=True,
-        help="where the image goes: oci:DIR[:REF], which is made if it does not exist; oci-archive:FILE[:REF] or "
-        "docker-archive:FILE[:NAME:TAG], which must not exist; a path is an archive if it ends with .tar; - is stdout",
+def output_arguments(
+    parser: argparse.ArgumentParser, *, new_layers: bool = True, created: bool = True, positional: bool = False
+) -> None:
+    """Add where the image goes, and what belongs to that.
+
+    Args:
+        parser: The parser of a verb.
+        new_layers: Add how new layers are compressed.
+        created: Add the time of what is new.
+        positional: The place is the argument DST, not the option `--output`.
+    """
+    place = (
+        "where the image goes: oci:DIR[:REF], which is made if it does not exist; oci-archive:FILE[:REF] or "
+        "docker-archive:FILE[:NAME:TAG], which must not exist; a path is an archive if it ends with .tar; - is stdout"
     )
+    if positional:
+        parser.add_argument("output", metavar="DST", help=place)
+    else:
+        parser.add_argument("-o", "--output", metavar="DST", required=True, help=place)
     parser.add_argument("--target-ref", metavar="REF", help="the name of the image, where DST does not give one")
     if created:
         parser.add_argument(

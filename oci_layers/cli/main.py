@@ -22,6 +22,7 @@ from oci_layers.errors import (
     MissingError,
     NameFormatError,
     OCIError,
+    PresenterError,
     format_error,
 )
 
@@ -43,6 +44,7 @@ _VERBS = (
     *("login", "logout", "tags", "referrers", "delete"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
+    *("snapshot", "mount", "umount", "containers", "commit", "rm", "shell"),
     *("conformance",),
 )
 """The verbs, in the order of the help; each is a module of `commands`."""
@@ -51,12 +53,14 @@ _NEW_OBJECTS = 100_000
 """The number of new objects that starts the garbage collector: a tree has many objects and almost no cycles."""
 
 _NOT_PERMITTED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NAMES_NOT_PERMITTED = tuple(errno.errorcode[number] for number in _NOT_PERMITTED)
 
 
 class _Verb(argparse.ArgumentParser):
     """The parser of one verb, which also accepts options between its arguments: `ls IMAGE -R PATH`.
 
-    A verb that has actions leaves that to each of these.
+    A verb that has actions leaves that to each of these. What follows `--` is added to the argument that the default
+    `after_dashes` names, as it is: argparse removes any `--` in it.
     """
 
     _mixing = False
@@ -66,11 +70,18 @@ class _Verb(argparse.ArgumentParser):
     ) -> tuple[argparse.Namespace, list[str]]:
         if self._mixing or any(each.nargs == argparse.PARSER for each in self._actions):
             return super().parse_known_args(args, namespace)
+        rest, after = self.get_default("after_dashes"), []
+        if rest is not None and args is not None and "--" in args:
+            at = args.index("--")
+            args, after = args[:at], list(args[at + 1 :])
         self._mixing = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            found, unknown = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._mixing = False
+        if after:
+            setattr(found, rest, [*getattr(found, rest), *after])
+        return found, unknown
 
 
 class _Completion(argparse.Action):
@@ -196,6 +207,8 @@ def _code(error: OCIError | OSError) -> int:
         case NameFormatError():
             return 2
         case MetadataError() | AccessDeniedError():
+            return 4
+        case PresenterError() if any(reason.startswith(_NAMES_NOT_PERMITTED) for _, reason in error.refused):
             return 4
         case _ if isinstance(cause, OSError) and cause.errno in _NOT_PERMITTED:
             return 4

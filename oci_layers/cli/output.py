@@ -32,6 +32,7 @@ __all__ = [
     "one_line",
     "path_json",
     "print_json",
+    "print_summary",
     "report_json",
     "shades",
     "short_digests",
@@ -90,6 +91,16 @@ def report_json(report: Report) -> dict[str, Any]:  # Any: JSON
         "findings": listing_json(report.findings),
         "leftovers": [path_json(os.fsencode(path)) for path in report.leftovers],
     }
+
+
+def print_summary(report: Report) -> None:
+    """Print to stderr one line each for skipped metadata, warnings about the image, and leftovers of killed runs."""
+    for listing, text in ((report.skipped, "not set"), (report.findings, "warnings")):
+        if len(listing):
+            totals = ", ".join(f"{count} {what}" for what, count in sorted(listing.totals.items()))
+            print(f"oci-layers: {text}: {totals} (--format json lists them)", file=sys.stderr)
+    for path in report.leftovers:
+        print(f"oci-layers: left by an interrupted run: {escape(path)}; remove it with rm -r", file=sys.stderr)
 
 
 def listing_json(listing: Listing[Skipped] | Listing[LayerFinding]) -> dict[str, Any]:  # Any: JSON

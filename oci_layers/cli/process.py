@@ -20,7 +20,15 @@ from oci_layers.errors import locate
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["Stopped", "catch_signals", "check_stdout", "deferred_signals", "ignore_signals", "prepare_streams"]
+__all__ = [
+    "Stopped",
+    "catch_signals",
+    "check_stdout",
+    "deferred_signals",
+    "ignore_signals",
+    "keyboard_left_to_child",
+    "prepare_streams",
+]
 
 
 class Stopped(KeyboardInterrupt):
@@ -75,6 +83,22 @@ def deferred_signals() -> Iterator[Callable[[], None]]:
             before[number] = signal.signal(number, hold)
     try:
         yield check
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def keyboard_left_to_child() -> Iterator[None]:
+    """Leave SIGINT and SIGQUIT, which a terminal sends to all processes, to a program that is run in the block."""
+    before = {}
+    for name in ("SIGINT", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            # A signal that is ignored would be ignored in the program, too.
+            before[number] = signal.signal(number, lambda _number, _frame: None)
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

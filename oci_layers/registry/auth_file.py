@@ -173,26 +173,13 @@ def _changed(environ: Mapping[str, str], authfile: str | os.PathLike[str] | None
 @contextlib.contextmanager
 def _directory(path: str) -> Iterator[int]:
     """Yield a directory, which is made if it does not exist, under a lock."""
-    _make(path)
+    system.make_directories(path)
     fd = system.open_root(path)
     try:
         system.lock(fd, wait=True)
         yield fd
     finally:
         system.close(fd)
-
-
-def _make(path: str) -> None:
-    if system.is_existing_directory(path):
-        return
-    above, name = os.path.split(path)
-    _make(above)
-    parent = system.open_parent(above)
-    try:
-        with contextlib.suppress(FileExistsError):
-            system.make_directory(os.fsencode(name), parent)
-    finally:
-        system.close(parent)
 
 
 def _replace(name: bytes, directory: int, value: dict[str, Any]) -> None:  # Any: the values of JSON

@@ -49,6 +49,10 @@ a name is kept, and what it changed becomes a layer:
     >>> [each.name for each in containers], mounts
     (['keeper'], [])
 
+    >>> listed: list[snapshot.ListedContainer] = snapshot.list_containers(room)
+    >>> listed[0].record == containers[0], listed[0].mount_point, listed[0].in_use
+    (True, None, False)
+
 What is kept, what it takes, and whether it is what it was:
 
     >>> usage: snapshot.Usage = snapshot.du(room)
@@ -104,6 +108,7 @@ from oci_layers.snapshot.container import Container, ContainerFiles, View
 from oci_layers.snapshot.du import ContainerSize, ImageSize, Usage, du
 from oci_layers.snapshot.fsck import Checked, RoomFinding, fsck
 from oci_layers.snapshot.gc import Collected, gc
+from oci_layers.snapshot.listing import ListedContainer, list_containers
 from oci_layers.snapshot.overlay import MOST_LOWERS, Stack
 from oci_layers.snapshot.presenter import PRESENTERS, Presented, PresenterName, present
 from oci_layers.snapshot.record import ContainerRecord, MountRecord
@@ -120,6 +125,7 @@ __all__ = [
     "ContainerRecord",
     "ContainerSize",
     "ImageSize",
+    "ListedContainer",
     "MountRecord",
     "Presented",
     "PresenterName",
@@ -133,5 +139,6 @@ __all__ = [
     "du",
     "fsck",
     "gc",
+    "list_containers",
     "present",
 ]

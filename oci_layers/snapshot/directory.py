@@ -51,6 +51,7 @@ __all__ = [
     "RoomDirectory",
     "Staging",
     "file_name",
+    "is_room",
     "layer_names",
 ]
 
@@ -393,6 +394,11 @@ class RoomDirectory:
     def close(self) -> None:
         """Close the directory."""
         self.root.close()
+
+
+def is_room(place: str) -> bool:
+    """Return whether a path leads to a room."""
+    return system.exists(os.path.join(place, os.fsdecode(MARKER)))
 
 
 def file_name(text: str) -> bytes:

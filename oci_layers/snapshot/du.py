@@ -12,7 +12,7 @@ from oci_layers.snapshot.snapshots import Snapshots
 from oci_layers.spec.digest import Digest
 from oci_layers.tree.path import join
 
-__all__ = ["ContainerSize", "ImageSize", "Usage", "du"]
+__all__ = ["ContainerSize", "ImageSize", "Usage", "du", "size_of"]
 
 _BLOCK = 512
 
@@ -76,7 +76,7 @@ def du(room: Snapshots) -> Usage:
         for layer in room.stack(image):
             used[layer.chain_id] = used.get(layer.chain_id, 0) + 1
             if layer.chain_id not in sizes:
-                sizes[layer.chain_id] = _size(layer.room, *layer.names)
+                sizes[layer.chain_id] = size_of(layer.room, *layer.names)
     images = tuple(
         ImageSize(
             name=name,
@@ -86,14 +86,14 @@ def du(room: Snapshots) -> Usage:
         for name, chain in chains.items()
     )
     containers = tuple(
-        ContainerSize(name=each.name, image=each.image, size=_size(room.room, CONTAINERS, each.name.encode()))
+        ContainerSize(name=each.name, image=each.image, size=size_of(room.room, CONTAINERS, each.name.encode()))
         for each in room.containers()
     )
     layers = sum(1 for _ in room.layers.all())
-    return Usage(images=images, containers=containers, layers=layers, total=_size(room.room))
+    return Usage(images=images, containers=containers, layers=layers, total=size_of(room.room))
 
 
-def _size(room: RoomDirectory, *names: bytes) -> int:
+def size_of(room: RoomDirectory, *names: bytes) -> int:
     """Return the bytes of the blocks of a directory and everything below it, each file once."""
     seen: set[tuple[int, int]] = set()
     total = 0

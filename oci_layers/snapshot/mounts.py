@@ -4,7 +4,7 @@ import contextlib
 import os
 
 from oci_layers import system
-from oci_layers.errors import PlaceMissingError
+from oci_layers.errors import PlaceMissingError, StoreError
 from oci_layers.snapshot.directory import MOUNTS, RoomDirectory, file_name
 from oci_layers.snapshot.presenter import Presented, unmount
 from oci_layers.snapshot.record import MountRecord, dumps, loads
@@ -18,6 +18,17 @@ class Mounts:
 
     def __init__(self, room: RoomDirectory) -> None:
         self._room = room
+
+    def require_free(self, at: str | os.PathLike[str] | None) -> None:
+        """Refuse a path at which the room has a mount: that could not be reached below another one.
+
+        Raises:
+            StoreError: There is one.
+        """
+        if at is not None:
+            place = system.resolve(os.fspath(at))
+            if place in {each.path for each in self.all()}:
+                raise StoreError(place, f"{self._room.place} has something mounted there already")
 
     def note(self, shown: Presented, chain_id: Digest | None, container: str) -> contextlib.ExitStack:
         """Note what is mounted at a path, if it is; return what removes the note."""

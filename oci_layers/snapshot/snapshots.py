@@ -204,8 +204,9 @@ class Snapshots:
 
         Raises:
             PresenterError: Nothing can show it here.
-            StoreError: A layer is missing or damaged.
+            StoreError: A layer is missing or damaged, or the room has a mount at this directory.
         """
+        self._mounts.require_free(at)
         with contextlib.ExitStack() as closing:
             with self.room.shared():
                 stack = self.stack(image)
@@ -251,9 +252,11 @@ class Snapshots:
 
         Raises:
             NameFormatError: No container can have this name.
-            StoreError: The room has a container of this name; or a layer is missing or damaged.
+            StoreError: The room has a container of this name, or a mount at this directory; or a layer is missing or
+                damaged.
             PresenterError: Nothing can show it here; a container with a name stays, and can be committed or removed.
         """
+        self._mounts.require_free(at)
         if name:
             self.create_container(image, name)
             return self.open_container(name, at=at, presenters=presenters)
@@ -314,9 +317,10 @@ class Snapshots:
 
         Raises:
             PlaceMissingError: The room has no container of this name.
-            StoreError: It is in use, or a layer is missing or damaged.
+            StoreError: It is in use, a layer is missing or damaged, or the room has a mount at this directory.
             PresenterError: Nothing can show it here.
         """
+        self._mounts.require_free(at)
         with contextlib.ExitStack() as closing:
             record, directory = closing.enter_context(self._locked(name))
             stack = self.layers.stack(record.chain_id)

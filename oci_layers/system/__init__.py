@@ -103,7 +103,8 @@ Paths that a user names, temporary files, and the process:
     (True, True, '/b')
     >>> system.is_directory(0o040755), system.is_regular(0o100644), system.is_current_directory(b".")
     (True, True, True)
-    >>> system.close(system.open_root(work.name))
+    >>> system.make_directories(f"{work.name}/a/b")
+    >>> system.close(system.open_root(f"{work.name}/a/b"))
     >>> fd = system.open_stream_path("tests/data/image/oci-layout")
     >>> system.is_regular(system.fstat(fd).st_mode), system.is_pipe("tests/data/image"), system.read(fd, 22)
     (True, False, b'{"imageLayoutVersion":')
@@ -123,6 +124,10 @@ Another program, which is stopped when its time is over:
     >>> ended: system.Ended = system.run_program(["sh", "-c", "printf done; exit 3"], timeout=60)
     >>> ended.code, ended.stdout, ended.stderr
     (3, b'done', b'')
+    >>> root = system.open_root("/")
+    >>> with contextlib.suppress(OSError):  # A system may refuse it to users.
+    ...     assert system.run_in_root(root, ["sh", "-c", "exit 3"], {"PATH": "/bin"}) == 3
+    >>> system.close(root)
 
     >>> work.cleanup()
 """
@@ -158,6 +163,7 @@ from oci_layers.system.files import (
     lsetxattr,
     lstat,
     make_device,
+    make_directories,
     make_directory,
     make_fifo,
     make_symlink,
@@ -187,7 +193,7 @@ from oci_layers.system.files import (
 )
 from oci_layers.system.mount import attach_mount, mount_overlay, syncfs, unmount
 from oci_layers.system.mounts import mount_points
-from oci_layers.system.namespace import mount_overlay_in_namespace
+from oci_layers.system.namespace import mount_overlay_in_namespace, run_in_root
 from oci_layers.system.process import (
     clock_ns,
     cpu_count,
@@ -238,6 +244,7 @@ __all__ = [
     "lsetxattr",
     "lstat",
     "make_device",
+    "make_directories",
     "make_directory",
     "make_fifo",
     "make_symlink",
@@ -263,6 +270,7 @@ __all__ = [
     "rename",
     "resolve",
     "rmdir",
+    "run_in_root",
     "run_program",
     "source_date_epoch",
     "syncfs",

@@ -37,6 +37,7 @@ __all__ = [
     "lsetxattr",
     "lstat",
     "make_device",
+    "make_directories",
     "make_directory",
     "make_fifo",
     "make_symlink",
@@ -434,6 +435,17 @@ def exists(path: str) -> bool:
 def is_existing_directory(path: str) -> bool:
     """Return whether a user's path leads to a directory."""
     return os.path.isdir(path)
+
+
+def make_directories(path: str) -> None:
+    """Make a directory that a user named, and those above it, for the user alone; what exists stays as it is."""
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path)
+    if above != path:
+        make_directories(above)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
 
 
 def is_current_directory(path: bytes) -> bool:

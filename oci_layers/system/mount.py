@@ -4,8 +4,8 @@ The calls are those of fsopen(2), fsconfig(2), fsmount(2), move_mount(2), open_t
 Python does not have. A failure is an `OSError` with the name of the call as its `filename` and, where the kernel
 explains itself, its words as `strerror`.
 
-A user may mount in a user namespace alone, which a process with threads cannot enter. `namespace` runs this file as a
-program for that, so it imports nothing of the package, and as little else as it can.
+A user may mount, and change the root, in a user namespace alone, which a process with threads cannot enter. `namespace`
+runs this file as a program for that, so it imports nothing of the package, and as little else as it can.
 """
 
 import errno
@@ -254,5 +254,45 @@ def _serve(arguments: Sequence[str]) -> None:
         pair.close()
 
 
+def _run(arguments: Sequence[str]) -> None:
+    """Become a program that has an open directory as its root, or send why not through a pipe.
+
+    The arguments are the numbers of the pipe and of the directory, how many variables there are, these, and the
+    program with its arguments.
+    """
+    import signal
+
+    pipe, root, count = map(int, arguments[:3])
+    variables, argv = arguments[3 : 3 + count], arguments[3 + count :]
+    os.set_inheritable(pipe, False)
+    try:
+        os.fchdir(root)
+        os.close(root)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them.
+            signal.signal(number, signal.SIG_DFL)
+        try:
+            os.chroot(".")
+        except PermissionError:
+            _enter_namespaces(_kernel())
+            os.chroot(".")
+        sys.path.clear()  # From here on a module would be one of the directory.
+        _execute(argv, dict(each.partition("=")[::2] for each in variables))
+    except OSError as error:
+        name = error.filename or "chroot"
+        os.write(pipe, f"{error.errno}\0{error.strerror}\0{name}".encode("utf-8", "surrogateescape"))
+
+
+def _execute(argv: Sequence[str], environment: dict[str, str]) -> None:
+    """Become a program, which is looked for along PATH; `os.execvpe` imports modules for that."""
+    name, problem = argv[0], errno.ENOENT
+    for directory in [""] if "/" in name else environment["PATH"].split(":"):
+        try:
+            os.execve(f"{directory}/{name}" if directory else name, list(argv), environment)  # noqa: S606  # it is asked for
+        except OSError as error:
+            if error.errno not in {None, errno.ENOENT, errno.ENOTDIR}:
+                problem = error.errno
+    raise OSError(problem, os.strerror(problem), name)
+
+
 if __name__ == "__main__":
-    _serve(sys.argv[1:])
+    {"mount": _serve, "run": _run}[sys.argv[1]](sys.argv[2:])

@@ -1,22 +1,25 @@
-"""A mount by a user without privileges: a child makes it in a namespace of its own and hands it over.
+"""What a fresh interpreter does in namespaces of its own: a mount by a user without privileges, a root for a program.
 
 In a user namespace its user may mount. This process cannot enter one, as it may have threads, and would lose its own
 view of the system. So a fresh interpreter enters it, with a namespace of mounts, mounts, sends the handle over a socket
 and ends. The handle keeps the mount alive, and works outside of the namespaces like any open directory.
+
+In the same way a user may change the root of a process, which then is a program in it.
 """
 
 import errno
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from oci_layers.system import mount
 
-__all__ = ["mount_overlay_in_namespace"]
+__all__ = ["mount_overlay_in_namespace", "run_in_root"]
 
 _SECONDS = 30.0
 """Far more than an interpreter takes to start, on any machine."""
+_GRACE = 5.0
 _ENOUGH = 4096
 
 
@@ -48,7 +51,7 @@ def mount_overlay_in_namespace(
         with theirs:
             child = subprocess.Popen(  # noqa: S603  # this interpreter, and a file of the package
                 [
-                    *(sys.executable, "-I", "-S", mount.__file__),
+                    *(sys.executable, "-I", "-S", mount.__file__, "mount"),
                     *(str(theirs.fileno()), str(_or_none(upper)), str(_or_none(work))),
                     *(",".join(map(str, lowers)), "ro" if read_only else "rw", *options),
                 ],
@@ -67,6 +70,60 @@ def mount_overlay_in_namespace(
     if handles:
         return handles[0]
     raise _error(answer)
+
+
+def run_in_root(root: int, argv: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a program with an open directory as its root and working directory; return how it ended.
+
+    It has the standard streams of this process, and no other file. If this process may not change a root, the program
+    is in new namespaces of users and mounts, in which its user is root, and alone. There is no other isolation.
+
+    Args:
+        root: The directory.
+        argv: The program, looked up in the directory along PATH, and its arguments.
+        environment: All of its variables.
+
+    Returns:
+        Its exit code, or the negative number of the signal that ended it.
+
+    Raises:
+        OSError: The system permits no user namespaces, or the program does not exist there or cannot be run. If the
+            waiting is interrupted, the program is terminated, and killed if it does not end.
+    """
+    if sys.platform == "win32":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "chroot")
+    variables = [f"{name}={value}" for name, value in environment.items()]
+    reader, writer = os.pipe()
+    with open(reader, "rb") as answers:
+        try:
+            child = subprocess.Popen(  # noqa: S603  # this interpreter, and a file of the package
+                [
+                    *(sys.executable, "-I", "-S", mount.__file__, "run"),
+                    *(str(writer), str(root), str(len(variables)), *variables, *argv),
+                ],
+                pass_fds=(writer, root),
+            )
+        finally:
+            os.close(writer)
+        try:
+            answer = answers.read(_ENOUGH)
+            code = child.wait()
+        except BaseException:
+            _end(child)
+            raise
+    if answer:
+        raise _error(answer)
+    return code
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Terminate a child, or kill it."""
+    child.terminate()
+    try:
+        child.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _or_none(fd: int | None) -> int:

@@ -10,6 +10,7 @@ from typing import assert_never, get_args
 
 from oci_layers.cli.differences import Pair, Totals, difference_json, difference_lines, is_below
 from oci_layers.cli.options import (
+    limits_of,
     namespace_of,
     overlay_arguments,
     place_arguments,
@@ -19,6 +20,7 @@ from oci_layers.cli.options import (
 )
 from oci_layers.cli.output import counted, json_text, print_json
 from oci_layers.cli.progress import progress
+from oci_layers.cli.rooms import opened_room, room_argument
 from oci_layers.cli.trees import LayerFile, Source, opened_source
 from oci_layers.disk.scan import scan
 from oci_layers.errors import NameFormatError
@@ -29,10 +31,14 @@ from oci_layers.layer.difference import Difference, differences
 from oci_layers.layer.overlay import from_upper
 from oci_layers.layer.policy import Policy
 from oci_layers.progress import Progress
+from oci_layers.snapshot.container import ContainerFiles
 from oci_layers.tree.path import clean, to_bytes
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["add"]
+
+_CONTAINER = "container:"
+"""What the name of a container of the room begins with."""
 
 
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -45,10 +51,17 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     )
     help_text = (
         "an image: oci:DIR[:REF|@DIGEST], oci-archive:FILE[:REF|@DIGEST], docker-archive:FILE[:NAME:TAG], or the path "
-        "of one of these; or a directory; or a layer: a tar file, perhaps compressed, - is one on stdin"
+        "of one of these; or a directory; or a layer: a tar file, perhaps compressed, - is one on stdin; or "
+        "container:NAME, a container of the room"
     )
     parser.add_argument("a", metavar="A", help=help_text)
-    parser.add_argument("b", metavar="B", nargs="?", help="the same; may be left out with --layer and --layers")
+    parser.add_argument(
+        "b",
+        metavar="B",
+        nargs="?",
+        help="the same; may be left out with --layer and --layers, and where A is a container: what it changed",
+    )
+    room_argument(parser)
     parser.add_argument(
         "--layers",
         metavar="M..N",
@@ -116,8 +129,8 @@ def _opened(options: argparse.Namespace) -> Iterator[Pair]:
     if options.a == options.b == "-":
         options.refuse("only one of A and B can be on stdin")
     with contextlib.ExitStack() as opened:
-        a = opened.enter_context(opened_source(options.a, options))
-        b = a if options.b in {None, options.a} else opened.enter_context(opened_source(options.b, options))
+        a = opened.enter_context(_opened_side(options.a, options))
+        b = a if options.b in {None, options.a} else opened.enter_context(_opened_side(options.b, options))
         if counts != (None, None) and not (isinstance(a, Image) or isinstance(b, Image)):
             options.refuse("--layer and --layers are for images")
         if namespace is not None and not isinstance(b, Path):
@@ -125,7 +138,10 @@ def _opened(options: argparse.Namespace) -> Iterator[Pair]:
         policy = policy_of(options)
         markers = isinstance(a, LayerFile) and isinstance(b, LayerFile)
         with progress(options.progress) as show:
-            old = _tree(a, counts[0], policy, show, with_markers=markers)
+            if options.b is None and isinstance(a, ContainerFiles):
+                old = a.lower()
+            else:
+                old = _tree(a, counts[0], policy, show, with_markers=markers)
             if a is not b and isinstance(a, Image) and isinstance(b, Image):
                 b.share_tree(a, policy=policy)
             if namespace is not None and isinstance(b, Path):
@@ -133,8 +149,19 @@ def _opened(options: argparse.Namespace) -> Iterator[Pair]:
                 apply(from_upper(scan(b), namespace=namespace), new, policy=policy)
             else:
                 new = _tree(b, counts[1], policy, show, with_markers=markers)
-        layered = isinstance(a, Image), isinstance(b, Image)
+        layered = isinstance(a, Image | ContainerFiles), isinstance(b, Image | ContainerFiles)
         yield Pair(old, new, content=options.content, markers=markers, layered=layered)
+
+
+@contextlib.contextmanager
+def _opened_side(name: str, options: argparse.Namespace) -> Iterator[Source | ContainerFiles]:
+    """Yield what a name names; close it when the block ends."""
+    if name.startswith(_CONTAINER):
+        with opened_room(options, limits=limits_of(options)) as room:
+            yield room.container_files(name.removeprefix(_CONTAINER))
+    else:
+        with opened_source(name, options) as source:
+            yield source
 
 
 def _counts(options: argparse.Namespace) -> tuple[int | None, int | None]:
@@ -146,8 +173,8 @@ def _counts(options: argparse.Namespace) -> tuple[int | None, int | None]:
             raise NameFormatError("layer", str(options.layer), "0 is the lowest")
         return options.layer, options.layer + 1
     if options.layers is None:
-        if options.b is None:
-            options.refuse("B may be left out only with --layer or --layers")
+        if options.b is None and not options.a.startswith(_CONTAINER):
+            options.refuse("B may be left out only with --layer or --layers, or if A is container:NAME")
         return None, None
     found = re.fullmatch(r"([0-9]{0,9})\.\.([0-9]{0,9})", options.layers, re.ASCII)
     if found is None:
@@ -157,7 +184,12 @@ def _counts(options: argparse.Namespace) -> tuple[int | None, int | None]:
 
 
 def _tree(
-    source: Source, layers: int | None, policy: Policy, show: Callable[[Progress], None] | None, *, with_markers: bool
+    source: Source | ContainerFiles,
+    layers: int | None,
+    policy: Policy,
+    show: Callable[[Progress], None] | None,
+    *,
+    with_markers: bool,
 ) -> FileTree:
     match source:
         case Image():
@@ -169,5 +201,7 @@ def _tree(
             return source.tree(policy, with_markers=with_markers)
         case Path():
             return scan(source)
+        case ContainerFiles():
+            return source.tree()
         case _:
             assert_never(source)

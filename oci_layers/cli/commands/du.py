@@ -7,6 +7,7 @@ from typing import Any
 
 from oci_layers.cli.options import layout_argument, limits_of, opened_layout
 from oci_layers.cli.output import columns, counted, human_bytes, one_line, print_json, shades, short_digests
+from oci_layers.cli.room_keeping import is_room, show_room
 from oci_layers.errors import ReferenceMissingError, escape
 from oci_layers.store.du import ImageUsage, Usage, du
 
@@ -24,9 +25,12 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         help="show what images take, and what they share",
         description="Show how many bytes the images of a layout take: in all, alone, which is what removing one frees, "
         "and shared with others. With a reference, show with which images that one shares how much. Sizes are those of "
-        "the files.",
+        "the files. In a room, sizes are those on the disk.",
     )
-    layout_argument(parser, "oci:DIR[:REF|@DIGEST], or the path of a layout's directory")
+    layout_argument(
+        parser,
+        "oci:DIR[:REF|@DIGEST], or the path of a layout's directory; or that of a room of unpacked layers",
+    )
     parser.add_argument("--ref", help="the reference, where LAYOUT does not give one")
     parser.add_argument(
         "--bars",
@@ -34,10 +38,12 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         help="draw what each image takes alone and shares (default: on a terminal)",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.set_defaults(run=_du)
+    parser.set_defaults(run=_du, refuse=parser.error)
 
 
 def _du(options: argparse.Namespace) -> int:
+    if is_room(options.layout):
+        return show_room(options)
     limits = limits_of(options)
     with opened_layout(options.layout, limits, ref=options.ref) as (layout, ref):
         wanted = None if ref is None else {each.digest for each in layout.entries(ref)}

@@ -18,6 +18,7 @@ from oci_layers.cli.options import (
 )
 from oci_layers.cli.output import counted, human_bytes, one_line, print_json, short_digests
 from oci_layers.cli.progress import progress
+from oci_layers.cli.room_keeping import OR_ROOM, check_room, is_room
 from oci_layers.errors import escape
 from oci_layers.store.fsck import Checked, StoreFinding, fsck
 
@@ -46,9 +47,9 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         description="Read every blob of a layout and compare it with its digest, and look for every blob that an image "
         "refers to. Each finding says which images it breaks. Nothing is changed without --repair or --quarantine, and "
         "nothing is ever deleted. Exit code 5 if a blob is not what its digest says, 1 on other errors; what was "
-        "repaired is no error.",
+        "repaired is no error. In a room, compare each unpacked layer with the list of its files and their digests.",
     )
-    layout_argument(parser)
+    layout_argument(parser, OR_ROOM)
     parser.add_argument(
         "--repair",
         action="append",
@@ -62,10 +63,12 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument("--threads", type=at_least_one, metavar="N", help="blobs read at once (default: one per CPU)")
     progress_argument(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.set_defaults(run=_fsck)
+    parser.set_defaults(run=_fsck, refuse=parser.error)
 
 
 def _fsck(options: argparse.Namespace) -> int:
+    if is_room(options.layout):
+        return check_room(options)
     with contextlib.ExitStack() as opened:
         layout, _ = opened.enter_context(opened_layout(options.layout, limits_of(options), whole=True, check=False))
         sources = [opened.enter_context(opened_place(each, options))[0].blobs for each in options.repair]

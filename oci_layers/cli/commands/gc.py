@@ -9,6 +9,7 @@ from typing import Any
 from oci_layers.cli.options import layout_argument, limits_of, opened_layout, progress_argument
 from oci_layers.cli.output import counted, human_bytes, print_json, short_digests
 from oci_layers.cli.progress import progress
+from oci_layers.cli.room_keeping import OR_ROOM, collect_room, is_room
 from oci_layers.errors import BlobMissingError, NameFormatError, escape
 from oci_layers.store.gc import Collected, gc
 from oci_layers.store.mark import Reason
@@ -27,9 +28,10 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         help="delete the blobs of a layout that no image needs",
         description="Delete the blobs that no entry of the index leads to, and what killed writers left. Kept is "
         "whatever was stored or reused within the grace period, or since a copy that is running began. If a document "
-        "in use cannot be read, nothing is deleted.",
+        "in use cannot be read, nothing is deleted. In a room, delete the unpacked layers that no image, container or "
+        "mount needs.",
     )
-    layout_argument(parser)
+    layout_argument(parser, OR_ROOM)
     parser.add_argument("--dry-run", action="store_true", help="delete nothing")
     parser.add_argument(
         "--grace",
@@ -51,7 +53,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     )
     progress_argument(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.set_defaults(run=_gc)
+    parser.set_defaults(run=_gc, refuse=parser.error)
 
 
 def duration(text: str) -> int:
@@ -67,6 +69,8 @@ def duration(text: str) -> int:
 
 
 def _gc(options: argparse.Namespace) -> int:
+    if is_room(options.layout):
+        return collect_room(options)
     if options.explain is not None and not _PREFIX.fullmatch(options.explain):
         raise NameFormatError("digest", options.explain, "expected at least 12 lowercase hex digits")
     dry_run = options.dry_run or options.explain is not None

@@ -1,18 +1,15 @@
 """`oci-layers unpack`: write the merged, verified file system to DEST."""
 
 import argparse
-import sys
 
 import attrs
 
 from oci_layers.cli.options import image_arguments, opened
-from oci_layers.cli.output import counted, human_bytes, print_json, report_json
+from oci_layers.cli.output import counted, human_bytes, print_json, print_summary, report_json
 from oci_layers.cli.process import deferred_signals
 from oci_layers.cli.progress import progress
 from oci_layers.disk.owner import IdMap, Owner
-from oci_layers.errors import escape
 from oci_layers.progress import Progress
-from oci_layers.report import Report
 
 __all__ = ["add", "run"]
 
@@ -80,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         what = counted(len(options.path), "path") if options.path else counted(len(report.layers), "layer")
         print(f"{what}, {counted(report.files, 'file')}, {human_bytes(report.bytes)}, every digest verified")
-    _summary(report)
+    print_summary(report)
     return 0
 
 
@@ -92,13 +89,3 @@ def _owner(options: argparse.Namespace) -> Owner:
         return Owner.parse(options.owner)
     uids, gids = map(IdMap.parse, options.uid_map), map(IdMap.parse, options.gid_map)
     return attrs.evolve(Owner(same=not options.no_same_owner), uids=tuple(uids), gids=tuple(gids))
-
-
-def _summary(report: Report) -> None:
-    """Print to stderr one line each for skipped metadata, warnings about the image, and leftovers of killed runs."""
-    for listing, text in ((report.skipped, "not set"), (report.findings, "warnings")):
-        if len(listing):
-            totals = ", ".join(f"{count} {what}" for what, count in sorted(listing.totals.items()))
-            print(f"oci-layers: {text}: {totals} (--format json lists them)", file=sys.stderr)
-    for path in report.leftovers:
-        print(f"oci-layers: left by an interrupted run: {escape(path)}; remove it with rm -r", file=sys.stderr)
