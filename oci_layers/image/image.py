@@ -18,7 +18,7 @@ from oci_layers.disk.owner import Owner
 from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError, escape
 from oci_layers.image.content import LayerContents, copied
 from oci_layers.image.entries import OnEntry
-from oci_layers.image.files import ContentKeeper, find_files, read_files, stored_files
+from oci_layers.image.files import ContentKeeper, find_files, led_to, read_files, regular_files, stored_files
 from oci_layers.image.layer import Layer, stack_layers
 from oci_layers.image.merge import merge_layers
 from oci_layers.image.origin import Origin
@@ -149,6 +149,11 @@ class Image:
         return self.config_document.value
 
     @property
+    def is_windows(self) -> bool:
+        """Whether the image is for Windows, by its config: names fold case, and its layers have other roots."""
+        return self.config.os == "windows"
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers, the base first.
 
@@ -171,7 +176,13 @@ class Image:
             )
             raise self._blame_config(DocumentError(self.manifest.config.media_type, (problem,)))
         return stack_layers(
-            descriptors, diff_ids, self.config.history, blobs=self.blobs, limits=self.limits, threads=self._threads
+            descriptors,
+            diff_ids,
+            self.config.history,
+            blobs=self.blobs,
+            limits=self.limits,
+            threads=self._threads,
+            windows=self.is_windows,
         )
 
     def tree(
@@ -233,7 +244,7 @@ class Image:
         """
         with self._merging:
             known = max((k for k, p in self._trees if p == policy and k <= count), default=0)
-            tree, report = FileTree(limits=self.limits), Report()
+            tree, report = FileTree(limits=self.limits, windows=self.is_windows), Report()
             if known:
                 tree, report = self._trees[known, policy][0].fork(), self._trees[known, policy][1]
             if known < count:
@@ -297,8 +308,8 @@ class Image:
         """
         tree = self.tree()
         if paths is not None:
-            tree = select_paths(tree, [_led_to(tree, path) for path in to_bytes_each(paths)])
-        for path, node, entry in stored_files(self.layers, _files(tree), self._tracker()):
+            tree = select_paths(tree, [led_to(tree, path) for path in to_bytes_each(paths)])
+        for path, node, entry in stored_files(self.layers, regular_files(tree), self._tracker()):
             yield path, node, iter(()) if entry is None else map(bytes, entry.chunks())
 
     def read(
@@ -338,8 +349,7 @@ class Image:
         """Yield the errors, warnings and notes of `lint_layers` for all layers."""
         from oci_layers.image.lint import lint_layers
 
-        windows = self.config.os == "windows"
-        yield from lint_layers(self.layers, policy=policy, windows=windows, progress=progress)
+        yield from lint_layers(self.layers, policy=policy, windows=self.is_windows, progress=progress)
 
     def unpack(
         self,
@@ -392,7 +402,9 @@ class Image:
                 write_tree(subset, mirror, lambda files: stored_files(self.layers, files, tracker))
                 return subset
             sources = self._sources(0, len(self.layers))
-            return merge_layers(sources, FileTree(limits=self.limits), tracker, policy, mirror=mirror)
+            return merge_layers(
+                sources, FileTree(limits=self.limits, windows=self.is_windows), tracker, policy, mirror=mirror
+            )
 
         return unpack_to(dest, fill, tracker, options)
 
@@ -484,15 +496,3 @@ class Image:
 
     def __repr__(self) -> str:
         return f"<Image {self.name} {self.descriptor.digest}>"
-
-
-def _led_to(tree: FileTree, path: bytes) -> bytes:
-    found = tree.resolve(path, follow=True)
-    found.require(path)
-    return found.path
-
-
-def _files(tree: FileTree) -> Iterator[tuple[bytes, File]]:
-    for path, node in tree.walk():
-        if isinstance(node, File):
-            yield path, node

@@ -92,7 +92,13 @@ class Layer:
         """Yield the changes that the entries of the layer make; for arguments see `layer.decode` and `entries`."""
         with self.reader.open_entries(on_read or _ignore) as entries:
             yield from decode(
-                entries, layer=self.index, policy=policy, limits=self.limits, source=source, on_finding=on_finding
+                entries,
+                layer=self.index,
+                policy=policy,
+                limits=self.limits,
+                source=source,
+                on_finding=on_finding,
+                windows=self.reader.windows,
             )
 
     def tree(self, *, policy: AnyPolicy = None) -> FileTree:
@@ -101,7 +107,7 @@ class Layer:
         Raises:
             OCIError: As `entries`, or the policy refuses the layer.
         """
-        tree = FileTree(limits=self.limits)
+        tree = FileTree(limits=self.limits, windows=self.reader.windows)
         merge_layer(self.reader, tree, self._tracker(), Policy.of(policy), source=None)
         return tree
 
@@ -128,7 +134,7 @@ class Layer:
         tracker = self._tracker(progress)
 
         def fill(mirror: DirectoryMirror) -> FileTree:
-            tree = FileTree(limits=self.limits)
+            tree = FileTree(limits=self.limits, windows=self.reader.windows)
             return merge_layers([(self.reader, NOWHERE)], tree, tracker, Policy.of(policy), mirror=mirror)
 
         options = UnpackOptions(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
@@ -147,6 +153,7 @@ def stack_layers(
     blobs: BlobSource,
     limits: Limits,
     threads: int,
+    windows: bool = False,
 ) -> tuple[Layer, ...]:
     """Return the layers that the documents of an image describe, the base first; reads nothing.
 
@@ -158,7 +165,13 @@ def stack_layers(
     return tuple(
         Layer(
             reader=LayerReader(
-                index=index, descriptor=descriptor, diff_id=diff_id, blobs=blobs, limits=limits, threads=threads
+                index=index,
+                descriptor=descriptor,
+                diff_id=diff_id,
+                blobs=blobs,
+                limits=limits,
+                threads=threads,
+                windows=windows,
             ),
             chain_id=chain_id,
             history=history,
