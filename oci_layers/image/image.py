@@ -8,15 +8,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from oci_layers import system
 from oci_layers.blob.spool import Spool
 from oci_layers.blob.store import BlobSource, read_verified
-from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError, escape
-from oci_layers.image.content import LayerContents, copied
+from oci_layers.image.content import LayerContents, contents_of, copied
 from oci_layers.image.entries import OnEntry
 from oci_layers.image.files import ContentKeeper, find_files, led_to, read_files, regular_files, stored_files
 from oci_layers.image.layer import Layer, stack_layers
@@ -26,6 +25,7 @@ from oci_layers.image.path import ImagePath
 from oci_layers.image.reader import LayerReader
 from oci_layers.image.subset import select_paths, write_tree
 from oci_layers.image.unpack import UnpackOptions, unpack_to
+from oci_layers.image.windows import shown
 from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress, ProgressTracker
@@ -35,6 +35,7 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import Document, parse_config
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import lookup
+from oci_layers.tree.editor import Mirror
 from oci_layers.tree.node import File
 from oci_layers.tree.path import AnyPath, clean, to_bytes_each
 from oci_layers.tree.tree import FileTree
@@ -175,14 +176,9 @@ class Image:
                 "/rootfs/diff_ids", f"{len(diff_ids)} diff_ids for the manifest's {len(descriptors)} layers"
             )
             raise self._blame_config(DocumentError(self.manifest.config.media_type, (problem,)))
+        history, windows = self.config.history, self.is_windows
         return stack_layers(
-            descriptors,
-            diff_ids,
-            self.config.history,
-            blobs=self.blobs,
-            limits=self.limits,
-            threads=self._threads,
-            windows=self.is_windows,
+            descriptors, diff_ids, history, blobs=self.blobs, limits=self.limits, threads=self._threads, windows=windows
         )
 
     def tree(
@@ -192,6 +188,7 @@ class Image:
         policy: AnyPolicy = None,
         progress: Callable[[Progress], None] | None = None,
         keep_contents: bool = False,
+        root: Literal["system", "layer"] = "system",
     ) -> FileTree:
         """Return the merged file system of the lowest `layers` layers, all of them by default.
 
@@ -201,6 +198,9 @@ class Image:
         Contents are read when they are asked for, from the layers again. With `keep_contents`, the compressed layers
         that this call reads are copied to temporary files on the way: faster for a caller that reads most contents.
 
+        Of an image for Windows, the root is the drive C:, or with `root="layer"` that of its layers, which have the
+        drive in `Files`, and `Hives` and `UtilityVM` beside it.
+
         Raises:
             ValueError: `layers` is negative.
             OCIError: A layer is missing, damaged, or refused by the policy.
@@ -208,7 +208,8 @@ class Image:
         if layers is not None and layers < 0:
             raise ValueError(f"layers must not be negative: {layers}")
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
-        return self._merged(count, Policy.of(policy), progress, copy=keep_contents)[0]
+        tree = self._merged(count, Policy.of(policy), progress, copy=keep_contents)[0]
+        return shown(tree) if root == "system" else tree
 
     def share_tree(self, other: "Image", *, policy: AnyPolicy = None) -> int:
         """Take the merged tree of the lowest layers that both images have from `other`; return how many there are.
@@ -264,14 +265,9 @@ class Image:
 
     def _sources(self, first: int, end: int) -> list[tuple[LayerReader, LayerContents]]:
         return [
-            (layer.reader, self._contents.setdefault(layer.index, self._contents_of(layer)))
+            (layer.reader, self._contents.setdefault(layer.index, contents_of(layer.reader, self._spool, self._origin)))
             for layer in self.layers[first:end]
         ]
-
-    def _contents_of(self, layer: Layer) -> LayerContents:
-        origin = None if self._origin is None else (self._origin, layer.index)
-        reader = layer.reader
-        return LayerContents(layer.name, reader.open_uncompressed, self._spool, origin, reader.open_in_place)
 
     def __reduce__(self) -> tuple[Callable[..., "Image"], tuple[()]]:
         """Pickle the name and the digest of the image, which is opened again when it is unpickled.
@@ -341,7 +337,7 @@ class Image:
         allowed = self.limits.content_bytes
         keeper = ContentKeeper((clean(name, limits=self.limits) for name in names), allowed)
         tree, _ = self._merged(len(self.layers), Policy.of(policy), progress, keeper.on_entry)
-        return read_files(self.layers, find_files(tree, paths), self._tracker(progress), allowed, keeper.kept)
+        return read_files(self.layers, find_files(shown(tree), paths), self._tracker(progress), allowed, keeper.kept)
 
     def lint(
         self, *, policy: AnyPolicy = None, progress: Callable[[Progress], None] | None = None
@@ -364,6 +360,8 @@ class Image:
         progress: Callable[[Progress], None] | None = None,
     ) -> Report:
         """Write the merged file system, or a part of it, to `dest`, and verify every byte of the image.
+
+        Of an image for Windows, the roots of its layers are written, and in `meta.jsonl` what the disk cannot hold.
 
         Args:
             dest: Absent or an empty directory, which is replaced; on failure it is unchanged (`disk.destination`).
@@ -389,7 +387,7 @@ class Image:
         policy = Policy.of(policy)
         wanted = to_bytes_each(paths)
         tracker = self._tracker(progress)
-        options = UnpackOptions(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
+        options = UnpackOptions(owner, in_place, sync, strict_metadata, self.is_windows)
         subset = None
         if wanted:
             tree, merged = self._merged(len(self.layers), policy, progress)
@@ -397,7 +395,7 @@ class Image:
             tracker.report.findings.extend(merged.findings)
             tracker.report.layers += merged.layers
 
-        def fill(mirror: DirectoryMirror) -> FileTree:
+        def fill(mirror: Mirror) -> FileTree:
             if subset is not None:
                 write_tree(subset, mirror, lambda files: stored_files(self.layers, files, tracker))
                 return subset
@@ -457,9 +455,10 @@ class Image:
 
         Args:
             stream: A binary file; it is not closed, and after an error it has a part of the archive.
-            order: `path`: by path, so that equal trees give equal bytes; contents go through temporary files as large
-                as the layers. `layer`: files as the layers store them, after everything else; no temporary file, but
-                the layers are read twice, and GNU tar needs `--delay-directory-restore`.
+            order: `path`, always for an image for Windows: by path, so that equal trees give equal bytes; contents go
+                through temporary files as large as the layers. `layer`: files as the layers store them, after
+                everything else; no temporary file, but the layers are read twice, and GNU tar needs
+                `--delay-directory-restore`.
             policy: As for `tree`.
             progress: Called while layers are read, as by `unpack`, then, from 0 again, while the archive is written.
 
@@ -472,6 +471,7 @@ class Image:
         """
         from oci_layers.image.export import Meter, export_entries, write_export
 
+        order = "path" if self.is_windows else order
         tree, merged = self._merged(len(self.layers), Policy.of(policy), progress, copy=order == "path")
         entries = export_entries(tree, self.layers, self._tracker(progress), order)
         # In the other order the layers are read again meanwhile, which is reported.

@@ -143,7 +143,8 @@ class _Diff:
         while self.shown < len(self.above):
             path, directory = self.above[self.shown]
             self.shown += 1
-            yield Add(_checked(path), directory)
+            if path or not self.new.windows:  # A layer for Windows has no entry of its root.
+                yield Add(_checked(path), directory)
 
 
 def _checked(path: bytes) -> bytes:

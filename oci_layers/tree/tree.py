@@ -98,6 +98,27 @@ class FileTree:
             child = directory.children[name] = self._copied(child)
         return child
 
+    def subtree(self, path: bytes) -> "FileTree":
+        """Return the tree of a directory at a resolved path, whose root it is, as a fork of this tree.
+
+        Hard links join the names that are in it. Time grows with its names if the tree has hard links.
+        """
+        other, root = FileTree(limits=self.limits, windows=self.windows), self.at(path)
+        assert isinstance(root, Directory)
+        self._token = object()  # As in a fork, both trees now share the directories.
+        other.root, other._inodes = root, self._inodes
+        other.implied, other.metadata = self.implied, self.metadata
+        if self.has_links:
+            inside = path + b"/" if path else b""
+            seen: set[int] = set()
+            for _, node in other.walk():
+                if not isinstance(node, Directory) and node.inode not in seen:
+                    seen.add(node.inode)
+                    names = [name for name in self.link_names(node.inode) if name.startswith(inside)]
+                    if len(names) > 1:
+                        other.replace_link_names(node.inode, [name[len(inside) :] for name in names])
+        return other
+
     def new_names(self) -> dict[bytes, Node]:
         """Return the names of a new directory: none yet."""
         return FoldedNames() if self.windows else {}
