@@ -71,7 +71,7 @@ class WritableLayer:
         if not isinstance(source, Image | FileTree):
             raise TypeError(f"a writable layer is over an Image or a FileTree, not {type(source).__name__}")
         if isinstance(source, Image):
-            self._lower, number = source.tree(), len(source.layers)
+            self._lower, number = source.tree(root="layer"), len(source.layers)
         else:
             self._lower, number = source.fork(), 0
         tree = self._lower.fork()

@@ -89,7 +89,7 @@ def layers_below(image: Image, base: Image | Sequence[Digest | str]) -> int:
 def _changes(image: Image, below: int) -> Iterator[Change]:
     # A file of the layers below has the same content in both trees, which costs nothing to see. One that the layers
     # above have again, with the same time and size, may have another one.
-    return diff(image.tree(below), image.tree(keep_contents=True), content="always")
+    return diff(image.tree(below, root="layer"), image.tree(root="layer", keep_contents=True), content="always")
 
 
 def _tar(image: Image, below: int) -> Generator[bytes | memoryview, None, None]:

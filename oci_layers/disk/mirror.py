@@ -27,6 +27,7 @@ from oci_layers.report import Report
 from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
+from oci_layers.tree.windows import WindowsMetadata
 
 __all__ = ["DirectoryMirror"]
 
@@ -37,7 +38,7 @@ _EVERY_SYSTEM_HAS = range(-(2**31) * 10**9, 2**31 * 10**9)
 """Times, in nanoseconds, that no file system silently clamps."""
 _ODD_TIME = 1_000_000_001_123_456_789
 """A time that only a file system with nanosecond timestamps stores exactly."""
-_ON_PURPOSE = frozenset({"overlay-xattr", "selinux", "set-id"})
+_ON_PURPOSE = frozenset({"overlay-xattr", "selinux", "set-id", "symlink", "windows"})
 _OVERLAY = (b"trusted.overlay.", b"user.overlay.")
 _SELINUX = b"security.selinux"
 _SET_ID = 0o6000
@@ -185,6 +186,12 @@ class DirectoryMirror:
             raise
         self._skips.forget(node)
 
+    def leave_out(self, node: Leaf, path: bytes, what: str, detail: str) -> None:
+        """Make no file at `path`, and list it as skipped; `link` and `remove` then leave it out, too."""
+        self._skips.add(what, path, node, None, detail)
+        self._skips.absent(node)
+        self._skips.keep(node)
+
     def is_absent(self, node: Leaf) -> bool:
         """Return whether a device or pipe could not be created."""
         return self._skips.is_absent(node)
@@ -288,6 +295,8 @@ class DirectoryMirror:
             kept = self._owner.fixed is None or wanted == image_s
         else:
             kept = False
+        if node.windows is not None and not node.mode & 0o777:
+            return _mode_of_windows(node, node.windows)
         if kept or not node.mode & _SET_ID:
             return node.mode
         self._skips.add("set-id", path, node, None, "the owner is another")
@@ -381,6 +390,11 @@ class DirectoryMirror:
 def _refused_by_overlay(what: str) -> UnsupportedError:
     """Return the error for a mark of an overlay, without which a mount would show what a layer removes."""
     return UnsupportedError("file system", f"it refuses {what}", "an upper directory needs one that holds whiteouts")
+
+
+def _mode_of_windows(node: Node, windows: WindowsMetadata) -> int:
+    """Return the mode of a file whose entry has none, as those that Windows writes."""
+    return 0o755 if isinstance(node, Directory) else 0o444 if windows.is_read_only else 0o644
 
 
 def _write_sparse(fd: int, extents: tuple[tuple[int, int], ...], data: Iterator[memoryview]) -> None:

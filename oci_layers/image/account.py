@@ -144,7 +144,8 @@ def account_of(
     Raises:
         OCIError: A layer is missing, damaged, or refused by the policy; a note names the layer.
     """
-    tree = FileTree(limits=layers[0].limits if layers else Limits())
+    windows = any(layer.reader.windows for layer in layers)
+    tree = FileTree(limits=layers[0].limits if layers else Limits(), windows=windows)
     merged: list[_Merged] = []
     threads = min((layer.reader.threads for layer in layers), default=1)
     openers: list[Callable[[], OpenLayer]] = [functools.partial(layer.reader.open_headers) for layer in layers]
@@ -189,10 +190,12 @@ class _Merged:
                 policy=policy,
                 limits=reader.limits,
                 source=source,
+                windows=tree.windows,
             )
             apply(self._noted(changes), tree, layer=reader.index, policy=policy)
         self.tallies = self._compared(lower, tree)
-        self.places = tuple(_places(self.markers, lower, follow=policy.parents == "follow"))
+        follow = policy.parents == "follow" and not tree.windows
+        self.places = tuple(_places(self.markers, lower, follow=follow))
         self.markers.clear()
 
     def _counted(self, on_read: OnRead) -> OnRead:
@@ -277,7 +280,8 @@ def _places(markers: Iterable[Whiteout | Opaque], lower: FileTree, *, follow: bo
     """Yield the resolved path that each marker names, and whether it is opaque; none for one that leads nowhere."""
     root, limit = lower.root, lower.limits.links
     for marker in markers:
-        parent, name = parent_and_name(marker.path) if isinstance(marker, Whiteout) else (marker.path, b"")
+        path = lower.spelled(marker.path) if lower.windows else marker.path
+        parent, name = parent_and_name(path) if isinstance(marker, Whiteout) else (path, b"")
         with contextlib.suppress(LinkError):
             found = resolve(root, parent, follow=follow, follow_last=follow, limit=limit, lexical_dotdot=True)
             if not found.rest:

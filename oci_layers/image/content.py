@@ -19,10 +19,17 @@ from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.blob.verified_section import VerifiedSection
 from oci_layers.errors import StoreError
 from oci_layers.image.origin import Origin
+from oci_layers.image.reader import LayerReader
 
-__all__ = ["LayerContents", "copied"]
+__all__ = ["LayerContents", "contents_of", "copied"]
 
 OpenLayerBytes = Callable[[], AbstractContextManager[ByteStream]]
+
+
+def contents_of(reader: LayerReader, spool: Spool, origin: Origin | None = None) -> "LayerContents":
+    """Return the contents of a layer; with the origin of its image, they can be pickled."""
+    place = None if origin is None else (origin, reader.index)
+    return LayerContents(reader.name, reader.open_uncompressed, spool, place, reader.open_in_place)
 
 
 class LayerContents:

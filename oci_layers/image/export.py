@@ -145,7 +145,7 @@ def export_entries(tree: FileTree, layers: Sequence[Layer], tracker: ProgressTra
 def path_order(tree: FileTree) -> Iterator[Entry]:
     """Yield the entries of a tree by the bytes of their paths; contents are read as each entry is written."""
     entries = tree_entries(tree)
-    if _is_plain_root(tree):
+    if _is_plain_root(tree) and not tree.windows:
         next(entries)
     return entries
 

@@ -16,7 +16,7 @@ from oci_layers.tree.path import AnyPath, clean, join, parent_and_name, to_bytes
 from oci_layers.tree.resolve import require_file
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["ContentKeeper", "find_files", "read_files", "stored_files"]
+__all__ = ["ContentKeeper", "find_files", "led_to", "read_files", "regular_files", "stored_files"]
 
 _MOST_PATHS = 100_000
 _MOST_LINKS = 1_000
@@ -46,6 +46,24 @@ def stored_files(
                 found = here.get(entry.data_offset) if entry.size else None
                 if found is not None:
                     yield *found, entry
+
+
+def led_to(tree: FileTree, path: bytes) -> bytes:
+    """Return the resolved path that `path` leads to, links followed.
+
+    Raises:
+        PathError: Nothing exists there.
+    """
+    found = tree.resolve(path, follow=True)
+    found.require(path)
+    return found.path
+
+
+def regular_files(tree: FileTree) -> Iterator[tuple[bytes, File]]:
+    """Yield the path and the node of each regular file of a tree, in the order of its paths."""
+    for path, node in tree.walk():
+        if isinstance(node, File):
+            yield path, node
 
 
 def find_files(tree: FileTree, paths: Iterable[AnyPath]) -> dict[AnyPath, tuple[bytes, File]]:

@@ -8,17 +8,16 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from oci_layers import system
 from oci_layers.blob.spool import Spool
 from oci_layers.blob.store import BlobSource, read_verified
-from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import DocumentError, LimitError, OCIError, Problem, UnsupportedError, escape
-from oci_layers.image.content import LayerContents, copied
+from oci_layers.image.content import LayerContents, contents_of, copied
 from oci_layers.image.entries import OnEntry
-from oci_layers.image.files import ContentKeeper, find_files, read_files, stored_files
+from oci_layers.image.files import ContentKeeper, find_files, led_to, read_files, regular_files, stored_files
 from oci_layers.image.layer import Layer, stack_layers
 from oci_layers.image.merge import merge_layers
 from oci_layers.image.origin import Origin
@@ -26,6 +25,7 @@ from oci_layers.image.path import ImagePath
 from oci_layers.image.reader import LayerReader
 from oci_layers.image.subset import select_paths, write_tree
 from oci_layers.image.unpack import UnpackOptions, unpack_to
+from oci_layers.image.windows import shown
 from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress, ProgressTracker
@@ -35,6 +35,7 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.document import Document, parse_config
 from oci_layers.spec.manifest import Manifest
 from oci_layers.spec.mediatype import lookup
+from oci_layers.tree.editor import Mirror
 from oci_layers.tree.node import File
 from oci_layers.tree.path import AnyPath, clean, to_bytes_each
 from oci_layers.tree.tree import FileTree
@@ -149,6 +150,11 @@ class Image:
         return self.config_document.value
 
     @property
+    def is_windows(self) -> bool:
+        """Whether the image is for Windows, by its config: names fold case, and its layers have other roots."""
+        return self.config.os == "windows"
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers, the base first.
 
@@ -170,8 +176,9 @@ class Image:
                 "/rootfs/diff_ids", f"{len(diff_ids)} diff_ids for the manifest's {len(descriptors)} layers"
             )
             raise self._blame_config(DocumentError(self.manifest.config.media_type, (problem,)))
+        history, windows = self.config.history, self.is_windows
         return stack_layers(
-            descriptors, diff_ids, self.config.history, blobs=self.blobs, limits=self.limits, threads=self._threads
+            descriptors, diff_ids, history, blobs=self.blobs, limits=self.limits, threads=self._threads, windows=windows
         )
 
     def tree(
@@ -181,6 +188,7 @@ class Image:
         policy: AnyPolicy = None,
         progress: Callable[[Progress], None] | None = None,
         keep_contents: bool = False,
+        root: Literal["system", "layer"] = "system",
     ) -> FileTree:
         """Return the merged file system of the lowest `layers` layers, all of them by default.
 
@@ -190,6 +198,9 @@ class Image:
         Contents are read when they are asked for, from the layers again. With `keep_contents`, the compressed layers
         that this call reads are copied to temporary files on the way: faster for a caller that reads most contents.
 
+        Of an image for Windows, the root is the drive C:, or with `root="layer"` that of its layers, which have the
+        drive in `Files`, and `Hives` and `UtilityVM` beside it.
+
         Raises:
             ValueError: `layers` is negative.
             OCIError: A layer is missing, damaged, or refused by the policy.
@@ -197,7 +208,8 @@ class Image:
         if layers is not None and layers < 0:
             raise ValueError(f"layers must not be negative: {layers}")
         count = len(self.layers) if layers is None else min(layers, len(self.layers))
-        return self._merged(count, Policy.of(policy), progress, copy=keep_contents)[0]
+        tree = self._merged(count, Policy.of(policy), progress, copy=keep_contents)[0]
+        return shown(tree) if root == "system" else tree
 
     def share_tree(self, other: "Image", *, policy: AnyPolicy = None) -> int:
         """Take the merged tree of the lowest layers that both images have from `other`; return how many there are.
@@ -233,7 +245,7 @@ class Image:
         """
         with self._merging:
             known = max((k for k, p in self._trees if p == policy and k <= count), default=0)
-            tree, report = FileTree(limits=self.limits), Report()
+            tree, report = FileTree(limits=self.limits, windows=self.is_windows), Report()
             if known:
                 tree, report = self._trees[known, policy][0].fork(), self._trees[known, policy][1]
             if known < count:
@@ -253,14 +265,9 @@ class Image:
 
     def _sources(self, first: int, end: int) -> list[tuple[LayerReader, LayerContents]]:
         return [
-            (layer.reader, self._contents.setdefault(layer.index, self._contents_of(layer)))
+            (layer.reader, self._contents.setdefault(layer.index, contents_of(layer.reader, self._spool, self._origin)))
             for layer in self.layers[first:end]
         ]
-
-    def _contents_of(self, layer: Layer) -> LayerContents:
-        origin = None if self._origin is None else (self._origin, layer.index)
-        reader = layer.reader
-        return LayerContents(layer.name, reader.open_uncompressed, self._spool, origin, reader.open_in_place)
 
     def __reduce__(self) -> tuple[Callable[..., "Image"], tuple[()]]:
         """Pickle the name and the digest of the image, which is opened again when it is unpickled.
@@ -297,8 +304,8 @@ class Image:
         """
         tree = self.tree()
         if paths is not None:
-            tree = select_paths(tree, [_led_to(tree, path) for path in to_bytes_each(paths)])
-        for path, node, entry in stored_files(self.layers, _files(tree), self._tracker()):
+            tree = select_paths(tree, [led_to(tree, path) for path in to_bytes_each(paths)])
+        for path, node, entry in stored_files(self.layers, regular_files(tree), self._tracker()):
             yield path, node, iter(()) if entry is None else map(bytes, entry.chunks())
 
     def read(
@@ -330,7 +337,7 @@ class Image:
         allowed = self.limits.content_bytes
         keeper = ContentKeeper((clean(name, limits=self.limits) for name in names), allowed)
         tree, _ = self._merged(len(self.layers), Policy.of(policy), progress, keeper.on_entry)
-        return read_files(self.layers, find_files(tree, paths), self._tracker(progress), allowed, keeper.kept)
+        return read_files(self.layers, find_files(shown(tree), paths), self._tracker(progress), allowed, keeper.kept)
 
     def lint(
         self, *, policy: AnyPolicy = None, progress: Callable[[Progress], None] | None = None
@@ -338,8 +345,7 @@ class Image:
         """Yield the errors, warnings and notes of `lint_layers` for all layers."""
         from oci_layers.image.lint import lint_layers
 
-        windows = self.config.os == "windows"
-        yield from lint_layers(self.layers, policy=policy, windows=windows, progress=progress)
+        yield from lint_layers(self.layers, policy=policy, windows=self.is_windows, progress=progress)
 
     def unpack(
         self,
@@ -354,6 +360,8 @@ class Image:
         progress: Callable[[Progress], None] | None = None,
     ) -> Report:
         """Write the merged file system, or a part of it, to `dest`, and verify every byte of the image.
+
+        Of an image for Windows, the roots of its layers are written, and in `meta.jsonl` what the disk cannot hold.
 
         Args:
             dest: Absent or an empty directory, which is replaced; on failure it is unchanged (`disk.destination`).
@@ -379,7 +387,7 @@ class Image:
         policy = Policy.of(policy)
         wanted = to_bytes_each(paths)
         tracker = self._tracker(progress)
-        options = UnpackOptions(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
+        options = UnpackOptions(owner, in_place, sync, strict_metadata, self.is_windows)
         subset = None
         if wanted:
             tree, merged = self._merged(len(self.layers), policy, progress)
@@ -387,12 +395,14 @@ class Image:
             tracker.report.findings.extend(merged.findings)
             tracker.report.layers += merged.layers
 
-        def fill(mirror: DirectoryMirror) -> FileTree:
+        def fill(mirror: Mirror) -> FileTree:
             if subset is not None:
                 write_tree(subset, mirror, lambda files: stored_files(self.layers, files, tracker))
                 return subset
             sources = self._sources(0, len(self.layers))
-            return merge_layers(sources, FileTree(limits=self.limits), tracker, policy, mirror=mirror)
+            return merge_layers(
+                sources, FileTree(limits=self.limits, windows=self.is_windows), tracker, policy, mirror=mirror
+            )
 
         return unpack_to(dest, fill, tracker, options)
 
@@ -445,9 +455,10 @@ class Image:
 
         Args:
             stream: A binary file; it is not closed, and after an error it has a part of the archive.
-            order: `path`: by path, so that equal trees give equal bytes; contents go through temporary files as large
-                as the layers. `layer`: files as the layers store them, after everything else; no temporary file, but
-                the layers are read twice, and GNU tar needs `--delay-directory-restore`.
+            order: `path`, always for an image for Windows: by path, so that equal trees give equal bytes; contents go
+                through temporary files as large as the layers. `layer`: files as the layers store them, after
+                everything else; no temporary file, but the layers are read twice, and GNU tar needs
+                `--delay-directory-restore`.
             policy: As for `tree`.
             progress: Called while layers are read, as by `unpack`, then, from 0 again, while the archive is written.
 
@@ -460,6 +471,7 @@ class Image:
         """
         from oci_layers.image.export import Meter, export_entries, write_export
 
+        order = "path" if self.is_windows else order
         tree, merged = self._merged(len(self.layers), Policy.of(policy), progress, copy=order == "path")
         entries = export_entries(tree, self.layers, self._tracker(progress), order)
         # In the other order the layers are read again meanwhile, which is reported.
@@ -484,15 +496,3 @@ class Image:
 
     def __repr__(self) -> str:
         return f"<Image {self.name} {self.descriptor.digest}>"
-
-
-def _led_to(tree: FileTree, path: bytes) -> bytes:
-    found = tree.resolve(path, follow=True)
-    found.require(path)
-    return found.path
-
-
-def _files(tree: FileTree) -> Iterator[tuple[bytes, File]]:
-    for path, node in tree.walk():
-        if isinstance(node, File):
-            yield path, node

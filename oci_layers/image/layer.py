@@ -3,14 +3,16 @@
 `reader` reads its bytes; `merge` and `unpack` build a tree from them.
 """
 
+import contextlib
 from collections.abc import Callable, Generator, Sequence
 from os import PathLike
 
 import attrs
 
+from oci_layers.blob.spool import Spool
 from oci_layers.blob.store import BlobSource
-from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
+from oci_layers.image.content import contents_of
 from oci_layers.image.merge import merge_layer, merge_layers
 from oci_layers.image.reader import LayerReader
 from oci_layers.image.unpack import UnpackOptions, unpack_to
@@ -24,7 +26,8 @@ from oci_layers.spec.config import History, chain_ids
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.tar.entry import Entry
-from oci_layers.tree.content import NOWHERE, RangeReader
+from oci_layers.tree.content import RangeReader
+from oci_layers.tree.editor import Mirror
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Layer", "stack_layers"]
@@ -92,7 +95,13 @@ class Layer:
         """Yield the changes that the entries of the layer make; for arguments see `layer.decode` and `entries`."""
         with self.reader.open_entries(on_read or _ignore) as entries:
             yield from decode(
-                entries, layer=self.index, policy=policy, limits=self.limits, source=source, on_finding=on_finding
+                entries,
+                layer=self.index,
+                policy=policy,
+                limits=self.limits,
+                source=source,
+                on_finding=on_finding,
+                windows=self.reader.windows,
             )
 
     def tree(self, *, policy: AnyPolicy = None) -> FileTree:
@@ -101,7 +110,7 @@ class Layer:
         Raises:
             OCIError: As `entries`, or the policy refuses the layer.
         """
-        tree = FileTree(limits=self.limits)
+        tree = FileTree(limits=self.limits, windows=self.reader.windows)
         merge_layer(self.reader, tree, self._tracker(), Policy.of(policy), source=None)
         return tree
 
@@ -127,12 +136,15 @@ class Layer:
         """
         tracker = self._tracker(progress)
 
-        def fill(mirror: DirectoryMirror) -> FileTree:
-            tree = FileTree(limits=self.limits)
-            return merge_layers([(self.reader, NOWHERE)], tree, tracker, Policy.of(policy), mirror=mirror)
+        def fill(mirror: Mirror) -> FileTree:
+            tree = FileTree(limits=self.limits, windows=self.reader.windows)
+            return merge_layers([(self.reader, contents)], tree, tracker, Policy.of(policy), mirror=mirror)
 
-        options = UnpackOptions(owner=owner, in_place=in_place, sync=sync, strict_metadata=strict_metadata)
-        return unpack_to(dest, fill, tracker, options)
+        options = UnpackOptions(owner, in_place, sync, strict_metadata, self.reader.windows)
+        # The streams of files for Windows are read after the layer.
+        contents = contents_of(self.reader, Spool(None, self.limits.temporary_bytes))
+        with contextlib.closing(contents):
+            return unpack_to(dest, fill, tracker, options)
 
 
 def _ignore(_: int, __: int) -> None:
@@ -147,6 +159,7 @@ def stack_layers(
     blobs: BlobSource,
     limits: Limits,
     threads: int,
+    windows: bool = False,
 ) -> tuple[Layer, ...]:
     """Return the layers that the documents of an image describe, the base first; reads nothing.
 
@@ -158,7 +171,13 @@ def stack_layers(
     return tuple(
         Layer(
             reader=LayerReader(
-                index=index, descriptor=descriptor, diff_id=diff_id, blobs=blobs, limits=limits, threads=threads
+                index=index,
+                descriptor=descriptor,
+                diff_id=diff_id,
+                blobs=blobs,
+                limits=limits,
+                threads=threads,
+                windows=windows,
             ),
             chain_id=chain_id,
             history=history,

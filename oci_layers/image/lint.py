@@ -44,7 +44,7 @@ def lint_layers(
     """
     limits = layers[0].limits if layers else Limits()
     tracker = ProgressTracker(limits, {layer.index: layer.descriptor.size for layer in layers}, progress)
-    lower = FileTree(limits=limits)
+    lower = FileTree(limits=limits, windows=windows)
     threads = min((layer.reader.threads for layer in layers), default=1)
     openers = [layer.reader.open_headers for layer in layers]
     with contextlib.closing(LayerPrefetcher(openers, threads=threads)) as prefetcher:

@@ -52,7 +52,13 @@ def merge_layer(
     with layer.open_entries(tracker.on_read(number), opener=opener) as entries:
         counted = tracker.count(entries)
         changes = decode(
-            counted, layer=number, policy=policy, limits=layer.limits, source=source, on_finding=on_finding
+            counted,
+            layer=number,
+            policy=policy,
+            limits=layer.limits,
+            source=source,
+            on_finding=on_finding,
+            windows=tree.windows,
         )
         apply(changes, tree, layer=number, mirror=mirror, policy=policy, on_finding=on_finding)
     tracker.report.layers.append(

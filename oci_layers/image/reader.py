@@ -48,6 +48,8 @@ class LayerReader:
     limits: Limits = attrs.field(repr=False)
     threads: int = attrs.field(default=1, repr=False)
     """How many threads work on it at once; with 1, the caller's thread does everything."""
+    windows: bool = attrs.field(default=False, repr=False)
+    """Whether its image is for Windows."""
 
     @property
     def name(self) -> str:

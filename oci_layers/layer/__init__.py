@@ -82,7 +82,7 @@ The kernel's form of a layer is the upper directory of an overlay mount. `disk.s
     >>> upper = FileTree()
     >>> apply(to_upper(diff(tree, edited)), upper)
     >>> upper.require("log/1888")
-    Device(mode=0, uid=0, gid=0, ... kind='char', major=0, minor=0)
+    Device(mode=0, uid=0, gid=0, ... kind='char', major=0, minor=0, windows=None)
     >>> list(from_upper(upper))[2]
     Whiteout(path=b'log/1888')
 """

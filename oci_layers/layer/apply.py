@@ -33,8 +33,11 @@ from oci_layers.layer.order import OrderCheck, from_one_entry
 from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.layer.rules import layer_finding
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
+from oci_layers.layer.windows_apply import attach_stream, is_stream, spelled
+from oci_layers.layer.windows_name import file_and_stream
 from oci_layers.report import LayerFinding
 from oci_layers.tree.editor import Mirror, Parent, TreeEditor, check_link, copy_attributes
+from oci_layers.tree.fold import spelling
 from oci_layers.tree.node import Directory, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import check_limits, join, parent_and_name
 from oci_layers.tree.pathset import PathSet
@@ -96,7 +99,8 @@ class Application:
         self.layer = layer
         self.policy = policy
         self.on_finding = on_finding
-        self.merge = TreeEditor(tree, mirror=mirror, layer=layer, follow=policy.parents == "follow")
+        follow = policy.parents == "follow" and not tree.windows  # Windows follows no link when it imports a layer.
+        self.merge = TreeEditor(tree, mirror=mirror, layer=layer, follow=follow)
         self.upper = PathSet()
         self.described: set[bytes] = set()
         self.cleared: set[Directory] = set()
@@ -111,6 +115,8 @@ class Application:
         if self.order.is_keeping:
             self.order.keep(change)
         try:
+            if self.tree.windows:
+                change = self.spelled(change)
             match change:
                 case Add():
                     self.add(change)
@@ -183,6 +189,9 @@ class Application:
     def add(self, change: Add) -> None:
         """Put a node of this layer into the tree."""
         path, node = change.path, change.node
+        if self.tree.windows and is_stream(change):
+            attach_stream(change, self.merge, is_new=file_and_stream(path)[0] in self.upper)
+            return
         if isinstance(node, Directory) or node.inode:
             node = _fresh(node)
         if not path:
@@ -244,6 +253,8 @@ class Application:
     def record(self, here: Parent, name: bytes, *, described: bool = False) -> None:
         """Add a name to the upper set, and report one that the layer has twice."""
         names = self.upper.enter(here.path)
+        if self.tree.windows:
+            self.respell(here, name)
         if described or name in names:
             path = join(here.path, name)
             old = here.directory.children.get(name)
@@ -252,6 +263,28 @@ class Application:
             if described:
                 self.described.add(path)
         names.setdefault(name, None)
+
+    def respell(self, here: Parent, name: bytes) -> None:
+        """Remove what has the same name in another case, as the name will have this spelling."""
+        old = spelling(here.directory.children, name)
+        if old != name:
+            self.compare(join(here.path, name), join(here.path, old))
+            self.merge.drop(here, old)
+
+    def spelled(self, change: Change) -> Change:
+        """Return a change of a Windows layer with its paths as the tree spells them."""
+        found = spelled(change, self.tree, self.lower)
+        if isinstance(found, Add) and parent_and_name(found.path)[1] != parent_and_name(change.path)[1]:
+            self.compare(change.path, found.path)
+        return found
+
+    def compare(self, path: bytes, old: bytes) -> None:
+        """Report two names that are one on Windows, if the layer has both, or raise if the policy refuses it."""
+        if old in self.upper:
+            detail = f"one name with {_shown(old)} on Windows"
+            if self.policy.duplicates == "error":
+                raise LayerError(path, detail)
+            self.report("folded-name", path, detail)
 
     def duplicate(self, path: bytes) -> None:
         """Report a name that the layer has twice, or raise if the policy refuses it."""
@@ -356,7 +389,7 @@ class Application:
 def _fresh(node: Node) -> Node:
     """Return a copy of a node, so that one change can be applied to several trees."""
     if isinstance(node, Directory):
-        return Directory(node.mode, node.uid, node.gid, node.mtime_ns, node.xattrs, node.layer)
+        return Directory(node.mode, node.uid, node.gid, node.mtime_ns, node.xattrs, node.layer, windows=node.windows)
     return attrs.evolve(node)
 
 

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias, get_args
 from oci_layers.errors import NameFormatError
 from oci_layers.tree.content import Content, DigestContent, Inline, same_content
 from oci_layers.tree.node import Device, Directory, File, Leaf, Node, Symlink
+from oci_layers.tree.windows import same_windows
 
 __all__ = ["Aspect", "Comparison", "ContentMode"]
 
@@ -67,9 +68,9 @@ class Comparison:
             case _:  # Fifos, which have nothing else.
                 return True
 
-    def aspects(self, one: Node, two: Node) -> tuple[Literal["mode", "owner", "mtime", "xattrs"], ...]:
+    def aspects(self, one: Node, two: Node) -> tuple[Literal["mode", "owner", "mtime", "xattrs", "windows"], ...]:
         """Return the attributes in which two nodes of one type differ, of those that count."""
-        found: list[Literal["mode", "owner", "mtime", "xattrs"]] = []
+        found: list[Literal["mode", "owner", "mtime", "xattrs", "windows"]] = []
         if self._mode and one.mode != two.mode:
             found.append("mode")
         if self._owner and (one.uid, one.gid) != (two.uid, two.gid):
@@ -79,6 +80,8 @@ class Comparison:
             found.append("mtime")
         if self._xattrs and one.xattrs != two.xattrs:
             found.append("xattrs")
+        if not same_windows(one.windows, two.windows, same_content):
+            found.append("windows")
         return tuple(found)
 
     def _attributes(self, one: Node, two: Node) -> bool:
@@ -86,6 +89,7 @@ class Comparison:
             (not self._mode or one.mode == two.mode)
             and (not self._owner or (one.uid == two.uid and one.gid == two.gid))
             and (not self._xattrs or one.xattrs == two.xattrs)
+            and same_windows(one.windows, two.windows, same_content)
         )
 
     def _same_second(self, one: Node, two: Node) -> bool:

@@ -11,10 +11,12 @@ from typing import Literal
 import attrs
 
 from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError, escape, shortened
-from oci_layers.layer.change import Add, Change, Link
+from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.layer.rules import layer_finding
-from oci_layers.layer.whiteout import PREFIX, aufs_artifact, is_marker, parse_whiteout
+from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX, aufs_artifact, is_marker, parse_whiteout
+from oci_layers.layer.windows import CREATED, WINDOWS_PREFIXES, RecordReader, plain_xattrs
+from oci_layers.layer.windows_name import parse_tombstone, windows_path
 from oci_layers.limits import Limits
 from oci_layers.report import LayerFinding
 from oci_layers.tar.entry import (
@@ -32,7 +34,7 @@ from oci_layers.tar.entry import (
 )
 from oci_layers.tree.content import EMPTY, Content, Inline, RangeContent, RangeReader
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
-from oci_layers.tree.path import check_limits, clean
+from oci_layers.tree.path import check_limits, clean, parent_and_name
 
 __all__ = ["MAX_DEVICE", "MAX_OWNER", "Decoder", "decode"]
 
@@ -47,10 +49,9 @@ _UNSET = {
     b"SCHILY.acl.": "access-list",
     b"RHT.security.selinux": "selinux-label",
     b"SCHILY.fflags": "file-flags",
-    b"MSWINDOWS.": "windows-metadata",
 }
 """Prefixes of PAX keywords for metadata that no tree has, and the rule that reports each."""
-_UNSET_PREFIXES = tuple(_UNSET)
+_WATCHED_PREFIXES = (*_UNSET, *WINDOWS_PREFIXES)
 
 OnFinding = Callable[[LayerFinding], None]
 
@@ -63,6 +64,7 @@ def decode(
     limits: Limits | None = None,
     source: RangeReader | None = None,
     on_finding: OnFinding | None = None,
+    windows: bool = False,
 ) -> Iterator[Change]:
     """Turn tar entries into changes, one at a time and in order.
 
@@ -74,13 +76,15 @@ def decode(
         source: Where contents can be read later, by offset in the uncompressed tar. Without one, contents are kept in
             memory.
         on_finding: Called with each finding.
+        windows: Whether the image is for Windows.
 
     Raises:
         LayerError: An entry that the policy refuses: UnsafePathError, WhiteoutError.
         TarFormatError: The archive is cut short; raised under every policy.
         LimitError: A path or a link target that is too long; more contents in memory than `content_bytes`.
     """
-    return Decoder(layer, Policy.of(policy), limits or Limits(), source, on_finding).decode(entries)
+    decoder = Decoder(layer, Policy.of(policy), limits or Limits(), source, on_finding, windows=windows)
+    return decoder.decode(entries)
 
 
 def _ignore(_: LayerFinding) -> None:
@@ -91,7 +95,14 @@ class Decoder:
     """Decodes one layer; `decode` documents the arguments."""
 
     def __init__(
-        self, layer: int, policy: Policy, limits: Limits, source: RangeReader | None, on_finding: OnFinding | None
+        self,
+        layer: int,
+        policy: Policy,
+        limits: Limits,
+        source: RangeReader | None,
+        on_finding: OnFinding | None,
+        *,
+        windows: bool = False,
     ) -> None:
         self.layer = layer
         self.policy = policy
@@ -105,6 +116,8 @@ class Decoder:
         self.source = source
         self.on_finding = on_finding or _ignore
         self.clamp = policy.climbing == "clamp"
+        self.windows = windows
+        self.records = RecordReader(limits)
         self.held = 0
 
     def decode(self, entries: Iterable[Entry]) -> Iterator[Change]:
@@ -138,37 +151,61 @@ class Decoder:
         if prefixed:
             if not is_marker(path):
                 check_limits(path, self.limits)
-            why = aufs_artifact(path)
+            why = None if self.windows else aufs_artifact(path)
             if why is not None:
                 self.report(why, path)
                 return None
-            found = parse_whiteout(path)
+            found = self.marker(path)
             if found is not None:
                 if kind not in FILE_TYPES or entry.size:
                     self.report("odd-marker", path, "a whiteout that is not an empty file")
                 return found
+        if self.windows:
+            path = windows_path(path, is_file=kind in FILE_TYPES)
         if not path and kind != DIRECTORY:
             raise UnsafePathError(entry.name, "the root of the image can only be a directory")
         if kind == HARDLINK:
             return Link(path, self.target(entry, path))
-        if entry.pax:
-            self.unset(entry, path)
+        watched = [key for key in entry.pax if key.startswith(_WATCHED_PREFIXES)] if entry.pax else []
+        if watched:
+            self.unset(watched, path)
         make = _MAKERS.get(kind)
         if make is None:
             self.unknown(entry, path)
             return None
         node = make(self, entry, path)
+        if entry.pax and ((self.windows and CREATED in entry.pax) or any(map(_is_windows, watched))):
+            self.describe(node, entry, path)
         if not entry.size or not isinstance(node, File):
             return Add(path, node)
         content = node.content
         return Add(path, node, iter((memoryview(content.data),)) if isinstance(content, Inline) else entry.pieces())
 
-    def unset(self, entry: Entry, path: bytes) -> None:
+    def marker(self, path: bytes) -> Whiteout | Opaque | None:
+        """Return the marker at a clean path, if it is one; raise WhiteoutError if it is malformed."""
+        if not self.windows:
+            return parse_whiteout(path)
+        if parent_and_name(path)[1] == OPAQUE_NAME:
+            self.report_suspicious("windows-opaque", path, "not an opaque marker on Windows")
+        if not self.layer and is_marker(path):
+            self.report_suspicious("windows-base-whiteout", path, "a whiteout in the lowest layer")
+        return parse_tombstone(path)
+
+    def unset(self, keys: list[bytes], path: bytes) -> None:
         """Report the metadata of an entry that are not set, each kind once."""
-        keys = [key for key in entry.pax if key.startswith(_UNSET_PREFIXES)]
-        for prefix, what in _UNSET.items() if keys else ():
+        for prefix, what in _UNSET.items():
             if any(key.startswith(prefix) for key in keys):
                 self.report(what, path, "not set")
+
+    def describe(self, node: Node, entry: Entry, path: bytes) -> None:
+        """Give a new node the Windows metadata of its entry."""
+
+        def report(reason: str) -> None:
+            self.report_suspicious("windows-record", path, reason)
+
+        node.windows, node.mtime_ns = self.records.read(entry, report)
+        if any(map(_is_windows, entry.xattrs)):
+            node.xattrs = plain_xattrs(entry.xattrs)
 
     def unknown(self, entry: Entry, path: bytes) -> None:
         """Report an unknown tar type, or raise if the policy refuses it."""
@@ -183,6 +220,8 @@ class Decoder:
         if not entry.linkname:
             raise UnsafePathError(path, "a hard link without a target")
         target = clean(entry.linkname, clamp=True, limits=self.limits)
+        if self.windows:
+            windows_path(target, is_file=False)
         if b".." in entry.linkname:
             try:
                 clean(entry.linkname, limits=self.limits)
@@ -213,6 +252,11 @@ class Decoder:
                 raise LimitError("content_bytes", self.limits.content_bytes, self.held)
             return Inline(entry.read(self.limits.content_bytes))
         return RangeContent(self.source, entry.data_offset, entry.size, entry.extents)
+
+
+def _is_windows(key: bytes) -> bool:
+    """Return whether a PAX keyword, or the name of an extended attribute, is one of Windows metadata."""
+    return key.startswith(WINDOWS_PREFIXES)
 
 
 def _check_nul(entry: Entry, path: bytes) -> None:

@@ -6,6 +6,8 @@ loses its old names one by one. And each parent of a changed name is described a
 disagree about the attributes of one that is not; a directory without an entry in an older layer becomes one with an
 entry, with the attributes that it has.
 
+In trees of Windows, a file that is spelled otherwise is written again, and a directory keeps the spelling that it has.
+
 The order is that of `FileTree.walk`: a directory before what is in it, its markers right after it. Directories that
 both trees share, such as a tree and its fork, are not searched.
 """
@@ -16,6 +18,7 @@ from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.compare import Aspect, Comparison, ContentMode
 from oci_layers.layer.groups import LinkGroups
 from oci_layers.layer.whiteout import check_name
+from oci_layers.tree.fold import spelling
 from oci_layers.tree.node import Directory, Node
 from oci_layers.tree.path import join
 from oci_layers.tree.tree import FileTree
@@ -100,6 +103,8 @@ class _Diff:
         vanished: list[bytes] = []
         if before is not None and before is not after:
             vanished = sorted(before.children.keys() - after.children.keys())
+            if self.new.windows:  # A whiteout would remove the new name, too.
+                vanished = [name for name in vanished if spelling(after.children, name) == name]
         if before is None or vanished or not self.same.directories(before, after):
             yield from self.parents()
         if before is not None and self.opaque and path and vanished and len(vanished) == len(before.children):
@@ -114,6 +119,9 @@ class _Diff:
         written = self.groups.written.within(path) or {}
         for name in sorted(written if before is after else after.children, reverse=True):
             node, other = after.children[name], children.get(name)
+            if other is None and self.new.windows:
+                known = children.get(spelling(children, name))
+                other = known if isinstance(known, Directory) else None
             if node is not other or name in written:
                 yield depth, join(path, name), other, node
 
@@ -135,7 +143,8 @@ class _Diff:
         while self.shown < len(self.above):
             path, directory = self.above[self.shown]
             self.shown += 1
-            yield Add(_checked(path), directory)
+            if path or not self.new.windows:  # A layer for Windows has no entry of its root.
+                yield Add(_checked(path), directory)
 
 
 def _checked(path: bytes) -> bytes:

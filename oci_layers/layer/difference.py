@@ -17,7 +17,7 @@ from oci_layers.tree.tree import FileTree
 
 __all__ = ["Difference", "differences"]
 
-What: TypeAlias = Literal["type", "content", "target", "device", "links", "mode", "owner", "mtime", "xattrs"]
+What: TypeAlias = Literal["type", "content", "target", "device", "links", "mode", "owner", "mtime", "xattrs", "windows"]
 """In what a name differs."""
 
 

@@ -13,12 +13,18 @@ import attrs
 
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.whiteout import check_name, marker_name
-from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, SYMLINK, Entry
+from oci_layers.layer.windows import windows_records
+from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, REGULAR, SYMLINK, Entry
 from oci_layers.tree.content import Content
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.tree import FileTree
+from oci_layers.tree.windows import WindowsMetadata
 
 __all__ = ["encode", "node_entries", "node_entry", "tree_entries"]
+
+
+_TYPE_BITS = {REGULAR: 0o100000, DIRECTORY: 0o040000, SYMLINK: 0o120000}
+"""What POSIX has above the permissions of a mode."""
 
 
 @attrs.frozen
@@ -59,6 +65,8 @@ def encode(changes: Iterable[Change]) -> Iterator[Entry]:
                 if not isinstance(node, Directory):
                     written[path] = node.mode, node.uid, node.gid, node.mtime_ns
                 yield node_entry(path, node, data)
+                if node.windows is not None and node.windows.streams:
+                    yield from _stream_entries(path, node)
             case Link(path, target):
                 check_name(path)
                 mode, uid, gid, mtime_ns = written[path] = written.get(target, (0o644, 0, 0, 0))
@@ -70,14 +78,14 @@ def encode(changes: Iterable[Change]) -> Iterator[Entry]:
 
 
 def tree_entries(tree: FileTree) -> Iterator[Entry]:
-    """Yield the entries of one layer that makes `tree`, the root first.
+    """Yield the entries of one layer that makes `tree`, the root first; a layer for Windows has no entry of its root.
 
     Contents are read when the entry is: `write_tar(tree_entries(tree))` holds one piece of one file in memory.
 
     Raises:
         WhiteoutError: A name begins with `.wh.`, and would be read as a marker.
     """
-    return node_entries(tree.walk())
+    return node_entries(each for each in tree.walk() if each[0] or not tree.windows)
 
 
 def node_entries(nodes: Iterable[tuple[bytes, Node]]) -> Iterator[Entry]:
@@ -110,7 +118,25 @@ def node_entry(path: bytes, node: Node, data: Iterator[memoryview] | None = None
             entry.type = FIFO
         case _:
             assert_never(node)
+    return entry if node.windows is None else _of_windows(entry, node.windows)
+
+
+def _of_windows(entry: Entry, windows: WindowsMetadata) -> Entry:
+    """Return an entry as Windows writes it: with the type in the mode, and no slash after the name of a directory."""
+    entry.pax = windows_records(windows)
+    entry.mode |= _TYPE_BITS.get(entry.type, 0)
+    entry.name = entry.name.rstrip(b"/")
     return entry
+
+
+def _stream_entries(path: bytes, node: Node) -> Iterator[Entry]:
+    """Yield the entries of the alternate data streams of a node, which follow it."""
+    assert node.windows is not None
+    for name in sorted(node.windows.streams):
+        content = node.windows.streams[name]
+        entry = Entry(path + b":" + name, mode=node.mode, uid=node.uid, gid=node.gid, mtime_ns=node.mtime_ns)
+        _add_content(entry, content, None)
+        yield entry
 
 
 def _add_content(entry: Entry, content: Content, data: Iterator[memoryview] | None) -> None:

@@ -149,8 +149,63 @@ _RULES = (
         "Entries have attributes of Windows, which are not set.",
         "Leave them out where the image is not for Windows.",
     ),
+    _rule(
+        "windows-record",
+        "error",
+        "A record of Windows metadata is malformed, and is dropped (layer.md, Windows attributes).",
+        "Write it as the spec says: numbers in decimal, descriptors and attributes in base64.",
+    ),
     _rule("device-range", "error", "A device number is outside 32 bits.", "Write the number of a device."),
     _rule("owner-range", "error", "The owner is outside 0 to 4294967294.", "Write an owner that systems can have."),
+    # Images for Windows.
+    _rule(
+        "windows-path",
+        "error",
+        "In an image for Windows, the name has a backslash, a drive, or a colon that separates no stream of a file.",
+        "Separate names with slashes, and begin with Files, Hives or UtilityVM.",
+    ),
+    _rule(
+        "windows-root",
+        "warning",
+        "In an image for Windows, the entry is not in Files, Hives or UtilityVM/Files; Windows does not show it.",
+        "Put the file system in Files.",
+    ),
+    _rule(
+        "windows-refused-name",
+        "warning",
+        "In an image for Windows, the name has a character or ending, or is a device, that programs cannot use.",
+        "Rename it.",
+    ),
+    _rule(
+        "folded-name",
+        "error",
+        "In an image for Windows, the layer has two names that differ only in case, and so are one name.",
+        "Keep one of them.",
+    ),
+    _rule(
+        "windows-opaque",
+        "error",
+        "In an image for Windows, an opaque marker, which removes a file named `.wh..opq` there.",
+        "Write a whiteout for each name.",
+    ),
+    _rule(
+        "windows-whiteout-place",
+        "error",
+        "In an image for Windows, a whiteout that is not below Files or UtilityVM/Files, which Windows refuses.",
+        "Leave it out: no layer can remove this.",
+    ),
+    _rule(
+        "windows-base-whiteout",
+        "error",
+        "In an image for Windows, a whiteout in the lowest layer, which Windows refuses.",
+        "Leave it out: there is nothing to remove.",
+    ),
+    _rule(
+        "windows-base",
+        "error",
+        "In an image for Windows, the lowest layer lacks what Windows needs of a base.",
+        "Use a base of Microsoft, or add the file; the hives of the registry may be empty.",
+    ),
     # Names that other systems cannot hold.
     _rule("case-twin", "warning", "Two names differ only in case; some systems hold one of them.", "Rename one."),
     _rule(

@@ -19,6 +19,7 @@ from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.layer.rules import ONCE, layer_finding
 from oci_layers.limits import Limits
 from oci_layers.lint.walk import EntryRules
+from oci_layers.lint.windows import base_faults
 from oci_layers.report import LayerFinding
 from oci_layers.tar.entry import Entry
 from oci_layers.tree.content import NOWHERE
@@ -81,13 +82,13 @@ class Linter:
         """Take the arguments of `lint`; `lower` must not change before `end` returns."""
         limits = limits or (Limits() if lower is None else lower.limits)
         policy = Policy.of(policy)
-        self.tree = FileTree(limits=limits) if lower is None else lower.fork()
+        self.tree = FileTree(limits=limits, windows=windows) if lower is None else lower.fork()
         """The layer applied to `lower`, as far as it can be; complete after `end`."""
         self._layer = layer
         self._lower = lower
-        self._windows = windows
+        self._is_base = windows and layer == 0 and lower is not None
         self._rules = EntryRules(lower, layer, limits, windows=windows)
-        self._decoder = Decoder(layer, policy, limits, NOWHERE, self._hear)
+        self._decoder = Decoder(layer, policy, limits, NOWHERE, self._hear, windows=windows)
         self._application = Application(self.tree, layer, None, policy, self._hear)
         self._heard: list[_Heard] = []
         self._has_refused = False
@@ -142,7 +143,9 @@ class Linter:
         if self._lower is None:  # The targets of refused links may be in layers below.
             self._heard = [heard for heard in self._heard if heard[0].rule != "refused"]
         self._rules.waiting.clear()
-        return self._taken()
+        faults = base_faults(self.tree) if self._is_base else ()
+        base = [layer_finding("windows-base", path, self._layer, detail) for path, detail in faults]
+        return self._taken() + base
 
     def _has_target(self, link: Link) -> bool:
         """Return whether the engine has just made this link, perhaps to a target behind links of the layer."""
@@ -160,8 +163,7 @@ class Linter:
             if finding.rule == "nothing-hidden" and self._lower is None:
                 continue
             if finding.rule in ONCE:
-                if not (self._windows and finding.rule == "windows-metadata"):
-                    self._rules.count(finding.rule, finding.location.path)
+                self._rules.count(finding.rule, finding.location.path)
                 continue
             if finding.rule == "refused" and self._is_waiting():
                 continue  # `EntryRules.end` reports an error for it.

@@ -9,7 +9,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-__all__ = ["NOTED_ONCE", "fold", "is_plain", "is_secret", "name_faults", "same_text"]
+from oci_layers.layer.whiteout import PREFIX
+
+__all__ = ["NOTED_ONCE", "fold", "is_component", "is_plain", "is_secret", "name_faults", "same_text"]
 
 NOTED_ONCE = frozenset({"backslash", "windows-character", "windows-name", "trailing-dot"})
 """Rules that matter only on Windows; lint reports each once a layer if the image is for another system."""
@@ -64,6 +66,11 @@ def name_faults(name: bytes) -> Iterator[tuple[str, str]]:
         yield "trailing-dot", ""
     if len(name) > 255:
         yield "long-name", f"{len(name)} bytes"
+
+
+def is_component(base: bytes) -> bool:
+    """Return whether `base` is a valid last component of a path, and not a marker."""
+    return 0 < len(base) <= 255 and base not in {b".", b".."} and b"\0" not in base and not base.startswith(PREFIX)
 
 
 def is_secret(path: bytes) -> bool:

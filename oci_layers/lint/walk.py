@@ -16,9 +16,12 @@ from oci_layers.errors import LimitError, LinkError, UnsafePathError, WhiteoutEr
 from oci_layers.layer.change import Whiteout
 from oci_layers.layer.rules import LAYER_RULES, layer_finding
 from oci_layers.layer.whiteout import PREFIX, aufs_artifact, parse_whiteout
+from oci_layers.layer.windows import WINDOWS_PREFIXES
+from oci_layers.layer.windows_name import is_outside, parse_tombstone
 from oci_layers.limits import Limits
 from oci_layers.lint.entries import entry_faults, is_ordinary
-from oci_layers.lint.names import NOTED_ONCE, fold, is_plain, is_secret, name_faults, same_text
+from oci_layers.lint.names import NOTED_ONCE, fold, is_component, is_plain, is_secret, name_faults, same_text
+from oci_layers.lint.windows import child_of, windows_fault
 from oci_layers.report import LayerFinding
 from oci_layers.tar.entry import (
     BLOCK,
@@ -206,7 +209,7 @@ class EntryRules:
         Return None if the entry needs no other checks.
         """
         way = self.ways.get(raw)
-        if way is not None and entry.type in _KNOWN and _is_component(base):
+        if way is not None and entry.type in _KNOWN and is_component(base):
             folded = base.lower()
             if is_plain(folded):
                 self.case(*way, base, folded)
@@ -247,6 +250,10 @@ class EntryRules:
             return None
         if PREFIX in path and self.is_marker(entry, path):
             return None
+        if self.windows and (fault := windows_fault(path, is_file=entry.type in FILE_TYPES)):
+            self.tell(fault[0], path, fault[1])
+            if fault[0] == "windows-path":
+                return None
         if entry.type not in _KNOWN:
             self.tell("unknown-type", path, f"{entry.type!r}"[1:])
             return None
@@ -257,10 +264,12 @@ class EntryRules:
         path = inside + base
         if not is_plain(base.lower()):
             for what, detail in name_faults(base):
-                if what in NOTED_ONCE and not self.windows:
-                    self.count(what, path)
-                elif what != "windows-character" or detail != ":":  # On Windows, it separates the name of a stream.
+                if what not in NOTED_ONCE:
                     self.tell(what, path, detail)
+                elif not self.windows:
+                    self.count(what, path)
+                elif detail != ":":  # It separates the name of a stream.
+                    self.tell("windows-refused-name", path, detail)
             if size and is_secret(path):
                 self.tell("secret", path)
         self.case(here, inside, base, fold(base))
@@ -287,13 +296,16 @@ class EntryRules:
             self.tell("duplicate", path)
         elif here.hides(base) and not entered:
             self.tell("whiteout-and-name", path)
-        behind_link = here.lower is not None and isinstance(here.lower.children.get(base), Symlink)
+        behind_link = here.lower is not None and isinstance(child_of(here.lower, base), Symlink)
         if entry.type != DIRECTORY and entered and not behind_link:
             self.tell("file-as-directory", path)
 
     def twin(self, path: bytes, twin: bytes) -> None:
-        """Report two names with the same folded form."""
-        self.tell("unicode-twin" if same_text(path, twin) else "case-twin", path, escape(twin))
+        """Report two names with the same folded form; the engine reports those that are one name on Windows."""
+        if same_text(path, twin):
+            self.tell("unicode-twin", path, escape(twin))
+        elif not self.windows:
+            self.tell("case-twin", path, escape(twin))
 
     def order(self, path: bytes) -> None:
         """Check that names are in the order of their bytes or, as directories are walked, of their components.
@@ -326,7 +338,7 @@ class EntryRules:
 
     def lower_directory(self, here: _Directory, name: bytes, names: list[bytes]) -> Directory | None:
         """Return the directory of the layers below at a name in a directory, following links."""
-        node = here.lower.children.get(name) if here.lower is not None else None
+        node = child_of(here.lower, name) if here.lower is not None else None
         if isinstance(node, Symlink) and self.lower is not None:
             try:
                 node = self.lower.get(b"/".join(names), follow=True)
@@ -337,7 +349,7 @@ class EntryRules:
     def parent(self, path: bytes, above: _Directory, name: bytes) -> None:
         """Check a directory that has an entry in it; the engine reports one that is not a directory."""
         seen = above.names.get(name)
-        node = above.lower.children.get(name) if seen is None and above.lower is not None else None
+        node = child_of(above.lower, name) if seen is None and above.lower is not None else None
         if seen is None and above.hides(name):
             self.tell("whiteout-and-name", path)
         elif isinstance(node, Symlink) or (seen is not None and seen[0] == SYMLINK):
@@ -355,14 +367,15 @@ class EntryRules:
     def is_marker(self, entry: Entry, path: bytes) -> bool:
         """Return whether `path` is a marker, valid or not, and check it."""
         parent, _ = parent_and_name(path)
-        why = aufs_artifact(path)
+        why = None if self.windows else aufs_artifact(path)
         if why is not None:
             self.tell(why, path)
             return True
         try:
-            change = parse_whiteout(path)
+            change = parse_tombstone(path) if self.windows else parse_whiteout(path)
         except WhiteoutError:
-            self.tell("marker-as-directory" if b"/" + PREFIX in b"/" + parent else "bad-marker", path)
+            what = "windows-whiteout-place" if self.windows and is_outside(path) else "bad-marker"
+            self.tell("marker-as-directory" if b"/" + PREFIX in b"/" + parent else what, path)
             return True
         if change is None:
             return False
@@ -417,6 +430,8 @@ class EntryRules:
             self.count("fine-time", path)
         if entry.pax and not entry.pax.keys().isdisjoint(_EXTRA_TIMES):
             self.count("extra-time", path)
+        if entry.pax and not self.windows and any(key.startswith(WINDOWS_PREFIXES) for key in entry.pax):
+            self.count("windows-metadata", path)
         if _LABEL in entry.xattrs:
             self.count("selinux-label", path)
         if is_ordinary(entry):
@@ -475,11 +490,6 @@ class EntryRules:
             return None
         kind = _KINDS.get(type(node), FIFO)
         return kind, node.mode, node.uid, node.gid, node.mtime_ns
-
-
-def _is_component(base: bytes) -> bool:
-    """Return whether `base` is a valid last component of a path, and not a marker."""
-    return 0 < len(base) <= 255 and base not in {b".", b".."} and b"\0" not in base and not base.startswith(PREFIX)
 
 
 def _metadata(seen: _Seen) -> tuple[int, int, int, int]:

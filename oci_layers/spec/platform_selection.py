@@ -11,11 +11,14 @@ from oci_layers.spec.annotations import CONTAINERD_IMAGE_NAME, DOCKER_REFERENCE_
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.mediatype import role_of
 from oci_layers.spec.platform import Platform, normalize
+from oci_layers.spec.windows_version import runs_on, version_numbers
 
 __all__ = ["is_attestation", "own_name", "select"]
 
 # The variant of an architecture that is given without one; other architectures have no variants.
 _DEFAULT_VARIANT = {"amd64": "v1", "arm": "v7", "arm64": "v8", "ppc64le": "power8", "riscv64": "rva20u64"}
+_RANKS = 5
+"""The numbers of a rank by version: whether there is none, and four of a version, the latest first."""
 _VARIANT = re.compile(r"(?P<family>[a-z]+)(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?(?:u64)?")
 
 
@@ -25,7 +28,8 @@ def select(descriptors: Iterable[Descriptor], wanted: Platform) -> Descriptor:
     If `wanted` has a variant, that variant is best, then older ones that run on it, the closest first. If not, all
     variants match: the default of the architecture is best, then older ones, then newer ones. An entry is skipped if
     `wanted` lists operating system features and the entry requires others, and if `wanted` has a version and the entry
-    is for another build. Attestations are skipped. The last resort is an image without a platform.
+    is for another build; for Windows, if it does not run on that version, and of those that do, the latest is best.
+    Attestations are skipped. The last resort is an image without a platform.
 
     Raises:
         ReferenceMissingError: No entry matches; `known` lists the platforms of the entries.
@@ -81,11 +85,23 @@ def _rank(offered: Platform, wanted: Platform) -> tuple[int, ...] | None:
         return None
     if wanted.os_features and not set(offered.os_features) <= set(wanted.os_features):
         return None
-    if wanted.os_version and offered.os_version and _build(offered.os_version) != _build(wanted.os_version):
-        return None
+    by_version = _version_rank(os, offered.os_version, wanted.os_version)
     rank = _variant_rank(architecture, variant, wanted_variant)
-    # An entry without a version ranks after those with the right one.
-    return None if rank is None else (bool(wanted.os_version and not offered.os_version), *rank)
+    return None if rank is None or by_version is None else (*by_version, *rank)
+
+
+def _version_rank(os: str, offered: str | None, wanted: str | None) -> tuple[int, ...] | None:
+    """Return how well a version matches; an entry without one ranks after those with one that does."""
+    if not wanted:
+        return (0,) * _RANKS
+    if not offered:
+        return (1,) + (0,) * (_RANKS - 1)
+    if os != "windows":
+        return (0,) * _RANKS if _build(offered) == _build(wanted) else None
+    if not runs_on(offered, wanted):
+        return None
+    numbers = [-number for number in version_numbers(offered) or ()]
+    return (0, *numbers, *[0] * (_RANKS - 1 - len(numbers)))
 
 
 def _build(os_version: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 `path` cleans names, `pathset` holds sets of them; `node` has the kinds of node, `content` describes the bytes of files;
 `tree` is the persistent `FileTree`, `resolve` follows links in it, `editor` changes it, `links` records the names of
-hard-linked files; `dump` is the text form.
+hard-linked files; `dump` is the text form; `windows` and `fold` have what only images for Windows need.
 
 An editor lays nodes over a tree; missing parents are made. `dump` shows a tree, `parse` reads what it wrote:
 
@@ -45,6 +45,15 @@ A fork takes constant time, and the two trees change independently. A `Mirror` r
     >>> "etc/issue" in fork, fork == files
     (True, False)
 
+A tree of an image for Windows finds names in any case, and its nodes have metadata that no other node has:
+
+    >>> drive = tree.FileTree(windows=True)
+    >>> editor = tree.TreeEditor(drive)
+    >>> read_only = tree.WindowsMetadata(attributes=0x21)
+    >>> editor.put(editor.open_parent(b"Files"), b"boot.ini", tree.File(0o444, 0, 0, 0, windows=read_only))
+    >>> drive.require("FILES/Boot.INI").windows.is_read_only, files.require("etc/motd").windows
+    (True, None)
+
 Contents are described, and read when they are needed: from memory, from a range of a source, or not at all:
 
     >>> class Tar:
@@ -68,6 +77,7 @@ from oci_layers.tree.editor import Mirror, TreeEditor
 from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
 from oci_layers.tree.path import clean
 from oci_layers.tree.tree import FileTree
+from oci_layers.tree.windows import WindowsMetadata
 
 __all__ = [
     "NOWHERE",
@@ -86,6 +96,7 @@ __all__ = [
     "RangeReader",
     "Symlink",
     "TreeEditor",
+    "WindowsMetadata",
     "clean",
     "dump",
     "parse",

@@ -10,6 +10,7 @@ r"""The text form of a tree, one line for each name: `dump` writes it, `parse` r
 Fields are separated by spaces; in names and values every byte that is not printable ASCII, and space, backslash and
 equals sign, is `\xNN`. Contents of up to 64 bytes are in the line, longer ones by their SHA-256. The first name of a
 file has its fields, later names are `link` lines. Lines are in the order of `FileTree.walk`. No provenance is shown.
+What only a file of a Windows image has is in words such as `windows.attributes=0x00000020`; descriptors are in hex.
 """
 
 import re
@@ -23,6 +24,7 @@ from oci_layers.tree.editor import TreeEditor
 from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
 from oci_layers.tree.path import clean, parent_and_name
 from oci_layers.tree.tree import FileTree
+from oci_layers.tree.windows import WindowsMetadata
 
 __all__ = [
     "dump",
@@ -67,6 +69,74 @@ def node_words(node: Node) -> Iterator[str]:
     yield from (kind, f"{node.mode:04o}", f"{node.uid}:{node.gid}", show_time(node.mtime_ns), *special)
     for key in sorted(node.xattrs):
         yield f"xattr.{escape(key)}={escape(node.xattrs[key])}"
+    if node.windows is not None:
+        yield from windows_words(node.windows)
+
+
+def windows_words(metadata: WindowsMetadata) -> Iterator[str]:
+    """Yield the words of Windows metadata; `windows=` alone if there is none in it."""
+    words = []
+    if metadata.attributes is not None:
+        words.append(f"windows.attributes={metadata.attributes:#010x}")
+    if metadata.security_descriptor is not None:
+        words.append(f"windows.descriptor={metadata.security_descriptor.hex()}")
+    if metadata.sddl is not None:
+        words.append(f"windows.sddl={escape(metadata.sddl)}")
+    for word, time in zip(_WINDOWS_TIMES, _times_of(metadata), strict=True):
+        if time is not None:
+            words.append(f"windows.{word}={show_time(time)}")
+    if metadata.is_junction:
+        words.append("windows.junction=")
+    for name, value in sorted(metadata.extended_attributes.items()):
+        words.append(f"windows.ea.{escape(name)}={escape(value)}")
+    for name, content in sorted(metadata.streams.items()):
+        fields = (field.partition("=") for field in _content_fields(content))
+        words += [f"windows.stream-{key}.{escape(name)}={value}" for key, _, value in fields]
+    yield from words or ["windows="]
+
+
+_WINDOWS_TIMES = ("created", "accessed", "changed")
+
+
+def _times_of(metadata: WindowsMetadata) -> tuple[int | None, ...]:
+    return metadata.created_ns, metadata.accessed_ns, metadata.changed_ns
+
+
+def _parse_windows(values: dict[str, str]) -> WindowsMetadata | None:
+    """Return the metadata of the words of a line that `windows_words` wrote, which are removed from `values`."""
+    words = {key: values.pop(key) for key in list(values) if key == "windows" or key.startswith("windows.")}
+    if not words:
+        return None
+    words.pop("windows", None)
+    attributes, descriptor, sddl = (words.pop(f"windows.{key}", None) for key in ("attributes", "descriptor", "sddl"))
+    times = [words.pop(f"windows.{key}", None) for key in _WINDOWS_TIMES]
+    created, accessed, changed = (None if time is None else parse_time(time) for time in times)
+    is_junction = words.pop("windows.junction", None) is not None
+    attributes_of_ntfs, streams = {}, dict[bytes, Content]()
+    for key in list(words):
+        _, kind, name = key.split(".", 2)
+        if kind == "ea":
+            attributes_of_ntfs[unescape(name)] = unescape(words.pop(key))
+        elif kind == "stream-text":
+            streams[unescape(name)] = Inline(unescape(words.pop(key)))
+        elif kind == "stream-size":
+            size, digest = words.pop(key), words.pop(f"windows.stream-sha256.{name}")
+            streams[unescape(name)] = _parse_digest(size, digest)
+    if words:
+        raise ValueError(f"there is no {min(words)!r}")
+    if attributes is not None and not re.fullmatch("0x[0-9a-f]{8}", attributes):
+        raise ValueError(f"invalid attributes {attributes!r}")
+    return WindowsMetadata(
+        attributes=None if attributes is None else int(attributes, 16),
+        security_descriptor=None if descriptor is None else bytes.fromhex(descriptor),
+        sddl=None if sddl is None else unescape(sddl),
+        created_ns=created,
+        accessed_ns=accessed,
+        changed_ns=changed,
+        is_junction=is_junction,
+        extended_attributes=attributes_of_ntfs,
+        streams=streams,
+    )
 
 
 def _kind(node: Node) -> tuple[str, list[str]]:
@@ -138,6 +208,7 @@ def _node(kind: str, words: list[str]) -> Node:
         "gid": gid,
         "mtime_ns": parse_time(mtime),
         "xattrs": {unescape(k[6:]): unescape(values.pop(k)) for k in list(values) if k.startswith("xattr.")},
+        "windows": _parse_windows(values),
     }
     node: Directory | Leaf
     match kind:

@@ -185,7 +185,7 @@ class TreeEditor:
 
     def _imply(self, here: Parent, name: bytes) -> Parent:
         path = join(here.path, name)
-        self._count(_IMPLIED_BYTES + len(name))
+        self.count(_IMPLIED_BYTES + len(name))
         self.tree.implied += 1
         if self.tree.implied > self._limits.entries:
             raise LimitError("entries", self._limits.entries, self.tree.implied)
@@ -194,6 +194,8 @@ class TreeEditor:
             self.drop(here, name)
         self.events.append(Event("implied", path))
         node = implicit_directory(self._layer, self.tree.token)
+        if self.tree.windows:
+            node.children = self.tree.new_names()
         if self._mirror is not None:
             self._mirror.make(here.path, name, node, None)
         here.directory.children[name] = node
@@ -208,18 +210,22 @@ class TreeEditor:
         size = len(name)
         if node.xattrs:
             size += _xattr_bytes(node)
+        if node.windows is not None:
+            size += node.windows.byte_count()
         if isinstance(node, File):
             if node.content.extents:
                 size += _EXTENT_BYTES * len(node.content.extents)
         elif isinstance(node, Symlink):
             size += len(node.target)
-        self._count(size)
+        self.count(size)
         old = here.directory.children.get(name)
         if isinstance(node, Directory):
             if isinstance(old, Directory):
                 copy_attributes(self.tree.writable_child(here.directory, name), node)
                 return
             node.token = self.tree.token
+            if self.tree.windows:
+                node.children = self.tree.new_names()
         else:
             node.inode = self.tree.new_inode()
         if old is not None:
@@ -228,14 +234,19 @@ class TreeEditor:
             self._mirror.make(here.path, name, node, data)
         here.directory.children[name] = node
 
-    def _count(self, size: int) -> None:
+    def count(self, size: int) -> None:
+        """Count bytes of metadata that are laid over the tree.
+
+        Raises:
+            LimitError: There are more than `metadata_bytes`.
+        """
         self.tree.metadata += size
         if self.tree.metadata > self._limits.metadata_bytes:
             raise LimitError("metadata_bytes", self._limits.metadata_bytes, self.tree.metadata)
 
     def describe_root(self, node: Directory) -> None:
         """Give the root of the tree the attributes of `node`."""
-        self._count(_xattr_bytes(node))
+        self.count(_xattr_bytes(node))
         copy_attributes(self.tree.writable_root(), node)
 
     def find(self, target: bytes) -> tuple[bytes, Leaf] | None:
@@ -268,7 +279,7 @@ class TreeEditor:
             LinkError: The name is the target's own, or a directory that holds the target.
             LimitError: There is more metadata than `metadata_bytes`.
         """
-        self._count(len(name))
+        self.count(len(name))
         target_path, node = target
         path = join(here.path, name)
         check_link(target_path, path)
@@ -327,6 +338,7 @@ def copy_attributes(directory: Directory, node: Directory) -> None:
     directory.xattrs = node.xattrs
     directory.layer = node.layer
     directory.implicit = node.implicit
+    directory.windows = node.windows
 
 
 def _xattr_bytes(node: Node) -> int:

@@ -4,7 +4,8 @@ Nodes that are not directories never change: a change makes a new node, and the 
 new one. They have an inode id, which is the same for all names of one file (hard links). Only the tree whose token a
 `Directory` has may change it (see `tree.FileTree`). Every node has the number of the layer that it came from.
 
-Nodes compare by identity; `FileTree` compares what they show. The bytes of files are in `content`.
+Nodes compare by identity; `FileTree` compares what they show. The bytes of files are in `content`; `windows` has what
+only nodes of Windows images have. Nothing refers weakly to a node, so none has room for that.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import attrs
 
 from oci_layers._empty import NO_XATTRS
 from oci_layers.tree.content import EMPTY, Content
+from oci_layers.tree.windows import WindowsMetadata
 
 __all__ = [
     "NO_XATTRS",
@@ -28,7 +30,7 @@ __all__ = [
 ]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Directory:
     """A directory. An `implicit` one has no entry: a path below it implies it, or it is the root."""
 
@@ -41,9 +43,10 @@ class Directory:
     implicit: bool = False
     children: dict[bytes, "Node"] = attrs.field(factory=dict, repr=False)
     token: object = attrs.field(default=None, repr=False)
+    windows: WindowsMetadata | None = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class File:
     """A regular file."""
 
@@ -55,9 +58,10 @@ class File:
     layer: int = 0
     inode: int = 0
     content: Content = EMPTY
+    windows: WindowsMetadata | None = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Symlink:
     """A symbolic link. Its mode means nothing and is always 0777."""
 
@@ -69,9 +73,10 @@ class Symlink:
     inode: int = 0
     target: bytes = b""
     mode: int = 0o777
+    windows: WindowsMetadata | None = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Device:
     """A character or block device."""
 
@@ -85,6 +90,7 @@ class Device:
     kind: Literal["char", "block"] = "char"
     major: int = 0
     minor: int = 0
+    windows: WindowsMetadata | None = None
 
     @property
     def number(self) -> tuple[str, int, int]:
@@ -92,7 +98,7 @@ class Device:
         return self.kind, self.major, self.minor
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Fifo:
     """A named pipe."""
 
@@ -103,6 +109,7 @@ class Fifo:
     xattrs: Mapping[bytes, bytes] = NO_XATTRS
     layer: int = 0
     inode: int = 0
+    windows: WindowsMetadata | None = None
 
 
 Leaf = File | Symlink | Device | Fifo

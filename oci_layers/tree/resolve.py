@@ -23,7 +23,9 @@ from oci_layers.errors import (
     PathMissingError,
     escape,
 )
+from oci_layers.tree.fold import spelling
 from oci_layers.tree.node import Directory, File, Node, Symlink
+from oci_layers.tree.windows import posix_target
 
 __all__ = ["Resolution", "require_file", "resolve"]
 
@@ -92,6 +94,7 @@ def resolve(
     limit: int,
     follow_slash: bool = True,
     lexical_dotdot: bool = False,
+    windows: bool = False,
 ) -> Resolution:
     """Resolve `path` from `root`, never above it, as a process does whose root directory it is.
 
@@ -104,6 +107,7 @@ def resolve(
         follow_slash: Follow a last component that has a slash after it in the target of a link.
         lexical_dotdot: Let `..` in a link cancel a name that is missing or not a directory, instead of stopping there;
             `rest` then has no `..`.
+        windows: Look names up without case, and read the targets of links as paths of Windows.
 
     Raises:
         LinkError: More links than `limit`.
@@ -126,6 +130,8 @@ def resolve(
             del names[-1:]
             del directories[len(names) + 1 :]
             continue
+        if windows:
+            part = rest[-1] = spelling(directories[-1].children, part)
         child = directories[-1].children.get(part)
         if isinstance(child, Directory):
             rest.pop()
@@ -143,9 +149,10 @@ def resolve(
         followed.append(b"/".join([*names, part]))
         if len(followed) > limit:
             raise LinkError(path, f"more than {limit} links to follow, perhaps a loop")
-        if child.target.startswith(b"/"):
+        target = posix_target(child.target) if windows else child.target
+        if target.startswith(b"/"):
             names, directories = [], [root]
-        rest.extend(child.target.split(b"/")[::-1])
+        rest.extend(target.split(b"/")[::-1])
     return Resolution(names, directories, rest, directories[-1], followed, escaped_root, consumed_dotdot)
 
 

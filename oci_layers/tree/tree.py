@@ -13,10 +13,12 @@ import attrs
 
 from oci_layers.limits import DEFAULT_LIMITS, Limits
 from oci_layers.tree.content import Content, same_content
+from oci_layers.tree.fold import FoldedNames, spelling
 from oci_layers.tree.links import LinkNames
 from oci_layers.tree.node import Device, Directory, File, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import AnyPath, clean, join, parent_and_name, to_bytes
 from oci_layers.tree.resolve import Resolution, resolve
+from oci_layers.tree.windows import same_windows
 
 __all__ = ["FileTree"]
 
@@ -27,7 +29,7 @@ class FileTree:
     Several threads may read it; one thread writes it, through `editor.TreeEditor`.
     """
 
-    __slots__ = ("_inodes", "_links", "_links_token", "_token", "implied", "limits", "metadata", "root")
+    __slots__ = ("_inodes", "_links", "_links_token", "_token", "implied", "limits", "metadata", "root", "windows")
 
     root: Directory
     limits: Limits
@@ -36,21 +38,26 @@ class FileTree:
     """The number of directories ever made because a path below them implied them."""
     metadata: int
     """The bytes of metadata ever laid over the tree; `Limits.metadata_bytes` defines what counts."""
+    windows: bool
+    """Whether it is of an image for Windows: names are looked up without case, and links have paths of Windows."""
 
     __hash__ = None  # type: ignore[assignment]  # a tree changes, so it is not a key
 
-    def __init__(self, *, limits: Limits | None = None) -> None:
+    def __init__(self, *, limits: Limits | None = None, windows: bool = False) -> None:
         self.limits = limits or DEFAULT_LIMITS
+        self.windows = windows
         self._token = object()
         self._links_token = self._token
         self._links = LinkNames()
         self._inodes = 0
         self.implied = self.metadata = 0
         self.root = implicit_directory(0, self._token)
+        if windows:
+            self.root.children = FoldedNames()
 
     def fork(self) -> "FileTree":
         """Return an equal tree that changes independently, in constant time."""
-        other = FileTree(limits=self.limits)
+        other = FileTree(limits=self.limits, windows=self.windows)
         other.root, other._links, other._inodes = self.root, self._links, self._inodes
         other.implied, other.metadata = self.implied, self.metadata
         self._token = object()
@@ -70,7 +77,7 @@ class FileTree:
         ]
         names = {node.inode: self.link_names(node.inode) for _, node in nodes if not isinstance(node, Directory)}
         links = [(inode, each) for inode, each in names.items() if len(each) > 1]
-        return _rebuilt, (self.limits, nodes, links, self._inodes, self.implied, self.metadata)
+        return _rebuilt, (self.limits, self.windows, nodes, links, self._inodes, self.implied, self.metadata)
 
     @property
     def token(self) -> object:
@@ -90,6 +97,42 @@ class FileTree:
         if child.token is not self._token:
             child = directory.children[name] = self._copied(child)
         return child
+
+    def subtree(self, path: bytes) -> "FileTree":
+        """Return the tree of a directory at a resolved path, whose root it is, as a fork of this tree.
+
+        Hard links join the names that are in it. Time grows with its names if the tree has hard links.
+        """
+        other, root = FileTree(limits=self.limits, windows=self.windows), self.at(path)
+        assert isinstance(root, Directory)
+        self._token = object()  # As in a fork, both trees now share the directories.
+        other.root, other._inodes = root, self._inodes
+        other.implied, other.metadata = self.implied, self.metadata
+        if self.has_links:
+            inside = path + b"/" if path else b""
+            seen: set[int] = set()
+            for _, node in other.walk():
+                if not isinstance(node, Directory) and node.inode not in seen:
+                    seen.add(node.inode)
+                    names = [name for name in self.link_names(node.inode) if name.startswith(inside)]
+                    if len(names) > 1:
+                        other.replace_link_names(node.inode, [name[len(inside) :] for name in names])
+        return other
+
+    def new_names(self) -> dict[bytes, Node]:
+        """Return the names of a new directory: none yet."""
+        return FoldedNames() if self.windows else {}
+
+    def spelled(self, path: bytes) -> bytes:
+        """Return a clean path with its components as they are spelled in this tree, as far as directories lead."""
+        names = path.split(b"/")
+        here: Node | None = self.root
+        for at, name in enumerate(names):
+            if not isinstance(here, Directory):
+                break
+            names[at] = spelling(here.children, name)
+            here = here.children.get(names[at])
+        return b"/".join(names)
 
     def _copied(self, directory: Directory) -> Directory:
         return attrs.evolve(directory, children=directory.children.copy(), token=self._token)
@@ -158,7 +201,8 @@ class FileTree:
     def resolve(self, path: AnyPath, *, follow: bool = False) -> Resolution:
         """Resolve `path` as `get` does, and return how far it led."""
         path = clean(to_bytes(path), limits=self.limits)
-        return resolve(self.root, path, follow=True, follow_last=follow, limit=self.limits.links)
+        limit, windows = self.limits.links, self.windows
+        return resolve(self.root, path, follow=True, follow_last=follow, limit=limit, windows=windows)
 
     def require(self, path: AnyPath, *, follow: bool = False) -> Node:
         """Return the node at `path`; raises as `Resolution.require` where `get` returns None."""
@@ -202,7 +246,7 @@ class FileTree:
             one, two = stack.pop()
             if one is two:
                 continue
-            if not _alike(one, two):
+            if not _alike(one, two) or not same_windows(one.windows, two.windows, same):
                 return False
             if isinstance(one, Directory):
                 assert isinstance(two, Directory)
@@ -248,6 +292,7 @@ def _same_leaf(one: Leaf, two: Leaf, same: Callable[[Content, Content], bool]) -
 
 def _rebuilt(
     limits: Limits,
+    windows: bool,  # pickle gives it by position
     nodes: Iterable[tuple[bytes, Node]],
     links: Iterable[tuple[int, tuple[bytes, ...]]],
     inodes: int,
@@ -255,11 +300,12 @@ def _rebuilt(
     metadata: int,
 ) -> FileTree:
     """Return a tree from what `FileTree.__reduce__` gives."""
-    tree = FileTree(limits=limits)
+    tree = FileTree(limits=limits, windows=windows)
     directories: dict[bytes, Directory] = {}
     for path, node in nodes:
         if isinstance(node, Directory):
             node.token = tree.token
+            node.children = tree.new_names()
             directories[path] = node
         if path:
             parent, name = parent_and_name(path)

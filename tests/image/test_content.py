@@ -12,7 +12,7 @@ import pytest
 
 from oci_layers import Image, Limits, open_image, system
 from oci_layers.errors import DigestMismatchError, LimitError, StoreError
-from oci_layers.image.content import copied
+from oci_layers.image.content import contents_of, copied
 from tests.support import docker
 from tests.support.layers import Built, f, image, tar
 from tests.support.trees import merged
@@ -66,7 +66,7 @@ def test_a_compressed_layer_that_is_copied_while_it_is_merged_is_read_once(tmp_p
 
 def test_copies_are_kept_if_the_block_ends_and_given_back_if_it_raises(tmp_path):
     with open_image(image(tmp_path, *LAYERS)) as opened:
-        contents = {layer.index: opened._contents_of(layer) for layer in opened.layers[:1]}
+        contents = {layer.index: contents_of(layer.reader, opened._spool) for layer in opened.layers[:1]}
         with contextlib.suppress(ZeroDivisionError), copied(contents) as copies:
             copies(0)(b"12")
             assert copies(1) is None

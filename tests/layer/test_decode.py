@@ -43,7 +43,7 @@ def test_an_entry_becomes_a_node_with_all_that_it_says(given, kind, special):
     assert type(change) is Add
     assert change.path == b"x"
     assert type(change.node) is kind
-    assert values(change.node) == ATTRIBUTES | {"layer": 7} | special
+    assert values(change.node) == ATTRIBUTES | {"layer": 7, "windows": None} | special
     assert findings == []
 
 
@@ -185,7 +185,7 @@ def test_what_means_nothing_is_dropped_and_reported(given, finding):
         ([b"comment", b"SCHILY.xattr.user.k"], []),
         ([b"SCHILY.acl.access", b"SCHILY.acl.default"], ["access-list"]),
         ([b"RHT.security.selinux"], ["selinux-label"]),
-        ([b"MSWINDOWS.rawsd", b"comment", b"SCHILY.fflags"], ["file-flags", "windows-metadata"]),
+        ([b"MSWINDOWS.rawsd", b"comment", b"SCHILY.fflags"], ["file-flags"]),
     ],
 )
 def test_metadata_that_no_tree_has_are_reported_each_kind_once(keys, rules):

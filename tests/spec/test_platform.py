@@ -184,8 +184,8 @@ def test_a_wanted_version_is_matched_up_to_the_build():
     """IDX-10."""
     entries = [windows("10.0.14393.1"), windows(None), windows("10.0.17763.5"), windows("10.0.17763.9")]
 
-    assert select(entries, Platform.parse("windows(10.0.17763.1234)/amd64")) is entries[2]
-    assert select(entries, Platform.parse("windows(10.0.17763)/amd64")) is entries[2]
+    assert select(entries, Platform.parse("windows(10.0.17763.1234)/amd64")) is entries[3]
+    assert select(entries, Platform.parse("windows(10.0.17763)/amd64")) is entries[3]
     assert select(entries, Platform.parse("windows(10.0.1776)/amd64")) is entries[1]
     assert select(entries, Platform.parse("windows/amd64")) is entries[0]
 

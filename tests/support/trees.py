@@ -14,11 +14,12 @@ from oci_layers.tar import (
 from oci_layers.tree import FileTree
 
 
-def merged(*tars, policy=None, mirror=None, on_finding=None):
+def merged(*tars, policy=None, mirror=None, on_finding=None, windows=False):
     """The tree that layers (bytes of tars, the lowest first) make; contents in memory."""
-    tree = FileTree()
+    tree = FileTree(windows=windows)
     for index, raw in enumerate(tars):
-        changes = decode(read_tar(io.BytesIO(raw)), layer=index, policy=policy, on_finding=on_finding)
+        entries = read_tar(io.BytesIO(raw))
+        changes = decode(entries, layer=index, policy=policy, on_finding=on_finding, windows=windows)
         apply(changes, tree, layer=index, mirror=mirror, policy=policy, on_finding=on_finding)
     return tree
 

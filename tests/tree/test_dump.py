@@ -174,3 +174,37 @@ def test_a_name_past_a_limit_is_refused():
 
 def test_a_value_begins_after_the_first_equals_sign():
     assert parse_fields(["text=a=b", "size="]) == {"text": "a=b", "size": ""}
+
+
+WINDOWS = rf"""/ dir 0755 0:0 0.000000000
+/all file 0000 0:0 0.000000000 text=x xattr.user.k=v windows.attributes=0x00002821 windows.descriptor=0100ff \
+ windows.sddl=O:BAG:SY windows.created=1.000000000 windows.accessed=-0.000000001 windows.changed=2.500000000 \
+ windows.junction= windows.ea.A\x20B= windows.ea.b=\x00 windows.stream-text.s=t \
+ windows.stream-size.u.v=65 windows.stream-sha256.u.v={hashlib.sha256(b"x" * 65).hexdigest()}
+/dir dir 0000 0:0 0.000000000 windows.attributes=0x00000010
+/none symlink 0777 0:0 0.000000000 target=x windows=
+""".replace(" \\\n", "")
+
+
+def test_metadata_of_windows_are_in_the_line():
+    tree = parse(WINDOWS)
+    assert dump(tree) == WINDOWS
+    windows = tree.require("all").windows
+    assert (windows.attributes, windows.security_descriptor, windows.accessed_ns) == (0x2821, b"\x01\0\xff", -1)
+    assert windows.extended_attributes == {b"A B": b"", b"b": b"\0"}
+    assert windows.streams == {
+        b"s": Inline(b"t"),
+        b"u.v": DigestContent(65, hashlib.sha256(b"x" * 65).hexdigest()),
+    }
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("windows.attributes=32", "windows.attributes=0x20", "windows.descriptor=x", "windows.created=soon"),
+        *("windows.stream-size.a=1", "windows.other=1", "windows.other.x=1", "windows.stream-sha256.a=00"),
+    ],
+)
+def test_a_word_of_windows_that_no_dump_has_is_refused(word):
+    with pytest.raises(NameFormatError):
+        parse(f"/x dir 0755 0:0 0.0 {word}")
