@@ -19,7 +19,7 @@ import attrs
 from oci_layers import system
 from oci_layers.disk.confine import Handles
 from oci_layers.disk.scan import scan, special_xattrs
-from oci_layers.errors import UnsafePathError
+from oci_layers.errors import UnsafePathError, UnsupportedError, escape
 from oci_layers.layer.apply import apply
 from oci_layers.layer.change import Add, Change, Whiteout
 from oci_layers.layer.compare import Comparison
@@ -32,6 +32,8 @@ from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["upper_tree"]
+
+_FOREIGN = (b"trusted.overlay.redirect", b"trusted.overlay.metacopy")
 
 
 def upper_tree(
@@ -79,6 +81,7 @@ class _Reading:
                 continue
             node = self._meant(change.path, change.node)
             below = self._lower.at(change.path)
+            _check_foreign(change.path, node, below)
             if isinstance(node, Directory) or isinstance(below, Directory | None) or not self._same.leaves(below, node):
                 yield Add.of(change.path, node)
 
@@ -151,3 +154,15 @@ class _Reading:
     def close(self) -> None:
         """Close the directories of layers."""
         self._closing.close()
+
+
+def _check_foreign(path: bytes, node: Node, below: Node | None) -> None:
+    """Refuse a mark that a mount without `userxattr` made: what it stands for is not in this directory.
+
+    A file that the image gave the same attribute is as it was.
+    """
+    for mark in _FOREIGN:
+        found = node.xattrs.get(mark)
+        if found is not None and (below is None or below.xattrs.get(mark) != found):
+            what, hint = f"overlay attribute {escape(mark)}", "another program mounted it; take the merged directory"
+            raise UnsupportedError(what, escape(path), hint)
