@@ -2,6 +2,7 @@ import errno
 import fcntl
 import os
 import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -12,7 +13,10 @@ import pytest
 
 from oci_layers import system
 from oci_layers.errors import NameFormatError
+from oci_layers.system import mount
+from tests.support import shells
 from tests.support.process import IS_ROOT, USER, in_child, mounted, outcome, shared_directory
+from tests.support.shown import python_of_all
 
 
 @pytest.fixture
@@ -517,3 +521,99 @@ def test_a_program_that_a_signal_ends_says_which():
 
 def test_a_program_that_is_not_there_is_an_error():
     assert failure(system.run_program, ["/no/such/program"], timeout=1) == errno.ENOENT
+
+
+@pytest.fixture
+def top():
+    fd = system.open_root("/")
+    yield fd
+    os.close(fd)
+
+
+@pytest.mark.root
+def test_a_program_in_another_root_sees_nothing_else(tmp_path, capfd):
+    found = shells.files()
+    for name, data in found.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+        (tmp_path / name).chmod(0o755)
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        script = 'cd ..; echo "$PWD $X ${HOME-none}" *; exit 3'
+        assert system.run_in_root(fd, ["sh", "-c", script], {"PATH": "/none:/bin", "X": "a=b c"}) == 3
+    finally:
+        os.close(fd)
+    assert capfd.readouterr() == (f"/ a=b c none {' '.join(sorted({name.split('/')[0] for name in found}))}\n", "")
+
+
+@pytest.mark.root
+def test_how_a_program_in_another_root_ended(top):
+    path = {"PATH": "/no:/usr/bin:/bin"}
+    assert system.run_in_root(top, ["true"], path) == 0
+    assert system.run_in_root(top, ["sh", "-c", "kill -TERM $$"], path) == -15
+    assert system.run_in_root(top, ["sh", "-c", "grep -q 'SigIgn:.0000000000000000' /proc/self/status"], path) == 0
+    assert failure(system.run_in_root, top, ["no-such-program"], path) == errno.ENOENT
+    assert failure(system.run_in_root, top, ["/etc/passwd"], path) == errno.EACCES
+    assert failure(system.run_in_root, top, ["passwd"], {"PATH": "/etc:/no"}) == errno.EACCES
+
+
+@pytest.mark.root
+def test_no_module_of_the_other_root_is_run(tmp_path):
+    """A program that is looked for is one moment at which Python would import a module."""
+    for directory in sys.path:
+        if directory.startswith("/"):
+            (tmp_path / directory[1:]).mkdir(parents=True, exist_ok=True)
+            for module in ("warnings", "encodings", "traceback", "errno", "os"):
+                (tmp_path / directory[1:] / f"{module}.py").write_text("open('/owned', 'w')")
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert failure(system.run_in_root, fd, ["none"], {"PATH": "/bin"}) == errno.ENOENT
+    finally:
+        os.close(fd)
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.root
+def test_a_program_in_another_root_ends_when_the_wait_is_interrupted(top):
+    class StopError(Exception):
+        pass
+
+    def stop(*_):
+        raise StopError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        with pytest.raises(StopError):
+            system.run_in_root(top, ["sleep", "1000.125"], {"PATH": "/usr/bin:/bin"})
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert subprocess.run(["pgrep", "-f", "^sleep 1000.125"], check=False).returncode == 1
+
+
+@pytest.mark.root
+def test_an_ordinary_user_is_root_in_namespaces(place, capfd):
+    import ctypes  # noqa: F401  # An ordinary user may not be able to read it.
+
+    found = python_of_all(place)
+    if found is None:
+        pytest.skip("no Python here that an ordinary user can start")
+
+    def child():
+        sys.executable, mount.__file__ = found
+        fd = system.open_root("/")
+        return system.run_in_root(fd, ["sh", "-c", "id -u; exit 4"], {"PATH": "/usr/bin:/bin"})
+
+    assert in_child(child, user=USER) == 4
+    assert capfd.readouterr() == ("0\n", "")
+
+
+def test_directories_are_made_for_the_user_alone_and_left_if_they_exist(tmp_path):
+    (tmp_path / "a").mkdir(0o755)
+    system.make_directories(f"{tmp_path}/a/b/c")
+    system.make_directories(f"{tmp_path}/a/b/c")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b", "a/b/c")]
+    assert modes == [0o755, 0o700, 0o700]
+    (tmp_path / "file").touch()
+    assert failure(system.make_directories, f"{tmp_path}/file/x") == errno.ENOTDIR

@@ -1,10 +1,15 @@
 """The image that most of the commands are tried on, and the command as a function."""
 
+import contextlib
+import os
+import subprocess
+
 import attrs
 import pytest
 
-from oci_layers import copy
+from oci_layers import Snapshots, copy, open_image, snapshot
 from oci_layers.cli.main import main
+from oci_layers.errors import PresenterError
 from tests.support.layers import MTIME, Built, char, d, f, fifo, ln, sym, tar, wh
 from tests.support.model_registry import ModelRegistry
 from tests.support.registries import remote
@@ -79,6 +84,50 @@ def image(built):
 def store(tmp_path):
     """A layout of several images."""
     return make_store(tmp_path / "store")
+
+
+LIGHTHOUSE = os.path.abspath("tests/data/image")
+"""An image of five layers."""
+
+
+@pytest.fixture
+def room_place(tmp_path, monkeypatch):
+    """The directory of the room that is used without `--room`, which does not exist yet."""
+    monkeypatch.setenv("OCI_LAYERS_ROOM", str(tmp_path / "room"))
+    return tmp_path / "room"
+
+
+@pytest.fixture
+def room(room_place):
+    """That room, in which the image `lighthouse` is unpacked."""
+    with Snapshots(room_place, sync=False) as made:
+        with open_image(LIGHTHOUSE) as image:
+            made.unpack(image, name="lighthouse")
+        yield made
+
+
+@pytest.fixture
+def point(tmp_path):
+    """A directory to mount at; nothing is left mounted there."""
+    directory = tmp_path / "point"
+    directory.mkdir()
+    try:
+        snapshot.present(snapshot.Stack((), namespace="user"), at=directory).close()
+    except PresenterError as error:
+        pytest.skip(str(error))
+    yield directory
+    while os.path.ismount(directory):
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
+@contextlib.contextmanager
+def changed(room, name="box"):
+    """A container, open, in which a file was removed and another one written."""
+    with room.container("lighthouse", name=name) as box:
+        os.unlink(f"{box.path}/etc/motd")
+        with open(f"{box.path}/etc/note", "w") as file:
+            file.write("gone fishing\n")
+        yield box
 
 
 @pytest.fixture

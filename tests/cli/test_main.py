@@ -22,6 +22,7 @@ VERBS = (
     *("login", "logout", "tags", "referrers", "delete"),
     *("validate", "lint", "explain"),
     *("fsck", "gc", "du"),
+    *("snapshot", "mount", "umount", "containers", "commit", "rm", "shell"),
     *("conformance",),
 )
 WHAT = {
@@ -35,6 +36,9 @@ WHAT = {
     "explain": "RULE",
     "conformance": "CMD",
     "index": "ACTION",
+    "umount": "DIR",
+    "containers": "--room DIR",
+    **dict.fromkeys(("commit", "rm"), "NAME"),
 }
 MODULE = [sys.executable, "-m", "oci_layers"]
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from oci_layers.cli.process import Stopped, catch_signals, deferred_signals, ignore_signals
+from oci_layers.cli.process import Stopped, catch_signals, deferred_signals, ignore_signals, keyboard_left_to_child
 from tests.cli.test_main import shell
 from tests.support.layers import d, f, tar
 from tests.support.layers import image as make_image
@@ -225,3 +225,21 @@ def test_handlers_of_others_are_not_held_back(own_signals):
         signal.raise_signal(signal.SIGHUP)
         check()
     assert heard == ["theirs"]
+
+
+def test_signals_of_the_keyboard_are_left_to_a_child_and_then_taken_again():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with keyboard_left_to_child():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGQUIT)
+            script = "import signal; print(signal.getsignal(signal.SIGQUIT) == signal.SIG_DFL)"
+            ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+            assert ran.stdout == b"True\n"
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with keyboard_left_to_child():
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

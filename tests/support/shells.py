@@ -9,17 +9,22 @@ import pytest
 from tests.support.layers import d, f, image, tar
 
 
-def shell_layer():
-    """The layer; where the machine does not tell what its shell needs, the test is skipped."""
+def files():
+    """The bytes of the files by their paths; where the machine does not tell what its shell needs, skip the test."""
     try:
         needs = subprocess.run(["ldd", "/bin/sh"], capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no ldd that says what /bin/sh needs")
-    files = ["/bin/sh", *re.findall(r"(/\S+) \(0x", needs)]
-    above = sorted({parent for name in files for parent in _above(name)})
+    return {name[1:]: _read(name) for name in ["/bin/sh", *re.findall(r"(/\S+) \(0x", needs)]}
+
+
+def shell_layer():
+    """A layer of them, and of `/etc/motd`."""
+    found = files()
+    above = sorted({parent for name in found for parent in _above(name)})
     return tar(
         *(d(f"{name}/") for name in above),
-        *(f(name[1:], _read(name), mode=0o755) for name in files),
+        *(f(name, data, mode=0o755) for name, data in found.items()),
         d("etc/"),
         f("etc/motd", "lit\n"),
     )
@@ -31,7 +36,7 @@ def shell_image(directory):
 
 
 def _above(name):
-    parts = name[1:].split("/")[:-1]
+    parts = name.split("/")[:-1]
     return ["/".join(parts[: count + 1]) for count in range(len(parts))]
 
 

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from oci_layers import diff
+from tests.cli.conftest import changed
 from tests.support import docker
 from tests.support.layers import MTIME, Built, d, f, fifo, ln, opq, sym, tar, wh
 from tests.support.layers import image as make_image
@@ -276,3 +277,31 @@ def test_of_an_upper_directory_what_it_changes_is_shown(run, one, two, tmp_path)
 def test_an_upper_directory_is_a_directory(run, one, two):
     assert "--overlay-upper expects a directory" in run("diff", one, two, "--overlay-upper").err
     assert "--userxattr goes with --overlay-upper" in run("diff", one, two, "--userxattr").err
+
+
+def test_a_container_is_compared_with_its_image_or_anything_else(run, room):
+    with changed(room):
+        lines = run("diff", "container:box").out.splitlines()
+        assert [line.split()[0] + line.split()[-1] for line in lines if "/etc/" in line and "mtime" not in line] == [
+            "D/etc/motd",
+            "A/etc/note",
+        ]
+        assert lines[-1] == "1 added, 1 changed, 1 removed: -24 B"
+        assert run("diff", "tests/data/image", "container:box").out.splitlines() == lines
+        assert run("diff", "container:box", "container:box").out == "no differences\n"
+    ran = run(
+        "diff", "container:box", "tests/data/image", "--room", room.place, "--format", "json", "--path", "etc/motd"
+    )
+    (value,) = json.loads(ran.out)["changes"]
+    assert (ran.code, value["change"], value["path"]) == (1, "added", "/etc/motd")
+
+
+def test_a_container_has_no_layers_and_may_be_unknown(run, room):
+    room.create_container("lighthouse", "box")
+    assert run("diff", "container:box").code == 0
+    for option in (["--layer", "1"], ["--layers", "1..2"]):
+        ran = run("diff", "container:box", *option)
+        line = "oci-layers diff: error: --layer and --layers are for images"
+        assert (ran.code, ran.err.splitlines()[-1]) == (2, line)
+    ran = run("diff", "container:none")
+    assert (ran.code, ran.err) == (3, f"oci-layers: error: {room.place}: it has no container none\n")
