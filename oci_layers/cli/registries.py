@@ -28,6 +28,12 @@ def registry_arguments(parser: argparse.ArgumentParser) -> None:
         "--authfile", metavar="FILE", help="where credentials are kept (default: as skopeo and docker find them)"
     )
     group.add_argument("--cache", metavar="DIR", help="a layout in which blobs are kept as they are read")
+    group.add_argument(
+        "--foreign-layers",
+        action="store_true",
+        help="fetch layers that a registry does not have from the URLs in their descriptors, and send layers that are "
+        "not distributed to registries",
+    )
     certificate_arguments(group)
 
 
@@ -69,6 +75,7 @@ def session_of(options: argparse.Namespace, *names: str) -> "RegistrySession | N
             insecure=options.insecure,
             plain_http=options.plain_http,
             cache=options.cache,
+            foreign_layers=options.foreign_layers,
             on_warning=lambda text: print(f"oci-layers: the registry warns: {escape(text)}", file=sys.stderr),
         )
     session: RegistrySession = options.session

@@ -139,7 +139,7 @@ def _print(copied: Copied, out: TextIO) -> None:
         listed = ", ".join(map(_missing, copied.missing[:_LISTED]))
         more = len(copied.missing) - _LISTED
         listed += f" and {more} more" if more > 0 else ""
-        print(f"oci-layers: not in the source, and not copied: {listed}", file=sys.stderr)
+        print(f"oci-layers: not in the source, or not distributed, and not copied: {listed}", file=sys.stderr)
 
 
 def _name(entry: Descriptor) -> str:
