@@ -5,8 +5,10 @@ digests are those of manifests; a digest that no document has shown is looked fo
 """
 
 import contextlib
+import http
 import io
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
@@ -29,7 +31,7 @@ from oci_layers.registry.blob_stream import LARGE, BlobStream, PartedStream
 from oci_layers.registry.client import Manifest, RegistryClient, is_document, is_missing
 from oci_layers.registry.foreign import open_foreign
 from oci_layers.registry.referrers import add_referrer
-from oci_layers.registry.upload import StreamBody, mount, upload
+from oci_layers.registry.upload import StreamBody, mount, upload, upload_in_chunks
 from oci_layers.registry.url import Url
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -73,6 +75,7 @@ class RegistryBlobs:
         self._manifests: set[Digest] = set()
         self._documents: dict[Digest, Manifest] = {}
         self._sessions: dict[Digest, Url] = {}
+        self._too_large = sys.maxsize
 
     def learn(self, digest: Digest) -> None:
         """Take note that a digest is that of a manifest or an index."""
@@ -184,10 +187,21 @@ class RegistryBlobs:
             if is_document(descriptor.media_type):
                 self._put_document(stream, descriptor)
             else:
-                session = self._sessions.pop(descriptor.digest, None)
-                upload(self.client, StreamBody(stream, descriptor), descriptor.digest, session)
+                self._put_bytes(StreamBody(stream, descriptor), descriptor.digest)
         finally:
             stream.close()
+
+    def _put_bytes(self, body: StreamBody, digest: Digest) -> None:
+        """Send a blob: as a whole, or in chunks if the server has refused one that was not larger."""
+        session = self._sessions.pop(digest, None)
+        if body.size < self._too_large:
+            try:
+                return upload(self.client, body, digest, session)
+            except RegistryError as error:
+                if error.status != http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                    raise
+            self._too_large = min(self._too_large, body.size)
+        return upload_in_chunks(self.client, body, digest)
 
     def _put_document(self, stream: ByteStream, descriptor: Descriptor) -> None:
         allowed = self.client.limits.document_bytes
