@@ -339,9 +339,10 @@ class BlobMissingError(MissingError):
     """A blob that the store does not have."""
 
     digest: str
+    hint: str = ""
 
     def _sentence(self) -> str:
-        return f"blob {self.digest} is missing"
+        return f"blob {self.digest} is missing" + (f" ({self.hint})" if self.hint else "")
 
 
 @attrs.define(eq=False, slots=False, str=False)

@@ -95,6 +95,7 @@ SENTENCES = [
     (TarFormatError(b"a", "cut", 512), "a: not a valid tar archive at byte 512: cut"),
     (TarFormatError(b"", "cut", 0), "not a valid tar archive at byte 0: cut"),
     (BlobMissingError("sha256:aa"), "blob sha256:aa is missing"),
+    (BlobMissingError("sha256:aa", "look elsewhere"), "blob sha256:aa is missing (look elsewhere)"),
     (LayerMissingError(6, 5), "6 is not possible: the image has 5 layers"),
     (BaseMismatchError("i", ("a", "b"), ("a", "c", "d")), "i: layer 1 is c, that of the base is b"),
     (BaseMismatchError("i", ("a", "b", "c"), ("a",)), "i: layer 1 is missing, that of the base is b"),

@@ -86,6 +86,11 @@ class PositionedReader:
         self._at += len(data)
         return data
 
+    def seek(self, offset: int) -> int:
+        """Go on at an offset; return it."""
+        self._at = offset
+        return offset
+
     def skip(self, size: int) -> int:
         """Skip `size` bytes, fewer at the end; return how many were skipped."""
         size = min(size, self.size - self._at)

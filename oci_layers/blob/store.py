@@ -16,6 +16,7 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest, Hasher
 
 __all__ = [
+    "BlobDecliner",
     "BlobIngester",
     "BlobMounter",
     "BlobSource",
@@ -100,6 +101,15 @@ class BlobIngester(Protocol):
 
     def ingest(self) -> BlobWriter:
         """Return a writer of one blob."""
+        ...
+
+
+@runtime_checkable
+class BlobDecliner(Protocol):
+    """What a store may have besides: it holds images without some of their blobs."""
+
+    def declines_blob(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob is not to be put here."""
         ...
 
 

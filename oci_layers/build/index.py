@@ -317,7 +317,7 @@ def _copy(planned: Planned | None, source: BlobSource, blobs: BlobStore, on_byte
         if each.node is not None:
             put_bytes(blobs, each.node.raw, descriptor)
             on_bytes(descriptor.size)
-        elif blobs.reuse_blob(descriptor) or (stream := open_content(source, descriptor)) is None:
+        elif blobs.reuse_blob(descriptor) or (stream := open_content(source, descriptor, blobs)) is None:
             on_bytes(descriptor.size)
         else:
             blobs.put_blob(Counted(stream, on_bytes), descriptor)

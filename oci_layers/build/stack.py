@@ -143,7 +143,7 @@ class Slot:
             node = referring(node, new)
         if target.blobs.reuse_blob(old):
             target.on_bytes(old.size)
-        elif (stream := open_content(layer.reader.blobs, old)) is not None:
+        elif (stream := open_content(layer.reader.blobs, old, target.blobs)) is not None:
             target.blobs.put_blob(Counted(stream, target.on_bytes), old)
         return Written(node, layer.diff_id)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from oci_layers._version import __version__
 from oci_layers.cli.process import Stopped, catch_signals, check_stdout, ignore_signals, prepare_streams
-from oci_layers.cli.registries import close_session
+from oci_layers.cli.registries import close_sessions
 from oci_layers.errors import (
     AccessDeniedError,
     IntegrityError,
@@ -162,7 +162,7 @@ def _run(arguments: Sequence[str]) -> int:
         code: int = options.run(options)
         sys.stdout.flush()
     finally:
-        close_session(options)
+        close_sessions(options)
     return code
 
 

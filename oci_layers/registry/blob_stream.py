@@ -16,6 +16,7 @@ from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.errors import RegistryError, UnreachableError
 from oci_layers.registry.client import RegistryClient
 from oci_layers.registry.transport import Response
+from oci_layers.registry.url import Url
 from oci_layers.spec.digest import Digest
 
 __all__ = ["LARGE", "BlobStream", "PartedStream"]
@@ -34,8 +35,10 @@ _PARTIAL, _BEYOND = 206, 416
 class BlobStream:
     """The bytes of a blob, or of a part of it, over one connection after the other."""
 
-    def __init__(self, client: RegistryClient, digest: Digest, start: int = 0, end: int | None = None) -> None:
-        """Ask for the bytes from `start` to before `end`; all if that is None.
+    def __init__(
+        self, client: RegistryClient, digest: Digest, start: int = 0, end: int | None = None, *, url: Url | None = None
+    ) -> None:
+        """Ask for the bytes from `start` to before `end`; all if that is None. `url` is as for `open_blob`.
 
         Raises:
             RegistryError: The registry does not have the blob, or cannot be asked.
@@ -46,7 +49,8 @@ class BlobStream:
         self._end = end
         self._attempt = 0
         self._moment = client.exchange.moment()
-        self._response = client.open_blob(digest, start, end)
+        self._url = url
+        self._response = client.open_blob(digest, start, end, url=url)
         if start == 0 and self._response.status != _PARTIAL:
             self._end = None
         else:
@@ -70,7 +74,7 @@ class BlobStream:
         while size:
             try:
                 if is_broken:
-                    self._response = self._client.open_blob(self._digest, self._at, self._end)
+                    self._response = self._client.open_blob(self._digest, self._at, self._end, url=self._url)
                     self._take_up()
                 data = self._response.body.read(size)
             except UnreachableError:

@@ -4,10 +4,13 @@ A registry keeps manifests apart from blobs, but a store knows a digest alone. S
 digests are those of manifests; a digest that no document has shown is looked for among the blobs first.
 """
 
+import contextlib
+import http
 import io
 import json
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
@@ -15,19 +18,31 @@ from oci_layers.blob.directory import DirectoryBlobs
 from oci_layers.blob.read_through import ReadThrough
 from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
-from oci_layers.errors import BlobMissingError, LimitError, RegistryError, UnreachableError, UnsupportedError
+from oci_layers.errors import (
+    BlobMissingError,
+    DocumentError,
+    LimitError,
+    NameFormatError,
+    RegistryError,
+    UnreachableError,
+    UnsupportedError,
+)
 from oci_layers.registry.blob_stream import LARGE, BlobStream, PartedStream
 from oci_layers.registry.client import Manifest, RegistryClient, is_document, is_missing
+from oci_layers.registry.foreign import open_foreign
 from oci_layers.registry.referrers import add_referrer
-from oci_layers.registry.upload import StreamBody, mount, upload
+from oci_layers.registry.upload import StreamBody, mount, upload, upload_in_chunks
 from oci_layers.registry.url import Url
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
+from oci_layers.spec.mediatype import is_distributable
+from oci_layers.spec.strict_json import load_json
 
 __all__ = ["RegistryBlobs"]
 
 _LANES = 3
 """The connections that large blobs take, all together, beside one for each blob."""
+_FOREIGN = "a foreign layer, which --foreign-layers or RegistrySession(foreign_layers=True) fetches from its URLs"
 
 
 @attrs.frozen
@@ -43,15 +58,24 @@ class RegistryBlobs:
     Documents that were read or written are kept in memory, as they are read again to be named.
     """
 
-    def __init__(self, client: RegistryClient, kept: DirectoryBlobs | None = None) -> None:
-        """Take what sends the requests, and blobs of a directory in which all that is read is kept."""
+    def __init__(
+        self, client: RegistryClient, kept: DirectoryBlobs | None = None, *, foreign_layers: bool = False
+    ) -> None:
+        """Take what sends the requests, and blobs of a directory in which all that is read is kept.
+
+        With `foreign_layers`, layers that the registry does not have are fetched from the URLs in their descriptors,
+        and layers that are not distributed are stored like others.
+        """
         self.client = client
+        self._fetches_foreign = foreign_layers
+        self._urls: dict[Digest, list[str]] = {}
         self._kept = None if kept is None else ReadThrough(_Remote(self._open_remote), kept)
         self._lanes = threading.Semaphore(_LANES)
         self._large: dict[Digest, int] = {}
         self._manifests: set[Digest] = set()
         self._documents: dict[Digest, Manifest] = {}
         self._sessions: dict[Digest, Url] = {}
+        self._too_large = sys.maxsize
 
     def learn(self, digest: Digest) -> None:
         """Take note that a digest is that of a manifest or an index."""
@@ -86,15 +110,24 @@ class RegistryBlobs:
     def _keep(self, found: Manifest) -> None:
         self._documents[found.descriptor.digest] = found
         self.learn(found.descriptor.digest)
-        document = json.loads(found.raw)
-        for each in document.get("manifests") or ():
-            media_type, digest = each.get("mediaType"), each.get("digest")
-            if isinstance(media_type, str) and isinstance(digest, str) and is_document(media_type):
-                self.learn(Digest.parse(digest))
-        for each in document.get("layers") or ():
-            digest, size = each.get("digest"), each.get("size")
-            if isinstance(digest, str) and isinstance(size, int) and size >= LARGE:
-                self._large[Digest.parse(digest)] = size
+        self._learn_from(found.raw)
+
+    def _learn_from(self, raw: bytes) -> None:
+        """Take note of what a document says of the blobs that it lists; what is malformed is found by who parses it."""
+        try:
+            document = load_json(raw, media_type="manifest", limits=self.client.limits)
+        except (DocumentError, LimitError):
+            return
+        for digest, each in _listed(document, "manifests"):
+            media_type = each.get("mediaType")
+            if isinstance(media_type, str) and is_document(media_type):
+                self.learn(digest)
+        for digest, each in _listed(document, "layers"):
+            size, urls = each.get("size"), each.get("urls")
+            if isinstance(size, int) and size >= LARGE:
+                self._large[digest] = size
+            if isinstance(urls, list) and urls:
+                self._urls[digest] = [str(url) for url in urls]
 
     def open_blob(self, digest: Digest) -> ByteStream:
         """Open the bytes of a blob or a document, not verified; a connection that breaks is taken up again.
@@ -103,7 +136,15 @@ class RegistryBlobs:
             BlobMissingError: There is no such blob, or it is not shown to this user.
             RegistryError: The registry cannot be asked.
         """
-        return self._open_remote(digest) if self._kept is None else self._kept.open_blob(digest)
+        if self._kept is None:
+            return self._open_remote(digest)
+        stream = self._kept.open_blob(digest)
+        if digest not in self._manifests or digest in self._documents:
+            return stream
+        with contextlib.closing(stream):
+            raw = b"".join(iter(lambda: stream.read(PIECE), b""))
+        self._learn_from(raw)
+        return io.BytesIO(raw)
 
     def _open_remote(self, digest: Digest) -> ByteStream:
         if digest in self._manifests:
@@ -116,10 +157,21 @@ class RegistryBlobs:
         except RegistryError as error:
             if not is_missing(error):
                 raise
+            if digest in self._urls:
+                return self._open_foreign(digest, error)
             try:
                 return io.BytesIO(self.manifest(digest).raw)
             except BlobMissingError:
                 raise BlobMissingError(str(digest)) from error
+
+    def _open_foreign(self, digest: Digest, error: RegistryError) -> ByteStream:
+        if not self._fetches_foreign:
+            raise BlobMissingError(str(digest), _FOREIGN) from error
+        return open_foreign(self.client, digest, self._urls[digest])
+
+    def declines_blob(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob is a layer that is not distributed, and so is not to be put here (NDL-03)."""
+        return not (self._fetches_foreign or is_distributable(descriptor.media_type))
 
     def put_blob(self, stream: ByteStream, descriptor: Descriptor) -> None:
         """Store the bytes of `stream`, compared with the descriptor before the last of them is sent.
@@ -135,10 +187,21 @@ class RegistryBlobs:
             if is_document(descriptor.media_type):
                 self._put_document(stream, descriptor)
             else:
-                session = self._sessions.pop(descriptor.digest, None)
-                upload(self.client, StreamBody(stream, descriptor), descriptor.digest, session)
+                self._put_bytes(StreamBody(stream, descriptor), descriptor.digest)
         finally:
             stream.close()
+
+    def _put_bytes(self, body: StreamBody, digest: Digest) -> None:
+        """Send a blob: as a whole, or in chunks if the server has refused one that was not larger."""
+        session = self._sessions.pop(digest, None)
+        if body.size < self._too_large:
+            try:
+                return upload(self.client, body, digest, session)
+            except RegistryError as error:
+                if error.status != http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                    raise
+            self._too_large = min(self._too_large, body.size)
+        return upload_in_chunks(self.client, body, digest)
 
     def _put_document(self, stream: ByteStream, descriptor: Descriptor) -> None:
         allowed = self.client.limits.document_bytes
@@ -158,6 +221,8 @@ class RegistryBlobs:
     def mount_blob(self, descriptor: Descriptor, source: BlobSource) -> bool:
         """Take over a blob of another repository of the registry, without sending it; tell whether that was done."""
         if not isinstance(source, RegistryBlobs) or is_document(descriptor.media_type):
+            return False
+        if self.declines_blob(descriptor):
             return False
         theirs = source.client
         if theirs.endpoint.origin != self.client.endpoint.origin or theirs.path == self.client.path:
@@ -196,3 +261,13 @@ class RegistryBlobs:
     def interrupt(self) -> None:
         """End all transfers under way: each raises an error at once."""
         self.client.exchange.interrupt()
+
+
+def _listed(document: Mapping[str, object], name: str) -> Iterator[tuple[Digest, dict[str, object]]]:
+    """Yield the descriptors in a list of a document, each with its digest, and none that is malformed."""
+    found = document.get(name)
+    for each in found if isinstance(found, list) else ():
+        digest = each.get("digest") if isinstance(each, dict) else None
+        if isinstance(digest, str):
+            with contextlib.suppress(NameFormatError):
+                yield Digest.parse(digest), each

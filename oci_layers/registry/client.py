@@ -241,7 +241,7 @@ class RegistryClient:
             digest: That of the blob.
             start: The first byte.
             end: One more than the last byte; None for all.
-            url: Where the registry has sent an earlier request for this blob; the registry itself if None.
+            url: Where else it is, to which no credentials go; the registry if None.
 
         Raises:
             RegistryError: The registry does not have it, or cannot be asked.

@@ -26,6 +26,8 @@ class Endpoint:
             NameFormatError: The domain is no host, or its port is no port.
         """
         self.domain = domain
+        self.plain_http = plain_http
+        """Whether plain HTTP is asked for."""
         host = HUB_HOST if domain == HUB else domain
         self._base = Url.parse(f"https://{host}/v2/")
         self._plain = Url.parse(f"http://{host}/v2/")

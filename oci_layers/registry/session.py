@@ -36,6 +36,7 @@ class RegistrySession:
         insecure: bool = False,
         plain_http: bool = False,
         cache: str | os.PathLike[str] | None = None,
+        foreign_layers: bool = False,
         environ: Mapping[str, str] | None = None,
         transport: Transport | None = None,
         retries: Retries | None = None,
@@ -54,6 +55,9 @@ class RegistrySession:
             insecure: Take any certificate.
             plain_http: Use plain HTTP where a registry speaks no TLS; a registry on this machine may do so anyway.
             cache: The directory of a layout in which blobs are kept as they are read, and read again from there.
+            foreign_layers: Fetch layers that a registry does not have from the URLs in their descriptors, without
+                credentials; and send layers that are not distributed (layer.md, "Non-Distributable Layers") to
+                registries, which otherwise get the other blobs of an image alone.
             environ: The environment: proxies and places of files; that of the process if None.
             transport: Sends the requests, instead of urllib3; closed with this object.
             retries: How often requests are repeated.
@@ -65,6 +69,8 @@ class RegistrySession:
         """
         self.cache = cache
         """The layout in which `store.RegistryRepository` keeps what it reads; None for none."""
+        self.foreign_layers = foreign_layers
+        """Whether `store.RegistryRepository` takes layers from elsewhere."""
         environ = system.environment() if environ is None else environ
         if transport is None:
             from oci_layers.registry.tls import Certificates  # These two take 100 ms to import.

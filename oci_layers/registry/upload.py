@@ -1,25 +1,35 @@
 """Blobs to a registry: one request starts an upload, the next one has the bytes (distribution-spec, "POST then PUT").
 
-An upload that breaks cannot be resumed on most registries (REG-71), so it begins again, if its content can be opened
-again. Nothing is visible before the registry has compared the digest.
+Where that is too large for a server, the bytes go in chunks, each in a request (distribution-spec, "Pushing a blob in
+chunks"). An upload that breaks cannot be resumed on most registries (REG-71), so it begins again, if its content can be
+opened again. Nothing is visible before the registry has compared the digest.
 """
 
+import contextlib
 import io
 
-from oci_layers.blob.stream import ByteStream, VerifiedReader
+from oci_layers.blob.section import PositionedReader
+from oci_layers.blob.stream import PIECE, ByteStream, VerifiedReader
 from oci_layers.errors import NameFormatError, RegistryError, UnreachableError
 from oci_layers.registry.client import CREATED, RegistryClient
 from oci_layers.registry.exchange import require_reachable
 from oci_layers.registry.scope import Scope
-from oci_layers.registry.transport import Body, Response
+from oci_layers.registry.transport import Body, BytesBody, Response
 from oci_layers.registry.url import Url
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 
-__all__ = ["StreamBody", "begin", "mount", "upload"]
+__all__ = ["StreamBody", "begin", "mount", "upload", "upload_in_chunks"]
 
 _WRITE = ("pull", "push")
 _FOUND = 201
+_ACCEPTED = (201, 202, 204)
+"""The answers to a chunk; ECR gives the first, GCR the last (REG-69)."""
+_BYTES = "application/octet-stream"
+_DIGITS = 20
+_CHUNK = 4 << 20
+"""Bytes of a chunk, which is in memory while it is sent; GHCR takes no larger ones (REG-70)."""
+_LARGEST_CHUNK = 16 * _CHUNK
 
 
 class StreamBody:
@@ -41,7 +51,7 @@ class StreamBody:
             UnreachableError: It cannot.
         """
         if self._opened:
-            if not isinstance(self._stream, io.BytesIO):
+            if not isinstance(self._stream, io.BytesIO | PositionedReader):
                 raise UnreachableError(str(self._descriptor.digest), "the content cannot be read a second time")
             self._stream.seek(0)
         self._opened = True
@@ -72,9 +82,13 @@ def begin(client: RegistryClient) -> Url:
     Raises:
         RegistryError: The registry takes no upload from this user, or does not say where.
     """
+    return _location(_begun(client))
+
+
+def _begun(client: RegistryClient) -> Response:
     response = client.send("POST", "blobs/uploads/", actions=_WRITE, expect=(202,), repeat=True)
     response.close()
-    return _location(response)
+    return response
 
 
 def mount(client: RegistryClient, digest: Digest, source: str) -> Url | None:
@@ -113,13 +127,61 @@ def upload(client: RegistryClient, body: Body, digest: Digest, session: Url | No
         RegistryError: The registry refuses the blob, or stores another one.
         UnreachableError: The connection breaks; nothing was stored.
     """
-    session = session or begin(client)
+    _end(client, session or begin(client), body, digest)
+
+
+def upload_in_chunks(client: RegistryClient, body: Body, digest: Digest) -> None:
+    """Send a blob in chunks of 4 MiB, or larger ones if the registry wants them; one at a time is in memory.
+
+    Raises:
+        RegistryError: The registry refuses the blob or a chunk, or wants chunks of more than 64 MiB.
+        UnreachableError: The connection breaks; nothing was stored.
+    """
+    with contextlib.closing(body.open()) as stream:
+        response = _begun(client)
+        session, at, size = _location(response), 0, max(_CHUNK, _least(response))
+        while chunk := _read(stream, size):
+            response = client.send(
+                "PATCH",
+                session,
+                actions=_WRITE,
+                expect=_ACCEPTED,
+                headers={"Content-Type": _BYTES, "Content-Range": f"{at}-{at + len(chunk) - 1}"},
+                body=BytesBody(chunk),
+                repeat=False,
+            )
+            response.close()
+            session, at = _location(response), at + len(chunk)
+    _end(client, session, BytesBody(b""), digest)
+
+
+def _read(stream: ByteStream, size: int) -> bytes:
+    """Return the next `size` bytes; fewer only at the end."""
+    parts = []
+    while size and (data := stream.read(min(size, PIECE))):
+        parts.append(data)
+        size -= len(data)
+    return b"".join(parts)
+
+
+def _least(response: Response) -> int:
+    """Return the size that chunks must have at least, but for the last one."""
+    text = response.headers.get("OCI-Chunk-Min-Length", "0")
+    least = int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else 0
+    if least > _LARGEST_CHUNK:
+        reason = f"the registry wants chunks of {least} bytes; more than {_LARGEST_CHUNK} are not kept in memory"
+        raise RegistryError(str(response.url), reason, response.status)
+    return least
+
+
+def _end(client: RegistryClient, session: Url, body: Body, digest: Digest) -> None:
+    """Send what is left of a blob, and end the upload."""
     response = client.send(
         "PUT",
         session.with_parameter("digest", str(digest)),
         actions=_WRITE,
         expect=CREATED,
-        headers={"Content-Type": "application/octet-stream"},
+        headers={"Content-Type": _BYTES},
         body=body,
         repeat=False,
     )

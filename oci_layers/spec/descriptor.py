@@ -29,7 +29,7 @@ class Descriptor:
     size: int
     """The number of bytes of the content as stored, 0 to 2^63-1 (descriptor.md, `size`)."""
     urls: tuple[str, ...] = ()
-    """Other places to download the content; this library never uses them (descriptor.md, `urls`)."""
+    """Other places to download the content; used for layers of registries, if asked for (descriptor.md, `urls`)."""
     annotations: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     """Arbitrary metadata (descriptor.md, `annotations`)."""
     data: bytes | None = None

@@ -35,6 +35,7 @@ __all__ = [
     "OCI_NONDISTRIBUTABLE_LAYER_ZSTD",
     "MediaType",
     "check_media_type",
+    "is_distributable",
     "lookup",
     "role_of",
 ]
@@ -165,6 +166,12 @@ _BY_NAME = {row.name: row for row in _TABLE}
 def lookup(media_type: str) -> MediaType | None:
     """Return the row of a media type, or None for an unknown one."""
     return _BY_NAME.get(media_type)
+
+
+def is_distributable(media_type: str) -> bool:
+    """Tell whether content may be pushed to any registry: all but layers of the types that exclude it (NDL-01)."""
+    row = lookup(media_type)
+    return row is None or row.distributable
 
 
 def role_of(media_type: str) -> str:

@@ -61,6 +61,7 @@ def copy(
     fsync: Fsync = "always",
     blob_links: bool = False,
     session: "RegistrySession | None" = None,
+    target_session: "RegistrySession | None" = None,
     limits: Limits | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -87,6 +88,7 @@ def copy(
         fsync: As for `create_repository`, if `target` is a name.
         blob_links: As for `open_image`, if `source` is a name.
         session: As for `open_image`, for what is given as a name.
+        target_session: The same for `target` alone, such as one with other credentials; `session` if None.
         limits: The limits on documents, on archives, and on recompressed layers.
         temporary_directory: The directory of recompressed layers; the system's default if None.
         progress: Called in the caller's thread; an exception that it raises ends the copy.
@@ -117,14 +119,11 @@ def copy(
             target_ref = _reference(target, target_ref, everything=everything)
             images.check_name(target_ref)
             with _about(parse_image_name(target, None)[0].place):
-                created, _ = create_repository(target, fsync=fsync, limits=limits, session=session)
+                created, _ = create_repository(target, fsync=fsync, limits=limits, session=target_session or session)
             opened.enter_context(created)
             target = created
         images.check_name(target_ref)
-        if isinstance(source, DockerRepository) and (conversion is None or conversion.format is None):
-            # Its manifests were made on opening it, not stored, and only OCI ones are read everywhere.
-            conversion = attrs.evolve(conversion or Conversion(), format="oci")
-        work = Transfer(source, target, conversion, limits, temporary, threads)
+        work = Transfer(source, target, _conversion(source, conversion), limits, temporary, threads)
         with _about(source.place):
             return _copy(work, images, target_ref, progress, referrers=referrers)
 
@@ -133,6 +132,13 @@ def _reference(name: str | os.PathLike[str], ref: str | None, *, everything: boo
     """Return the reference that a name or `ref` gives; a repository of a registry has a default for one image."""
     where, ref = parse_image_name(name, ref)
     return LATEST if ref is None and where.transport == "docker" and not everything else ref
+
+
+def _conversion(source: Repository, asked: Conversion | None) -> Conversion | None:
+    """Return the conversion that is asked for; also of a Docker archive's manifests, which are not stored, to OCI's."""
+    if isinstance(source, DockerRepository) and (asked is None or asked.format is None):
+        return attrs.evolve(asked or Conversion(), format="oci")  # Only OCI ones are read everywhere.
+    return asked
 
 
 def _copy(

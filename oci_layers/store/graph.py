@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from oci_layers.blob.compression import Compression, sniff
-from oci_layers.blob.store import BlobSource, read_verified
+from oci_layers.blob.store import BlobDecliner, BlobSource, BlobStore, read_verified
 from oci_layers.blob.stream import ByteStream
 from oci_layers.errors import BlobMissingError, LimitError, OCIError
 from oci_layers.limits import Limits
@@ -20,7 +20,7 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import Document, parse_any
 from oci_layers.spec.manifest import Index, Manifest
-from oci_layers.spec.mediatype import lookup, role_of
+from oci_layers.spec.mediatype import is_distributable, role_of
 
 __all__ = [
     "Graph",
@@ -82,8 +82,7 @@ def children(node: Node) -> list[tuple[str, Descriptor]]:
 
 def may_be_absent(descriptor: Descriptor) -> bool:
     """Tell whether a blob need not exist: its descriptor embeds it, or its layer is not distributed (NDL-01)."""
-    row = lookup(descriptor.media_type)
-    return descriptor.data is not None or (row is not None and row.role == "layer" and not row.distributable)
+    return descriptor.data is not None or not is_distributable(descriptor.media_type)
 
 
 @attrs.frozen
@@ -153,12 +152,16 @@ def _key(descriptor: Descriptor) -> tuple[Digest, int, bool]:
     return descriptor.digest, descriptor.size, is_document(descriptor)
 
 
-def open_content(blobs: BlobSource, descriptor: Descriptor) -> ByteStream | None:
-    """Open a blob that is to be copied, not verified; return None if it does not exist and need not (`may_be_absent`).
+def open_content(blobs: BlobSource, descriptor: Descriptor, target: BlobStore | None = None) -> ByteStream | None:
+    """Open a blob that is to be copied, not verified.
+
+    None is returned if it does not exist and need not (`may_be_absent`), or if the target declines it.
 
     Raises:
         BlobMissingError: It does not exist.
     """
+    if target is not None and isinstance(target, BlobDecliner) and target.declines_blob(descriptor):
+        return None
     try:
         return blobs.open_blob(descriptor.digest)
     except BlobMissingError:

@@ -58,7 +58,8 @@ class RegistryRepository:
         assert used is not None
         self.client = used.client(reference.domain, reference.path, self._limits)
         self._cache = None if used.cache is None else Layout.create(used.cache, exist_ok=True)
-        self._blobs = RegistryBlobs(self.client, None if self._cache is None else self._cache.own_blobs)
+        kept = None if self._cache is None else self._cache.own_blobs
+        self._blobs = RegistryBlobs(self.client, kept, foreign_layers=used.foreign_layers)
 
     @property
     def blobs(self) -> RegistryBlobs:

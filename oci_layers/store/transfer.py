@@ -64,8 +64,8 @@ class Copied:
     present_bytes: int = 0
     """Their bytes."""
     missing: tuple[Descriptor, ...] = ()
-    """What the source does not have and an image may lack: manifests of an index for other platforms (LAY-07), layers
-    that are not distributed (NDL-01)."""
+    """What was not copied and an image may lack: manifests for other platforms (LAY-07) that the source does not have;
+    layers that are not distributed (NDL-01) and that the source does not have, or that a registry is not to get."""
     converted: Mapping[Digest, Digest] = attrs.field(factory=dict)
     """The new digest of each document and layer that was converted, by its old one."""
 
@@ -245,10 +245,10 @@ class Transfer:
             report(descriptor.size)
             return "copied"
         broken = 0
-        while (stream := open_content(self.source.blobs, descriptor)) is not None:
+        while (stream := open_content(self.source.blobs, descriptor, target)) is not None:
             counted = _Counted(stream, report)
             try:
-                self.target.blobs.put_blob(counted, descriptor)
+                target.put_blob(counted, descriptor)
             except IntegrityError:
                 # What an earlier copy left may be damaged, and is gone now; what the source has was not all read.
                 if not counted.skipped:
@@ -323,7 +323,7 @@ class Transfer:
     def _send_again(self, node: Node) -> None:
         """Send the blobs of a document that the target says it has, and of which it then knows nothing (REG-62)."""
         for _, each in children(node):
-            stream = None if is_document(each) else open_content(self.source.blobs, each)
+            stream = None if is_document(each) else open_content(self.source.blobs, each, self.target.blobs)
             if stream is not None:
                 self.target.blobs.put_blob(stream, each)
 

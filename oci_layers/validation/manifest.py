@@ -19,6 +19,7 @@ from oci_layers.spec.mediatype import (
     OCI_MANIFEST,
     OCI_NONDISTRIBUTABLE_LAYER,
     OCI_NONDISTRIBUTABLE_LAYER_GZIP,
+    is_distributable,
     lookup,
     role_of,
 )
@@ -155,7 +156,7 @@ def _distributable_layers(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: J
     return (
         (("layers", index, "mediaType"), "is that of a non-distributable layer, which is deprecated")
         for index, layer in _layers(node)
-        if type(layer.get("mediaType")) is str and (row := lookup(layer["mediaType"])) and not row.distributable
+        if type(layer.get("mediaType")) is str and not is_distributable(layer["mediaType"])
     )
 
 

@@ -117,10 +117,11 @@ def test_options_reach_the_connection(run, registry, monkeypatch, tmp_path):
             raise KeyboardInterrupt
 
     monkeypatch.setattr("oci_layers.registry.session.RegistrySession", Session)
-    run("ls", IMAGE, "--cert-dir", tmp_path, "--insecure", "--plain-http", "--authfile", "x")
+    run("ls", IMAGE, "--cert-dir", tmp_path, "--insecure", "--plain-http", "--authfile", "x", "--foreign-layers")
     [options] = seen
     assert (options["certificates"], options["authfile"]) == (str(tmp_path), "x")
     assert options["insecure"]
+    assert options["foreign_layers"]
     assert options["plain_http"]
 
 
@@ -140,3 +141,38 @@ def test_a_registry_that_refuses_is_one_line(run, registry):
         "oci-layers: error: docker://registry.example/a/b: https://registry.example/v2/a/b/manifests/v1: "
         "403 Forbidden: DENIED: not \\x1b you\n"
     )
+
+
+def test_the_two_sides_of_a_copy_may_have_options_of_their_own(run, registry, monkeypatch, tmp_path):
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "none.json"))
+    reader, writer = Credential(username="reader", password="r"), Credential(username="writer", password="w")
+
+    def answer(request):
+        name = reader if "/a/b/" in request.url.path else writer
+        return guard(name)(request)
+
+    registry.answers.append(answer)
+    new = "docker://registry.example/new"
+    assert run("copy", IMAGE, f"{new}:1", "--src-creds", "reader:r", "--dest-creds", "writer:w").code == 0
+    assert run("copy", IMAGE, f"{new}:2", "--creds", "reader:r", "--dest-creds", "writer:w").code == 0
+    assert run("copy", LOCAL, f"{new}:3", "--dest-creds", "writer:w").code == 0
+    assert run("copy", IMAGE, f"oci:{tmp_path}/x", "--src-creds", "reader:r").code == 0
+    assert list(registry.repository("new").tags) == ["1", "2", "3"]
+    assert run("copy", IMAGE, f"{new}:4", "--creds", "reader:r").code == 4
+    assert run("copy", LOCAL, f"{new}:5", "--src-creds", "writer:w").code == 4
+    assert run("ls", IMAGE, "--src-creds", "reader:r").code == 2
+
+
+def test_connections_of_each_side_are_made_by_its_options(run, registry, monkeypatch, tmp_path):
+    made = []
+    monkeypatch.setattr(
+        "oci_layers.registry.tls.Certificates",
+        lambda directory, *, insecure, environ: made.append((directory, insecure)),
+    )
+    target = "docker://registry.example/new:1"
+    assert run("copy", IMAGE, target, "--cert-dir", "both").code == 0
+    assert made == [("both", False)]
+    assert run("copy", IMAGE, target, "--cert-dir", "both", "--dest-insecure", "--src-cert-dir", "one").code == 0
+    assert made[1:] == [("one", False), ("both", True)]
+    assert run("copy", IMAGE, target, "--dest-plain-http").code == 0
+    assert len(made) == 5

@@ -29,6 +29,7 @@ from oci_layers.store.copy import copy
 from oci_layers.store.layout import Layout
 from tests.support.examples import some
 from tests.support.layers import COMPRESS, d, f, sym, tar, wh
+from tests.support.model_registry import reply
 from tests.support.peers import Buildah, assert_listed_alike, run
 from tests.support.registry_servers import PASSWORD, USER, mirror_of, plain, with_passwords, with_tokens
 from tests.support.stores import blob, closure, document, index_of, layout, manifest, multi, on, signature
@@ -420,6 +421,33 @@ def test_a_push_interrupted_at_any_request_is_completed_by_another(source, regis
             again = registry.repository(name, session)
             copy(source, again, ref, threads=1)
             assert (held(again, ref), again.tags(), again.referrers(app)) == expected
+
+
+class Refusing:
+    """A transport that refuses large requests, as proxies do."""
+
+    def __init__(self, inner, most):
+        self.inner, self.most = inner, most
+        self.interrupt, self.close = inner.interrupt, lambda: None
+
+    def send(self, request):
+        if request.method in {"PUT", "PATCH"} and request.body.size > self.most:
+            return reply(request, 413)
+        return self.inner.send(request)
+
+
+def test_large_blobs_go_in_chunks_through_a_proxy_that_refuses_them(registry, tmp_path):
+    data = os.urandom(9 << 20)
+    with (
+        Layout.create(tmp_path / "new") as source,
+        registry.session(transport=Refusing(registry.transport, 4 << 20)) as session,
+    ):
+        source.tag("large", manifest(source.blobs, data))
+        target = registry.repository(f"a/r{next(NUMBERS)}", session)
+        copy(source, target, "large", threads=1)
+        assert held(target, "large") == held(source, "large")
+        sent = [method for method, path in session.tap.log if "/blobs/uploads/" in path]
+        assert sent.count("PATCH") == 3
 
 
 @at("plain")

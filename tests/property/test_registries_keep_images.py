@@ -6,10 +6,12 @@ completed by another, and no tag leads to what is not there in between.
 
 import contextlib
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oci_layers.errors import UnreachableError
+from oci_layers.registry import upload
 from oci_layers.spec.descriptor import EMPTY_DESCRIPTOR
 from oci_layers.spec.mediatype import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST
 from oci_layers.spec.platform_selection import own_name
@@ -52,12 +54,24 @@ def images(place):
 REFERRERS = {subject.digest: {each.digest for each in found} for subject, found in _fill().items()}
 EVERYTHING = images(SOURCE)
 
+CHUNK = 64
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_chunks():
+    """Send small blobs in several chunks, where a server takes no larger ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upload, "_CHUNK", CHUNK)
+        yield
+
+
 PROFILES = {
     "D2": Switches(referrers=False, tag_delete=False, absolute_location=True),
     "GHCR": Switches(referrers=False, without_referrers="elsewhere", storage="https://storage.example"),
     "ECR": Switches(storage="https://storage.example", mounts=False, page=2, tags_sorted=True),
     "GAR": Switches(storage="/storage", location_query="", content_type_parameters="; charset=utf-8"),
     "Quay": Switches(mounts_without_permission=False, page=1, filters=False, warning='299 - "moving soon"'),
+    "a proxy": Switches(most=CHUNK, least=CHUNK // 2, chunk_status=204),
 }
 
 switches = st.builds(
@@ -82,6 +96,8 @@ switches = st.builds(
     odd_tags=st.booleans(),
     content_type_parameters=st.sampled_from(["", "; charset=utf-8"]),
     lengths_of_heads=st.booleans(),
+    most=st.sampled_from([None, CHUNK]),
+    chunk_status=st.sampled_from([201, 202, 204]),
 )
 
 

@@ -2,16 +2,23 @@
 
 import functools
 import io
+import os
 
 import pytest
 
 from oci_layers.errors import DigestMismatchError, RegistryError, SizeMismatchError, UnreachableError
 from oci_layers.registry import BytesBody
-from oci_layers.registry.upload import StreamBody, begin, mount, upload
+from oci_layers.registry.blobs import RegistryBlobs
+from oci_layers.registry.upload import StreamBody, begin, mount, upload, upload_in_chunks
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
+from oci_layers.store.copy import copy
+from oci_layers.store.layout import Layout
+from oci_layers.store.memory import MemoryRepository
 from tests.registry.test_client import BLOB, BLOB_DIGEST, answering, client
-from tests.support.model_registry import refuse, reply
+from tests.support.model_registry import Switches, refuse, reply
+from tests.support.registries import remote
+from tests.support.stores import manifest
 
 NEW = b"something new"
 NEW_DIGEST = Digest.of(NEW)
@@ -200,3 +207,107 @@ def test_a_mount_of_something_else_is_not_believed():
     made, _ = answering(lambda request: refuse(request, 403, "DENIED"))
     with pytest.raises(RegistryError, match="403"):
         mount(made, BLOB_DIGEST, "other")
+
+
+# Chunks.
+
+CHUNK = 4 << 20
+LARGE = os.urandom(CHUNK) * 2 + b"the end"
+
+
+def sizes(model):
+    """What each request of an upload had as its range, and what it asked for."""
+    return [(method, headers.get("Content-Range")) for method, _, headers in model.log]
+
+
+@pytest.mark.parametrize(
+    ("data", "ranges"),
+    [
+        (NEW, [(0, 12)]),
+        (LARGE[:CHUNK], [(0, CHUNK - 1)]),
+        (LARGE, [(0, CHUNK - 1), (CHUNK, 2 * CHUNK - 1), (2 * CHUNK, 2 * CHUNK + 6)]),
+        (b"", []),
+    ],
+    ids=["one", "whole", "three", "none"],
+)
+@pytest.mark.parametrize("switches", [{}, {"new_location_each_time": False}, {"chunk_status": 204}, {"most": CHUNK}])
+def test_a_blob_is_sent_in_chunks(data, ranges, switches):
+    made, model = client(**switches)
+    upload_in_chunks(made, BytesBody(data), Digest.of(data))
+    assert model.repository("a/b").blobs[str(Digest.of(data))] == data
+    chunks = [("PATCH", f"{first}-{last}") for first, last in ranges]
+    assert sizes(model) == [("POST", None), *chunks, ("PUT", None)]
+    assert len({url for _, url, _ in model.log}) == len(model.log)
+
+
+def test_chunks_are_as_large_as_the_registry_wants_them():
+    made, model = client(least=CHUNK + 5)
+    upload_in_chunks(made, BytesBody(LARGE), Digest.of(LARGE))
+    assert sizes(model)[1:-1] == [("PATCH", f"0-{CHUNK + 4}"), ("PATCH", f"{CHUNK + 5}-{len(LARGE) - 1}")]
+    for least in (1, CHUNK, "x", "-1", "9" * 30):
+        made, model = client(least=least)
+        if least == 1 or least == CHUNK:
+            upload_in_chunks(made, BytesBody(LARGE), Digest.of(LARGE))
+            assert len(model.log) == 5
+        else:
+            upload_in_chunks(made, BytesBody(NEW), NEW_DIGEST)
+    made, model = client(least=16 * CHUNK + 1)
+    with pytest.raises(RegistryError, match=f"wants chunks of {16 * CHUNK + 1} bytes"):
+        upload_in_chunks(made, BytesBody(NEW), NEW_DIGEST)
+    assert sizes(model) == [("POST", None)]
+
+
+def test_a_chunk_that_is_refused_or_lost_ends_the_upload():
+    for answer, error in (
+        (lambda request: refuse(request, 416, "BLOB_UPLOAD_INVALID"), RegistryError),
+        (lambda request: reply(request, 413), RegistryError),
+        (lambda request: reply(request, 202), RegistryError),
+    ):
+        made, model = answering(lambda request, answer=answer: answer(request) if request.method == "PATCH" else None)
+        with pytest.raises(error):
+            upload_in_chunks(made, BytesBody(LARGE), Digest.of(LARGE))
+        assert sizes(model) == [("POST", None), ("PATCH", f"0-{CHUNK - 1}")]
+        assert str(Digest.of(LARGE)) not in model.repository("a/b").blobs
+
+
+def test_the_last_chunk_is_sent_only_if_all_is_right():
+    wanted = Descriptor.of(LARGE, media_type="a/b")
+    wrong = LARGE[:-1] + b"!"
+    made, model = client()
+    with pytest.raises(DigestMismatchError):
+        upload_in_chunks(made, StreamBody(io.BytesIO(wrong), wanted), wanted.digest)
+    assert len(sizes(model)) == 3
+    assert "PUT" not in dict(sizes(model))
+
+
+def test_a_blob_that_is_too_large_for_a_request_goes_in_chunks():
+    made, model = client(most=CHUNK)
+    blobs = RegistryBlobs(made)
+    other = LARGE + b"!"
+    for data in (LARGE, other, NEW):
+        blobs.put_blob(io.BytesIO(data), Descriptor.of(data, media_type="a/b"))
+        assert model.repository("a/b").blobs[str(Digest.of(data))] == data
+    in_chunks = ["POST", "PATCH", "PATCH", "PATCH", "PUT"]
+    assert [method for method, _ in sizes(model)] == ["POST", "PUT", *in_chunks, *in_chunks, "POST", "PUT"]
+
+
+def test_a_stream_that_cannot_go_back_is_opened_again_by_the_copy(tmp_path):
+    for source in (MemoryRepository(), Layout.create(tmp_path / "layout")):
+        source.tag("v1", manifest(source.blobs, LARGE))
+        target = remote(switches=Switches(most=CHUNK))
+        copied = copy(source, target, "v1", threads=1)
+        assert copied.missing == ()
+        source.close()
+        model = target.client.exchange._transport
+        assert model.repository("a/b").blobs[str(Digest.of(LARGE))] == LARGE
+        methods = [method for method, url, _ in model.log if "/blobs/uploads/" in url]
+        assert methods[:7] == ["POST", "PUT", "POST", "PATCH", "PATCH", "PATCH", "PUT"]
+
+
+def test_a_file_is_sent_again_from_its_start(tmp_path):
+    made, model = client(most=CHUNK)
+    descriptor = Descriptor.of(LARGE, media_type="a/b")
+    with Layout.create(tmp_path / "layout") as layout:
+        layout.blobs.put_blob(io.BytesIO(LARGE), descriptor)
+        RegistryBlobs(made).put_blob(layout.blobs.open_blob(descriptor.digest), descriptor)
+    assert model.repository("a/b").blobs[str(descriptor.digest)] == LARGE

@@ -461,3 +461,16 @@ def test_in_a_docker_archive_an_image_has_its_whole_name(tmp_path):
         "all": ["registry.example/a/b:v1", "registry.example/a/b:v2"],
         "new": ["new:1"],
     }
+
+
+def test_the_target_may_have_a_session_of_its_own():
+    source = model_of(filled())
+    target = ModelRegistry("other.example")
+    copied = oci.copy(
+        "docker://registry.example/a/b:v1",
+        "docker://other.example/c",
+        session=session(source),
+        target_session=session(target),
+    )
+    assert copied.blobs == 7
+    assert list(target.repository("c").tags) == ["latest"]

@@ -44,6 +44,11 @@ class Switches:
     """Whether lists of tags have nulls and digests as well."""
     content_type_parameters: str = ""
     lengths_of_heads: bool = True
+    most: int | None = None
+    """The largest body of a blob that a proxy in front of it lets through."""
+    least: int | None = None
+    """The size that chunks must have at least."""
+    chunk_status: int = 202
 
 
 @attrs.define
@@ -65,6 +70,7 @@ class ModelRegistry:
     switches: Switches = attrs.field(factory=Switches)
     repositories: dict = attrs.field(factory=dict)
     uploads: dict = attrs.field(factory=dict)
+    chunks: dict = attrs.field(factory=dict)
     log: list = attrs.field(factory=list)
     answers: list = attrs.field(factory=list)
     """Answers that come before any others: each a function of the request that returns a Response or None."""
@@ -168,12 +174,15 @@ class ModelRegistry:
                 if data is not None:
                     mine.blobs[digest] = data
                     return reply(request, 201, headers=[("Docker-Content-Digest", digest)])
-            session = str(next(self.numbers))
-            self.uploads[session] = name
-            return reply(request, 202, headers=[("Location", self.location(name, session))])
+            return self.accepted(request, name, b"")
+        if self.switches.most is not None and len(body) > self.switches.most:
+            return reply(request, 413, b"<html>", [("Content-Type", "text/html")])
         if session not in self.uploads:
             return refuse(request, 404, "BLOB_UPLOAD_UNKNOWN")
+        if request.method == "PATCH":
+            return self.chunk(request, name, session, body)
         assert request.method == "PUT"
+        body = self.chunks.pop(session, b"") + body
         assert self.switches.location_query in (request.url.query or "")
         if self.switches.new_location_each_time:
             del self.uploads[session]
@@ -183,6 +192,22 @@ class ModelRegistry:
         mine.blobs[digest] = body
         stored = [("Docker-Content-Digest", digest)] if self.switches.digest_header else []
         return reply(request, self.switches.created, headers=stored)
+
+    def accepted(self, request, name, data, status=202):
+        session = str(next(self.numbers))
+        self.uploads[session] = name
+        self.chunks[session] = data
+        least = [] if self.switches.least is None else [("OCI-Chunk-Min-Length", str(self.switches.least))]
+        return reply(request, status, headers=[("Location", self.location(name, session)), *least])
+
+    def chunk(self, request, name, session, body):
+        held = self.chunks[session]
+        if request.headers["Content-Range"] != f"{len(held)}-{len(held) + len(body) - 1}":
+            return refuse(request, 416, "BLOB_UPLOAD_INVALID")
+        if self.switches.least and held and len(held) % self.switches.least:
+            return refuse(request, 400, "SIZE_INVALID")  # The one before was too short, and not the last.
+        del self.uploads[session], self.chunks[session]
+        return self.accepted(request, name, held + body, self.switches.chunk_status)
 
     def location(self, name, session):
         path = f"/v2/{name}/blobs/uploads/{session}"

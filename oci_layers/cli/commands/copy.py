@@ -9,7 +9,7 @@ from oci_layers.cli.building import codec_arguments, codec_of
 from oci_layers.cli.options import at_least_one, limits_of, names_stdout, place_arguments, progress_argument
 from oci_layers.cli.output import columns, counted, human_bytes, json_text, short_digests
 from oci_layers.cli.progress import progress
-from oci_layers.cli.registries import session_of
+from oci_layers.cli.registries import session_of, side_arguments
 from oci_layers.errors import escape
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
@@ -74,6 +74,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         help="when DST survives a power cut: after each blob, or when the command ends, or not at all",
     )
     place_arguments(parser)
+    side_arguments(parser)
     progress_argument(parser)
     parser.add_argument(
         "--policy", choices=("default", "lenient"), default="default", help="lenient follows links to blobs in SRC"
@@ -107,7 +108,8 @@ def _copy(options: argparse.Namespace) -> int:
             threads=options.threads,
             fsync=options.fsync,
             blob_links=options.policy == "lenient",
-            session=session_of(options, options.source, options.target),
+            session=session_of(options, options.source, side="src"),
+            target_session=session_of(options, options.target, side="dest"),
             limits=limits_of(options),
             temporary_directory=options.temporary_directory,
             progress=show,
@@ -139,7 +141,7 @@ def _print(copied: Copied, out: TextIO) -> None:
         listed = ", ".join(map(_missing, copied.missing[:_LISTED]))
         more = len(copied.missing) - _LISTED
         listed += f" and {more} more" if more > 0 else ""
-        print(f"oci-layers: not in the source, and not copied: {listed}", file=sys.stderr)
+        print(f"oci-layers: not in the source, or not distributed, and not copied: {listed}", file=sys.stderr)
 
 
 def _name(entry: Descriptor) -> str:

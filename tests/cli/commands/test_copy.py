@@ -150,7 +150,7 @@ def platforms(store):
 def test_what_the_source_does_not_have_is_told(run, store, platforms, tmp_path):
     ran = run("copy", store.directory, tmp_path / "new")
     assert (ran.code, ran.out.splitlines()[0]) == (0, f"multi  {platforms['digest']}")
-    gone = "oci-layers: not in the source, and not copied: sha256:000000000000 for linux/arm64\n"
+    gone = "oci-layers: not in the source, or not distributed, and not copied: sha256:000000000000 for linux/arm64\n"
     assert ran.err == gone
     ran = run("copy", store.directory, tmp_path / "new", "--format", "json")
     value = json.loads(ran.out)
