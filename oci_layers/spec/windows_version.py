@@ -1,7 +1,7 @@
 """Whether an image for Windows runs on a host, by their versions (image-index.md, `platform.os.version`).
 
-A version is `MAJOR.MINOR.BUILD.REVISION`. A process in a container calls the kernel of the host, so the image must be of
-a build that the host knows. Hosts before build 20348 (Server 2022) take only their own build, and those before 17763
+A version is `MAJOR.MINOR.BUILD.REVISION`. A process in a container calls the kernel of the host, so the image must be
+of a build that the host knows. Hosts before build 20348 (Server 2022) take only their own build, and those before 17763
 (Server 2019) only their own revision; later ones take every build from 20348 to their own, as containerd decides. A
 virtual machine (Hyper-V isolation) takes older images, too; that is not decided here. Numbers are compared, so revision
 1006 is after 999.

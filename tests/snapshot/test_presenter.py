@@ -33,9 +33,10 @@ pytestmark = pytest.mark.root
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch):
+def clean(monkeypatch, place):
     """No test knows what another one was refused, or leaves a mount or an open file."""
     monkeypatch.setattr(presenters, "_refusals", {})
+    monkeypatch.setattr(mounts, "place", str(place), raising=False)
     before = mounts(), sorted(os.listdir("/proc/self/fd"))
     yield
     assert (mounts(), sorted(os.listdir("/proc/self/fd"))) == before
@@ -70,8 +71,9 @@ def as_user(place):
 
 
 def mounts():
+    """The mounts in the directory of the test; other tests have theirs at the same time."""
     with open("/proc/self/mountinfo") as lines:
-        return lines.read()
+        return "".join(line for line in lines if mounts.place in line)
 
 
 # What is shown.

@@ -46,7 +46,7 @@ def test_without_ids_all_rules_are_listed_documents_first(run):
     lines = ran.out.splitlines()
     assert [line.split()[0] for line in lines] == [*DOCUMENT_RULES, "schema", *LAYER_RULES]
     assert "DSC-23  note     An entry that points at an image manifest has a `platform`." in lines
-    assert "empty-link           error    A link without a target." in lines
+    assert "empty-link error A link without a target." in [" ".join(line.split()) for line in lines]
 
 
 def test_json_has_every_field_of_each_rule(run):
