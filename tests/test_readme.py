@@ -30,6 +30,7 @@ SCRIPTS = [
 MADE = {
     "lighthouse/etc/motd": b"The lamp is lit. Keep two miles off.\n",
     "images/oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+    "room/oci-layers-room": b'{"version": 1}\n',
     "made/oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
 }
 
