@@ -109,13 +109,16 @@ def snapshot_of(room: Snapshots, options: argparse.Namespace) -> Snapshot:
         PlaceMissingError: There is no such image, here or there.
         OCIError: As `unpack_to`.
     """
-    known = {} if options.platform is not None or options.image == "-" else {each.name: each for each in room.images()}
-    if options.ref is None and options.image in known:
-        return known[options.image]
     try:
         where = ImageName.parse(options.image)
-    except UnsupportedError as error:
+    except UnsupportedError as error:  # No place has this name, but an image of the room may.
+        if options.image in (known := {each.name: each for each in room.images()}):
+            return known[options.image]
         raise PlaceMissingError(options.image, f"no image of {escape(room.place)}; {error}") from error
+    is_read = options.platform is not None or where.place == "-"
+    known = {} if is_read else {each.name: each for each in room.images()}
+    if options.ref is None and options.image in known:
+        return known[options.image]
     name = _kept_name(options)
     if name in known:
         return known[name]
@@ -168,7 +171,7 @@ def container_of(room: Snapshots, options: argparse.Namespace, *, at: str | None
     known = {each.name: each for each in room.containers()}.get(options.name or "")
     if known is None:
         return room.container(snapshot_of(room, options), name=options.name or "", at=at)
-    if options.image != known.image:
+    if (options.image, options.ref, options.platform) != (known.image, None, None):
         image = snapshot_of(room, options)
         if image.manifest != known.manifest:
             raise StoreError(

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -114,3 +116,15 @@ def test_ctrl_c_leaves_no_image_and_nothing_half_written(run, room_place, monkey
     assert run("snapshot", LIGHTHOUSE).code == 130
     assert names(room_place) == []
     assert os.listdir(room_place / "tmp") == []
+
+
+@pytest.mark.root
+def test_an_image_on_stdin_is_read_each_time(room_place, point, tmp_path):
+    copy(LIGHTHOUSE, f"oci-archive:{tmp_path}/images.tar:1")
+    command = f'"{sys.executable}" -m oci_layers mount oci-archive:- "{point}" --room "{room_place}"'
+    for _ in range(2):
+        ran = subprocess.run(f'{command} < "{tmp_path}/images.tar"', shell=True, check=True, capture_output=True)
+        assert ran.stdout.decode() == f"{point}  oci-archive:-  read-only  mounted\n"
+        with Snapshots(room_place) as room:
+            room.unmount(point)
+    assert subprocess.run(f"{command} < /dev/null", shell=True, check=False, capture_output=True).returncode == 1

@@ -1,12 +1,13 @@
 """`oci-layers containers`: list the containers of a room."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from oci_layers.cli.output import columns, human_bytes, json_text, print_json, short_digests
+from oci_layers.cli.output import columns, human_bytes, json_text, path_json, print_json, short_digests
 from oci_layers.cli.rooms import opened_room, room_argument
 from oci_layers.errors import escape
 from oci_layers.snapshot.listing import ListedContainer, list_containers
@@ -68,7 +69,7 @@ def _json(each: ListedContainer) -> dict[str, Any]:  # Any: JSON
         "chain_id": None if record.chain_id is None else str(record.chain_id),
         "created": _when(record.created_ns),
         "size": each.size,
-        "path": each.mount_point,
+        **({"path": None} if each.mount_point is None else path_json(os.fsencode(each.mount_point))),
         "in_use": each.in_use,
         "presenter": record.presenter or None,
     }

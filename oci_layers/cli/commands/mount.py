@@ -2,11 +2,12 @@
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 
 from oci_layers.cli.options import limits_of
-from oci_layers.cli.output import print_json
+from oci_layers.cli.output import path_json, print_json
 from oci_layers.cli.rooms import (
     container_of,
     opened_room,
@@ -50,7 +51,7 @@ def _mount(options: argparse.Namespace) -> int:
             {
                 **snapshot_json(room, image),
                 "container": container,
-                "path": path,
+                **path_json(os.fsencode(path)),
                 "presenter": view.presenter,
                 "refused": [{"presenter": presenter, "reason": reason} for presenter, reason in view.refused],
             }

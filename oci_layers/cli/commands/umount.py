@@ -1,9 +1,11 @@
 """`oci-layers umount`: unmount what `mount` mounted."""
 
 import argparse
+import os
 import sys
 
-from oci_layers.cli.output import print_json
+from oci_layers import system
+from oci_layers.cli.output import path_json, print_json
 from oci_layers.cli.rooms import opened_room, room_argument
 from oci_layers.errors import escape
 
@@ -25,14 +27,20 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def _umount(options: argparse.Namespace) -> int:
+    place = system.resolve(options.directory)
     with opened_room(options) as room:
-        before = {each.path: each for each in room.mounts()}
+        known = {each.path: each for each in room.mounts()}
         room.unmount(options.directory)
-        gone = next(iter(before.keys() - {each.path for each in room.mounts()}))
-    mount = before[gone]
     if options.format == "json":
-        chain_id = None if mount.chain_id is None else str(mount.chain_id)
-        print_json({"room": room.place, "path": gone, "chain_id": chain_id, "container": mount.container or None})
+        mount = known[place]
+        print_json(
+            {
+                "room": room.place,
+                **path_json(os.fsencode(place)),
+                "chain_id": None if mount.chain_id is None else str(mount.chain_id),
+                "container": mount.container or None,
+            }
+        )
     else:
-        sys.stdout.write(f"{escape(gone)}  unmounted\n")
+        sys.stdout.write(f"{escape(place)}  unmounted\n")
     return 0

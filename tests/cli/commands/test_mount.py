@@ -22,6 +22,12 @@ def test_an_image_of_the_room_is_mounted_until_it_is_unmounted(run, room, point)
     assert os.listdir(point) == []
 
 
+def test_a_name_in_the_room_has_any_form(run, room, point):
+    run("snapshot", LIGHTHOUSE, "--as", "app:1")
+    ran = run("mount", "app:1", point)
+    assert (ran.code, ran.out) == (0, f"{point}  app:1  read-only  mounted\n")
+
+
 def test_an_image_of_another_place_is_unpacked_first(run, room_place, point):
     ran = run("mount", LIGHTHOUSE, point, "--format", "json")
     with open_image(LIGHTHOUSE) as image:

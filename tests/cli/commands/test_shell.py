@@ -1,5 +1,6 @@
 """`shell`: a program runs with the files of an image as its root, for root and for an ordinary user."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 
 from oci_layers import Snapshots
 from oci_layers.cli.main import main, parser
+from oci_layers.snapshot import presenter
 from oci_layers.system import mount
 from tests.support.process import USER, in_child
 from tests.support.scripts import ROOT
@@ -124,6 +126,31 @@ def test_an_unknown_image_is_exit_3(run, room_place):
     ran = run("shell", "none", "--", "sh")
     line = f"oci-layers: error: none: no such file or directory, and no image of {room_place}\n"
     assert (ran.code, ran.out, ran.err) == (3, "", line)
+
+
+@pytest.mark.root
+def test_where_nothing_can_be_mounted_the_files_are_copied_and_the_reason_is_said(shell, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EINVAL, "no", "fsopen")
+
+    for name in ("detached", "namespace"):
+        monkeypatch.setitem(presenter._TABLE, name, (False, refuse))
+    ran = shell("--", "sh", "-c", "echo new > /etc/motd; read x < /etc/motd; echo $x")
+    assert (ran.code, ran.out) == (0, "new\n")
+    lines = [f"oci-layers: not shown by {name}: EINVAL: no (fsopen)" for name in ("detached", "namespace")]
+    assert ran.err.splitlines()[:2] == lines
+    assert shell("--", "sh", "-c", "read x < /etc/motd; echo $x").out == "lit\n"
+
+
+@pytest.mark.root
+def test_a_system_that_refuses_it_is_one_line(shell, monkeypatch):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number), "unshare")
+
+    monkeypatch.setattr("oci_layers.system.run_in_root", refuse)
+    for number, code in ((errno.EPERM, 4), (errno.ENOENT, 1), (errno.ENOSPC, 1)):
+        ran = shell("--", "sh")
+        assert (ran.code, ran.err) == (code, f"oci-layers: error: unshare: {os.strerror(number)}\n")
 
 
 @pytest.mark.root
