@@ -50,6 +50,14 @@ What Docker does for `COPY --chown=1000:1000 --chmod=0755 app /srv/app`:
     /srv/app/cache/keep file 0755 1000:1000 0.000000000 text=lit
     /srv/app/lamp file 0755 1000:1000 0.000000000 text=lit
 
+A layer for Windows has its files on the drive C:, with what Windows needs; its base tells that it is one:
+
+    >>> drive = oci.FileTree(windows=True)
+    >>> for_windows = build.NewLayer.from_directory(app, options=build.LayerOptions(base=drive, keep_root=False))
+    >>> import io
+    >>> [entry.name for entry in oci.read_tar(io.BytesIO(b"".join(for_windows.iter_tar())))][:3]
+    [b'Hives', b'Files', b'Files/cache']
+
 Patterns can be tried without any files:
 
     >>> ignore = build.Ignore.parse(["# All but one of these:", "cache", "!cache/keep"])

@@ -2,7 +2,7 @@
 
 Every entry is taken as it comes and changed in place, so the entries must be the caller's own. Names are cleaned;
 markers and hard links go where the files go that they name. What machines and users are called there is left out: names
-of users and groups, and times of access and change.
+of users and groups, and times of access and change, unless they are metadata of Windows.
 """
 
 import itertools
@@ -13,6 +13,7 @@ from oci_layers.build.options import IdRule, LayerOptions, is_portable_xattr
 from oci_layers.errors import LayerError, LinkError, NotDirectoryError
 from oci_layers.layer.decode import MAX_OWNER
 from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
+from oci_layers.layer.windows import RECORD_PREFIX
 from oci_layers.report import Skipped
 from oci_layers.tar.entry import DIRECTORY, GLOBAL, HARDLINK, SYMLINK, Entry
 from oci_layers.tree.node import Directory, implicit_directory
@@ -84,8 +85,9 @@ class _Arranger:
         prefix, base = self.options.prefix, self.options.base
         names, known = prefix.split(b"/") if prefix else [], list[Directory]()
         if base is not None:
+            limit, windows = base.limits.links, base.windows
             found = resolve(
-                base.root, prefix, follow=True, follow_last=True, limit=base.limits.links, lexical_dotdot=True
+                base.root, prefix, follow=True, follow_last=True, limit=limit, lexical_dotdot=True, windows=windows
             )
             if found.node is not None and found.rest:
                 raise NotDirectoryError(found.path)
@@ -122,7 +124,7 @@ class _Arranger:
         if kind == HARDLINK:
             entry.linkname = self.prefix + clean(entry.linkname, clamp=True)
         entry.uname = entry.gname = b""
-        if entry.pax:
+        if entry.pax and not any(key.startswith(RECORD_PREFIX) for key in entry.pax):
             entry.pax = {key: value for key, value in entry.pax.items() if key not in _TIMES}
         if entry.xattrs:
             entry.xattrs = self.kept(entry.xattrs, path)

@@ -10,6 +10,8 @@ from os import PathLike, fspath
 from types import TracebackType
 from typing import Self
 
+import attrs
+
 from oci_layers import system
 from oci_layers.blob.spool import Spool
 from oci_layers.build.box_path import BoxPath
@@ -71,7 +73,7 @@ class WritableLayer:
         if not isinstance(source, Image | FileTree):
             raise TypeError(f"a writable layer is over an Image or a FileTree, not {type(source).__name__}")
         if isinstance(source, Image):
-            self._lower, number = source.tree(root="layer"), len(source.layers)
+            self._lower, number = source.tree(), len(source.layers)
         else:
             self._lower, number = source.fork(), 0
         tree = self._lower.fork()
@@ -115,6 +117,9 @@ class WritableLayer:
         """
         tree, lower = self.tree, self._lower
         self._is_committed = True
+        if lower.windows:
+            options = options or LayerOptions()
+            options = attrs.evolve(options, base=lower if options.base is None else options.base)
         return NewLayer.from_changes(lambda: _changes(lower, tree), options=options)
 
     def close(self) -> None:

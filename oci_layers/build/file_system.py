@@ -98,7 +98,15 @@ class FileSystem:
         self.check_open()
         root, limit = self.tree.root, self.tree.limits.links
         try:
-            return resolve(root, path, follow=True, follow_last=follow, limit=limit, follow_slash=follow_slash)
+            return resolve(
+                root,
+                path,
+                follow=True,
+                follow_last=follow,
+                limit=limit,
+                follow_slash=follow_slash,
+                windows=self.tree.windows,
+            )
         except LinkError as error:
             raise PathError(b"/" + path, error.reason, errno.ELOOP) from error
 
@@ -167,6 +175,7 @@ class FileSystem:
         gid = parent.gid if inherited else self.creator.gid
         mode = mode & 0o1777 & ~self.creator.umask | inherited
         node = Directory(mode, self.creator.uid, gid, parent.mtime_ns, layer=self.layer, token=self.tree.token)
+        node.children = self.tree.new_names()
         parent.children[place.name] = node
 
     def make_node(self, path: bytes, node: Leaf, *, masked: bool = True) -> None:

@@ -22,6 +22,7 @@ from oci_layers.build.directory import directory_entries
 from oci_layers.build.ignore import selected
 from oci_layers.build.options import Codec, LayerOptions
 from oci_layers.build.output import Pieces, write_blob
+from oci_layers.build.windows import windows_entries
 from oci_layers.disk.scan import scan
 from oci_layers.errors import locate
 from oci_layers.layer.change import Change
@@ -257,7 +258,8 @@ class NewLayer:
 
 def _tar(entries: Iterator[Entry], options: LayerOptions, skip: OnSkip) -> Pieces:
     try:
-        yield from write_tar(arranged(entries, options, skip))
+        chosen = arranged(entries, options, skip)
+        yield from write_tar(windows_entries(chosen, options, skip) if options.is_windows else chosen)
     finally:
         # Its files are closed now, rather than when the generator is collected.
         if isinstance(entries, Generator):

@@ -80,9 +80,19 @@ class LayerOptions:
     """Whether times keep their fractions. By default they are cut to seconds, as containerd, Docker and umoci cut them:
     fractions need a second header for each entry, 1 KiB, and file systems differ in what they keep of them. So a file
     that was changed twice within a second looks unchanged to a comparison of sizes and times."""
+    windows: bool | None = None
+    """Whether the layer is for Windows: everything is put on the drive C:, with the metadata that Windows needs. By
+    default it is if `base` is the tree of an image for Windows, as `Image.tree` returns it."""
+    windows_links: bool = False
+    """Whether links in a layer for Windows get targets of Windows: `/x` becomes `C:\\x`, and `../x` `..\\x`."""
     keep_xattr: Callable[[bytes], bool] | None = None
     """Which extended attributes are written; the others are reported. By default those for which `is_portable_xattr`
     is true."""
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether the layer is for Windows."""
+        return self.windows if self.windows is not None else self.base is not None and self.base.windows
 
 
 @attrs.frozen(kw_only=True)

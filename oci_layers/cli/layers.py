@@ -49,7 +49,7 @@ def file_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def layer_options(
-    options: argparse.Namespace, *, base: FileTree | None = None, keep_root: bool = False
+    options: argparse.Namespace, *, base: FileTree | None = None, keep_root: bool = False, windows: bool | None = None
 ) -> LayerOptions:
     """Return what the options say about files.
 
@@ -57,6 +57,7 @@ def layer_options(
         options: The options.
         base: What the layer is put on.
         keep_root: Whether the directory itself describes the root of the image, unless there is a prefix.
+        windows: Whether the layer is for Windows; as `base` if None.
 
     Raises:
         NameFormatError: One is malformed.
@@ -74,6 +75,7 @@ def layer_options(
         uid=owner[0],
         gid=owner[1],
         mode=_mode(options.chmod),
+        windows=windows,
     )
     return found if options.mtime is None else attrs.evolve(found, clamp_mtime=_seconds(options.mtime))
 

@@ -17,6 +17,7 @@ import attrs
 
 from oci_layers.errors import escape
 from oci_layers.image.layer import Layer
+from oci_layers.image.windows import windows_json
 from oci_layers.report import LayerFinding, Listing, Report, Skipped
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 
@@ -159,6 +160,9 @@ def node_json(path: bytes, node: Node) -> dict[str, Any]:  # Any: JSON
             pass
     if node.xattrs:
         value["xattrs"] = {escape(name): base64.b64encode(data).decode() for name, data in sorted(node.xattrs.items())}
+    if node.windows is not None:
+        sizes = {escape(name): content.size for name, content in sorted(node.windows.streams.items())}
+        value["windows"] = windows_json(node.windows) | ({"streams": sizes} if sizes else {})
     return value
 
 

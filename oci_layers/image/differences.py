@@ -61,7 +61,7 @@ def _is_implicit(node: Node | None) -> bool:
 def compare(old: Node, new: Node) -> tuple[tuple[str, ...], bool]:
     """Return what of a node differs, and whether contents of the same size may differ, which this does not read.
 
-    The names: `type`, `content`, `target` of a link, `device`, `mode`, `owner`, `mtime`, `xattrs`.
+    The names: `type`, `content`, `target` of a link, `device`, `mode`, `owner`, `mtime`, `xattrs`, `windows`.
     """
     aspects: list[str] = []
     doubtful = False

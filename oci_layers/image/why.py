@@ -33,7 +33,7 @@ class Touch:
     what: Literal["added", "changed", "repeated", "removed", "hidden"]
     """`repeated`: the layer has it again, the same; `hidden`: a parent directory became something else."""
     aspects: tuple[str, ...] = ()
-    """What changed: `type`, `content`, `target`, `device`, `mode`, `owner`, `mtime`, `xattrs`."""
+    """What changed: `type`, `content`, `target`, `device`, `mode`, `owner`, `mtime`, `xattrs`, `windows`."""
     marker: Literal["whiteout", "opaque"] | None = None
     """The kind of marker that removed it."""
     by: bytes | None = None

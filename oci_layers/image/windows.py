@@ -25,7 +25,7 @@ from oci_layers.tree.path import join
 from oci_layers.tree.tree import FileTree
 from oci_layers.tree.windows import WindowsMetadata, posix_target
 
-__all__ = ["METADATA_FILE", "WindowsMirror", "keep_metadata", "shown"]
+__all__ = ["METADATA_FILE", "WindowsMirror", "keep_metadata", "shown", "windows_json"]
 
 METADATA_FILE = b"meta.jsonl"
 """The name of the file that has what the disk cannot hold."""
@@ -108,11 +108,14 @@ def _lines(tree: FileTree, mirror: DirectoryMirror) -> Iterator[memoryview]:
         if isinstance(node, Symlink):
             value |= _text_json("target", node.target)
         if windows is not None:
-            value |= _metadata_json(path, windows)
+            value |= windows_json(windows)
+            if windows.streams:
+                value["streams"] = [_stream_json(path, name, content) for name, content in windows.streams.items()]
         yield memoryview(json.dumps(value, sort_keys=True).encode() + b"\n")
 
 
-def _metadata_json(path: bytes, windows: WindowsMetadata) -> dict[str, Any]:  # Any: JSON
+def windows_json(windows: WindowsMetadata) -> dict[str, Any]:  # Any: JSON
+    """Return metadata of Windows as a JSON object, streams excepted; what there is none of is left out."""
     value: dict[str, Any] = {
         "attributes": windows.attributes,
         "security_descriptor": _base64(windows.security_descriptor),
@@ -125,7 +128,6 @@ def _metadata_json(path: bytes, windows: WindowsMetadata) -> dict[str, Any]:  # 
             _text_json("name", name) | {"data": _base64(data)} for name, data in windows.extended_attributes.items()
         ]
         or None,
-        "streams": [_stream_json(path, name, content) for name, content in windows.streams.items()] or None,
     }
     return {key: each for key, each in value.items() if each is not None}
 

@@ -188,7 +188,7 @@ class Decoder:
         if parent_and_name(path)[1] == OPAQUE_NAME:
             self.report_suspicious("windows-opaque", path, "not an opaque marker on Windows")
         if not self.layer and is_marker(path):
-            self.report_suspicious("windows-base-whiteout", path, "a whiteout in the lowest layer")
+            self.report_suspicious("whiteout-in-base", path, "a whiteout in the lowest layer")
         return parse_tombstone(path)
 
     def unset(self, keys: list[bytes], path: bytes) -> None:

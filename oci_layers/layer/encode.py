@@ -6,7 +6,7 @@ tree is the order of its paths, so a directory comes before what is in it (layer
 give equal entries.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
 import attrs
@@ -18,9 +18,8 @@ from oci_layers.tar.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, HARDLINK, RE
 from oci_layers.tree.content import Content
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.tree import FileTree
-from oci_layers.tree.windows import WindowsMetadata
 
-__all__ = ["encode", "node_entries", "node_entry", "tree_entries"]
+__all__ = ["as_windows", "encode", "node_entries", "node_entry", "tree_entries"]
 
 
 _TYPE_BITS = {REGULAR: 0o100000, DIRECTORY: 0o040000, SYMLINK: 0o120000}
@@ -118,12 +117,12 @@ def node_entry(path: bytes, node: Node, data: Iterator[memoryview] | None = None
             entry.type = FIFO
         case _:
             assert_never(node)
-    return entry if node.windows is None else _of_windows(entry, node.windows)
+    return entry if node.windows is None else as_windows(entry, windows_records(node.windows))
 
 
-def _of_windows(entry: Entry, windows: WindowsMetadata) -> Entry:
+def as_windows(entry: Entry, records: Mapping[bytes, bytes]) -> Entry:
     """Return an entry as Windows writes it: with the type in the mode, and no slash after the name of a directory."""
-    entry.pax = windows_records(windows)
+    entry.pax = records
     entry.mode |= _TYPE_BITS.get(entry.type, 0)
     entry.name = entry.name.rstrip(b"/")
     return entry

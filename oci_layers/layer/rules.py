@@ -171,7 +171,7 @@ _RULES = (
         "Put the file system in Files.",
     ),
     _rule(
-        "windows-refused-name",
+        "windows-refuses",
         "warning",
         "In an image for Windows, the name has a character or ending, or is a device, that programs cannot use.",
         "Rename it.",
@@ -189,13 +189,13 @@ _RULES = (
         "Write a whiteout for each name.",
     ),
     _rule(
-        "windows-whiteout-place",
+        "misplaced-whiteout",
         "error",
         "In an image for Windows, a whiteout that is not below Files or UtilityVM/Files, which Windows refuses.",
         "Leave it out: no layer can remove this.",
     ),
     _rule(
-        "windows-base-whiteout",
+        "whiteout-in-base",
         "error",
         "In an image for Windows, a whiteout in the lowest layer, which Windows refuses.",
         "Leave it out: there is nothing to remove.",

@@ -7,7 +7,7 @@
     MSWINDOWS.xattr.NAME    an extended attribute of NTFS, in base64
     LIBARCHIVE.creationtime, atime, ctime   times, as PAX has them
 
-Layers of 2016 have `SCHILY.xattr.` before them, and four times as FILETIME, steps of 100 ns since 1601. They are read,
+Layers of 2016 have `SCHILY.xattr.` before them, and four times as FILETIME, steps of 100 ns since 1601. They are read
 and written in the newer form. A record that is malformed is dropped and reported. Streams are entries of their own,
 `name:stream`, directly after the file; `decode` and `apply` know them.
 """
@@ -22,11 +22,19 @@ from oci_layers.tar.entry import Entry
 from oci_layers.tar.pax import decimal, format_time, parse_time
 from oci_layers.tree.windows import MAX_ATTRIBUTES, WindowsMetadata
 
-__all__ = ["CREATED", "WINDOWS_PREFIXES", "RecordReader", "filetime_ns", "plain_xattrs", "windows_records"]
+__all__ = [
+    "CREATED",
+    "RECORD_PREFIX",
+    "WINDOWS_PREFIXES",
+    "RecordReader",
+    "filetime_ns",
+    "plain_xattrs",
+    "windows_records",
+]
 
-PREFIX = b"MSWINDOWS."
+RECORD_PREFIX = b"MSWINDOWS."
 OLD_PREFIX = b"SCHILY.xattr.MSWINDOWS."
-WINDOWS_PREFIXES = (PREFIX, OLD_PREFIX)
+WINDOWS_PREFIXES = (RECORD_PREFIX, OLD_PREFIX)
 """What the keywords of such records begin with, creation time excepted."""
 CREATED = b"LIBARCHIVE.creationtime"
 _EA = b"xattr."
@@ -47,7 +55,7 @@ def filetime_ns(filetime: int) -> int:
 
 def plain_xattrs(xattrs: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
     """Return extended attributes without those that are the old form of Windows metadata."""
-    return {key: value for key, value in xattrs.items() if not key.startswith(PREFIX)}
+    return {key: value for key, value in xattrs.items() if not key.startswith(RECORD_PREFIX)}
 
 
 class RecordReader:
@@ -73,7 +81,7 @@ class RecordReader:
         mtime_ns = entry.mtime_ns
         for key, value in entry.pax.items():
             is_old = key.startswith(OLD_PREFIX)
-            word = key.removeprefix(OLD_PREFIX if is_old else PREFIX)
+            word = key.removeprefix(OLD_PREFIX if is_old else RECORD_PREFIX)
             try:
                 if key in _TIMES:
                     found[_TIMES[key]] = parse_time(value)
@@ -144,15 +152,15 @@ def windows_records(windows: WindowsMetadata) -> dict[bytes, bytes]:
 
 def _records(windows: WindowsMetadata) -> Iterator[tuple[bytes, bytes]]:
     if windows.attributes is not None:
-        yield PREFIX + b"fileattr", b"%d" % windows.attributes
+        yield RECORD_PREFIX + b"fileattr", b"%d" % windows.attributes
     if windows.security_descriptor is not None:
-        yield PREFIX + b"rawsd", binascii.b2a_base64(windows.security_descriptor, newline=False)
+        yield RECORD_PREFIX + b"rawsd", binascii.b2a_base64(windows.security_descriptor, newline=False)
     if windows.sddl is not None:
-        yield PREFIX + b"sd", windows.sddl
+        yield RECORD_PREFIX + b"sd", windows.sddl
     if windows.is_junction:
-        yield PREFIX + b"mountpoint", b"1"
+        yield RECORD_PREFIX + b"mountpoint", b"1"
     for name, value in windows.extended_attributes.items():
-        yield PREFIX + _EA + name, binascii.b2a_base64(value, newline=False)
+        yield RECORD_PREFIX + _EA + name, binascii.b2a_base64(value, newline=False)
     for key, field in _TIMES.items():
         time = getattr(windows, field)
         if time is not None:

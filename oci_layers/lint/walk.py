@@ -156,7 +156,8 @@ class EntryRules:
         if base in here.names or base in here.below or here.folded or here.hidden:
             self.again(entry, here, inside, base)
         here.names[base] = seen
-        if self.sorted:
+        # In a layer for Windows, Hives may come first, and streams follow their files.
+        if self.sorted and not (self.windows and (path == b"Hives" or b":" in path)):
             if path < self.last or inside is not self.last_inside:
                 self.order(path)
             self.last, self.last_inside = path, inside
@@ -269,7 +270,7 @@ class EntryRules:
                 elif not self.windows:
                     self.count(what, path)
                 elif detail != ":":  # It separates the name of a stream.
-                    self.tell("windows-refused-name", path, detail)
+                    self.tell("windows-refuses", path, detail)
             if size and is_secret(path):
                 self.tell("secret", path)
         self.case(here, inside, base, fold(base))
@@ -374,7 +375,7 @@ class EntryRules:
         try:
             change = parse_tombstone(path) if self.windows else parse_whiteout(path)
         except WhiteoutError:
-            what = "windows-whiteout-place" if self.windows and is_outside(path) else "bad-marker"
+            what = "misplaced-whiteout" if self.windows and is_outside(path) else "bad-marker"
             self.tell("marker-as-directory" if b"/" + PREFIX in b"/" + parent else what, path)
             return True
         if change is None:
@@ -426,12 +427,13 @@ class EntryRules:
     def metadata(self, entry: Entry, path: bytes, seen: _Seen) -> _Seen:
         """Check everything but the name, and return what to remember."""
         fine = entry.mtime_ns % _NANO
-        if fine:
-            self.count("fine-time", path)
-        if entry.pax and not entry.pax.keys().isdisjoint(_EXTRA_TIMES):
-            self.count("extra-time", path)
-        if entry.pax and not self.windows and any(key.startswith(WINDOWS_PREFIXES) for key in entry.pax):
-            self.count("windows-metadata", path)
+        if not self.windows:  # Windows uses all of these.
+            if fine:
+                self.count("fine-time", path)
+            if entry.pax and not entry.pax.keys().isdisjoint(_EXTRA_TIMES):
+                self.count("extra-time", path)
+            if entry.pax and any(key.startswith(WINDOWS_PREFIXES) for key in entry.pax):
+                self.count("windows-metadata", path)
         if _LABEL in entry.xattrs:
             self.count("selinux-label", path)
         if is_ordinary(entry):

@@ -1,14 +1,25 @@
 """Values as the command shows them."""
 
+import base64
 import json
 
 import pytest
 
 from oci_layers import open_image
-from oci_layers.cli.output import columns, counted, human_bytes, made_by, path_json, report_json, short_digests
+from oci_layers.cli.output import (
+    columns,
+    counted,
+    human_bytes,
+    made_by,
+    node_json,
+    path_json,
+    report_json,
+    short_digests,
+)
 from oci_layers.report import LayerTime, Report, Skipped
 from tests.support.findings import in_layer
 from tests.support.layers import Built, f, tar
+from tests.support.windows import descriptor, windir, windows_tree, winfile
 
 
 @pytest.mark.parametrize(
@@ -101,3 +112,17 @@ def test_the_command_that_made_a_layer_is_one_short_line(tmp_path, command, widt
     built.config["history"] = [{} if command is None else {"created_by": command}]
     with open_image(built.write()) as opened:
         assert made_by(opened.layers[0], width) == text
+
+
+def test_a_node_of_an_image_for_windows_has_its_metadata():
+    tree = windows_tree([windir("Files"), winfile("Files/a"), winfile("Files/a:s", "12")])
+    value = node_json(b"a", tree.require("Files/a"))
+    assert value["windows"] == {
+        "attributes": 32,
+        "security_descriptor": base64.b64encode(descriptor()).decode(),
+        "created": "1600000000.123456700",
+        "accessed": "1700000001.500000000",
+        "changed": "-1.000000001",
+        "streams": {"s": 2},
+    }
+    assert "windows" not in node_json(b"a", windows_tree([f("Files/a")]).require("Files/a"))

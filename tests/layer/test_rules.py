@@ -7,7 +7,7 @@ from oci_layers.report import Finding, LayerLocation
 
 ENGINE_WORDS = {"aufs", "climbing-link", "duplicate", "file-as-directory", "global-header", "nothing-hidden"}
 ENGINE_WORDS |= {"access-list", "file-flags", "odd-marker", "order", "refused", "selinux-label", "unknown-type"}
-ENGINE_WORDS |= {"whiteout-of-marker", "windows-record", "windows-opaque", "windows-base-whiteout", "folded-name"}
+ENGINE_WORDS |= {"whiteout-of-marker", "windows-record", "windows-opaque", "whiteout-in-base", "folded-name"}
 
 
 @pytest.mark.parametrize("what", LAYER_RULES)

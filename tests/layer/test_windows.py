@@ -5,11 +5,12 @@ import attrs
 import pytest
 
 from oci_layers.errors import LimitError, UnsafePathError
-from oci_layers.layer import Policy, decode, diff, differences, encode, tree_entries
+from oci_layers.layer import Policy, apply, decode, diff, differences, encode, tree_entries
+from oci_layers.layer.compare import Comparison
 from oci_layers.layer.windows import filetime_ns
 from oci_layers.limits import Limits
 from oci_layers.tar import read_tar
-from oci_layers.tree import Inline
+from oci_layers.tree import FileTree, Inline, RangeContent
 from tests.support.layers import f, tar
 from tests.support.trees import merged
 from tests.support.windows import EVERYTHING, SECOND, descriptor, paths, pax, reported, windir, windows_tree, winfile
@@ -189,3 +190,41 @@ def test_a_stream_is_read_as_a_content():
     tree = windows_tree(EVERYTHING)
     streams = tree.require("Files/Windows/win.ini").windows.streams
     assert streams == {b"Zone.Identifier": Inline(b"[ZoneTransfer]"), b"empty": Inline(b"")}
+
+
+class Guarded:
+    """A source that must not be read."""
+
+    def read_at(self, offset, size):
+        raise AssertionError
+
+
+def test_streams_are_not_read_where_contents_are_not():
+    layers = ([windir("Files"), winfile("Files/a"), winfile("Files/a:s", text)] for text in ("12", "34", "5"))
+    one, two, three = (windows_tree(layer).require("Files/a") for layer in layers)
+    for node in (one, two, three):
+        size = node.windows.streams[b"s"].size
+        node.windows = node.windows.with_stream(b"s", RangeContent(Guarded(), 0, size))
+    never = Comparison("never", ())
+    assert never.aspects(one, two) == ()
+    assert never.aspects(one, three) == ("windows",)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {b"MSWINDOWS.rawsd": b"A" * (1 << 20)},
+        {b"MSWINDOWS.xattr.%d" % n: b"" for n in range(100_000)},
+    ],
+)
+def test_records_have_the_limit_of_a_header(record):
+    raw = tar(f("Files/x", pax=record))
+    with pytest.raises(LimitError):
+        merged(raw, windows=True)
+
+
+def test_a_tree_of_many_descriptors_has_the_limit_of_metadata():
+    layer = [f(f"Files/{n}", pax={b"MSWINDOWS.rawsd": base64.b64encode(bytes([n]) * 1000)}) for n in range(10)]
+    tree = FileTree(limits=Limits(metadata_bytes=5000), windows=True)
+    with pytest.raises(LimitError):
+        apply(decode(layer, windows=True), tree)

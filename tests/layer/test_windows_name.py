@@ -109,7 +109,7 @@ def test_an_opaque_marker_removes_nothing_and_is_reported():
 
 
 def test_a_whiteout_in_the_base_is_reported_or_refused():
-    assert [each[0] for each in reported([f("Files/.wh.x")])[1]] == ["windows-base-whiteout", "nothing-hidden"]
+    assert [each[0] for each in reported([f("Files/.wh.x")])[1]] == ["whiteout-in-base", "nothing-hidden"]
     with pytest.raises(LayerError):
         windows_tree([f("Files/.wh.x")], policy=STRICT)
 

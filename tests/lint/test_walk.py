@@ -128,11 +128,11 @@ PAIRS = {
     ),
     "windows-path": ([d("Files"), f("Files/a\\b")], at("Files/a\\b", 1, BACKSLASH), STREAM, ON),
     "windows-root": ([f("File")], at("File", 0), [d("Files")], ON),
-    "windows-refused-name": ([d("Files"), f("Files/a?b")], at("Files/a?b", 1, "?"), [d("Files"), f("Files/a b")], ON),
+    "windows-refuses": ([d("Files"), f("Files/a?b")], at("Files/a?b", 1, "?"), [d("Files"), f("Files/a b")], ON),
     "folded-name": ([d("Files"), f("Files/A"), f("Files/a")], at("Files/a", 2, A), [d("Files"), f("Files/a")], ON),
     "windows-opaque": ([opq("Files")], at("Files/.wh..wh..opq", 0, OPAQUE), [wh("Files/x")], ON),
-    "windows-whiteout-place": ([wh("Hives/x")], at("Hives/.wh.x", 0), [wh("UtilityVM/Files/x")], ON),
-    "windows-base-whiteout": ([wh("Files/x")], at("Files/.wh.x", 0, LOWEST), [f("Files/x")], ON | {"layer": 0}),
+    "misplaced-whiteout": ([wh("Hives/x")], at("Hives/.wh.x", 0), [wh("UtilityVM/Files/x")], ON),
+    "whiteout-in-base": ([wh("Files/x")], at("Files/.wh.x", 0, LOWEST), [f("Files/x")], ON | {"layer": 0}),
     "windows-base": (
         [d("Files"), *CONFIG[1:]],
         at("Files/Windows/System32/config/SYSTEM", None, "a hive of the registry is missing"),
@@ -163,7 +163,7 @@ PAIRS = {
 
 BESIDE = {
     "windows-base": {"missing-parent", "unsorted"},
-    "windows-base-whiteout": {"missing-parent"},
+    "whiteout-in-base": {"missing-parent"},
     "windows-record": {"windows-metadata"},
 }
 """Rules that the layers for another rule break, too."""

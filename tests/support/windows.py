@@ -65,6 +65,17 @@ EVERYTHING = (
 """A layer with one of everything that a layer of Windows has."""
 
 
+CONFIG = [
+    winfile(f"Files/Windows/System32/config/{name}") for name in ("DEFAULT", "SAM", "SECURITY", "SOFTWARE", "SYSTEM")
+]
+BASE = [
+    *(windir("Files"), windir("Files/Program Files"), windir("Files/Windows"), windir("Files/Windows/System32")),
+    *(windir("Files/Windows/System32/config"), *CONFIG),
+    f("Files/Windows/System32/hosts", "1", 0o100000, pax=pax(32, descriptor(b"lower"))),
+]
+"""A base: the hives of the registry, and a file with a descriptor of its own."""
+
+
 def windows_tree(*layers, **options):
     """The tree that layers, each a list of entries, make of a Windows image."""
     return merged(*(tar(*layer) for layer in layers), windows=True, **options)

@@ -41,8 +41,8 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def _append(options: argparse.Namespace) -> int:
     with opened(options) as (image, policy), contextlib.ExitStack() as others:
-        # Without a prefix there is nothing to look up in the base.
-        base = image.tree(policy=policy) if options.prefix.strip("/") else None
+        # Without a prefix there is nothing to look up in the base, unless Windows must know its directories.
+        base = image.tree(policy=policy) if options.prefix.strip("/") or image.is_windows else None
         files = layer_options(options, base=base)
         new = edit(image, created=created_of(options))
         for text in options.layer:

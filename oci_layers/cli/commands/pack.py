@@ -51,7 +51,8 @@ def _pack(options: argparse.Namespace) -> int:
     if not os.path.lexists(options.directory):
         raise PlaceMissingError(options.directory, "no such directory")
     with _base(options) as (image, tree):
-        files = layer_options(options, base=tree, keep_root=options.base is None)
+        windows = image.platform.os == "windows"
+        files = layer_options(options, base=tree, keep_root=options.base is None, windows=windows)
         layer = NewLayer.from_directory(options.directory, options=files, limits=limits_of(options))
         if options.layer or is_layer_file(options.output):
             return write_layer_file(layer, options)
@@ -76,5 +77,5 @@ def _base(options: argparse.Namespace) -> Iterator[tuple[NewImage, FileTree | No
         blob_links=options.policy == "lenient",
         session=session_of(options, options.base),
     ) as image:
-        tree = image.tree(policy=policy_of(options)) if options.prefix.strip("/") else None
+        tree = image.tree(policy=policy_of(options)) if options.prefix.strip("/") or image.is_windows else None
         yield edit(image, created=created).annotate({BASE_DIGEST: str(image.descriptor.digest)}), tree

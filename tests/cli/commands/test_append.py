@@ -14,6 +14,7 @@ from tests.support.layers import image as make_image
 from tests.support.packed import application, config_of, layers_of, shown
 from tests.support.trees import merged
 from tests.support.uppers import write_upper
+from tests.support.windows import BASE, descriptor
 
 LOWER = tar(d("etc/"), f("etc/motd", "dark"), f("etc/old", "x"))
 UPPER = tar(f("etc/motd", "lit"), wh("etc/old"))
@@ -177,3 +178,22 @@ def test_an_option_of_the_mount_goes_with_an_upper_directory(run, base, tmp_path
     ran = run("append", base, tmp_path / "up", "--userxattr", "-o", tmp_path / "out")
     assert ran.code == 2
     assert "--userxattr goes with --overlay-upper" in ran.err
+
+
+def test_a_directory_goes_to_the_drive_of_an_image_for_windows(run, tmp_path):
+    built = Built.of(tmp_path / "windows", tar(*BASE))
+    built.config["os"] = "windows"
+    out, source = f"oci:{tmp_path / 'out'}:v2", tmp_path / "source"
+    (source / "windows").mkdir(parents=True)
+    (source / "windows/app.exe").write_bytes(b"MZ")
+    ran = run("append", built.write(), str(source), "--mtime", "0", "-o", out)
+    assert (ran.code, ran.err) == (0, "")
+    with open_image(out) as image:
+        assert [entry.name for entry in image.layers[1].entries()] == [
+            *(b"Hives", b"Files", b"Files/Windows", b"Files/Windows/app.exe")
+        ]
+        assert image.tree().require("Windows").windows.security_descriptor == descriptor()
+    ran = run("cat", out, "WINDOWS/APP.EXE")
+    assert (ran.code, ran.out) == (0, "MZ")
+    ran = run("ls", out)
+    assert ran.out.split() == ["Program", "Files", "Windows"]

@@ -258,3 +258,11 @@ def test_progress_is_on_stderr(run, app, tmp_path):
     base = make_image(tmp_path / "base", tar(f("x", "x")))
     ran = run("pack", app, "-o", tmp_path / "out", "--base", base, "--progress", "plain")
     assert ran.err.splitlines()[-1].startswith("layer 2 of 2: ")
+
+
+def test_an_image_for_windows_has_its_files_on_the_drive(run, app, tmp_path):
+    out = f"oci:{tmp_path / 'out'}:v1"
+    assert run("pack", app, "-o", out, "--platform", "windows/amd64", "--mtime", "0").code == 0
+    with open_image(out) as image:
+        assert {entry.name.partition(b"/")[0] for entry in image.layers[0].entries()} == {b"Files", b"Hives"}
+        assert image.is_windows
