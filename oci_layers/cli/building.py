@@ -30,8 +30,7 @@ from oci_layers.limits import Limits
 from oci_layers.report import Listing, Skipped
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.platform import Platform
-from oci_layers.store.name import LATEST
-from oci_layers.store.open import name_place, open_image, parse_image_name
+from oci_layers.store.open import name_place, open_image, parse_one_image
 from oci_layers.store.place import create_repository
 from oci_layers.store.repository import WritableRepository
 
@@ -216,9 +215,7 @@ def report_stream(options: argparse.Namespace) -> TextIO:
 @contextlib.contextmanager
 def target_of(options: argparse.Namespace) -> Iterator[tuple[WritableRepository, str | None]]:
     """Yield the place that the options name, and the reference; close it when the block ends."""
-    where, ref = parse_image_name(options.output, options.target_ref)
-    if where.transport == "docker":
-        ref = ref or LATEST
+    _, ref = parse_one_image(options.output, options.target_ref)
     session = session_of(options, options.output)
     target, _ = create_repository(options.output, fsync=options.fsync, limits=limits_of(options), session=session)
     with target:
