@@ -12,6 +12,7 @@ PACKAGE = ROOT / "oci_layers"
 
 RANKS = {
     "_empty": 0,
+    "_closing": 0,
     "_lazy": 0,
     "_version": 0,
     "_text": -2,

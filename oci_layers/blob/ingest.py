@@ -16,10 +16,10 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import ParamSpec, TypeVar
 
 from oci_layers import system
+from oci_layers._closing import Closing
 from oci_layers.blob.root import OpenDirectory
 from oci_layers.blob.stream import PIECE
 from oci_layers.errors import DigestMismatchError, SizeMismatchError, StoreError, locate
@@ -46,7 +46,7 @@ def partial_name(digest: Digest) -> bytes:
     return f"{digest.algorithm}-{digest.encoded}".encode()
 
 
-class Ingest:
+class Ingest(Closing):
     """A writer of one blob. Not thread-safe.
 
     Leaving it as a context manager without `commit` discards the bytes; a resumable one keeps those written without
@@ -249,14 +249,6 @@ class Ingest:
                     system.close(fd)
             finally:
                 self._root.__exit__()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         self.close()

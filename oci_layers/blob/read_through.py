@@ -1,9 +1,12 @@
 """A source of blobs that keeps in a directory what is read of it, and reads that again from there."""
 
+import contextlib
+
 from oci_layers.blob.directory import DirectoryBlobs
 from oci_layers.blob.ingest import Ingest
+from oci_layers.blob.section import SectionReader
 from oci_layers.blob.store import BlobSource, Interruptible
-from oci_layers.blob.stream import ByteStream
+from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.errors import BlobMissingError, IntegrityError
 from oci_layers.spec.digest import Digest
 
@@ -13,25 +16,26 @@ __all__ = ["ReadThrough"]
 class ReadThrough:
     """A `BlobSource` in front of another one. Any number of threads and processes may share its directory.
 
-    A blob is kept when it was read to its end and has its digest. What is kept is not verified again here: who reads it
-    does, and `fsck` finds what is damaged. A directory that cannot be written, or is full, keeps nothing, and reading
-    goes on.
+    A blob is kept when it was read to its end and has its digest. What is kept is read and compared with its digest
+    when it is first opened; what is damaged is fetched again and replaced. A directory that cannot be written, or is
+    full, keeps nothing, and reading goes on.
     """
 
     def __init__(self, source: BlobSource, kept: DirectoryBlobs) -> None:
         self._source = source
         self._kept = kept
+        self._sound: set[Digest] = set()
 
     def open_blob(self, digest: Digest) -> ByteStream:
         """Open a blob where it is kept, or else at the source.
 
         Raises:
             BlobMissingError: The source does not have it either.
+            UnsupportedError: This installation cannot compute the algorithm of the digest.
         """
-        try:
-            return self._kept.open_blob(digest)
-        except BlobMissingError:
-            stream = self._source.open_blob(digest)
+        if (kept := self._open_kept(digest)) is not None:
+            return kept
+        stream = self._source.open_blob(digest)
         try:
             return _Keeping(stream, digest, self._kept.ingest())
         except OSError:
@@ -39,6 +43,25 @@ class ReadThrough:
         except BaseException:
             stream.close()
             raise
+
+    def _open_kept(self, digest: Digest) -> SectionReader | None:
+        """Open a blob that is kept and has its digest; return None if there is none."""
+        try:
+            stream = self._kept.open_blob(digest)
+        except BlobMissingError:
+            return None
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(stream.close)
+            if digest not in self._sound:
+                hasher = digest.hasher()
+                while data := stream.read(PIECE):
+                    hasher.update(data)
+                if hasher.hexdigest() != digest.encoded:
+                    return None
+                self._sound.add(digest)
+                stream.seek(0)
+            on_failure.pop_all()
+        return stream
 
     def interrupt(self) -> None:
         """End all reading of the source, if it can; see `Interruptible`."""

@@ -1,10 +1,10 @@
 """Unnamed temporary files, the limit on their total size, and blobs in them: their digests are known at their ends."""
 
 import threading
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 from oci_layers import system
+from oci_layers._closing import Closing
 from oci_layers.blob.section import OpenFile, SectionReader
 from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.errors import LimitError, escape
@@ -65,7 +65,7 @@ class Spool:
             self._used -= size
 
 
-class Spooled:
+class Spooled(Closing):
     """A blob in a temporary file of a spool. The caller closes it, or leaves it as a context manager."""
 
     def __init__(self, file: OpenFile, digest: Digest, size: int, spool: Spool) -> None:
@@ -86,14 +86,6 @@ class Spooled:
         spool, self._spool = self._spool, None
         if spool is not None:
             spool.give_back(self.size)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def spooled(stream: ByteStream, spool: Spool, what: str) -> Spooled:

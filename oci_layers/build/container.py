@@ -7,12 +7,11 @@ holds what is written to files. `diff` then finds the changes in the time that t
 
 from collections.abc import Callable, Iterator
 from os import PathLike, fspath
-from types import TracebackType
-from typing import Self
 
 import attrs
 
 from oci_layers import system
+from oci_layers._closing import Closing
 from oci_layers.blob.spool import Spool
 from oci_layers.build.box_path import BoxPath
 from oci_layers.build.contents import Contents
@@ -31,7 +30,7 @@ __all__ = ["WritableLayer"]
 _MEMORY = 32 << 20
 
 
-class WritableLayer:
+class WritableLayer(Closing):
     """The files of an image, to be changed as in a container that runs; the image stays as it is. A context manager.
 
     Any number of them may be over one image, and none sees what another does. One thread uses each, with all its paths
@@ -127,14 +126,6 @@ class WritableLayer:
         self._files.close()
         if not self._is_committed:
             self._blocks.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _changes(lower: FileTree, tree: FileTree) -> Iterator[Change]:

@@ -8,36 +8,33 @@ import contextlib
 import datetime as dt
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 import attrs
 
-from oci_layers.blob.compressor import GZIP_LEVELS, Encoder, require_encoder
 from oci_layers.blob.store import BlobStore
 from oci_layers.build.fields import Created
 from oci_layers.build.image import NewImage
 from oci_layers.build.layer import BuiltLayer
 from oci_layers.build.options import Codec
 from oci_layers.build.stack import NO_FILES, LayerSource, Slot, WrittenLayer
+from oci_layers.cli.codecs import codec_arguments, codec_of
 from oci_layers.cli.options import limits_of, names_stdout, place_arguments, progress_argument
 from oci_layers.cli.output import columns, counted, human_bytes, json_text, listing_json, short_digests
 from oci_layers.cli.progress import progress
 from oci_layers.cli.registries import session_of
-from oci_layers.errors import NameFormatError, OCIError, escape
+from oci_layers.errors import OCIError, escape
 from oci_layers.image.image import Image
 from oci_layers.image.layer import Layer
 from oci_layers.limits import Limits
 from oci_layers.report import Listing, Skipped
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.platform import Platform
-from oci_layers.store.name import LATEST
-from oci_layers.store.open import name_place, open_image, parse_image_name
+from oci_layers.store.open import name_place, open_image, parse_one_image
 from oci_layers.store.place import create_repository
 from oci_layers.store.repository import WritableRepository
 
 __all__ = [
-    "codec_arguments",
-    "codec_of",
     "created_of",
     "opened_other",
     "output_arguments",
@@ -86,43 +83,6 @@ def output_arguments(
     place_arguments(parser)
     progress_argument(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the report")
-
-
-def codec_arguments(parser: argparse.ArgumentParser, text: str = "of new layers (default: gzip)") -> None:
-    """Add how layers are compressed; the text is the help of `--compression`."""
-    parser.add_argument("--compression", choices=("gzip", "zstd", "none"), help=text)
-    parser.add_argument(
-        "--level",
-        type=int,
-        metavar="N",
-        help="0 to 9 for gzip (default: 6), with isal 0 to 3 (1); 1 to 22 for zstd (3)",
-    )
-    parser.add_argument(
-        "--encoder",
-        choices=("zlib", "isal"),
-        help="what makes gzip data (default: zlib); isal is about ten times as fast, but the digest may then differ "
-        "between processors",
-    )
-
-
-def codec_of(options: argparse.Namespace) -> Codec:
-    """Return how new layers are compressed.
-
-    Raises:
-        NameFormatError: There is no such level, or the encoder is not one of the compression.
-        UnsupportedError: The encoder is not installed.
-    """
-    level, compression = options.level, options.compression or "gzip"
-    encoder: Encoder = options.encoder or "zlib"
-    if options.encoder is not None and compression != "gzip":
-        raise NameFormatError("encoder", encoder, f"it makes gzip data, not {compression}")
-    require_encoder(encoder)
-    known = {"gzip": GZIP_LEVELS[encoder], "zstd": range(1, 23), "none": range(0)}[compression]
-    if level is not None and level not in known:
-        hint = f"{compression} has {known[0]} to {known[-1]}" if known else "there is no compression"
-        raise NameFormatError("level of compression", str(level), hint)
-    names: dict[str, Literal["", "gzip", "zstd"]] = {"gzip": "gzip", "zstd": "zstd", "none": ""}
-    return Codec(compression=names[compression], level=level, encoder=encoder)
 
 
 def created_of(options: argparse.Namespace) -> Created | None:
@@ -225,9 +185,7 @@ def report_stream(options: argparse.Namespace) -> TextIO:
 @contextlib.contextmanager
 def target_of(options: argparse.Namespace) -> Iterator[tuple[WritableRepository, str | None]]:
     """Yield the place that the options name, and the reference; close it when the block ends."""
-    where, ref = parse_image_name(options.output, options.target_ref)
-    if where.transport == "docker":
-        ref = ref or LATEST
+    _, ref = parse_one_image(options.output, options.target_ref)
     session = session_of(options, options.output)
     target, _ = create_repository(options.output, fsync=options.fsync, limits=limits_of(options), session=session)
     with target:

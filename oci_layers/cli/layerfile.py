@@ -8,7 +8,8 @@ import attrs
 
 from oci_layers.blob.stream import PIECE, ByteStream
 from oci_layers.build.layer import NewLayer
-from oci_layers.cli.building import codec_of, print_skipped
+from oci_layers.cli.building import print_skipped
+from oci_layers.cli.codecs import codec_of
 from oci_layers.cli.options import limits_of
 from oci_layers.cli.output import human_bytes, json_text, listing_json
 from oci_layers.errors import BlobMissingError, escape

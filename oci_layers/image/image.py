@@ -7,10 +7,10 @@ result to disk, `subset` selects paths of it.
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from oci_layers import system
+from oci_layers._closing import Closing
 from oci_layers.blob.spool import Spool
 from oci_layers.blob.store import BlobSource, read_verified
 from oci_layers.disk.owner import Owner
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Image"]
 
 
-class Image:
+class Image(Closing):
     """An image, read on demand. A context manager; contents cannot be read after it is closed.
 
     Several threads may read it. A merged tree is kept in memory for each policy and number of layers.
@@ -485,14 +485,6 @@ class Image:
         if self._close is not None:
             self._close()
             self._close = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<Image {self.name} {self.descriptor.digest}>"

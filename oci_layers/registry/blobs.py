@@ -28,14 +28,14 @@ from oci_layers.errors import (
     UnsupportedError,
 )
 from oci_layers.registry.blob_stream import LARGE, BlobStream, PartedStream
-from oci_layers.registry.client import Manifest, RegistryClient, is_document, is_missing
+from oci_layers.registry.client import Manifest, RegistryClient, is_missing
 from oci_layers.registry.foreign import open_foreign
 from oci_layers.registry.referrers import add_referrer
 from oci_layers.registry.upload import StreamBody, mount, upload, upload_in_chunks
 from oci_layers.registry.url import Url
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
-from oci_layers.spec.mediatype import is_distributable
+from oci_layers.spec.mediatype import is_distributable, is_document
 from oci_layers.spec.strict_json import load_json
 
 __all__ = ["RegistryBlobs"]

@@ -28,7 +28,13 @@ from oci_layers.registry.transport import Body, BytesBody, Headers, Request, Res
 from oci_layers.registry.url import Url
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
-from oci_layers.spec.mediatype import DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_INDEX, OCI_MANIFEST, role_of
+from oci_layers.spec.mediatype import (
+    DOCKER_MANIFEST,
+    DOCKER_MANIFEST_LIST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    is_document,
+)
 from oci_layers.spec.reference import is_tag
 from oci_layers.spec.strict_json import load_json
 from oci_layers.validation.detect import detect_media_type
@@ -107,8 +113,7 @@ class RegistryClient:
 
         def send_to(base: Url) -> Response:
             request = Request(method=method, url=self._url(base, where), headers=headers or {}, body=body)
-            mine = access if request.url.origin == base.origin else None  # Another server gets no credentials.
-            return self.exchange.send(request, mine, expect=expect, repeat=repeat)
+            return self.exchange.send(request, _access_at(base, request, access), expect=expect, repeat=repeat)
 
         return self.endpoint.call(send_to)
 
@@ -127,7 +132,7 @@ class RegistryClient:
     ) -> tuple[Response, bytes]:
         def fetch_from(base: Url) -> tuple[Response, bytes]:
             request = Request(method="GET", url=self._url(base, where), headers=headers)
-            access, limit = self._access(("pull",)), self.limits.document_bytes
+            access, limit = _access_at(base, request, self._access(("pull",))), self.limits.document_bytes
             return self.exchange.fetch(request, access, limit=limit, expect=expect)
 
         return self.endpoint.call(fetch_from)
@@ -325,14 +330,14 @@ class RegistryClient:
         return there
 
 
+def _access_at(base: Url, request: Request, access: Access) -> Access | None:
+    """Return what a request asks of a registry; None if it goes to another server, which gets no credentials."""
+    return access if request.url.origin == base.origin else None
+
+
 def is_missing(error: RegistryError) -> bool:
     """Tell whether an error says that something does not exist (REG-88)."""
     return error.status == 404 or "MANIFEST_UNKNOWN" in error.codes or "BLOB_UNKNOWN" in error.codes
-
-
-def is_document(media_type: str) -> bool:
-    """Tell whether a media type is that of a manifest or an index, which registries keep apart from blobs."""
-    return role_of(media_type) in {"manifest", "index"}
 
 
 def _digest(headers: Headers) -> Digest | None:

@@ -3,10 +3,9 @@
 import os
 import threading
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Self
 
 from oci_layers import system
+from oci_layers._closing import Closing
 from oci_layers.limits import Limits
 from oci_layers.registry.authorizer import Authorizer
 from oci_layers.registry.client import RegistryClient
@@ -21,7 +20,7 @@ from oci_layers.spec.reference import Reference
 __all__ = ["RegistrySession"]
 
 
-class RegistrySession:
+class RegistrySession(Closing):
     """Connections and credentials for any number of registries. Several threads may use it at once.
 
     Closed by `close`, or as a context manager. After an interrupt, all of its transfers are ended.
@@ -126,11 +125,3 @@ class RegistrySession:
     def close(self) -> None:
         """Close all connections; idempotent."""
         self._exchange.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -18,7 +18,15 @@ from oci_layers.spec.config import ImageConfig
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.layout import ImageLayout
 from oci_layers.spec.manifest import Index, Manifest
-from oci_layers.spec.mediatype import OCI_CONFIG, OCI_DESCRIPTOR, OCI_INDEX, OCI_LAYOUT, OCI_MANIFEST, lookup
+from oci_layers.spec.mediatype import (
+    OCI_CONFIG,
+    OCI_DESCRIPTOR,
+    OCI_INDEX,
+    OCI_LAYOUT,
+    OCI_MANIFEST,
+    is_document,
+    role_of,
+)
 from oci_layers.spec.strict_json import load_json
 
 __all__ = ["Document", "parse_any", "parse_config", "parse_index", "parse_layout", "parse_manifest"]
@@ -152,7 +160,6 @@ def _compare(said: object, media_type: str) -> None:
 
 
 def _role(descriptor: Descriptor) -> str:
-    row = lookup(descriptor.media_type)
-    if row is None or row.role not in {"manifest", "index"}:
+    if not is_document(descriptor.media_type):
         raise UnsupportedError("media type of a document", descriptor.media_type)
-    return row.role
+    return role_of(descriptor.media_type)

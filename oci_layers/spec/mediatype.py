@@ -36,6 +36,7 @@ __all__ = [
     "MediaType",
     "check_media_type",
     "is_distributable",
+    "is_document",
     "lookup",
     "role_of",
 ]
@@ -178,6 +179,11 @@ def role_of(media_type: str) -> str:
     """Return the role of a media type, such as "layer"; empty for an unknown one."""
     row = lookup(media_type)
     return "" if row is None else row.role
+
+
+def is_document(media_type: str) -> bool:
+    """Tell whether content is a manifest or an index, which registries keep apart from blobs."""
+    return role_of(media_type) in {"manifest", "index"}
 
 
 def check_media_type(text: str) -> None:

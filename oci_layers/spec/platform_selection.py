@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from oci_layers.errors import ReferenceMissingError
 from oci_layers.spec.annotations import CONTAINERD_IMAGE_NAME, DOCKER_REFERENCE_TYPE, REF_NAME
 from oci_layers.spec.descriptor import Descriptor
-from oci_layers.spec.mediatype import role_of
+from oci_layers.spec.mediatype import is_document
 from oci_layers.spec.platform import Platform, normalize
 from oci_layers.spec.windows_version import runs_on, version_numbers
 
@@ -42,7 +42,7 @@ def select(descriptors: Iterable[Descriptor], wanted: Platform) -> Descriptor:
         if is_attestation(descriptor):
             continue
         if platform is None:
-            if last_resort is None and _may_be_image(descriptor):
+            if last_resort is None and is_document(descriptor.media_type):
                 last_resort = descriptor
             continue
         known[str(platform)] = None
@@ -71,10 +71,6 @@ def own_name(descriptor: Descriptor) -> str | None:
     """
     known = descriptor.annotations
     return known.get(CONTAINERD_IMAGE_NAME, known.get(REF_NAME))
-
-
-def _may_be_image(descriptor: Descriptor) -> bool:
-    return role_of(descriptor.media_type) in {"manifest", "index"}
 
 
 def _rank(offered: Platform, wanted: Platform) -> tuple[int, ...] | None:

@@ -16,11 +16,12 @@ import attrs
 from oci_layers.errors import NameFormatError
 from oci_layers.spec.digest import Digest
 
-__all__ = ["Reference", "is_ref_name", "is_tag"]
+__all__ = ["LATEST", "Reference", "is_ref_name", "is_tag"]
 
 _HUB = "docker.io"
 _OFFICIAL = "library/"
-_LATEST = "latest"
+LATEST = "latest"
+"""The tag of a name that has neither a tag nor a digest."""
 
 # Registries and clients share this bound on domain, slash and path together (distribution-spec, "Pulling manifests").
 _NAME_LENGTH = 255
@@ -89,7 +90,7 @@ class Reference:
             raise NameFormatError("reference", text, "64 hexadecimal digits are an image's id, not a name")
         domain, path = _split(name)
         if tag is None and digest is None:
-            tag = _LATEST
+            tag = LATEST
         return cls(domain=domain, path=path, tag=tag, digest=digest)
 
     def familiar(self) -> str:

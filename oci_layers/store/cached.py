@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
 
+from oci_layers._closing import Closing
 from oci_layers.blob.read_through import ReadThrough
 from oci_layers.blob.store import BlobSource
 from oci_layers.spec.descriptor import Descriptor
@@ -15,7 +14,7 @@ from oci_layers.store.repository import ReferrerSource, Repository
 __all__ = ["Cached"]
 
 
-class Cached:
+class Cached(Closing):
     """A `Repository` whose blobs are kept as they are read. Any number of processes may share the layout.
 
     Names are those of the place behind it, and asked for each time. The layout lists no image, so `gc` deletes what was
@@ -53,11 +52,3 @@ class Cached:
         """Close both places; idempotent."""
         self._layout.close()
         self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

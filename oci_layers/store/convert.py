@@ -40,6 +40,7 @@ from oci_layers.spec.mediatype import (
     OCI_NONDISTRIBUTABLE_LAYER_GZIP,
     OCI_NONDISTRIBUTABLE_LAYER_ZSTD,
     MediaType,
+    is_document,
     lookup,
     role_of,
 )
@@ -77,7 +78,6 @@ _LAYERS = {
 _FAMILIES = {"oci": "OCI", "docker": "Docker"}
 _OLD_DOCKER_CONFIG = "application/octet-stream"
 """What some Docker manifests give for image configs; Docker reads them."""
-_DOCUMENTS = {"manifest", "index"}
 _OF_OLD_BYTES = ("containerd.io/snapshot/stargz/", "io.github.containers.zstd-chunked.")
 """How keys of annotations begin that say where in a compressed layer (eStargz, zstd:chunked) its parts are."""
 
@@ -288,7 +288,7 @@ def _refuse_in_list(index: Index) -> None:
         raise UnsupportedError("artifact in Docker's format", index.artifact_type)
     _refuse_subject(index)
     for entry in index.manifests:
-        if role_of(entry.media_type) not in _DOCUMENTS:
+        if not is_document(entry.media_type):
             raise UnsupportedError("media type of an entry in Docker's format", entry.media_type)
 
 

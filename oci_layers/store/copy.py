@@ -23,14 +23,14 @@ from oci_layers.limits import Limits
 from oci_layers.progress import Progress
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
+from oci_layers.spec.mediatype import is_document
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import own_name
 from oci_layers.store.archive_repository import DockerRepository
 from oci_layers.store.archive_writer import ArchiveWriter
 from oci_layers.store.convert import Conversion
-from oci_layers.store.graph import is_document, read_node
-from oci_layers.store.name import LATEST
-from oci_layers.store.open import name_place, parse_image_name
+from oci_layers.store.graph import read_node
+from oci_layers.store.open import name_place, parse_image_name, parse_one_image
 from oci_layers.store.place import create_repository, open_repository
 from oci_layers.store.plan import Plan
 from oci_layers.store.repository import ReferrerSource, Repository, Tagged, WritableRepository, named, tag_all
@@ -130,8 +130,7 @@ def copy(
 
 def _reference(name: str | os.PathLike[str], ref: str | None, *, everything: bool) -> str | None:
     """Return the reference that a name or `ref` gives; a repository of a registry has a default for one image."""
-    where, ref = parse_image_name(name, ref)
-    return LATEST if ref is None and where.transport == "docker" and not everything else ref
+    return (parse_image_name if everything else parse_one_image)(name, ref)[1]
 
 
 def _conversion(source: Repository, asked: Conversion | None) -> Conversion | None:
@@ -234,7 +233,7 @@ def _referrers(work: Transfer, progress: Callable[[Progress], None] | None) -> I
         return
     left = []
     for entry in work.source.entries():
-        if entry.digest not in work.documents and is_document(entry):
+        if entry.digest not in work.documents and is_document(entry.media_type):
             try:
                 subject = read_node(blobs, entry, limits).value.subject
             except OCIError:

@@ -32,10 +32,11 @@ from oci_layers.progress import Progress
 from oci_layers.report import Severity
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
+from oci_layers.spec.mediatype import is_document
 from oci_layers.spec.platform_selection import own_name
 from oci_layers.store.files import INDEX, MARKER, read_layout_index
 from oci_layers.store.gc import abandoned, gc
-from oci_layers.store.graph import Graph, Visit, is_document, may_be_absent
+from oci_layers.store.graph import Graph, Visit, may_be_absent
 from oci_layers.store.layout import Layout
 from oci_layers.store.store_finding import Checked, Kind, StoreFinding
 
@@ -257,7 +258,7 @@ class _Check:
         need.roots.add(root)
         need.sizes.setdefault(visit.descriptor.size, f"{visit.pointer} of {visit.parent or INDEX}")
         need.optional &= may_be_absent(visit.descriptor)
-        need.listed &= visit.parent is not None and is_document(visit.descriptor)
+        need.listed &= visit.parent is not None and is_document(visit.descriptor.media_type)
 
     def result(self) -> Checked:
         """Return what was found."""

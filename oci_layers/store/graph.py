@@ -20,7 +20,7 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import Document, parse_any
 from oci_layers.spec.manifest import Index, Manifest
-from oci_layers.spec.mediatype import is_distributable, role_of
+from oci_layers.spec.mediatype import is_distributable, is_document
 
 __all__ = [
     "Graph",
@@ -30,7 +30,6 @@ __all__ = [
     "as_manifest",
     "children",
     "compression_of",
-    "is_document",
     "may_be_absent",
     "open_content",
     "read_node",
@@ -40,11 +39,6 @@ _HEAD = 16
 """The bytes that tell a compression."""
 
 Node = Document[Manifest] | Document[Index]
-
-
-def is_document(descriptor: Descriptor) -> bool:
-    """Tell whether a descriptor is of a manifest or an index."""
-    return role_of(descriptor.media_type) in {"manifest", "index"}
 
 
 def read_node(blobs: BlobSource, descriptor: Descriptor, limits: Limits) -> Node:
@@ -119,7 +113,7 @@ class Graph:
         while todo:
             visit, depth = todo.pop()
             yield visit
-            if not is_document(visit.descriptor):
+            if not is_document(visit.descriptor.media_type):
                 continue
             digest, allowed = visit.descriptor.digest, self._limits.index_depth
             if depth > allowed:
@@ -149,7 +143,7 @@ class Graph:
 
 
 def _key(descriptor: Descriptor) -> tuple[Digest, int, bool]:
-    return descriptor.digest, descriptor.size, is_document(descriptor)
+    return descriptor.digest, descriptor.size, is_document(descriptor.media_type)
 
 
 def open_content(blobs: BlobSource, descriptor: Descriptor, target: BlobStore | None = None) -> ByteStream | None:

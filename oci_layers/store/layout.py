@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from oci_layers import system
+from oci_layers._closing import Closing
 from oci_layers.blob.directory import BLOBS, DirectoryBlobs, Fsync
 from oci_layers.blob.ingest import INGEST
 from oci_layers.blob.lock import LOCK_FILE, exclusive_lock
@@ -45,7 +46,7 @@ _OURS = frozenset({BLOBS, INGEST, INDEX.encode(), LOCK_FILE})
 """What a directory may hold in which a layout is made: the rest of an interrupted `create`."""
 
 
-class Layout:
+class Layout(Closing):
     """An image layout in a directory: a `WritableRepository`. `create` and `open` return one.
 
     Nothing is kept in memory: each call reads what other processes have written. Close it, or use it as a context
@@ -384,12 +385,6 @@ class Layout:
         self._root.close()
         if self._shared is not self._root:
             self._shared.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 def _checked(directory: str | os.PathLike[str]) -> str:

@@ -14,11 +14,9 @@ from oci_layers.errors import NameFormatError, UnsupportedError
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.reference import Reference
 
-__all__ = ["LATEST", "TRANSPORTS", "ImageName", "check_name", "check_text", "normalize_reference"]
+__all__ = ["TRANSPORTS", "ImageName", "check_name", "check_text", "normalize_reference"]
 
 TRANSPORTS = ("oci", "oci-archive", "docker-archive", "docker")
-LATEST = "latest"
-"""The tag of an image in a registry whose name gives none."""
 _WITH_DIGESTS = frozenset({"oci", "oci-archive"})
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
 """The known algorithms: text before a colon is an algorithm only if it is one of these."""

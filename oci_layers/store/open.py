@@ -24,20 +24,21 @@ from oci_layers.limits import Limits
 from oci_layers.spec.document import Document
 from oci_layers.spec.manifest import Index, Manifest
 from oci_layers.spec.platform import Platform
+from oci_layers.spec.reference import LATEST
 from oci_layers.store.archive import TarArchive
 from oci_layers.store.diagnose import is_docker, wrong_transport
 from oci_layers.store.docker import DockerArchive
 from oci_layers.store.docker_listing import MANIFEST
 from oci_layers.store.files import LayoutFiles, read_layout_index
 from oci_layers.store.layout import Layout
-from oci_layers.store.name import LATEST, ImageName, check_text
+from oci_layers.store.name import ImageName, check_text
 from oci_layers.store.repository import Repository
 from oci_layers.store.select import choose, require_platform
 
 if TYPE_CHECKING:
     from oci_layers.registry.session import RegistrySession
 
-__all__ = ["name_place", "open_files", "open_image", "parse_image_name", "with_layers"]
+__all__ = ["name_place", "open_files", "open_image", "parse_image_name", "parse_one_image", "with_layers"]
 
 
 def open_image(
@@ -88,7 +89,7 @@ def open_image(
     limits = limits or Limits()
     if not isinstance(name, str | os.PathLike):
         return _open_in(name, ref, wanted, limits, temporary, threads=threads)
-    where, ref = parse_image_name(name, ref)
+    where, ref = parse_one_image(name, ref)
     if where.transport == "docker":
         return _open_remote(where, ref, wanted, limits, temporary, threads=threads, session=session)
     return _open(where, ref, wanted, limits, temporary, threads=threads, blob_links=blob_links)
@@ -150,12 +151,12 @@ def _open_remote(
     try:
         return _open_in(
             repository,
-            ref or LATEST,
+            ref,
             platform,
             limits,
             temporary,
             threads=threads,
-            name=str(attrs.evolve(where, ref=ref or LATEST)),
+            name=str(attrs.evolve(where, ref=ref)),
             close=repository.close,
             reopen=reopen if session is None else None,
         )
@@ -221,6 +222,16 @@ def parse_image_name(name: str | os.PathLike[str], ref: str | None) -> tuple[Ima
     if ref is not None and where.ref not in {None, ref}:
         raise NameFormatError("reference", ref, f"the image name has another one, {where.ref}")
     return where, ref or where.ref
+
+
+def parse_one_image(name: str | os.PathLike[str], ref: str | None) -> tuple[ImageName, str | None]:
+    """Return the same as `parse_image_name`; for one image in a registry, the reference is `latest` if none is given.
+
+    Raises:
+        NameFormatError, UnsupportedError: As `parse_image_name`.
+    """
+    where, ref = parse_image_name(name, ref)
+    return where, LATEST if ref is None and where.transport == "docker" else ref
 
 
 def _bare(path: str) -> ImageName:

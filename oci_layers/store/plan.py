@@ -12,10 +12,10 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import parse_config
 from oci_layers.spec.manifest import Manifest
-from oci_layers.spec.mediatype import role_of
+from oci_layers.spec.mediatype import is_document, role_of
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import is_attestation, select
-from oci_layers.store.graph import Node, children, is_document, read_node
+from oci_layers.store.graph import Node, children, read_node
 from oci_layers.store.select import Search, require_platform, with_platform
 
 __all__ = ["Plan", "Planned"]
@@ -100,7 +100,7 @@ class Plan:
             raise LimitError("descriptors", self._limits.descriptors, self._seen)
         if depth > self._limits.index_depth:
             raise LimitError("index_depth", self._limits.index_depth, depth)
-        if not is_document(descriptor):
+        if not is_document(descriptor.media_type):
             self._is_empty = False
             return Planned(descriptor)
         node = read_node(self._blobs, descriptor, self._limits)

@@ -1,9 +1,8 @@
 """A repository of a registry as a place that holds images, one for each tag."""
 
 import contextlib
-from types import TracebackType
-from typing import Self
 
+from oci_layers._closing import Closing
 from oci_layers.blob.pipeline import ShouldContinue, map_in_threads
 from oci_layers.errors import (
     BlobMissingError,
@@ -31,7 +30,7 @@ __all__ = ["RegistryRepository"]
 _AT_ONCE = 4
 
 
-class RegistryRepository:
+class RegistryRepository(Closing):
     """A repository of a registry, as a `WritableRepository`. Any number of threads may use it at once.
 
     As a context manager, it closes itself.
@@ -202,14 +201,6 @@ class RegistryRepository:
             self._cache.close()
         if self._own is not None:
             self._own.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _explain(error: RegistryError, note: str) -> None:

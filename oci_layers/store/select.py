@@ -21,7 +21,7 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import Document, parse_config, parse_index, parse_manifest
 from oci_layers.spec.manifest import Index, Manifest
-from oci_layers.spec.mediatype import role_of
+from oci_layers.spec.mediatype import is_document, role_of
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import is_attestation, own_name, select
 from oci_layers.store.diagnose import refuse_schema_1
@@ -177,11 +177,7 @@ def fits(entry: Descriptor, platform: Platform) -> bool:
 
 
 def _images(index: Index) -> list[Descriptor]:
-    return [each for each in index.manifests if _is_image(each)]
-
-
-def _is_image(descriptor: Descriptor) -> bool:
-    return role_of(descriptor.media_type) in {"manifest", "index"}
+    return [each for each in index.manifests if is_document(each.media_type)]
 
 
 def names_of(descriptors: Sequence[Descriptor]) -> tuple[str, ...]:
@@ -312,7 +308,7 @@ class Search:
             self._seen += 1
             if self._seen > self._limits.descriptors:
                 raise LimitError("descriptors", self._limits.descriptors, self._seen)
-            if not _is_image(descriptor):
+            if not is_document(descriptor.media_type):
                 self.others.append(descriptor)
                 continue
             own = descriptor.platform or platform

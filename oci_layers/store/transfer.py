@@ -22,7 +22,7 @@ from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.document import Document
 from oci_layers.spec.manifest import Manifest
-from oci_layers.spec.mediatype import lookup
+from oci_layers.spec.mediatype import is_document, lookup
 from oci_layers.store.archive_writer import ArchiveWriter
 from oci_layers.store.convert import (
     Conversion,
@@ -38,7 +38,6 @@ from oci_layers.store.graph import (
     as_manifest,
     children,
     compression_of,
-    is_document,
     open_content,
 )
 from oci_layers.store.plan import Plan, Planned
@@ -323,7 +322,7 @@ class Transfer:
     def _send_again(self, node: Node) -> None:
         """Send the blobs of a document that the target says it has, and of which it then knows nothing (REG-62)."""
         for _, each in children(node):
-            stream = None if is_document(each) else open_content(self.source.blobs, each, self.target.blobs)
+            stream = None if is_document(each.media_type) else open_content(self.source.blobs, each, self.target.blobs)
             if stream is not None:
                 self.target.blobs.put_blob(stream, each)
 

@@ -20,7 +20,7 @@ from oci_layers.spec.mediatype import (
     OCI_NONDISTRIBUTABLE_LAYER,
     OCI_NONDISTRIBUTABLE_LAYER_GZIP,
     is_distributable,
-    lookup,
+    is_document,
     role_of,
 )
 from oci_layers.validation.annotations import annotated
@@ -161,8 +161,7 @@ def _distributable_layers(node: Mapping[str, Any]) -> Iterable[Fault]:  # Any: J
 
 
 def _entry_type(text: str) -> bool:
-    row = lookup(text)
-    return (row is not None and row.role in {"manifest", "index"}) or not is_media_type(text)
+    return is_document(text) or not is_media_type(text)
 
 
 def _entry_platform(node: Mapping[str, Any]) -> Sequence[Fault]:  # Any: JSON.

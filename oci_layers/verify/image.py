@@ -23,7 +23,7 @@ from oci_layers.spec.config import ImageConfig, platform_of
 from oci_layers.spec.descriptor import Descriptor
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.manifest import Index, Manifest
-from oci_layers.spec.mediatype import MediaType, lookup, role_of
+from oci_layers.spec.mediatype import MediaType, is_document, lookup, role_of
 from oci_layers.spec.platform import Platform
 from oci_layers.spec.platform_selection import is_attestation, own_name
 from oci_layers.validation.document import check_document, relocated
@@ -348,7 +348,7 @@ class _Walk:
     def _is_there(self, entry: Descriptor) -> bool:
         """Tell whether an entry of an index is an image or another index, and exists."""
         blob = self.found.get(entry.digest)
-        if role_of(entry.media_type) not in {"manifest", "index"} or blob is None:
+        if not is_document(entry.media_type) or blob is None:
             return False
         return not blob.missing or blob.data is not None
 

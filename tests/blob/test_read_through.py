@@ -100,6 +100,34 @@ def test_a_directory_that_is_full_keeps_nothing_and_reading_goes_on(kept, tmp_pa
     assert not [each for each in left(tmp_path) if each.startswith("blobs")]
 
 
+@pytest.mark.parametrize("damaged", [b"", DATA[:-1], DATA + b"!", b"!" + DATA[1:]], ids=["none", "cut", "more", "flip"])
+def test_what_is_kept_and_damaged_is_fetched_again_and_replaced(kept, tmp_path, damaged):
+    file = tmp_path / "blobs/sha256" / DIGEST.encoded
+    source = Source()
+    read_all(through(source, kept).open_blob(DIGEST))
+    file.chmod(0o644)
+    file.write_bytes(damaged)
+    again = through(source, kept)
+    assert read_all(again.open_blob(DIGEST)) == DATA
+    assert (source.opened, file.read_bytes()) == (2, DATA)
+    for each in (again, through(source, kept)):
+        assert read_all(each.open_blob(DIGEST)) == DATA
+    assert source.opened == 2
+
+
+def test_what_is_kept_is_compared_once(kept, monkeypatch):
+    reader = through(Source(), kept)
+    read_all(reader.open_blob(DIGEST))
+    reads = []
+    read = system.pread
+    monkeypatch.setattr(system, "pread", lambda *rest: reads.append(rest) or read(*rest))
+    reader.open_blob(DIGEST).close()
+    assert reads
+    reads.clear()
+    reader.open_blob(DIGEST).close()
+    assert reads == []
+
+
 def test_two_may_read_at_once(kept):
     source = Source()
     first, second = through(source, kept).open_blob(DIGEST), through(source, kept).open_blob(DIGEST)

@@ -3,12 +3,7 @@
 import argparse
 import datetime as dt
 
-import pytest
-
-from oci_layers.blob import compressor
-from oci_layers.build import Codec
-from oci_layers.cli.building import codec_of, created_of, output_arguments
-from oci_layers.errors import NameFormatError
+from oci_layers.cli.building import created_of, output_arguments
 
 
 def parsed(*arguments):
@@ -16,48 +11,6 @@ def parsed(*arguments):
     parser = argparse.ArgumentParser()
     output_arguments(parser)
     return parser.parse_args(["-o", "x", *arguments])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "codec"),
-    [
-        ([], Codec()),
-        (["--compression", "none"], Codec(compression="")),
-        (["--compression", "zstd", "--level", "22"], Codec(compression="zstd", level=22)),
-        (["--level", "0"], Codec(level=0)),
-        (["--encoder", "isal", "--level", "3"], Codec(encoder="isal", level=3)),
-        (["--encoder", "zlib", "--compression", "gzip"], Codec()),
-    ],
-)
-def test_the_compression_of_new_layers(arguments, codec):
-    assert codec_of(parsed(*arguments)) == codec
-
-
-@pytest.mark.parametrize(("compression", "level"), [("gzip", "10"), ("gzip", "-1"), ("zstd", "0"), ("none", "0")])
-def test_a_level_that_is_none_is_refused(compression, level):
-    with pytest.raises(NameFormatError) as raised:
-        codec_of(parsed("--compression", compression, f"--level={level}"))
-    assert (raised.value.what, raised.value.text) == ("level of compression", level)
-
-
-def test_an_encoder_has_its_own_levels_and_makes_gzip_alone():
-    with pytest.raises(NameFormatError) as raised:
-        codec_of(parsed("--encoder", "isal", "--level", "4"))
-    assert (raised.value.text, raised.value.reason) == ("4", "gzip has 0 to 3")
-    with pytest.raises(NameFormatError) as raised:
-        codec_of(parsed("--encoder", "isal", "--compression", "zstd"))
-    assert (raised.value.what, raised.value.text) == ("encoder", "isal")
-
-
-def test_an_encoder_that_is_not_installed_is_one_line_and_nothing_is_written(run, image, tmp_path, monkeypatch):
-    monkeypatch.setattr(compressor, "isal_zlib", None)
-    for verb in (["squash", image, "-o"], ["copy", image, "--compression", "gzip"]):
-        ran = run(*verb, tmp_path / "out", "--encoder", "isal")
-        assert (ran.code, ran.out) == (1, "")
-        assert ran.err == (
-            "oci-layers: error: unsupported encoder of gzip: isal (it is not installed: pip install isal)\n"
-        )
-        assert not (tmp_path / "out").exists()
 
 
 def test_the_time_is_none_or_that_which_is_given_or_now():

@@ -13,9 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from oci_layers import Limits
 from oci_layers.errors import BlobMissingError, ReferenceMissingError
 from oci_layers.spec.digest import Digest
+from oci_layers.spec.mediatype import is_document
 from oci_layers.store.fsck import fsck
 from oci_layers.store.gc import gc
-from oci_layers.store.graph import children, is_document, read_node
+from oci_layers.store.graph import children, read_node
 from oci_layers.store.layout import Layout
 from oci_layers.store.memory import MemoryRepository
 from tests.support.stores import HOUR, age, config, digests, index_of, layout, manifest, signature
@@ -45,7 +46,7 @@ def _below():
     todo = list(POOL)
     while todo:
         each = todo.pop()
-        if is_document(each) and each.digest not in found:
+        if is_document(each.media_type) and each.digest not in found:
             node = read_node(SOURCE.blobs, each, Limits())
             found[each.digest] = [child for _, child in children(node)]
             if node.value.subject is not None:

@@ -331,6 +331,23 @@ def test_things_are_deleted():
         made.delete("manifests/v1")
 
 
+def test_a_page_of_another_server_gets_no_credentials():
+    """The first page may redirect there, and say where the next one is."""
+
+    def elsewhere(request):
+        if request.url.origin.host == "registry.example":
+            return reply(request, 307, headers=[("Location", "https://other.example/tags")])
+        seen.append(request.headers.get("Authorization"))
+        pages = [("Link", '</tags?last=a>; rel="next"')] if request.url.query is None else []
+        return reply(request, 200, b'{"tags": ["a"]}', pages)
+
+    seen = []
+    made, _ = answering(elsewhere)
+    made.exchange._authorizer.header = lambda *_: "secret"
+    assert made.tags() == ["a"]
+    assert seen == [None, None]
+
+
 def test_a_url_of_another_server_gets_no_credentials():
     made, model = client()
     seen = []

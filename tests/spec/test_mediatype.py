@@ -4,7 +4,7 @@ import pytest
 
 from oci_layers.errors import NameFormatError
 from oci_layers.spec import mediatype
-from oci_layers.spec.mediatype import MediaType, check_media_type, lookup
+from oci_layers.spec.mediatype import MediaType, check_media_type, is_distributable, is_document, lookup
 
 OCI = "application/vnd.oci.image."
 DOCKER = "application/vnd.docker."
@@ -117,3 +117,19 @@ def test_a_malformed_media_type_is_refused(text):
         check_media_type(text)
     assert (caught.value.what, caught.value.text) == ("media type", text)
     assert caught.value.reason.startswith("must be TYPE/SUBTYPE")
+
+
+def test_manifests_and_indexes_are_documents():
+    names = {OCI + "index.v1+json", OCI + "manifest.v1+json"}
+    names |= {DOCKER + "distribution.manifest.v2+json", DOCKER + "distribution.manifest.list.v2+json"}
+    assert {each.name for each in mediatype._TABLE if is_document(each.name)} == names
+    assert not is_document("application/vnd.example.thing+json")
+
+
+def test_foreign_layers_alone_are_not_distributable():
+    found = [each for each in mediatype._TABLE if not is_distributable(each.name)]
+    assert {each.name.removesuffix("+gzip").removesuffix("+zstd").removesuffix(".gzip") for each in found} == {
+        OCI + "layer.nondistributable.v1.tar",
+        DOCKER + "image.rootfs.foreign.diff.tar",
+    }
+    assert is_distributable("application/vnd.example.thing+json")

@@ -11,14 +11,12 @@ from oci_layers.errors import BlobMissingError, DocumentError, LimitError, SizeM
 from oci_layers.spec.descriptor import EMPTY_DESCRIPTOR, Descriptor
 from oci_layers.spec.mediatype import (
     DOCKER_FOREIGN_LAYER_GZIP,
-    DOCKER_MANIFEST,
-    DOCKER_MANIFEST_LIST,
     OCI_LAYER,
     OCI_LAYER_GZIP,
     OCI_MANIFEST,
     OCI_NONDISTRIBUTABLE_LAYER,
 )
-from oci_layers.store.graph import Graph, children, is_document, may_be_absent, read_node
+from oci_layers.store.graph import Graph, children, may_be_absent, read_node
 from tests.support.stores import NOT_THERE, UNKNOWN, blob, config, index_of, manifest, multi, signature
 
 
@@ -33,14 +31,6 @@ def visits(graph, entry):
     for visit in graph.below(entry, "/manifests/0"):
         found.setdefault(visit.descriptor.digest, (visit.parent, visit.pointer))
     return found
-
-
-@pytest.mark.parametrize(
-    ("media_type", "expected"),
-    [(OCI_MANIFEST, True), (DOCKER_MANIFEST, True), (DOCKER_MANIFEST_LIST, True), (OCI_LAYER, False), (UNKNOWN, False)],
-)
-def test_manifests_and_indexes_are_documents(media_type, expected):
-    assert is_document(Descriptor.of(b"", media_type=media_type)) is expected
 
 
 def test_a_blob_may_be_absent_if_it_is_embedded_or_not_distributed():

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from oci_layers.cli.building import codec_arguments, codec_of
+from oci_layers.cli.codecs import codec_arguments, codec_of
 from oci_layers.cli.options import at_least_one, limits_of, names_stdout, place_arguments, progress_argument
 from oci_layers.cli.output import columns, counted, human_bytes, json_text, short_digests
 from oci_layers.cli.progress import progress

@@ -13,8 +13,9 @@ from oci_layers.cli.progress import progress
 from oci_layers.cli.settings import pairs
 from oci_layers.errors import StoreError, escape
 from oci_layers.spec.descriptor import Descriptor
+from oci_layers.spec.mediatype import is_document
 from oci_layers.spec.platform_selection import is_attestation
-from oci_layers.store.graph import as_index, is_document, read_node
+from oci_layers.store.graph import as_index, read_node
 from oci_layers.store.open import parse_image_name
 from oci_layers.store.select import one_image
 
@@ -117,7 +118,7 @@ def _read(options: argparse.Namespace, places: contextlib.ExitStack) -> NewIndex
     _, ref = parse_image_name(options.index, options.ref)
     place, _ = places.enter_context(opened_place(options.index, options))
     entry, *others = one_image(place.entries(ref), ref)
-    if others or not is_document(entry):
+    if others or not is_document(entry.media_type):
         raise StoreError(options.index, "it is no index; `index create` makes one of images")
     document = as_index(read_node(place.blobs, entry, limits_of(options)))
     if document is None:

@@ -18,8 +18,7 @@ from oci_layers.spec.config import platform_of
 from oci_layers.spec.mediatype import role_of
 from oci_layers.store.docker import DockerArchive
 from oci_layers.store.listing import ListedImage, list_images
-from oci_layers.store.name import LATEST
-from oci_layers.store.open import parse_image_name
+from oci_layers.store.open import parse_one_image
 
 __all__ = ["add"]
 
@@ -60,9 +59,9 @@ def _siblings(image: Image, options: argparse.Namespace) -> list[ListedImage]:
     """Return the image as its layout lists it, and then the others of its index or its name."""
     if isinstance(image.blobs, DockerArchive):
         return []
-    where, ref = parse_image_name(options.image, options.ref)
+    where, ref = parse_one_image(options.image, options.ref)
     # The other tags of a repository in a registry are not asked for: there may be thousands.
-    name = str(attrs.evolve(where, ref=ref or LATEST)) if where.transport == "docker" else options.image
+    name = str(attrs.evolve(where, ref=ref)) if where.transport == "docker" else options.image
     listed = list_images(
         name,
         limits=image.limits,

@@ -9,7 +9,7 @@ from oci_layers.cli.options import opened_repository, place_arguments
 from oci_layers.cli.output import columns, human_bytes, print_json
 from oci_layers.errors import escape
 from oci_layers.spec.descriptor import Descriptor
-from oci_layers.store.name import LATEST
+from oci_layers.store.open import parse_one_image
 
 __all__ = ["add"]
 
@@ -32,8 +32,8 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def _referrers(options: argparse.Namespace) -> int:
-    with opened_repository(options.image, options) as (repository, ref):
-        [image] = repository.entries(ref or LATEST)
+    with opened_repository(options.image, options) as (repository, _):
+        [image] = repository.entries(parse_one_image(options.image, None)[1])
         found = repository.referrers(image.digest, options.artifact_type)
     if options.format == "json":
         print_json({"image": options.image, "digest": str(image.digest), "referrers": [_json(each) for each in found]})

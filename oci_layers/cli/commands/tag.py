@@ -9,7 +9,8 @@ from oci_layers.cli.output import columns, print_json
 from oci_layers.cli.registries import registry_arguments
 from oci_layers.errors import NameFormatError, ReferenceMissingError, escape
 from oci_layers.store.layout import Layout
-from oci_layers.store.name import LATEST, TRANSPORTS
+from oci_layers.store.name import TRANSPORTS
+from oci_layers.store.open import parse_one_image
 from oci_layers.store.select import one_image
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ def _tag(options: argparse.Namespace) -> int:
         if transport in TRANSPORTS and ":" in rest:
             raise NameFormatError("new name", name, "expected the reference alone, without the layout")
     rows = []
-    with opened_names(options.layout, options) as (layout, given):
+    with opened_names(options.layout, options) as (layout, _):
         if options.rename and not isinstance(layout, Layout):
             options.refuse("--rename is for layouts")
-        ref = given if isinstance(layout, Layout) else given or LATEST
+        _, ref = parse_one_image(options.layout, options.ref)
         entries = one_image(layout.entries(ref), ref)
         for name in dict.fromkeys(options.name):
             before = _digests(layout, name)
