@@ -9,12 +9,11 @@ the image's root, which a mount shows as those of its own. Nothing else is copie
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Self
 
 import attrs
 
 from oci_layers import system
+from oci_layers._closing import Closing
 from oci_layers.build.layer import NewLayer
 from oci_layers.build.options import LayerOptions
 from oci_layers.layer.change import Change
@@ -32,7 +31,7 @@ CONTAINER = b"container.json"
 _ROOT_MODE = 0o755
 
 
-class View:
+class View(Closing):
     """The files of an image as a directory. A context manager, which closes it."""
 
     def __init__(self, shown: Presented, note: contextlib.ExitStack, closing: contextlib.ExitStack) -> None:
@@ -81,14 +80,6 @@ class View:
             path = self._shown.leave()
             self._note.pop_all()
         return path
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class Container(View):

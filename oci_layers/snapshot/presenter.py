@@ -16,12 +16,12 @@ a user's number or a version. What a system refuses for good is remembered for t
 import errno
 import os
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
 from oci_layers import system
+from oci_layers._closing import Closing
 from oci_layers.errors import PlaceMissingError, PresenterError, shortened
 from oci_layers.snapshot.overlay import Stack
 
@@ -38,7 +38,7 @@ _refusals: dict[tuple[PresenterName, tuple[int, int]], str] = {}
 
 
 @attrs.define(eq=False)
-class Presented:
+class Presented(Closing):
     """The directory that shows a stack; a context manager that closes itself."""
 
     fd: int
@@ -76,14 +76,6 @@ class Presented:
         self._closed = True
         system.close(self.fd)
         return self.path
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def present(

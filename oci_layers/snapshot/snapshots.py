@@ -8,12 +8,11 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
-from typing import Self
 
 import attrs
 
 from oci_layers import system
+from oci_layers._closing import Closing
 from oci_layers.disk.owner import Owner
 from oci_layers.errors import NameFormatError, PlaceMissingError, StoreError
 from oci_layers.image.image import Image
@@ -55,7 +54,7 @@ class Snapshot:
     """What was unpacked, and what the system refused."""
 
 
-class Snapshots:
+class Snapshots(Closing):
     """A room: a directory in which each layer is unpacked once. A context manager.
 
     Any number of threads and processes may use one room.
@@ -400,14 +399,6 @@ class Snapshots:
     def close(self) -> None:
         """Close the room, and the read-only ones."""
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<Snapshots {self.place}>"
