@@ -52,6 +52,7 @@ __all__ = [
     "Staging",
     "file_name",
     "is_room",
+    "is_unfinished",
     "layer_names",
 ]
 
@@ -145,14 +146,17 @@ class RoomDirectory:
                 raise StoreError(self.place, "a room of another version")
 
     def _begin(self, root: int) -> None:
-        foreign = [name for name in system.list_names(root) if name not in _OURS]
+        found = [name for name in system.list_names(root) if name not in _OURS]
+        unfinished = [name for name in found if name.startswith(b"." + MARKER)]
+        foreign = [name for name in found if name not in unfinished]
         if foreign:
             raise StoreError(self.place, f"not a room, and not empty: it has {os.fsdecode(foreign[0])}")
         for name in sorted(_OURS - {MARKER}):
             with contextlib.suppress(FileExistsError):
                 system.make_directory(name, root, _MODE)
-        self._write_file(MARKER, _VERSION, root)
-        self.sync_directory(root)
+        for name in unfinished:  # A killed process left it.
+            system.unlink(name, root)
+        self.replace_in(root, MARKER, _VERSION)
 
     @contextlib.contextmanager
     def directory(self, *names: bytes, make: bool = False) -> Iterator[int]:
@@ -399,6 +403,11 @@ class RoomDirectory:
 def is_room(place: str) -> bool:
     """Return whether a path leads to a room."""
     return system.exists(os.path.join(place, os.fsdecode(MARKER)))
+
+
+def is_unfinished(name: bytes) -> bool:
+    """Return whether a name is that of a record that `RoomDirectory.replace` has not written to its end."""
+    return name.startswith(b".")
 
 
 def file_name(text: str) -> bytes:

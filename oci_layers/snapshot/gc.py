@@ -9,14 +9,16 @@ name is whole at any time. The files are removed afterwards, without the lock.
 A record that cannot be read ends the work before anything is removed: what it needs is not known.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 
 import attrs
 
 from oci_layers import system
+from oci_layers.disk.confine import list_now
 from oci_layers.snapshot.container import read_record
-from oci_layers.snapshot.directory import LEASES, MERGED, TMP, TRASH
+from oci_layers.snapshot.directory import CONTAINERS, IMAGES, LEASES, MERGED, MOUNTS, TMP, TRASH, is_unfinished
 from oci_layers.snapshot.layers import RoomLayer
 from oci_layers.snapshot.record import ContainerRecord, MountRecord
 from oci_layers.snapshot.snapshots import Snapshot, Snapshots
@@ -152,12 +154,21 @@ class _Collection:
                 for name in system.list_names(fd):
                     if system.lstat(name, fd).st_mtime_ns < before and not self._is_held(name, fd):
                         yield directory, name
+        for directories in ((IMAGES,), (MOUNTS,), *((CONTAINERS, each) for each in self._room.room.names(CONTAINERS))):
+            yield from self._unfinished(before, *directories)
         for name in self._room.room.names(TRASH):
             yield TRASH, name
         for algorithm in self._room.room.names(MERGED):
             for encoded in self._room.room.names(MERGED, algorithm):
                 if f"{os.fsdecode(algorithm)}:{os.fsdecode(encoded)}" not in self._needed:
                     yield MERGED, algorithm, encoded
+
+    def _unfinished(self, before: int, *names: bytes) -> Iterator[tuple[bytes, ...]]:
+        """Yield records that were not written to their end, older than a time in ns."""
+        with contextlib.suppress(FileNotFoundError), self._room.room.directory(*names) as fd:
+            for name in list_now(fd):
+                if is_unfinished(name) and system.lstat(name, fd).st_mtime_ns < before:
+                    yield *names, name
 
     def _is_held(self, name: bytes, parent: int) -> bool:
         is_directory = system.is_directory(system.lstat(name, parent).st_mode)

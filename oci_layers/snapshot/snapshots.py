@@ -20,7 +20,7 @@ from oci_layers.limits import Limits
 from oci_layers.progress import Progress, ProgressTracker
 from oci_layers.report import Report
 from oci_layers.snapshot.container import Container, ContainerFiles, View, fill, note_presenter, read_record
-from oci_layers.snapshot.directory import CONTAINERS, FS, IMAGES, TMP, RoomDirectory, file_name
+from oci_layers.snapshot.directory import CONTAINERS, FS, IMAGES, TMP, RoomDirectory, file_name, is_unfinished
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
 from oci_layers.snapshot.mounts import Mounts
 from oci_layers.snapshot.presenter import Presented, PresenterName
@@ -149,7 +149,7 @@ class Snapshots(Closing):
         """
         found = []
         for file in self.room.names(IMAGES):
-            raw = None if file.startswith(b".") else self.room.read(IMAGES, file)
+            raw = None if is_unfinished(file) else self.room.read(IMAGES, file)
             if raw is not None:
                 record = loads(ImageRecord, raw, f"{os.fsdecode(file)} of {self.place}")
                 found.append(Snapshot(name=record.name, manifest=record.manifest, chain_id=record.chain_id))
