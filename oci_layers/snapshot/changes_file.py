@@ -16,6 +16,7 @@ A small file has its bytes in base64; another one its SHA-256 and, if it has hol
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from json.encoder import encode_basestring_ascii
 from typing import Any, Protocol, assert_never
 
 import attrs
@@ -33,7 +34,6 @@ from oci_layers.tree.tree import FileTree
 __all__ = ["SMALL", "ContentOpener", "StoredContent", "apply_lines", "line_of", "stored_files"]
 
 _DAMAGED = (ValueError, TypeError, IndexError, KeyError, AttributeError)
-_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 SMALL = 64
 """The most bytes of a file that are in its line."""
 
@@ -65,42 +65,49 @@ def line_of(change: Change, content: StoredContent | Inline = EMPTY) -> str:
     """
     match change:
         case Add(path, node):
-            row: list[object] = [_text(path), *_fields(node)]
-            if isinstance(node, File):
-                row += _content(content)
+            content_fields = _content(content) if isinstance(node, File) else ""
+            return f"[{_quoted(path)},{_fields(node)}{content_fields}]\n"
         case Link(path, target):
-            row = [_text(path), "link", _text(target)]
+            return f'[{_quoted(path)},"link",{_quoted(target)}]\n'
         case Whiteout(path):
-            row = [_text(path), "whiteout"]
+            return f'[{_quoted(path)},"whiteout"]\n'
         case Opaque(path):
             raise ValueError(f"an opaque marker has no line: {path!r}")
         case _:
             assert_never(change)
-    return _ENCODE(row) + "\n"
 
 
-def _fields(node: Node) -> list[object]:
-    xattrs = {_text(key): base64.b64encode(value).decode() for key, value in node.xattrs.items()}
-    common: list[object] = [node.mode, node.uid, node.gid, node.mtime_ns, xattrs]
+def _fields(node: Node) -> str:
+    """Return the kind of a node and its attributes as items of JSON. Written out, as there is one for each file."""
+    xattrs = "{}"
+    if node.xattrs:
+        xattrs = json.dumps({_text(key): base64.b64encode(value).decode() for key, value in node.xattrs.items()})
+    common = f"{node.mode},{node.uid},{node.gid},{node.mtime_ns},{xattrs}"
     match node:
         case Directory():
-            return ["dir", *common]
+            return f'"dir",{common}'
         case File():
-            return ["file", *common]
+            return f'"file",{common}'
         case Symlink():
-            return ["symlink", *common, _text(node.target)]
+            return f'"symlink",{common},{_quoted(node.target)}'
         case Device():
-            return [node.kind, *common, node.major, node.minor]
+            return f'"{node.kind}",{common},{node.major},{node.minor}'
         case Fifo():
-            return ["fifo", *common]
+            return f'"fifo",{common}'
         case _:
             assert_never(node)
 
 
-def _content(content: StoredContent | Inline) -> list[object]:
+def _content(content: StoredContent | Inline) -> str:
     if isinstance(content, Inline):
-        return [content.size, "text", base64.b64encode(content.data).decode()]
-    return [content.size, "sha256", content.sha256, content.extents]
+        return f',{content.size},"text","{base64.b64encode(content.data).decode()}"'
+    extents = "null" if content.extents is None else json.dumps(content.extents)
+    return f',{content.size},"sha256","{content.sha256}",{extents}'
+
+
+def _quoted(raw: bytes) -> str:
+    """Return bytes as a string of JSON."""
+    return encode_basestring_ascii(_text(raw))
 
 
 def apply_lines(

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["ContentDigests", "ContentHasher"]
 
-_LARGE = 1 << 17
+_LARGE = 1 << 16
 """The least bytes of a file that is hashed in the thread: less is hashed sooner than it is handed over."""
 _AHEAD = 1 << 24
 """The most bytes that wait to be hashed."""

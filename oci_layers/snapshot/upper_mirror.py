@@ -127,7 +127,7 @@ class UpperMirror:
         """Yield the root, changed or not, then what differs; and directories that were made for what is gone again."""
         described: set[bytes] = {b""}
         yield Add(b"", new.root)
-        for change in diff(old, new, content="identity"):
+        for change in diff(old, new, content="identity") if old.root.children else _everything(new):
             if isinstance(change, Add) and isinstance(change.node, Directory):
                 described.add(change.path)
             if change.path:
@@ -274,6 +274,16 @@ def _bare(directory: Directory) -> Directory:
     """Return a directory with the attributes that one has on disk, and nothing in it."""
     shown = escaped(directory, NAMESPACE)
     return Directory(shown.mode, shown.uid, shown.gid, shown.mtime_ns, shown.xattrs, shown.layer)
+
+
+def _everything(tree: FileTree) -> Iterator[Change]:
+    """Yield what `diff` yields for a tree over an empty one, sooner: a base layer is the largest of most images."""
+    first: dict[int, bytes] = {}
+    for path, node in tree.walk():
+        if isinstance(node, Directory) or (leader := first.setdefault(node.inode, path)) == path:
+            yield Add(path, node)
+        else:
+            yield Link(path, leader)
 
 
 def _is_whiteout(node: Node) -> bool:
