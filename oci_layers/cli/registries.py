@@ -44,6 +44,11 @@ def registry_arguments(parser: argparse.ArgumentParser) -> None:
         help="fetch layers that a registry does not have from the URLs in their descriptors, and send layers that are "
         "not distributed to registries",
     )
+    group.add_argument(
+        "--registries-conf",
+        metavar="FILE",
+        help="where images are read: mirrors, and registries that are blocked (default: as podman and skopeo find it)",
+    )
     certificate_arguments(group)
 
 
@@ -108,6 +113,7 @@ def _session(options: argparse.Namespace) -> "RegistrySession":
         plain_http=options.plain_http,
         cache=options.cache,
         foreign_layers=options.foreign_layers,
+        registries_conf=options.registries_conf,
         on_warning=lambda text: print(f"oci-layers: the registry warns: {escape(text)}", file=sys.stderr),
     )
 

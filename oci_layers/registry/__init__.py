@@ -2,7 +2,8 @@
 
 `transport` sends one request, `exchange` one with its redirects, credentials and repetitions, `client` each request of
 the distribution spec; `blobs` makes a store of these, which `store.RegistryRepository` opens by name. What they share
-is a `RegistrySession`. `authorizer` answers challenges, `credential_files` finds what users have logged in with.
+is a `RegistrySession`. `authorizer` answers challenges, `credential_files` finds what users have logged in with;
+`registries_conf` says where images are read, and `sources` reads them there: mirrors first.
 
 A URL belongs to an origin, and so do credentials. As text it has no query, where storage servers put signatures:
 

@@ -31,6 +31,7 @@ from oci_layers.registry.blob_stream import LARGE, BlobStream, PartedStream
 from oci_layers.registry.client import Manifest, RegistryClient, is_missing
 from oci_layers.registry.foreign import open_foreign
 from oci_layers.registry.referrers import add_referrer
+from oci_layers.registry.sources import Source, Sources
 from oci_layers.registry.upload import StreamBody, mount, upload, upload_in_chunks
 from oci_layers.registry.url import Url
 from oci_layers.spec.descriptor import Descriptor
@@ -59,14 +60,24 @@ class RegistryBlobs:
     """
 
     def __init__(
-        self, client: RegistryClient, kept: DirectoryBlobs | None = None, *, foreign_layers: bool = False
+        self,
+        client: RegistryClient,
+        kept: DirectoryBlobs | None = None,
+        *,
+        foreign_layers: bool = False,
+        sources: Sources | None = None,
     ) -> None:
-        """Take what sends the requests, and blobs of a directory in which all that is read is kept.
+        """Take what sends the requests.
 
-        With `foreign_layers`, layers that the registry does not have are fetched from the URLs in their descriptors,
-        and layers that are not distributed are stored like others.
+        Args:
+            client: The repository.
+            kept: The blobs of a directory in which all that is read is kept.
+            foreign_layers: Fetch layers that the registry does not have from the URLs in their descriptors, and store
+                layers that are not distributed like others.
+            sources: Where images are read, if not in the repository itself.
         """
         self.client = client
+        self._sources = sources or Sources([Source(client)])
         self._fetches_foreign = foreign_layers
         self._urls: dict[Digest, list[str]] = {}
         self._kept = None if kept is None else ReadThrough(_Remote(self._open_remote), kept)
@@ -92,15 +103,20 @@ class RegistryBlobs:
         """
         found = self._documents.get(reference) if isinstance(reference, Digest) else self._kept_document(reference)
         if found is None:
-            found = self.client.manifest(reference)
+            client, found = self._sources.read(reference, lambda client: (client, client.manifest(reference)))
+            self._sources.note(client, found.descriptor.digest)
             self._keep(found)
         return found
 
     def _kept_document(self, tag: str) -> Manifest | None:
         """Return the document of a tag if its bytes are kept."""
-        descriptor = None if self._kept is None else self.client.head_manifest(tag)
-        if descriptor is None:
+        if self._kept is None:
             return None
+        try:
+            client, descriptor = self._sources.read(tag, lambda client: (client, _require(client, tag)))
+        except BlobMissingError:
+            return None
+        self._sources.note(client, descriptor.digest)
         self.learn(descriptor.digest)
         limit = self.client.limits.document_bytes
         found = Manifest(read_verified(self, descriptor, limit="document_bytes", allowed=limit), descriptor)
@@ -110,19 +126,21 @@ class RegistryBlobs:
     def _keep(self, found: Manifest) -> None:
         self._documents[found.descriptor.digest] = found
         self.learn(found.descriptor.digest)
-        self._learn_from(found.raw)
+        self._learn_from(found.raw, found.descriptor.digest)
 
-    def _learn_from(self, raw: bytes) -> None:
+    def _learn_from(self, raw: bytes, own: Digest) -> None:
         """Take note of what a document says of the blobs that it lists; what is malformed is found by who parses it."""
         try:
             document = load_json(raw, media_type="manifest", limits=self.client.limits)
         except (DocumentError, LimitError):
             return
-        for digest, each in _listed(document, "manifests"):
+        listed = {name: list(_listed(document, name)) for name in ("manifests", "layers", "config")}
+        self._sources.pass_on(own, (digest for found in listed.values() for digest, _ in found))
+        for digest, each in listed["manifests"]:
             media_type = each.get("mediaType")
             if isinstance(media_type, str) and is_document(media_type):
                 self.learn(digest)
-        for digest, each in _listed(document, "layers"):
+        for digest, each in listed["layers"]:
             size, urls = each.get("size"), each.get("urls")
             if isinstance(size, int) and size >= LARGE:
                 self._large[digest] = size
@@ -143,17 +161,14 @@ class RegistryBlobs:
             return stream
         with contextlib.closing(stream):
             raw = b"".join(iter(lambda: stream.read(PIECE), b""))
-        self._learn_from(raw)
+        self._learn_from(raw, digest)
         return io.BytesIO(raw)
 
     def _open_remote(self, digest: Digest) -> ByteStream:
         if digest in self._manifests:
             return io.BytesIO(self.manifest(digest).raw)
         try:
-            size = self._large.get(digest)
-            if size is None:
-                return BlobStream(self.client, digest)
-            return PartedStream(self.client, digest, size, self._lanes)
+            return self._sources.read(digest, lambda client: self._open_at(client, digest))
         except RegistryError as error:
             if not is_missing(error):
                 raise
@@ -163,6 +178,12 @@ class RegistryBlobs:
                 return io.BytesIO(self.manifest(digest).raw)
             except BlobMissingError:
                 raise BlobMissingError(str(digest)) from error
+
+    def _open_at(self, client: RegistryClient, digest: Digest) -> ByteStream:
+        size = self._large.get(digest)
+        if size is None:
+            return BlobStream(client, digest)
+        return PartedStream(client, digest, size, self._lanes)
 
     def _open_foreign(self, digest: Digest, error: RegistryError) -> ByteStream:
         if not self._fetches_foreign:
@@ -260,14 +281,22 @@ class RegistryBlobs:
 
     def interrupt(self) -> None:
         """End all transfers under way: each raises an error at once."""
-        self.client.exchange.interrupt()
+        for exchange in {self.client.exchange, *self._sources.exchanges}:
+            exchange.interrupt()
+
+
+def _require(client: RegistryClient, tag: str) -> Descriptor:
+    """Return the descriptor of a tag, which must exist."""
+    found = client.head_manifest(tag)
+    if found is None:
+        raise BlobMissingError(tag)
+    return found
 
 
 def _listed(document: Mapping[str, object], name: str) -> Iterator[tuple[Digest, dict[str, object]]]:
-    """Yield the descriptors in a list of a document, each with its digest, and none that is malformed."""
+    """Yield the descriptors in a field of a document, each with its digest, and none that is malformed."""
     found = document.get(name)
-    for each in found if isinstance(found, list) else ():
-        digest = each.get("digest") if isinstance(each, dict) else None
-        if isinstance(digest, str):
+    for each in found if isinstance(found, list) else [found]:
+        if isinstance(each, dict) and isinstance(digest := each.get("digest"), str):
             with contextlib.suppress(NameFormatError):
                 yield Digest.parse(digest), each

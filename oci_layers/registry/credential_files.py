@@ -7,7 +7,6 @@ Names in the JSON are matched in any case, as Go does. Errors name the file and 
 
 import base64
 import binascii
-import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,10 +15,10 @@ from typing import Any
 import attrs
 
 from oci_layers import system
-from oci_layers.errors import DocumentError, LimitError, Problem, UnsupportedError, escape, locate
-from oci_layers.limits import DEFAULT_LIMITS
+from oci_layers.errors import DocumentError, LimitError, Problem, UnsupportedError, escape
 from oci_layers.registry.credential_helpers import Helper
 from oci_layers.registry.credentials import Credential, canonical
+from oci_layers.registry.user_file import read_user_file
 from oci_layers.spec.strict_json import kind_of, load_json, pointer
 
 __all__ = ["LEGACY", "AuthDocument", "DefaultCredentials", "default_auth_file", "key_of", "read_auth_document"]
@@ -28,8 +27,6 @@ LEGACY = ".dockercfg"
 """The name of a file that has the entries at its top."""
 _INLINE = "DOCKER_AUTH_CONFIG"
 _FILE = "REGISTRY_AUTH_FILE"
-_PIECE = 64 << 10
-_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
 def _path(authfile: str | os.PathLike[str] | None) -> str | None:
@@ -190,20 +187,8 @@ def read_auth_document(path: str) -> AuthDocument | None:
         LimitError: It is too large, or nested too deeply.
         OSError: It cannot be read.
     """
-    raw = bytearray()
-    try:
-        fd = system.open_regular_file(path, follow=True)
-        try:
-            while len(raw) <= DEFAULT_LIMITS.document_bytes and (piece := system.read(fd, _PIECE)):
-                raw += piece
-        finally:
-            system.close(fd)
-    except OSError as error:
-        if error.errno in _ABSENT:
-            return None
-        locate(error, path, "credentials")
-        raise
-    return AuthDocument.parse(bytes(raw), path)
+    raw = read_user_file(path, "credentials")
+    return None if raw is None else AuthDocument.parse(raw, path)
 
 
 def key_of(name: str) -> str:

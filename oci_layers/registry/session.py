@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping
 
 from oci_layers import system
 from oci_layers._closing import Closing
+from oci_layers.errors import AccessDeniedError
 from oci_layers.limits import Limits
 from oci_layers.registry.authorizer import Authorizer
 from oci_layers.registry.client import RegistryClient
 from oci_layers.registry.credentials import Credential, CredentialSource
 from oci_layers.registry.endpoint import Endpoint
 from oci_layers.registry.exchange import Access, Exchange
+from oci_layers.registry.registries_conf import RegistriesConf, RegistryEntry
 from oci_layers.registry.retry import Clock, Retries
 from oci_layers.registry.scope import Scope
+from oci_layers.registry.sources import Source, Sources
 from oci_layers.registry.transport import Request, Transport
+from oci_layers.registry.url import Origin
 from oci_layers.spec.reference import Reference
 
 __all__ = ["RegistrySession"]
@@ -36,6 +40,7 @@ class RegistrySession(Closing):
         plain_http: bool = False,
         cache: str | os.PathLike[str] | None = None,
         foreign_layers: bool = False,
+        registries_conf: str | os.PathLike[str] | None = None,
         environ: Mapping[str, str] | None = None,
         transport: Transport | None = None,
         retries: Retries | None = None,
@@ -57,6 +62,8 @@ class RegistrySession(Closing):
             foreign_layers: Fetch layers that a registry does not have from the URLs in their descriptors, without
                 credentials; and send layers that are not distributed (layer.md, "Non-Distributable Layers") to
                 registries, which otherwise get the other blobs of an image alone.
+            registries_conf: The only file that says where images are read: mirrors, and registries that are blocked; by
+                default those of containers-registries.conf(5). Names without a registry are those of Docker Hub.
             environ: The environment: proxies and places of files; that of the process if None.
             transport: Sends the requests, instead of urllib3; closed with this object.
             retries: How often requests are repeated.
@@ -75,24 +82,25 @@ class RegistrySession(Closing):
             from oci_layers.registry.tls import Certificates  # These two take 100 ms to import.
             from oci_layers.registry.urllib3_transport import Urllib3Transport
 
-            transport = Urllib3Transport(
-                tls=Certificates(certificates, insecure=insecure, environ=environ), environ=environ
+            tls = Certificates(
+                certificates, insecure=lambda origin: insecure or self._is_insecure(origin), environ=environ
             )
+            transport = Urllib3Transport(tls=tls, environ=environ)
         clock = clock or Clock()
-        if credentials is None:
-            from oci_layers.registry.credential_files import DefaultCredentials
 
-            source: CredentialSource = DefaultCredentials(environ, None if authfile is None else os.fspath(authfile))
-        elif isinstance(credentials, Credential):
-            always = credentials
-            source = lambda _domain, _path: always  # noqa: E731
-        else:
-            source = credentials
-        self._exchange = Exchange(
-            transport, Authorizer(source, clock=clock.now), retries=retries, clock=clock, on_warning=on_warning
-        )
+        def exchange(source: CredentialSource) -> Exchange:
+            authorizer = Authorizer(source, clock=clock.now)
+            return Exchange(transport, authorizer, retries=retries, clock=clock, on_warning=on_warning)
+
+        self._exchange = exchange(_source(credentials, environ, authfile))
+        self._of_mirrors = self._exchange
+        if isinstance(credentials, Credential):  # A mirror is another registry, to which it was not given (REG-94).
+            self._of_mirrors = exchange(_source(None, environ, authfile))
         self._plain_http = plain_http
-        self._endpoints: dict[str, Endpoint] = {}
+        self._environ = environ
+        self._registries_conf = None if registries_conf is None else os.fspath(registries_conf)
+        self._registries: RegistriesConf | None = None
+        self._endpoints: dict[tuple[str, bool], Endpoint] = {}
         self._lock = threading.Lock()
 
     def client(self, domain: str, path: str, limits: Limits | None = None) -> RegistryClient:
@@ -102,15 +110,55 @@ class RegistrySession(Closing):
             domain: The registry, as `Reference.domain`.
             path: The repository, as `Reference.path`.
             limits: The limits on documents and lists.
+
+        Raises:
+            AccessDeniedError: A file of containers-registries.conf(5) blocks it.
+            DocumentError: Such a file is malformed.
+            UnsupportedError: Such a file has a prefix with a tag or a digest of the repository.
         """
         Reference(domain=domain, path=path)
-        return RegistryClient(self._endpoint(domain), path, self._exchange, limits or Limits())
+        entry = self._entry(f"{domain}/{path}")
+        endpoint = self._endpoint(domain, insecure=entry is not None and entry.insecure)
+        return RegistryClient(endpoint, path, self._exchange, limits or Limits())
 
-    def _endpoint(self, domain: str) -> Endpoint:
+    def sources(self, client: RegistryClient) -> Sources:
+        """Return where the images of a repository are read: its mirrors, and then itself or what stands for it.
+
+        Raises:
+            NameFormatError: A file of containers-registries.conf(5) gives a mirror that is no repository.
+        """
+        domain, path = client.endpoint.domain, client.path
+        entry = self._entry(client.place)
+        if entry is None:
+            return Sources([Source(client)])
+        found = []
+        for each in entry.places(domain, path):
+            endpoint = self._endpoint(each.domain, insecure=each.insecure)
+            exchange = self._exchange if each.domain == domain else self._of_mirrors
+            reader = RegistryClient(endpoint, each.path, exchange, client.limits)
+            found.append(Source(reader, each.by_tag, each.by_digest))
+        return Sources(found)
+
+    def _entry(self, name: str) -> RegistryEntry | None:
+        """Return what the files say of a repository or a registry, which they must not block."""
         with self._lock:
-            if domain not in self._endpoints:
-                self._endpoints[domain] = Endpoint(domain, plain_http=self._plain_http)
-            return self._endpoints[domain]
+            if self._registries is None:
+                self._registries = RegistriesConf.read(self._environ, self._registries_conf)
+        entry = self._registries.find(name)
+        if entry is not None and entry.blocked:
+            raise AccessDeniedError(name, f"{entry.prefix} is blocked in {entry.file}")
+        return entry
+
+    def _endpoint(self, domain: str, *, insecure: bool) -> Endpoint:
+        with self._lock:
+            if (domain, insecure) not in self._endpoints:
+                self._endpoints[domain, insecure] = Endpoint(domain, plain_http=self._plain_http or insecure)
+            return self._endpoints[domain, insecure]
+
+    def _is_insecure(self, origin: Origin) -> bool:
+        """Tell whether a place that the files call insecure is on a server."""
+        with self._lock:
+            return any(insecure and each.origin == origin for (_, insecure), each in self._endpoints.items())
 
     def check(self, domain: str) -> None:
         """Check that a registry answers, and takes the credentials if it wants any (distribution-spec, "end-1").
@@ -120,8 +168,20 @@ class RegistrySession(Closing):
             RegistryError: It cannot be asked, or is no registry.
         """
         access = Access(domain, frozenset[Scope]())
-        self._endpoint(domain).call(lambda base: self._exchange.send(Request(method="GET", url=base), access)).close()
+        entry = self._entry(domain)
+        endpoint = self._endpoint(domain, insecure=entry is not None and entry.insecure)
+        endpoint.call(lambda base: self._exchange.send(Request(method="GET", url=base), access)).close()
 
     def close(self) -> None:
         """Close all connections; idempotent."""
         self._exchange.close()
+
+
+def _source(
+    given: Credential | CredentialSource | None, environ: Mapping[str, str], authfile: str | os.PathLike[str] | None
+) -> CredentialSource:
+    if given is None:
+        from oci_layers.registry.credential_files import DefaultCredentials
+
+        return DefaultCredentials(environ, None if authfile is None else os.fspath(authfile))
+    return (lambda _domain, _path: given) if isinstance(given, Credential) else given

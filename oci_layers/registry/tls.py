@@ -7,12 +7,12 @@ registry, and `NAME.cert` with `NAME.key`, what a client shows. Of several such 
 import os
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from oci_layers import system
 from oci_layers.errors import RegistryError
 from oci_layers.registry.credentials import HUB, HUB_HOST
 from oci_layers.registry.url import Origin
+from oci_layers.registry.user_file import names_in
 
 __all__ = ["Certificates"]
 
@@ -26,21 +26,21 @@ class Certificates:
         self,
         directory: str | os.PathLike[str] | None = None,
         *,
-        insecure: bool = False,
+        insecure: bool | Callable[[Origin], bool] = False,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         """Choose the certificates; nothing is read yet.
 
         Args:
             directory: The certificates for all servers; by default those of certs.d for each.
-            insecure: Take any certificate of any server.
+            insecure: Take any certificate of any server, or of those for which a function returns True.
             environ: The environment, which names the user's home.
         """
         self._directory = None if directory is None else os.fspath(directory)
         self._insecure = insecure
         home = (environ or {}).get("HOME")
         self._places = (*((f"{home}/.config/containers/certs.d",) if home else ()), *_PLACES)
-        self._contexts: dict[str | None, ssl.SSLContext] = {}
+        self._contexts: dict[tuple[str | None, bool], ssl.SSLContext] = {}
         self._lock = threading.Lock()
 
     def __call__(self, origin: Origin) -> ssl.SSLContext:
@@ -51,15 +51,17 @@ class Certificates:
         """
         with self._lock:
             directory, names = next(self._found(origin), (None, []))
-            if directory not in self._contexts:
-                self._contexts[directory] = self._load(directory, names)
-            return self._contexts[directory]
+            insecure = self._insecure(origin) if callable(self._insecure) else self._insecure
+            key = directory, insecure
+            if key not in self._contexts:
+                self._contexts[key] = self._load(directory, names, insecure=insecure)
+            return self._contexts[key]
 
     def _found(self, origin: Origin) -> Iterator[tuple[str, list[str]]]:
         """Yield the directories for a server, with the names of their files."""
         if self._directory is not None:
             try:
-                yield self._directory, _names(self._directory)
+                yield self._directory, names_in(self._directory)
             except OSError as error:
                 raise RegistryError(self._directory, error.strerror or str(error)) from None
             return
@@ -69,11 +71,11 @@ class Certificates:
         for place in self._places:
             for name in names:
                 try:
-                    yield f"{place}/{name}", _names(f"{place}/{name}")
+                    yield f"{place}/{name}", names_in(f"{place}/{name}")
                 except (FileNotFoundError, NotADirectoryError, PermissionError):
                     continue
 
-    def _load(self, directory: str | None, names: list[str]) -> ssl.SSLContext:
+    def _load(self, directory: str | None, names: list[str], *, insecure: bool) -> ssl.SSLContext:
         context = ssl.create_default_context()
         for name in names:
             stem, _, kind = name.rpartition(".")
@@ -92,15 +94,7 @@ class Certificates:
                 raise RegistryError(file, f"it holds no certificate{other}") from None
             except OSError as error:
                 raise RegistryError(file, error.strerror or str(error)) from None
-        if self._insecure:
+        if insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
-
-
-def _names(directory: str) -> list[str]:
-    fd = system.open_root(system.resolve(directory))
-    try:
-        return [os.fsdecode(name) for name in system.list_names(fd)]
-    finally:
-        system.close(fd)

@@ -118,7 +118,7 @@ def copy(
         if isinstance(target, str | os.PathLike):
             target_ref = _reference(target, target_ref, everything=everything)
             images.check_name(target_ref)
-            with _about(parse_image_name(target, None)[0].place):
+            with _about(_place_of(target)):
                 created, _ = create_repository(target, fsync=fsync, limits=limits, session=target_session or session)
             opened.enter_context(created)
             target = created
@@ -131,6 +131,11 @@ def copy(
 def _reference(name: str | os.PathLike[str], ref: str | None, *, everything: bool) -> str | None:
     """Return the reference that a name or `ref` gives; a repository of a registry has a default for one image."""
     return (parse_image_name if everything else parse_one_image)(name, ref)[1]
+
+
+def _place_of(name: str | os.PathLike[str]) -> str:
+    where, _ = parse_image_name(name, None)
+    return f"docker:{where.place}" if where.transport == "docker" else where.place
 
 
 def _conversion(source: Repository, asked: Conversion | None) -> Conversion | None:

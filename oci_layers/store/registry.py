@@ -48,6 +48,8 @@ class RegistryRepository(Closing):
             NameFormatError: The name is malformed.
             UnsupportedError: The extra `registry` is not installed.
             StoreError: The cache of the session is no layout.
+            AccessDeniedError: A file of containers-registries.conf(5) blocks the repository.
+            DocumentError: Such a file is malformed.
         """
         reference = Reference.parse(name)
         self.place = f"docker://{name}"
@@ -58,7 +60,9 @@ class RegistryRepository(Closing):
         self.client = used.client(reference.domain, reference.path, self._limits)
         self._cache = None if used.cache is None else Layout.create(used.cache, exist_ok=True)
         kept = None if self._cache is None else self._cache.own_blobs
-        self._blobs = RegistryBlobs(self.client, kept, foreign_layers=used.foreign_layers)
+        self._blobs = RegistryBlobs(
+            self.client, kept, foreign_layers=used.foreign_layers, sources=used.sources(self.client)
+        )
 
     @property
     def blobs(self) -> RegistryBlobs:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from oci_layers.registry import Credential
+from oci_layers.registry import Credential, Url
 from tests.support.model_registry import refuse, reply
 
 IMAGE = "docker://registry.example/a/b:v1"
@@ -164,15 +164,40 @@ def test_the_two_sides_of_a_copy_may_have_options_of_their_own(run, registry, mo
 
 
 def test_connections_of_each_side_are_made_by_its_options(run, registry, monkeypatch, tmp_path):
-    made = []
+    asked = []
+    origin = Url.parse("https://registry.example").origin
     monkeypatch.setattr(
         "oci_layers.registry.tls.Certificates",
-        lambda directory, *, insecure, environ: made.append((directory, insecure)),
+        lambda directory, *, insecure, environ: asked.append((directory, insecure)),
     )
+
+    def made():
+        found = [(directory, insecure(origin)) for directory, insecure in asked]
+        asked.clear()
+        return found
+
     target = "docker://registry.example/new:1"
     assert run("copy", IMAGE, target, "--cert-dir", "both").code == 0
-    assert made == [("both", False)]
+    assert made() == [("both", False)]
     assert run("copy", IMAGE, target, "--cert-dir", "both", "--dest-insecure", "--src-cert-dir", "one").code == 0
-    assert made[1:] == [("one", False), ("both", True)]
+    assert made() == [("one", False), ("both", True)]
     assert run("copy", IMAGE, target, "--dest-plain-http").code == 0
-    assert len(made) == 5
+    assert made() == [(None, False), (None, False)]
+    (tmp_path / "registries.conf").write_text('[[registry]]\nlocation = "registry.example"\ninsecure = true')
+    assert run("ls", IMAGE, "--registries-conf", tmp_path / "registries.conf").code == 0
+    assert made() == [(None, True)]
+
+
+def test_a_registry_may_be_blocked(run, registry, tmp_path, monkeypatch):
+    file = tmp_path / "registries.conf"
+    file.write_text('[[registry]]\nprefix = "registry.example/a"\nblocked = true')
+    blocked = f"oci-layers: error: registry.example/a/b: registry.example/a is blocked in {file}\n"
+    ran = run("ls", IMAGE, "--registries-conf", file)
+    assert (ran.code, ran.out, ran.err) == (4, "", blocked)
+    ran = run("copy", LOCAL, IMAGE, "--registries-conf", file)
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err == blocked.replace("error: ", "error: docker://registry.example/a/b: ")
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(file))
+    assert run("ls", IMAGE).err == blocked
+    assert registry.log == []
+    assert run("copy", LOCAL, "docker://registry.example/c").code == 0

@@ -14,6 +14,7 @@ import pytest
 from oci_layers import open_image
 from oci_layers.errors import AccessDeniedError, OCIError, ReferenceMissingError, RegistryError, UnreachableError
 from oci_layers.registry import Credential, DefaultCredentials, Urllib3Transport, store_credential
+from oci_layers.registry.session import RegistrySession
 from oci_layers.spec.digest import Digest
 from oci_layers.spec.mediatype import (
     DOCKER_CONFIG,
@@ -27,6 +28,8 @@ from oci_layers.spec.mediatype import (
 )
 from oci_layers.store.copy import copy
 from oci_layers.store.layout import Layout
+from oci_layers.store.registry import RegistryRepository
+from tests.support.broken_transport import Tapped
 from tests.support.examples import some
 from tests.support.layers import COMPRESS, d, f, sym, tar, wh
 from tests.support.model_registry import reply
@@ -448,6 +451,22 @@ def test_large_blobs_go_in_chunks_through_a_proxy_that_refuses_them(registry, tm
         assert held(target, "large") == held(source, "large")
         sent = [method for method, path in session.tap.log if "/blobs/uploads/" in path]
         assert sent.count("PATCH") == 3
+
+
+def test_an_image_is_read_from_a_mirror(source, remote, registry, tmp_path):
+    """The registry that the name gives does not exist."""
+    copy(source, remote, "multi", threads=1)
+    conf = tmp_path / "registries.conf"
+    mirror = f"location = '{registry.host}/{remote.client.path}'\ninsecure = true"
+    conf.write_text(f"[[registry]]\nprefix = '127.0.0.1:1/image'\n[[registry.mirror]]\n{mirror}")
+    own = Credential(username=USER, password=PASSWORD) if registry.wants_login else None
+    known = lambda domain, _: own if domain == registry.host else None
+    transport = Tapped(registry.transport)
+    with RegistrySession(transport=transport, environ={}, credentials=known, registries_conf=conf) as session:
+        there = RegistryRepository("127.0.0.1:1/image", session=session)
+        assert held(there, "multi") == held(source, "multi")
+        with pytest.raises(UnreachableError, match="connection refused"):
+            there.tags()
 
 
 @at("plain")
