@@ -10,7 +10,8 @@ below, and nothing on the disk is read for it.
     ["etc/issue", "file", 420, 0, 0, 0, {}, 70, "sha256", "9f86...", null]
     ["etc/motd.old", "whiteout"]
 
-A small file has its bytes in base64; another one its SHA-256 and, if it has holes, the pieces between them.
+A small file has its bytes in base64; another one its SHA-256 and, if it has holes, the pieces between them. Where a
+node has metadata of Windows, `[xattrs, words]` with the words of `tree.dump` stands for the attributes.
 """
 
 import base64
@@ -26,6 +27,7 @@ from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.overlay import escaped
 from oci_layers.snapshot.overlay import NAMESPACE
 from oci_layers.tree.content import EMPTY, Content, Inline
+from oci_layers.tree.dump import parse_fields, parse_windows, windows_words
 from oci_layers.tree.editor import TreeEditor
 from oci_layers.tree.node import NO_XATTRS, Device, Directory, Fifo, File, Node, Symlink
 from oci_layers.tree.path import parent_and_name
@@ -82,6 +84,8 @@ def _fields(node: Node) -> str:
     xattrs = "{}"
     if node.xattrs:
         xattrs = json.dumps({_text(key): base64.b64encode(value).decode() for key, value in node.xattrs.items()})
+    if node.windows is not None:
+        xattrs = f"[{xattrs},{json.dumps(list(windows_words(node.windows)))}]"
     common = f"{node.mode},{node.uid},{node.gid},{node.mtime_ns},{xattrs}"
     match node:
         case Directory():
@@ -198,12 +202,16 @@ def _shown(node: Node, *, upper: bool) -> Node:
 
 def _node(path: bytes, kind: str, row: list[Any], layer: int, opener: ContentOpener) -> Node:  # Any: JSON
     mode, uid, gid, mtime_ns, texts, *rest = row[2:]
+    windows = None
+    if isinstance(texts, list):
+        texts, words = texts
+        windows = parse_windows(parse_fields(words))
     xattrs: Mapping[bytes, bytes] = NO_XATTRS
     if texts:
         xattrs = {_bytes(key): base64.b64decode(value, validate=True) for key, value in texts.items()}
     match kind:
         case "dir":
-            return Directory(mode, uid, gid, mtime_ns, xattrs, layer)
+            return Directory(mode, uid, gid, mtime_ns, xattrs, layer, windows=windows)
         case "file":
             size, form, value, *extents = rest
             content: Content = EMPTY
@@ -212,9 +220,9 @@ def _node(path: bytes, kind: str, row: list[Any], layer: int, opener: ContentOpe
                 content = opener(path, StoredContent(size, value, pieces))
             elif size:
                 content = Inline(base64.b64decode(value, validate=True))
-            return File(mode, uid, gid, mtime_ns, xattrs, layer, content=content)
+            return File(mode, uid, gid, mtime_ns, xattrs, layer, content=content, windows=windows)
         case "symlink":
-            return Symlink(uid, gid, mtime_ns, xattrs, layer, target=_bytes(rest[0]))
+            return Symlink(uid, gid, mtime_ns, xattrs, layer, target=_bytes(rest[0]), windows=windows)
         case "char" | "block":
             major, minor = rest
             return Device(
@@ -227,9 +235,10 @@ def _node(path: bytes, kind: str, row: list[Any], layer: int, opener: ContentOpe
                 kind="char" if kind == "char" else "block",
                 major=major,
                 minor=minor,
+                windows=windows,
             )
         case "fifo":
-            return Fifo(mode, uid, gid, mtime_ns, xattrs, layer)
+            return Fifo(mode, uid, gid, mtime_ns, xattrs, layer, windows=windows)
         case _:
             raise ValueError(f"unknown kind of node {kind!r}")
 

@@ -35,8 +35,10 @@ __all__ = [
     "parse_fields",
     "parse_number",
     "parse_time",
+    "parse_windows",
     "show_time",
     "unescape",
+    "windows_words",
 ]
 
 _INLINE_BYTES = 64
@@ -102,8 +104,12 @@ def _times_of(metadata: WindowsMetadata) -> tuple[int | None, ...]:
     return metadata.created_ns, metadata.accessed_ns, metadata.changed_ns
 
 
-def _parse_windows(values: dict[str, str]) -> WindowsMetadata | None:
-    """Return the metadata of the words of a line that `windows_words` wrote, which are removed from `values`."""
+def parse_windows(values: dict[str, str]) -> WindowsMetadata | None:
+    """Return the metadata of the words of a line that `windows_words` wrote, which are removed from `values`.
+
+    Raises:
+        ValueError: A word is none of them.
+    """
     words = {key: values.pop(key) for key in list(values) if key == "windows" or key.startswith("windows.")}
     if not words:
         return None
@@ -208,7 +214,7 @@ def _node(kind: str, words: list[str]) -> Node:
         "gid": gid,
         "mtime_ns": parse_time(mtime),
         "xattrs": {unescape(k[6:]): unescape(values.pop(k)) for k in list(values) if k.startswith("xattr.")},
-        "windows": _parse_windows(values),
+        "windows": parse_windows(values),
     }
     node: Directory | Leaf
     match kind:
