@@ -56,6 +56,8 @@ class SharedFiles:
         self._share = share
         self._works = share != "none"
         self._known: dict[tuple[str, int], list[_Known]] | None = None
+        self._mine: set[tuple[str, int, _Attributes]] = set()
+        """The files of the layers of this image that were shared before."""
 
     def share(
         self, root: int, files: Iterable[tuple[bytes, File, StoredContent]], tree: FileTree, below: Digest | None
@@ -75,7 +77,6 @@ class SharedFiles:
             return 0
         chain = {layer.chain_id for layer in self._layers.stack(below)}
         saved = 0
-        taken: set[tuple[str, int, _Attributes]] = set()
         with contextlib.closing(Handles(root)) as handles:
             for path, node, content in files:
                 if content.size < _LEAST:
@@ -85,23 +86,22 @@ class SharedFiles:
                 if not self._works:
                     break
                 mine = attributes_of(node)
+                key = content.sha256, content.size, mine
                 for known in self._find(content):
                     if self._share == "clone":
                         shared = self._clone(known, handles, path, content.size)
                     else:
-                        key = content.sha256, content.size, mine
-                        alone = key not in taken and tree.link_count(node) == 1
+                        alone = key not in self._mine and tree.link_count(node) == 1
                         shared = (
                             alone
                             and known.attributes == mine
                             and not self._is_in(chain, content, mine)
                             and _link(known, handles, path)
                         )
-                        if shared:
-                            taken.add(key)
                     if shared:
                         saved += content.size
                         break
+                self._mine.add(key)
         return saved
 
     def _can_clone(self, handles: Handles, path: bytes) -> bool:
