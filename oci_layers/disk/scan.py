@@ -14,7 +14,7 @@ import attrs
 
 from oci_layers import system
 from oci_layers.disk.confine import Handles, check_handles
-from oci_layers.errors import SizeMismatchError, escape
+from oci_layers.errors import SizeMismatchError, escape, locate
 from oci_layers.limits import Limits
 from oci_layers.report import Skipped
 from oci_layers.tree.content import EMPTY, Extents
@@ -41,26 +41,43 @@ class OnDisk:
         """Yield the current bytes; holes read as zeros.
 
         Raises:
-            OSError: The file is gone, or is not a regular file any more.
+            OSError: The file is gone, or is not a regular file any more. Has the full path.
             SizeMismatchError: The file has become shorter.
         """
-        root = system.open_root(self.directory)
-        handles = Handles(root)
-        try:
-            parent, name = parent_and_name(self.path)
-            fd = system.open_regular_file(name, handles.directory(parent))
-        finally:
-            handles.close()
-            system.close(root)
+        fd = self._open()
         try:
             at = 0
-            while piece := system.pread(fd, min(_PIECE, self.size - at), at) if at < self.size else b"":
+            while piece := self._read(fd, at):
                 yield piece
                 at += len(piece)
             if at < self.size:
                 raise SizeMismatchError(what=escape(self.path), expected=self.size, actual=at)
         finally:
             system.close(fd)
+
+    def _open(self) -> int:
+        parent, name = parent_and_name(self.path)
+        try:
+            root = system.open_root(self.directory)
+            handles = Handles(root)
+            try:
+                return system.open_regular_file(name, handles.directory(parent))
+            finally:
+                handles.close()
+                system.close(root)
+        except OSError as error:
+            self._locate(error)
+            raise
+
+    def _read(self, fd: int, at: int) -> bytes:
+        try:
+            return system.pread(fd, min(_PIECE, self.size - at), at) if at < self.size else b""
+        except OSError as error:
+            self._locate(error)
+            raise
+
+    def _locate(self, error: OSError) -> None:
+        locate(error, os.path.join(self.directory, os.fsdecode(self.path)), "file")
 
 
 def scan(

@@ -31,7 +31,7 @@ import attrs
 
 from oci_layers import system
 from oci_layers.blob.lock import exclusive_lock, shared_lock
-from oci_layers.blob.root import OpenDirectory
+from oci_layers.blob.root import OpenDirectory, is_odd
 from oci_layers.disk.confine import check_handles, list_now, remove_tree
 from oci_layers.errors import PlaceMissingError, StoreError, UnsafePathError, locate
 from oci_layers.spec.digest import Digest
@@ -119,6 +119,9 @@ class RoomDirectory:
             at = system.open_root(parent)
         except (FileNotFoundError, NotADirectoryError):
             raise PlaceMissingError(self.place, "its parent directory does not exist") from None
+        except OSError as error:
+            locate(error, self.place, "room")
+            raise
         try:
             with contextlib.suppress(FileExistsError):
                 system.make_directory(os.fsencode(name), at)
@@ -169,23 +172,26 @@ class RoomDirectory:
         with self.root as root, contextlib.ExitStack() as closing:
             fd = root
             for name in names:
-                try:
-                    below = self.root.open_own(name, fd)
-                except FileNotFoundError:
-                    if not make:
-                        raise
-                    with contextlib.suppress(FileExistsError):
-                        system.make_directory(name, fd, _MODE)
-                    self.sync_directory(fd)
-                    below = self.root.open_own(name, fd)
-                closing.callback(system.close, below)
-                fd = below
+                with self.root.located():
+                    fd = self._open_below(name, fd, make=make)
+                closing.callback(system.close, fd)
             yield fd
+
+    def _open_below(self, name: bytes, parent: int, *, make: bool) -> int:
+        try:
+            return self.root.open_own(name, parent)
+        except FileNotFoundError:
+            if not make:
+                raise
+        with contextlib.suppress(FileExistsError):
+            system.make_directory(name, parent, _MODE)
+        self.sync_directory(parent)
+        return self.root.open_own(name, parent)
 
     def names(self, *names: bytes) -> list[bytes]:
         """Return the names in a directory of the room; none if it does not exist."""
         try:
-            with self.directory(*names) as fd:
+            with self.directory(*names) as fd, self.root.located():
                 return list_now(fd)
         except FileNotFoundError:
             return []
@@ -204,7 +210,9 @@ class RoomDirectory:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StoreError(self.place, f"{os.fsdecode(name)} is not a regular file") from error
+            if is_odd(error):
+                raise StoreError(self.place, f"{os.fsdecode(name)} is not a regular file") from error
+            raise
         try:
             raw = b""
             while piece := system.pread(fd, 1 << 16, len(raw)):
@@ -255,7 +263,8 @@ class RoomDirectory:
     def sync_directory(self, fd: int) -> None:
         """Sync the names in an open directory."""
         if self._sync:
-            system.fsync(fd)
+            with self.root.located():
+                system.fsync(fd)
 
     def sync_all(self, fd: int) -> None:
         """Sync the whole file system, which is faster than syncing each of many files."""
@@ -335,7 +344,9 @@ class RoomDirectory:
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
         """Hold the shared lock of the room: nothing is collected meanwhile."""
-        with self.root as root, shared_lock(root):
+        with self.root as root, contextlib.ExitStack() as held:
+            with self.root.located():
+                held.enter_context(shared_lock(root))
             yield
 
     @contextlib.contextmanager
@@ -345,7 +356,9 @@ class RoomDirectory:
         Raises:
             StoreError: The file system has no locks.
         """
-        with self.root as root, exclusive_lock(root, self.place) as excludes:
+        with self.root as root, contextlib.ExitStack() as held:
+            with self.root.located():
+                excludes = held.enter_context(exclusive_lock(root, self.place))
             if not excludes:
                 raise StoreError(self.place, "its file system has no locks, without which nothing can be removed")
             yield
@@ -390,9 +403,9 @@ class RoomDirectory:
 
     def empty_trash(self, *names: bytes) -> None:
         """Remove what is in `trash/`, all or the given names, which another process may be removing as well."""
-        with self.directory(TRASH, make=True) as trash:
+        with self.directory(TRASH, make=True) as trash, self.root.located():
             for name in names or list_now(trash):
-                with contextlib.suppress(FileNotFoundError, UnsafePathError), self.root.located():
+                with contextlib.suppress(FileNotFoundError, UnsafePathError):
                     remove_tree(name, trash)
 
     def close(self) -> None:

@@ -119,13 +119,13 @@ class _Collection:
 
     def _is_used(self, layer: RoomLayer, keep_from: int) -> bool:
         """Return whether a layer was used since a time in ns, or is in use."""
-        with self._room.room.directory(*layer.names) as fd:
+        with self._room.room.directory(*layer.names) as fd, self._room.room.root.located():
             return system.fstat(fd).st_mtime_ns >= keep_from or system.lock(fd, wait=False) is False
 
     def _leases(self) -> list[int]:
         """Return when each lease that is held began, in ns."""
         began = []
-        with self._room.room.directory(LEASES, make=True) as leases:
+        with self._room.room.directory(LEASES, make=True) as leases, self._room.room.root.located():
             for name in system.list_names(leases):
                 try:
                     fd = system.open_regular_file(name, leases)
@@ -150,7 +150,7 @@ class _Collection:
         """Yield what nobody has locked, and is old enough not to be locked yet; and what is of no use any more."""
         before = self._now - max(_YOUNG_NS, self._grace_ns)
         for directory in (TMP, LEASES):
-            with self._room.room.directory(directory, make=True) as fd:
+            with self._room.room.directory(directory, make=True) as fd, self._room.room.root.located():
                 for name in system.list_names(fd):
                     if system.lstat(name, fd).st_mtime_ns < before and not self._is_held(name, fd):
                         yield directory, name
@@ -165,7 +165,8 @@ class _Collection:
 
     def _unfinished(self, before: int, *names: bytes) -> Iterator[tuple[bytes, ...]]:
         """Yield records that were not written to their end, older than a time in ns."""
-        with contextlib.suppress(FileNotFoundError), self._room.room.directory(*names) as fd:
+        room = self._room.room
+        with contextlib.suppress(FileNotFoundError), room.directory(*names) as fd, room.root.located():
             for name in list_now(fd):
                 if is_unfinished(name) and system.lstat(name, fd).st_mtime_ns < before:
                     yield *names, name

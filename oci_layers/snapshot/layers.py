@@ -80,7 +80,7 @@ class RoomLayer:
 
     def open(self) -> int:
         """Open the directory that has its changes in overlay form; the caller closes the handle."""
-        with self.room.directory(*self.names) as fd:
+        with self.room.directory(*self.names) as fd, self.room.root.located():
             return self.room.root.open_own(FS, fd)
 
     def changes(self) -> bytes:
@@ -197,9 +197,10 @@ class RoomLayers:
 
 
 class _Lines:
-    """Writes lines of ASCII to an open file, many at once."""
+    """Writes lines of ASCII to an open file of a room, many at once."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, room: RoomDirectory, fd: int) -> None:
+        self._room = room
         self._fd = fd
         self._held: list[str] = []
 
@@ -209,7 +210,8 @@ class _Lines:
             self.flush()
 
     def flush(self) -> None:
-        system.write_all(self._fd, memoryview("".join(self._held).encode()))
+        with self._room.root.located():
+            system.write_all(self._fd, memoryview("".join(self._held).encode()))
         self._held.clear()
 
 
@@ -239,7 +241,8 @@ class LayerWriter:
             self._fs = system.open_directory(FS, staging.fd)
         try:
             place = os.path.join(room.place, "tmp", os.fsdecode(staging.name), os.fsdecode(FS))
-            self._directory = DirectoryMirror(self._fs, owner=owner, report=report, dest=place, overlay=True)
+            with room.root.located():
+                self._directory = DirectoryMirror(self._fs, owner=owner, report=report, dest=place, overlay=True)
             self.mirror = UpperMirror(self._directory, report, digests)
             """Receives the steps of the merge."""
         except BaseException:
@@ -269,7 +272,7 @@ class LayerWriter:
         with self._room.root.located():
             fd = system.open_new_file(CHANGES, self._staging.fd, 0o644)
         try:
-            lines = _Lines(fd)
+            lines = _Lines(self._room, fd)
             files = self.mirror.complete(old, new, opener, lines.write)
             lines.flush()
         finally:

@@ -19,7 +19,7 @@ import attrs
 from oci_layers import system
 from oci_layers.disk.confine import Handles
 from oci_layers.disk.scan import scan, special_xattrs
-from oci_layers.errors import UnsafePathError, UnsupportedError, escape
+from oci_layers.errors import UnsafePathError, UnsupportedError, escape, locate
 from oci_layers.layer.apply import apply
 from oci_layers.layer.change import Add, Change, Whiteout
 from oci_layers.layer.compare import Comparison
@@ -54,7 +54,11 @@ def upper_tree(
     """
     tree = lower.fork()
     with contextlib.closing(_Reading(lower, layers[::-1], same_owner=same_owner)) as reading:
-        found = scan(upper, limits=lower.limits)
+        try:
+            found = scan(upper, limits=lower.limits)
+        except OSError as error:
+            locate(error, upper, "container")
+            raise
         if presenter == "fuse":
             found = in_kernel_form(found)
         gone = reading.gone(found) if presenter == "farm" else ()
