@@ -23,9 +23,10 @@ from oci_layers.tree.dump import show_time
 from oci_layers.tree.node import Directory, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join
 from oci_layers.tree.tree import FileTree
-from oci_layers.tree.windows import WindowsMetadata, posix_target
+from oci_layers.tree.windows import posix_target
+from oci_layers.windows.meta import text_json, windows_json
 
-__all__ = ["METADATA_FILE", "WindowsMirror", "keep_metadata", "shown", "windows_json"]
+__all__ = ["METADATA_FILE", "WindowsMirror", "keep_metadata", "shown"]
 
 METADATA_FILE = b"meta.jsonl"
 """The name of the file that has what the disk cannot hold."""
@@ -104,32 +105,14 @@ def _lines(tree: FileTree, mirror: DirectoryMirror) -> Iterator[memoryview]:
         if windows is None and not isinstance(node, Symlink):
             continue
         mirror.report.skipped.add(Skipped("windows", path, node.layer, None, f"kept in {METADATA_FILE.decode()}"))
-        value = _text_json("path", path) | {"written": show_time(node.mtime_ns)}
+        value = text_json("path", path) | {"written": show_time(node.mtime_ns)}
         if isinstance(node, Symlink):
-            value |= _text_json("target", node.target)
+            value |= text_json("target", node.target)
         if windows is not None:
             value |= windows_json(windows)
             if windows.streams:
                 value["streams"] = [_stream_json(path, name, content) for name, content in windows.streams.items()]
         yield memoryview(json.dumps(value, sort_keys=True).encode() + b"\n")
-
-
-def windows_json(windows: WindowsMetadata) -> dict[str, Any]:  # Any: JSON
-    """Return metadata of Windows as a JSON object, streams excepted; what there is none of is left out."""
-    value: dict[str, Any] = {
-        "attributes": windows.attributes,
-        "security_descriptor": _base64(windows.security_descriptor),
-        "sddl": None if windows.sddl is None else escape(windows.sddl),
-        "created": _time(windows.created_ns),
-        "accessed": _time(windows.accessed_ns),
-        "changed": _time(windows.changed_ns),
-        "junction": windows.is_junction or None,
-        "extended_attributes": [
-            _text_json("name", name) | {"data": _base64(data)} for name, data in windows.extended_attributes.items()
-        ]
-        or None,
-    }
-    return {key: each for key, each in value.items() if each is not None}
 
 
 def _stream_json(path: bytes, name: bytes, content: Content) -> dict[str, Any]:  # Any: JSON
@@ -138,19 +121,8 @@ def _stream_json(path: bytes, name: bytes, content: Content) -> dict[str, Any]: 
         error.add_note(f"the stream {escape(path)}:{escape(name)}")
         raise error
     data = b"".join(content.chunks())
-    return _text_json("name", name) | {"size": len(data), "digest": str(Digest.of(data)), "data": _base64(data)}
-
-
-def _text_json(key: str, text: bytes) -> dict[str, Any]:  # Any: JSON
-    try:
-        return {key: text.decode()}
-    except UnicodeDecodeError:
-        return {key: escape(text), f"{key}_base64": _base64(text)}
-
-
-def _time(time_ns: int | None) -> str | None:
-    return None if time_ns is None else show_time(time_ns)
-
-
-def _base64(data: bytes | None) -> str | None:
-    return None if data is None else base64.b64encode(data).decode()
+    return text_json("name", name) | {
+        "size": len(data),
+        "digest": str(Digest.of(data)),
+        "data": base64.b64encode(data).decode(),
+    }
