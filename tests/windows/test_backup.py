@@ -119,3 +119,14 @@ def test_any_bytes_are_a_stream_or_refused(data):
         decode_backup(Inline(data))
     except (LayerError, UnsupportedError):
         return
+
+
+def test_a_stream_that_became_shorter_is_refused():
+    class Short:
+        size, extents = 100, None
+
+        def chunks(self):
+            return iter([part(1, b"x")])
+
+    with pytest.raises(LayerError):
+        decode_backup(Short())

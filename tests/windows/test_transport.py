@@ -9,7 +9,7 @@ from oci_layers.errors import LayerError, UnsafePathError, UnsupportedError
 from oci_layers.image.subset import write_tree
 from oci_layers.layer import Add, Opaque, apply, decode, encode
 from oci_layers.tar import read_tar
-from oci_layers.tree import Device, File, FileTree, Inline, TreeEditor, dump
+from oci_layers.tree import Device, File, FileTree, Inline, Symlink, TreeEditor, dump
 from oci_layers.windows import decode_backup, from_transport, to_transport
 from tests.support.layers import f, ln, sym, tar, wh
 from tests.support.windows import EVERYTHING, descriptor, pax, windir, windows_tree, winfile, winlink
@@ -129,6 +129,7 @@ def test_what_windows_alone_can_change_is_left_out_and_reported():
         (Opaque(b"Files"), LayerError),
         (Add(b"Files/x.$wcidirs$", File(0, 0, 0, 0)), UnsafePathError),
         (Add(b"Files/x:s", File(0, 0, 0, 0)), LayerError),
+        (Add(b"Files/x", Symlink(0, 0, 0, target=b"\\xff")), LayerError),
     ],
 )
 def test_what_no_folder_can_hold_is_refused(change, error):
@@ -173,6 +174,7 @@ def test_a_folder_of_windows_has_no_list_of_the_rest():
         {"Files.$wcidirs$": b"\x10\0\0\0", "Files/a": b"\x20\0"},
         {"Files.$wcidirs$": b"\x10\0\0\0x", "Files/a": b"\x20\0\0\0"},
         {"oci-layers.jsonl": b"{"},
+        {"oci-layers.jsonl": bytes((64 << 20) + 1)},
         {"oci-layers.jsonl": b"[]"},
         {"oci-layers.jsonl": b'{"path": 5}'},
         {"oci-layers.jsonl": b'{"path": "Files/x", "link": 5}'},
