@@ -1,38 +1,26 @@
 r"""An image for Windows: the drive C: of its tree, and what a Linux disk cannot hold of it.
 
 The layers of such an image have `Files`, which is the drive, and beside it `Hives` and `UtilityVM`. `shown` is the tree
-of `Files` alone. On disk all three are written, and beside them `meta.jsonl`: one JSON object a line for each name that
-has metadata of Windows, or is a link. A link is made if it leads to a place of its drive, by a relative path; any other
-is only in the file. A file without permissions, as Windows writes them all, gets 0644, or 0444 if it is read-only, and
-a directory 0755.
+of `Files` alone. On disk all three are written, and beside them `meta.jsonl` (`windows.unpacked`). A link is made if it
+leads to a place of its drive, by a relative path; any other is only in that file. A file without permissions, as
+Windows writes them all, gets 0644, or 0444 if it is read-only, and a directory 0755.
 """
 
-import base64
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import attrs
 
 from oci_layers.disk.mirror import DirectoryMirror
-from oci_layers.errors import LimitError, escape
 from oci_layers.report import Skipped
-from oci_layers.spec.digest import Digest
-from oci_layers.tree.content import Content
-from oci_layers.tree.dump import show_time
 from oci_layers.tree.node import Directory, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join
 from oci_layers.tree.tree import FileTree
 from oci_layers.tree.windows import posix_target
-from oci_layers.windows.meta import text_json, windows_json
+from oci_layers.windows.unpacked import METADATA_FILE, unpacked_lines
 
-__all__ = ["METADATA_FILE", "WindowsMirror", "keep_metadata", "shown"]
+__all__ = ["WindowsMirror", "keep_metadata", "shown"]
 
-METADATA_FILE = b"meta.jsonl"
-"""The name of the file that has what the disk cannot hold."""
 _DRIVES = (b"Files", b"UtilityVM/Files")
-_MOST_STREAM = 64 << 20
-"""The most bytes of one stream that is written, in base64, as one line; a larger one is an error."""
 
 
 def shown(tree: FileTree) -> FileTree:
@@ -100,29 +88,7 @@ def keep_metadata(tree: FileTree, mirror: DirectoryMirror) -> None:
 
 
 def _lines(tree: FileTree, mirror: DirectoryMirror) -> Iterator[memoryview]:
-    for path, node in tree.walk():
-        windows = node.windows
-        if windows is None and not isinstance(node, Symlink):
-            continue
-        mirror.report.skipped.add(Skipped("windows", path, node.layer, None, f"kept in {METADATA_FILE.decode()}"))
-        value = text_json("path", path) | {"written": show_time(node.mtime_ns)}
-        if isinstance(node, Symlink):
-            value |= text_json("target", node.target)
-        if windows is not None:
-            value |= windows_json(windows)
-            if windows.streams:
-                value["streams"] = [_stream_json(path, name, content) for name, content in windows.streams.items()]
-        yield memoryview(json.dumps(value, sort_keys=True).encode() + b"\n")
-
-
-def _stream_json(path: bytes, name: bytes, content: Content) -> dict[str, Any]:  # Any: JSON
-    if content.size > _MOST_STREAM:
-        error = LimitError("content_bytes", _MOST_STREAM, content.size)
-        error.add_note(f"the stream {escape(path)}:{escape(name)}")
-        raise error
-    data = b"".join(content.chunks())
-    return text_json("name", name) | {
-        "size": len(data),
-        "digest": str(Digest.of(data)),
-        "data": base64.b64encode(data).decode(),
-    }
+    for path, node, line in unpacked_lines(tree):
+        if node.windows is not None or isinstance(node, Symlink):
+            mirror.report.skipped.add(Skipped("windows", path, node.layer, None, f"kept in {METADATA_FILE.decode()}"))
+        yield memoryview(line)

@@ -1,7 +1,8 @@
 r"""The forms that layers for Windows have on a disk of Windows.
 
 A file there is one stream of bytes (`backup`), which has its extended attributes (`attributes`) and, of a link, its
-reparse data (`reparse`). `transport` makes of the changes of a layer the folder that Windows imports, and reads one.
+reparse data (`reparse`). `transport` makes of the changes of a layer the folder that Windows imports, and reads one;
+`unpacked` makes a tree of an image for Windows again that was unpacked on Linux, with the metadata beside it (`meta`).
 All functions are pure: they take and return trees, whose contents are read when they are asked for.
 
 A file, its metadata and its streams, as Windows reads them:
@@ -42,12 +43,23 @@ The changes of a layer, as the folder that Windows imports, and back:
     b'\xef\xbb\xbfVersion 1.0\n\\b\n'
     >>> [change.path for change in windows.from_transport(folder)]
     [b'Files', b'Files/a', b'Files/b']
+
+A directory to which `Image.unpack` wrote such an image is that image again:
+
+    >>> scanned = tree.FileTree()
+    >>> lines = tree.Inline(b'{"path": "Files", "written": "0.0", "windows": {"attributes": 16}}')
+    >>> editor = tree.TreeEditor(scanned)
+    >>> editor.put(editor.open_parent(b""), b"meta.jsonl", tree.File(0o644, 0, 0, 0, content=lines))
+    >>> editor.put(editor.open_parent(b""), b"Files", tree.Directory(0o755, 0, 0, 0))
+    >>> windows.from_unpacked(scanned).require("files").windows.attributes
+    16
 """
 
 from oci_layers.windows.attributes import decode_attributes, encode_attributes
 from oci_layers.windows.backup import BackedUp, BackupPart, decode_backup, encode_backup, iter_backup
 from oci_layers.windows.reparse import decode_link, encode_link
 from oci_layers.windows.transport import from_transport, to_transport
+from oci_layers.windows.unpacked import from_unpacked
 
 __all__ = [
     "BackedUp",
@@ -59,6 +71,7 @@ __all__ = [
     "encode_backup",
     "encode_link",
     "from_transport",
+    "from_unpacked",
     "iter_backup",
     "to_transport",
 ]

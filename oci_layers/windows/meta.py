@@ -6,14 +6,15 @@ since 1970 with nine decimals, as text. What there is none of is left out.
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from oci_layers.errors import escape
+from oci_layers.layer.decode import MAX_OWNER
 from oci_layers.tree.dump import parse_time, show_time
 from oci_layers.tree.windows import MAX_ATTRIBUTES, WindowsMetadata
 
-__all__ = ["parse_text", "parse_windows", "text_json", "windows_json"]
+__all__ = ["parse_bytes", "parse_named", "parse_number", "parse_text", "parse_windows", "text_json", "windows_json"]
 
 JSON = dict[str, Any]  # Any: JSON
 _TIMES = {"created": "created_ns", "accessed": "accessed_ns", "changed": "changed_ns"}
@@ -35,7 +36,7 @@ def parse_text(value: Mapping[str, Any], key: str) -> bytes:  # Any: JSON
     """
     encoded = value.get(f"{key}_base64")
     if encoded is not None:
-        return _bytes(encoded)
+        return parse_bytes(encoded)
     text = value.get(key)
     if not isinstance(text, str):
         raise ValueError(f"{key} is no text")  # noqa: TRY004  # a malformed line
@@ -71,14 +72,13 @@ def parse_windows(value: Mapping[str, Any]) -> WindowsMetadata:  # Any: JSON
         raise ValueError("attributes is no number of 32 bits")
     fields: JSON = {"attributes": attributes, "is_junction": value.get("junction") is True}
     fields["sddl"] = parse_text(value, "sddl") if "sddl" in value else None
-    fields["security_descriptor"] = _bytes(value["security_descriptor"]) if "security_descriptor" in value else None
+    fields["security_descriptor"] = (
+        parse_bytes(value["security_descriptor"]) if "security_descriptor" in value else None
+    )
     for key, field in _TIMES.items():
         fields[field] = parse_time(str(value[key])) if key in value else None
-    listed = value.get("extended_attributes")
-    if listed is not None:
-        if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-            raise ValueError("extended_attributes is no list of objects")
-        fields["extended_attributes"] = {parse_text(each, "name"): _bytes(each.get("data")) for each in listed}
+    if "extended_attributes" in value:
+        fields["extended_attributes"] = dict(parse_named(value, "extended_attributes"))
     return WindowsMetadata(**fields)
 
 
@@ -86,7 +86,29 @@ def _base64(data: bytes | None) -> str | None:
     return None if data is None else base64.b64encode(data).decode()
 
 
-def _bytes(text: object) -> bytes:
+def parse_named(value: Mapping[str, Any], key: str) -> Iterator[tuple[bytes, bytes]]:  # Any: JSON
+    """Yield the names and the data of the objects in a list; raise ValueError if it is malformed."""
+    listed = value.get(key, [])
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise ValueError(f"{key} is no list of objects")
+    for each in listed:
+        yield parse_text(each, "name"), parse_bytes(each.get("data"))
+
+
+def parse_number(value: Mapping[str, Any], key: str) -> int:  # Any: JSON
+    """Return the mode or owner `key`, 0 if it is left out.
+
+    Raises:
+        ValueError: It is no number that a file can have.
+    """
+    number, most = value.get(key, 0), 0o7777 if key == "mode" else MAX_OWNER
+    if type(number) is not int or not 0 <= number <= most:
+        raise ValueError(f"{key} is no number up to {most}")
+    return number
+
+
+def parse_bytes(text: object) -> bytes:
+    """Return bytes from base64; raise ValueError if it is none."""
     if not isinstance(text, str):
         raise ValueError("expected base64")  # noqa: TRY004  # a malformed line
     try:

@@ -22,7 +22,6 @@ import attrs
 
 from oci_layers.errors import LayerError, UnsafePathError, UnsupportedError, shortened
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
-from oci_layers.layer.decode import MAX_OWNER
 from oci_layers.layer.windows_apply import is_stream
 from oci_layers.layer.windows_name import file_and_stream
 from oci_layers.report import Skipped
@@ -34,7 +33,7 @@ from oci_layers.tree.tree import FileTree
 from oci_layers.tree.windows import DIRECTORY, WindowsMetadata
 from oci_layers.windows.backup import decode_backup, encode_backup
 from oci_layers.windows.content import Joined, Part
-from oci_layers.windows.meta import parse_text, parse_windows, text_json, windows_json
+from oci_layers.windows.meta import parse_number, parse_text, parse_windows, text_json, windows_json
 
 __all__ = ["from_transport", "to_transport"]
 
@@ -223,7 +222,7 @@ def _nodes(tree: FileTree, rest: Mapping[bytes, Mapping[str, Any]]) -> Iterator[
 
 
 def _node(path: bytes, file: File, rest: Mapping[str, Any], *, is_directory: bool) -> Node:  # Any: JSON
-    mode, uid, gid = _number(rest, "mode", 0o7777), _number(rest, "uid", MAX_OWNER), _number(rest, "gid", MAX_OWNER)
+    mode, uid, gid = (parse_number(rest, key) for key in ("mode", "uid", "gid"))
     said = None if "plain" in rest else parse_windows(rest)
     if path.startswith(_HIVES + b"/") and not is_directory:
         return File(mode, uid, gid, file.mtime_ns, content=file.content, windows=said)
@@ -244,13 +243,6 @@ def _node(path: bytes, file: File, rest: Mapping[str, Any], *, is_directory: boo
     if is_directory:
         return Directory(mode, uid, gid, file.mtime_ns, windows=windows)
     return File(mode, uid, gid, file.mtime_ns, content=back.content or EMPTY, windows=windows)
-
-
-def _number(value: Mapping[str, Any], key: str, most: int) -> int:  # Any: JSON
-    number = value.get(key, 0)
-    if type(number) is not int or not 0 <= number <= most:
-        raise ValueError(f"{key} is no number up to {most}")
-    return number
 
 
 T = TypeVar("T")
