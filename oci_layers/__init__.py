@@ -115,7 +115,7 @@ The rooms, in the order in which bytes pass through them; each imports only room
     spec                                 the documents as values
     validation, verify, lint             the checks
     registry, image, store               requests; documents, layers and tree of one image; images by their names
-    build, snapshot                      new layers and images; layers unpacked once, and containers over them
+    build, snapshot, windows             new layers and images; layers unpacked once, containers; forms of Windows
     testing                              tests for your own stores and unpackers; `testing.strategies` draws values
 
 `help(oci_layers.tar)` has the examples of a room. Programs to begin with are in tests/recipes: three_paths.py,
@@ -281,6 +281,7 @@ _ROOMS = (
     "tree",
     "validation",
     "verify",
+    "windows",
 )
 
 __getattr__ = lazy(__name__, _HOMES, _ROOMS)

@@ -31,6 +31,7 @@ RANKS = {
     "validation": 2,
     "layer": 2,
     "disk": 2,
+    "windows": 2.5,
     "lint": 3,
     "verify": 3,
     "rules": 3,
@@ -53,7 +54,7 @@ STRANGERS = {
     ("disk", "blob"),
     ("layer", "blob"),
 }
-PURE = {"errors", "limits", "report", "spec", "tar", "tree", "layer"}
+PURE = {"errors", "limits", "report", "spec", "tar", "tree", "layer", "windows"}
 IMPURE_MODULES = {
     "asyncio",
     "glob",

@@ -114,8 +114,9 @@ class NewLayer:
         chosen = options or LayerOptions()
 
         def entries() -> Iterator[Entry]:
-            nodes = ((path, isinstance(node, Directory), (path, node)) for path, node in tree.walk())
-            return node_entries(selected(nodes, chosen.ignore) if chosen.ignore else tree.walk())
+            found = ((path, node) for path, node in tree.walk() if path or not tree.windows)
+            nodes = ((path, isinstance(node, Directory), (path, node)) for path, node in found)
+            return node_entries(selected(nodes, chosen.ignore) if chosen.ignore else found)
 
         return cls(lambda skip: _tar(entries(), chosen, skip))
 

@@ -17,9 +17,9 @@ import attrs
 
 from oci_layers.errors import escape
 from oci_layers.image.layer import Layer
-from oci_layers.image.windows import windows_json
 from oci_layers.report import LayerFinding, Listing, Report, Skipped
 from oci_layers.tree.node import Device, Directory, Fifo, File, Node, Symlink
+from oci_layers.windows.meta import windows_json
 
 __all__ = [
     "columns",

@@ -1,37 +1,26 @@
 r"""An image for Windows: the drive C: of its tree, and what a Linux disk cannot hold of it.
 
 The layers of such an image have `Files`, which is the drive, and beside it `Hives` and `UtilityVM`. `shown` is the tree
-of `Files` alone. On disk all three are written, and beside them `meta.jsonl`: one JSON object a line for each name that
-has metadata of Windows, or is a link. A link is made if it leads to a place of its drive, by a relative path; any other
-is only in the file. A file without permissions, as Windows writes them all, gets 0644, or 0444 if it is read-only, and
-a directory 0755.
+of `Files` alone. On disk all three are written, and beside them `meta.jsonl` (`windows.unpacked`). A link is made if it
+leads to a place of its drive, by a relative path; any other is only in that file. A file without permissions, as
+Windows writes them all, gets 0644, or 0444 if it is read-only, and a directory 0755.
 """
 
-import base64
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import attrs
 
 from oci_layers.disk.mirror import DirectoryMirror
-from oci_layers.errors import LimitError, escape
 from oci_layers.report import Skipped
-from oci_layers.spec.digest import Digest
-from oci_layers.tree.content import Content
-from oci_layers.tree.dump import show_time
 from oci_layers.tree.node import Directory, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join
 from oci_layers.tree.tree import FileTree
-from oci_layers.tree.windows import WindowsMetadata, posix_target
+from oci_layers.tree.windows import posix_target
+from oci_layers.windows.unpacked import METADATA_FILE, unpacked_lines
 
-__all__ = ["METADATA_FILE", "WindowsMirror", "keep_metadata", "shown", "windows_json"]
+__all__ = ["WindowsMirror", "keep_metadata", "shown"]
 
-METADATA_FILE = b"meta.jsonl"
-"""The name of the file that has what the disk cannot hold."""
 _DRIVES = (b"Files", b"UtilityVM/Files")
-_MOST_STREAM = 64 << 20
-"""The most bytes of one stream that is written, in base64, as one line; a larger one is an error."""
 
 
 def shown(tree: FileTree) -> FileTree:
@@ -99,58 +88,7 @@ def keep_metadata(tree: FileTree, mirror: DirectoryMirror) -> None:
 
 
 def _lines(tree: FileTree, mirror: DirectoryMirror) -> Iterator[memoryview]:
-    for path, node in tree.walk():
-        windows = node.windows
-        if windows is None and not isinstance(node, Symlink):
-            continue
-        mirror.report.skipped.add(Skipped("windows", path, node.layer, None, f"kept in {METADATA_FILE.decode()}"))
-        value = _text_json("path", path) | {"written": show_time(node.mtime_ns)}
-        if isinstance(node, Symlink):
-            value |= _text_json("target", node.target)
-        if windows is not None:
-            value |= windows_json(windows)
-            if windows.streams:
-                value["streams"] = [_stream_json(path, name, content) for name, content in windows.streams.items()]
-        yield memoryview(json.dumps(value, sort_keys=True).encode() + b"\n")
-
-
-def windows_json(windows: WindowsMetadata) -> dict[str, Any]:  # Any: JSON
-    """Return metadata of Windows as a JSON object, streams excepted; what there is none of is left out."""
-    value: dict[str, Any] = {
-        "attributes": windows.attributes,
-        "security_descriptor": _base64(windows.security_descriptor),
-        "sddl": None if windows.sddl is None else escape(windows.sddl),
-        "created": _time(windows.created_ns),
-        "accessed": _time(windows.accessed_ns),
-        "changed": _time(windows.changed_ns),
-        "junction": windows.is_junction or None,
-        "extended_attributes": [
-            _text_json("name", name) | {"data": _base64(data)} for name, data in windows.extended_attributes.items()
-        ]
-        or None,
-    }
-    return {key: each for key, each in value.items() if each is not None}
-
-
-def _stream_json(path: bytes, name: bytes, content: Content) -> dict[str, Any]:  # Any: JSON
-    if content.size > _MOST_STREAM:
-        error = LimitError("content_bytes", _MOST_STREAM, content.size)
-        error.add_note(f"the stream {escape(path)}:{escape(name)}")
-        raise error
-    data = b"".join(content.chunks())
-    return _text_json("name", name) | {"size": len(data), "digest": str(Digest.of(data)), "data": _base64(data)}
-
-
-def _text_json(key: str, text: bytes) -> dict[str, Any]:  # Any: JSON
-    try:
-        return {key: text.decode()}
-    except UnicodeDecodeError:
-        return {key: escape(text), f"{key}_base64": _base64(text)}
-
-
-def _time(time_ns: int | None) -> str | None:
-    return None if time_ns is None else show_time(time_ns)
-
-
-def _base64(data: bytes | None) -> str | None:
-    return None if data is None else base64.b64encode(data).decode()
+    for path, node, line in unpacked_lines(tree):
+        if node.windows is not None or isinstance(node, Symlink):
+            mirror.report.skipped.add(Skipped("windows", path, node.layer, None, f"kept in {METADATA_FILE.decode()}"))
+        yield memoryview(line)

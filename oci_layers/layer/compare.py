@@ -96,9 +96,8 @@ class Comparison:
         """Return whether two nodes have the same metadata of Windows; streams are compared as contents are."""
         if one.windows is two.windows:
             return True
-        return same_windows(
-            one.windows, two.windows, _same_size if self._content in {"never", "identity"} else same_content
-        )
+        same = _same_size if self._content in {"never", "identity"} else same_content
+        return same_windows(one.windows, two.windows, same)
 
     def _same_second(self, one: Node, two: Node) -> bool:
         """Return whether two times are in one second, one of them has no fraction, and the caller ignores that."""

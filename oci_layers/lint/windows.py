@@ -39,10 +39,10 @@ def child_of(directory: Directory, name: bytes) -> Node | None:
 
 def base_faults(tree: FileTree) -> Iterator[tuple[bytes, str]]:
     """Yield the path and a sentence for each file that a base lacks; `tree` is that of the lowest layer."""
-    if not isinstance(tree.at(b"Files"), Directory):
+    if not isinstance(tree.at(tree.spelled(b"Files")), Directory):
         yield b"Files", "there is no directory Files"
     wanted = [(path, "a hive of the registry") for path in _HIVES]
-    if isinstance(tree.at(b"UtilityVM/Files"), Directory):
+    if isinstance(tree.at(tree.spelled(b"UtilityVM/Files")), Directory):
         wanted.append((_BOOT, "the boot configuration of the utility virtual machine"))
     for path, what in wanted:
         node = tree.at(tree.spelled(path))
