@@ -66,8 +66,8 @@ class RecordReader:
         self._limits = limits
         self._descriptors: dict[bytes, bytes] = {}
 
-    def read(self, entry: Entry, report: Report) -> tuple[WindowsMetadata, int]:
-        """Return the metadata of an entry, and the time of its last write in nanoseconds.
+    def read(self, entry: Entry, report: Report) -> tuple[WindowsMetadata | None, int]:
+        """Return the metadata of an entry, None if its records say nothing, and the time of its last write, in ns.
 
         Args:
             entry: An entry that has records.
@@ -102,6 +102,8 @@ class RecordReader:
             raise LimitError("xattr_bytes", self._limits.xattr_bytes, size)
         if attributes:
             found["extended_attributes"] = attributes
+        if not found:
+            return None, mtime_ns
         return WindowsMetadata(**found), mtime_ns  # type: ignore[arg-type]  # each value has the type of its field
 
     def _one(self, word: bytes, value: bytes, found: dict[str, object]) -> None:

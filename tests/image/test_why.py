@@ -129,7 +129,7 @@ def expected_aspects(old, new):
         return aspects
     names = {"file": "content", "symlink": "target", "char": "device", "block": "device"}
     aspects.discard("type")
-    return aspects | ({names[one[0]]} if (one[0], one[6]) != (other[0], other[6]) else set())
+    return aspects | ({names[one[0]]} if (one[0], one[6:]) != (other[0], other[6:]) else set())
 
 
 @given(stacks(size=5))
