@@ -56,6 +56,7 @@ class SharedFiles:
         self._share = share
         self._works = share != "none"
         self._known: dict[tuple[str, int], list[_Known]] | None = None
+        self._indexed: set[Digest] = set()
         self._mine: set[tuple[str, int, _Attributes]] = set()
         """The files of the layers of this image that were shared before."""
 
@@ -75,7 +76,10 @@ class SharedFiles:
         """
         if not self._works:
             return 0
-        chain = {layer.chain_id for layer in self._layers.stack(below)}
+        stack = self._layers.stack(below)
+        chain = {layer.chain_id for layer in stack}
+        if self._known is not None:
+            self._index(stack)
         saved = 0
         with contextlib.closing(Handles(root)) as handles:
             for path, node, content in files:
@@ -123,13 +127,21 @@ class SharedFiles:
     def _find(self, content: StoredContent) -> list[_Known]:
         if self._known is None:
             self._known = {}
-            with contextlib.suppress(OCIError):  # A damaged layer is found by fsck, and not shared with.
-                for layer in self._layers.all():
-                    for path, node, stored in stored_files(layer.changes().splitlines(), layer.place):
-                        if stored.size >= _LEAST:
-                            found = _Known(layer, path, attributes_of(node))
-                            self._known.setdefault((stored.sha256, stored.size), []).append(found)
+            self._index(self._layers.all())
         return self._known.get((content.sha256, content.size), [])
+
+    def _index(self, layers: Iterable[RoomLayer]) -> None:
+        """Add the files of layers that were not there when the last layer was shared."""
+        assert self._known is not None
+        with contextlib.suppress(OCIError):  # A damaged layer is found by fsck, and not shared with.
+            for layer in layers:
+                if layer.chain_id in self._indexed:
+                    continue
+                self._indexed.add(layer.chain_id)
+                for path, node, stored in stored_files(layer.changes().splitlines(), layer.place):
+                    if stored.size >= _LEAST:
+                        found = _Known(layer, path, attributes_of(node))
+                        self._known.setdefault((stored.sha256, stored.size), []).append(found)
 
     def _is_in(self, chain: set[Digest], content: StoredContent, attributes: _Attributes) -> bool:
         """Return whether the layers below have such a file."""

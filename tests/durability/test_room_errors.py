@@ -17,7 +17,7 @@ from tests.support.room_operations import (
     leftovers,
 )
 
-ERRORS = some([errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EMFILE], every=2)
+ERRORS = some([errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EMFILE], every=4)
 UNNAMED = frozenset({"close", "lock"})
 """Calls whose errors need not name the room."""
 UNTIDY = frozenset(

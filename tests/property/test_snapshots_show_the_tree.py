@@ -101,7 +101,7 @@ def test_a_room_shows_what_a_flat_unpack_makes(stack):
         assert without_hidden(dump(scan(flat))) == expected
 
 
-@pytest.mark.parametrize("case", [pytest.param(each, id=each.id) for each in some(cases(), every=8)])
+@pytest.mark.parametrize("case", [pytest.param(each, id=each.id) for each in some(cases(), every=16)])
 def test_a_room_shows_every_case_of_the_conformance_table(case):
     _, skipped = check(*case.layers)
     assert skipped.keys() <= {"device", "xattr", "overlay-xattr"}, case.id

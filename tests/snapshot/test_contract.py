@@ -365,7 +365,7 @@ def test_128_layers(snapshots, tmp_path):
         return change
 
     parent = ""
-    for number in range(examples(dev=24, ci=128)):
+    for number in range(examples(dev=12, ci=128)):
         with snapshots.prepare("key", parent) as container:
             assert files_of(container.fd) == files_of(flat)
             for each in (container.path, flat):

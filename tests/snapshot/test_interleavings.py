@@ -168,7 +168,7 @@ def check(seeds, prepared, tmp_path):
 
 
 def test_nothing_that_has_a_name_is_lost_in_some_interleavings(prepared, tmp_path):
-    assert check(range(FEW, FEW + 12), prepared, tmp_path)
+    assert check(range(FEW, FEW + 6), prepared, tmp_path)
 
 
 @pytest.mark.thorough

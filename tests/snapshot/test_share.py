@@ -158,3 +158,17 @@ def test_a_file_with_several_names_is_not_replaced_by_one_with_another(place):
 def test_nothing_is_shared_unless_asked_for(place):
     with two_images(place, share="none") as (opened, _, second):
         assert opened.unpack(second).saved == 0
+
+
+def test_files_of_two_new_layers_of_one_image_stay_apart(place):
+    """Each has a twin in another image; the second one's twin is the first one's as well."""
+    with (
+        image_of(tar(f("a", LARGE)), name="one") as one,
+        image_of(tar(f("c", LARGE)), tar(f("e", LARGE)), name="two") as two,
+        room(str(place / "room"), share="link") as opened,
+    ):
+        opened.unpack(one)
+        snapshot = opened.unpack(two)
+        assert snapshot.saved == len(LARGE)
+        with opened.view(snapshot) as view:
+            assert dump(scan(view.fd)) == dump(two.tree())
