@@ -107,7 +107,7 @@ def check_room(options: argparse.Namespace) -> int:
         print_json(_checked_json(checked, options))
     else:
         _print_checked(checked)
-    kinds = {each.kind for each in checked.findings}
+    kinds = {each.kind for each in checked.findings} - {"unchecked"}
     return 5 if "corrupt" in kinds else 1 if kinds else 0
 
 

@@ -34,14 +34,15 @@ _ABSENT = frozenset({"device", "fifo", "link"})
 class RoomFinding:
     """Something that is wrong with a room."""
 
-    kind: Literal["corrupt", "changed", "extra", "missing", "damaged"]
+    kind: Literal["corrupt", "changed", "extra", "missing", "damaged", "unchecked"]
     """What:
 
     * `corrupt`: the bytes of a file are not what its layer has;
     * `changed`: its type, attributes or links are not;
     * `extra`: a file that its layer does not have;
     * `missing`: a file that its layer has, or a layer that an image or a container needs, is not there;
-    * `damaged`: a record or a list of changes cannot be read.
+    * `damaged`: a record or a list of changes cannot be read;
+    * `unchecked`: a file cannot be read by this user, such as one whose mode lets nobody; root can compare it.
     """
     message: str
     """What is wrong, as a clause."""
@@ -68,8 +69,8 @@ class Checked:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.findings
+        """Whether nothing is wrong, as far as files can be read."""
+        return all(each.kind == "unchecked" for each in self.findings)
 
 
 def fsck(room: Snapshots, *, contents: bool = True, checkpoint: Callable[[RoomLayer], None] | None = None) -> Checked:
@@ -110,13 +111,15 @@ def _check_layer(layer: RoomLayer, *, contents: bool) -> Iterator[RoomFinding]:
     absent = bool(_ABSENT & layer.record.skipped.keys())
     try:
         found = scan(layer.path)
+        for each in differences(wanted, found, content="always" if contents else "never", ignore=ignore):
+            kind, message = _finding(each, absent=absent)
+            if kind is not None:
+                yield RoomFinding(kind=kind, message=message, chain_id=layer.chain_id, path=each.path)
     except FileNotFoundError:
         yield RoomFinding(kind="missing", message="its directory is not there", chain_id=layer.chain_id)
-        return
-    for each in differences(wanted, found, content="always" if contents else "never", ignore=ignore):
-        kind, message = _finding(each, absent=absent)
-        if kind is not None:
-            yield RoomFinding(kind=kind, message=message, chain_id=layer.chain_id, path=each.path)
+    except PermissionError as error:
+        message = f"not compared further: {format_error(error)}"
+        yield RoomFinding(kind="unchecked", message=message, chain_id=layer.chain_id)
 
 
 def _ignored(record: LayerRecord) -> Sequence[Aspect]:

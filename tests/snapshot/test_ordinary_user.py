@@ -93,6 +93,14 @@ def test_files_that_their_owner_cannot_read_are_in_the_room(user):
     assert user(work, (*LAYERS, UNREADABLE)) == ({"etc/shadow": 0, "shut": 0}, True)
 
 
+def test_what_cannot_be_read_is_not_compared_and_no_error(user):
+    def checked(opened, _, __):
+        found = fsck(opened)
+        return found.ok, [each.kind for each in found.findings]
+
+    assert user(checked, layers=[UNREADABLE]) == (True, ["unchecked"])
+
+
 def test_a_container_in_which_nothing_was_done_has_no_changes(user):
     def work(opened, image, options):
         with opened.container("app", **options) as container:
