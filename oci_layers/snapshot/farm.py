@@ -20,7 +20,7 @@ from oci_layers.snapshot.layers import RoomLayer
 from oci_layers.snapshot.overlay import NAMESPACE
 from oci_layers.snapshot.share import Share
 from oci_layers.tree.content import stored_pieces
-from oci_layers.tree.node import Directory, File, Leaf
+from oci_layers.tree.node import Device, Directory, File, Leaf
 from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
 
@@ -57,6 +57,8 @@ def grow(
             if isinstance(node, Directory):
                 if path:
                     mirror.make(parent, name, node, None)
+            elif isinstance(node, Device) and node.number == ("char", 0, 0):
+                continue  # A mount does not show it, and reads it as a whiteout.
             elif (leader := first.setdefault(node.inode, path)) != path:
                 mirror.link(leader, parent, name, node)
             elif not farm.link(path, node):

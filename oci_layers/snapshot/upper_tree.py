@@ -35,6 +35,8 @@ __all__ = ["upper_tree"]
 
 _FOREIGN = (b"trusted.overlay.redirect", b"trusted.overlay.metacopy")
 
+_OVERLAY = (b"trusted.overlay.", b"user.overlay.")
+
 
 def upper_tree(
     lower: FileTree, layers: Sequence[RoomLayer], upper: str, *, same_owner: bool, presenter: str
@@ -53,7 +55,8 @@ def upper_tree(
         OSError: Something cannot be read.
     """
     tree = lower.fork()
-    with contextlib.closing(_Reading(lower, layers[::-1], same_owner=same_owner)) as reading:
+    whole = presenter == "farm"
+    with contextlib.closing(_Reading(lower, layers[::-1], same_owner=same_owner, whole=whole)) as reading:
         try:
             found = scan(upper, limits=lower.limits)
         except OSError as error:
@@ -61,7 +64,7 @@ def upper_tree(
             raise
         if presenter == "fuse":
             found = in_kernel_form(found)
-        gone = reading.gone(found) if presenter == "farm" else ()
+        gone = reading.gone(found) if whole else ()
         apply(itertools.chain(gone, reading.changes(found)), tree, layer=len(layers))
     return tree
 
@@ -69,10 +72,11 @@ def upper_tree(
 class _Reading:
     """One reading of an upper directory."""
 
-    def __init__(self, lower: FileTree, layers: Sequence[RoomLayer], *, same_owner: bool) -> None:
+    def __init__(self, lower: FileTree, layers: Sequence[RoomLayer], *, same_owner: bool, whole: bool) -> None:
         self._lower = lower
         self._layers = layers
         self._own = None if same_owner else system.effective_ids()
+        self._whole = whole
         self._same = Comparison("auto", ())
         self._open: dict[int, Handles] = {}
         self._closing = contextlib.ExitStack()
@@ -111,13 +115,17 @@ class _Reading:
         if found is None or shown is None:
             return node if (uid, gid) == (node.uid, node.gid) else attrs.evolve(node, uid=uid, gid=gid)
         status, xattrs = shown
+        if self._whole:
+            xattrs = _without_overlay(xattrs)
         return attrs.evolve(
             node,
             mode=found.mode if node.mode == status.st_mode & 0o7777 else node.mode,
             uid=found.uid if node.uid == status.st_uid else uid,
             gid=found.gid if node.gid == status.st_gid else gid,
             mtime_ns=found.mtime_ns if node.mtime_ns == status.st_mtime_ns else node.mtime_ns,
-            xattrs=found.xattrs if node.xattrs == xattrs else node.xattrs,
+            xattrs=found.xattrs
+            if node.xattrs == (_without_overlay(xattrs) if self._whole else xattrs)
+            else node.xattrs,
         )
 
     def _shown(self, path: bytes, found: Node) -> tuple[os.stat_result, Mapping[bytes, bytes]] | None:
@@ -170,3 +178,8 @@ def _check_foreign(path: bytes, node: Node, below: Node | None) -> None:
         if found is not None and (below is None or below.xattrs.get(mark) != found):
             what, hint = f"overlay attribute {escape(mark)}", "another program mounted it; take the merged directory"
             raise UnsupportedError(what, escape(path), hint)
+
+
+def _without_overlay(xattrs: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the attributes that a directory has which is not one of an overlay mount."""
+    return {key: value for key, value in xattrs.items() if not key.startswith(_OVERLAY)}

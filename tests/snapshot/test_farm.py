@@ -71,6 +71,17 @@ def test_a_container_without_a_mount_has_its_changes(place, image, share):
         assert fsck(opened).ok
 
 
+def test_what_a_farm_does_not_hold_is_no_change(place):
+    """A device 0:0, which would be read as a whiteout, and attributes that mean something to a mount."""
+    odd = tar(char("zero", 0, 0), ln("nought", "zero"), f("x", xattrs={b"user.overlay.k": b"1", b"user.k": b"2"}))
+    with image_of(odd) as image, room(str(place / "room")) as opened:
+        opened.unpack(image)
+        with opened.container("app", presenters=["farm"]) as box:
+            assert os.listdir(box.fd) == ["x"]
+            assert list(box.changes()) == []
+            assert dump(box.tree()) == dump(image.tree())
+
+
 def test_a_container_stays_a_farm(place, image):
     with room(str(place / "room")) as opened:
         opened.unpack(image)
