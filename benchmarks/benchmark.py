@@ -1,5 +1,7 @@
 """A benchmark: its name, its rows, and what it says that no column does."""
 
+from collections.abc import Callable
+
 import attrs
 
 from benchmarks import inputs
@@ -28,9 +30,13 @@ class Benchmark:
     """Whether it is run only when it is asked for by name."""
     chart: bool = False
     """Whether it is in the picture."""
+    saying: Callable[[list[Result]], str] | None = attrs.field(default=None, eq=False)
+    """What it says of its results, where that is not one of those below."""
 
     def says(self, results: list[Result]) -> str:
         """Return in one line what no column says; empty where the columns say all."""
+        if self.saying is not None:
+            return self.saying(results)
         first, *others = results
         if self.name == "import" and others:
             more = 1e3 * (others[0].each("seconds") - first.each("seconds"))

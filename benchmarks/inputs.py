@@ -6,16 +6,21 @@ written is in `layout`.
 """
 
 import functools
+import io
 import itertools
+import os
 import random
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import attrs
 
+import oci_layers as oci
 from benchmarks import debian
 from benchmarks.layout import FAST, STORED, USUAL, Gzip, kept, write_layout
-from oci_layers.tar import DIRECTORY, HARDLINK, REGULAR, Entry, Pieces
+from oci_layers.build import NewLayer
+from oci_layers.tar import DIRECTORY, HARDLINK, REGULAR, Entry, Pieces, write_tar
 
 _RECIPE = 1
 """Counts up when what is made changes, so that nothing old is taken for it."""
@@ -178,6 +183,33 @@ def rewrites(layers: int, mib: int) -> Input:
 
     about = f"{layers} layers that each rewrite all of one tree of {mib} MB"
     return _input(f"rewrites-{layers}-{mib}", about, every, FAST)
+
+
+def layered(files: int, layers: int) -> Input:
+    """Return small files in directories of a hundred, of which each layer has its share in every directory."""
+
+    def layer(number: int) -> Iterator[Entry]:
+        dice = random.Random(number)
+        return _spread(_file(f"srv/{each // 100}/f{each}", _slice(dice, 100)) for each in range(number, files, layers))
+
+    about = f"{files:,} files in {layers} layer{'s' * (layers > 1)}"
+    return _input(f"layered-{files}-{layers}", about, lambda: map(layer, range(layers)), FAST)
+
+
+def and_one(image: Input) -> Input:
+    """Return a layout of an image, called `b`, and of one, called `c`, that has a small layer more."""
+
+    def make(layout: Path) -> None:
+        shutil.copytree(image.layout() / "blobs", layout / "blobs", copy_function=os.link)
+        for name in ("oci-layout", "index.json"):
+            shutil.copy(image.layout() / name, layout / name)
+        files = [_file(f"opt/{number}", str(number).encode()) for number in range(10)]
+        tar = b"".join(write_tar([_directory("opt/"), *files]))
+        with oci.Layout.open(layout) as target, oci.open_image(f"oci:{layout}:b") as opened:
+            new = oci.edit(opened).append(NewLayer.from_tar(lambda: io.BytesIO(tar)))
+            new.write(target, "c")
+
+    return Input(f"{image.name}-and-one.{_RECIPE}", f"{image.about}, and a small one more", image.gzip, make)
 
 
 def zeros(mib: int) -> Input:

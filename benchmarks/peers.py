@@ -11,6 +11,7 @@ What each verifies was found out by giving it damaged images, which tests/test_b
 versions in Debian 12 do: skopeo 1.9 and buildah 1.28 take a layer whose diff_id is another.
 """
 
+import functools
 import importlib.util
 import os
 import shlex
@@ -47,6 +48,8 @@ class Program:
     """The Python modules that must be."""
     root: bool = False
     """Whether it needs to be root."""
+    mounts: bool = False
+    """Whether it needs to be root and to mount; `unshare -m` ends the mounts at paths with it."""
     loops: int = 1
     """How often the command line does the thing."""
     prepare: str = ""
@@ -68,7 +71,9 @@ class Program:
         absent += [name for name in self.modules if importlib.util.find_spec(name) is None]
         if absent:
             return f"{', '.join(absent)} not installed"
-        return "needs root" if self.root and os.geteuid() != 0 else None
+        if (self.root or self.mounts) and os.geteuid() != 0:
+            return "needs root"
+        return "needs mounts, which the system refuses" if self.mounts and not _can_mount() else None
 
     def commands_for(self, layout: Path, scratch: Path, host: str = "") -> list[list[str]]:
         """Return the command lines to run one after another; the last one is measured."""
@@ -85,9 +90,18 @@ class Program:
         return [["/bin/sh", "-ec", text.format(**values)] for text in (self.prepare, self.shell) if text]
 
 
+@functools.cache
+def _can_mount() -> bool:
+    """Return whether the system lets root mount: a file system in memory, in a mount namespace of its own."""
+    line = ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"]
+    return (
+        shutil.which("unshare") is not None and subprocess.run(line, check=False, capture_output=True).returncode == 0
+    )
+
+
 _LEFT = "whiteouts stay files"
 _APART = "layers stay apart"
-_POLICY = """echo '{{"default": [{{"type": "insecureAcceptAnything"}}]}}' > {scratch}/policy;"""
+POLICY = """echo '{{"default": [{{"type": "insecureAcceptAnything"}}]}}' > {scratch}/policy;"""
 _TARFILE = (
     "import sys, tarfile\n"
     "for layer in sys.argv[2:]:\n"
@@ -163,7 +177,7 @@ SKOPEO = Program(
 )
 BUILDAH = Program(
     "buildah pull, into its storage",
-    _POLICY + " ln -s {layout} {scratch}/layout; cd {scratch}; unshare -m buildah --root {scratch}/root "
+    POLICY + " ln -s {layout} {scratch}/layout; cd {scratch}; unshare -m buildah --root {scratch}/root "
     "--runroot {scratch}/run --storage-driver overlay pull -q --policy always --signature-policy policy oci:layout:b",
     ("blob digests",),
     whiteouts=_APART,

@@ -12,7 +12,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Iterable
 
-from benchmarks import build_probe, store_probe
+from benchmarks import build_probe, room_probe, store_probe
 from benchmarks.clock import passes, timed
 from oci_layers.tar import REGULAR, Entry, Pieces, read_tar, write_tar
 
@@ -192,6 +192,7 @@ PROBES: dict[str, Callable[..., dict[str, float]]] = {
     "rules-jsonschema-rs": rules_jsonschema_rs,
     **store_probe.PROBES,
     **build_probe.PROBES,
+    **room_probe.PROBES,
 }
 
 

@@ -6,7 +6,7 @@ long or much room is run when it is asked for by name.
 
 import attrs
 
-from benchmarks import build_suite, inputs, peers, registry_suite, store_suite
+from benchmarks import build_suite, inputs, peers, registry_suite, room_suite, store_suite
 from benchmarks.benchmark import Benchmark, on_each, probe, rows
 from benchmarks.peers import OURS, Program
 
@@ -48,7 +48,8 @@ def suite(*, small: bool = False) -> tuple[Benchmark, ...]:
     builds = build_suite.builds(real)
     registries = registry_suite.registries(real, small=small)
     own = (*_unpack(size, real), *_read(size, real), *_growth(size, real), *_memory(size))
-    return (*own, *stores, *builds, *registries)
+    rooms = room_suite.rooms(real, small=small)
+    return (*own, *stores, *builds, *registries, *rooms)
 
 
 def _unpack(size: _Sizes, real: inputs.Input) -> tuple[Benchmark, ...]:

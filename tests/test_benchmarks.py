@@ -128,6 +128,7 @@ def test_the_list_names_every_benchmark_and_makes_nothing(small, capsys, cache):
     assert {"copy", "copy-again", "blobs-commit", "blobs-commit-disk", "fsck", "gc", "archive-blob"} <= names
     assert {"pull", "pull-unpack", "push", "pull-far", "cat-remote", "memory-pull"} <= names
     assert {"pack", "diff", "diff-shared", "fork", "squash", "export"} <= names
+    assert {"room-unpack", "room-unpack-disk", "containers", "copy-up-disk", "room-fsck"} <= names
     assert {"unpack", "ls", "headers", "tiny-files", "rewrites", "growth", "memory-10g", "tree", "import"} <= names
     assert (set(cache.iterdir()) if cache.exists() else set()) == before
 
