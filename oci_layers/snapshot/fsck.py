@@ -128,7 +128,7 @@ def _check_layer(layer: RoomLayer, *, contents: bool) -> Iterator[RoomFinding]:
     absent = bool(_ABSENT & layer.record.skipped.keys())
     try:
         found = scan(layer.path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         yield RoomFinding(kind="missing", message="its directory is not there", chain_id=layer.chain_id)
         return
     for each in differences(wanted, found, content="always" if contents else "never", ignore=ignore):

@@ -1,5 +1,6 @@
 """What others remove while a room is looked at is neither an error nor a finding."""
 
+import json
 import os
 import shutil
 
@@ -7,7 +8,7 @@ import pytest
 
 from oci_layers import system
 from oci_layers.errors import PlaceMissingError, StoreError
-from oci_layers.snapshot import Snapshots, du, fsck, gc
+from oci_layers.snapshot import Snapshots, du, fsck, gc, list_containers
 from tests.support.layers import d, f, tar
 from tests.support.rooms import image_of, room
 
@@ -159,3 +160,31 @@ def test_numbers_and_depths_that_nothing_holds_are_damage(opened, name, damage):
         assert {each.kind for each in fsck(again).findings} & {"damaged"}
         with pytest.raises(StoreError, match="damaged"):
             again.tree("app")
+
+
+@pytest.mark.parametrize("name", ["", "d", "../../../..", "a\0b", "\ud800"])
+def test_a_record_of_a_container_with_another_name_is_damaged(opened, name):
+    opened.create_container("app", "c")
+    path = f"{opened.place}/containers/c/container.json"
+    with open(path) as file:
+        record = json.load(file)
+    with open(path, "w") as file:
+        json.dump(record | {"name": name}, file)
+    for work in (du, list_containers, Snapshots.containers, lambda made: made.remove_container("c")):
+        with pytest.raises(StoreError, match="another name"):
+            work(opened)
+    assert {each.kind for each in fsck(opened).findings} == {"damaged"}
+
+
+@pytest.mark.parametrize("path", ["", "a\0b", "\ud800", "x" * 10_000])
+def test_a_mount_at_no_possible_path_is_not_there(opened, path):
+    with open(f"{opened.place}/mounts/x.json", "w") as file:
+        json.dump({"path": path, "device": 1, "chain_id": None}, file)
+    assert opened.mounts() == []
+
+
+def test_a_file_in_place_of_the_directory_of_a_layer_is_found(opened):
+    path = opened.stack("app")[0].path
+    shutil.rmtree(path)
+    with open(path, "w"):
+        assert [each.kind for each in fsck(opened).findings] == ["missing"]
