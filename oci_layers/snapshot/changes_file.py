@@ -35,7 +35,7 @@ from oci_layers.tree.tree import FileTree
 
 __all__ = ["SMALL", "ContentOpener", "StoredContent", "apply_lines", "line_of", "stored_files"]
 
-_DAMAGED = (ValueError, TypeError, IndexError, KeyError, AttributeError)
+_DAMAGED = (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, RecursionError)
 SMALL = 64
 """The most bytes of a file that are in its line."""
 

@@ -16,9 +16,10 @@ from oci_layers import system
 from oci_layers._closing import Closing
 from oci_layers.build.layer import NewLayer
 from oci_layers.build.options import LayerOptions
+from oci_layers.errors import StoreError
 from oci_layers.layer.change import Change
 from oci_layers.layer.diff import diff
-from oci_layers.snapshot.directory import FS, WORK, RoomDirectory
+from oci_layers.snapshot.directory import CONTAINERS, FS, WORK, RoomDirectory
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
 from oci_layers.snapshot.presenter import Presented, PresenterName
 from oci_layers.snapshot.record import ContainerRecord, dumps, loads
@@ -218,8 +219,13 @@ def read_record(room: RoomDirectory, *names: bytes) -> ContainerRecord | None:
     """Return the record of the container in a directory of the room; None if there is none.
 
     Raises:
-        StoreError: It is damaged.
+        StoreError: It is damaged, or that of a container of another name.
     """
     raw = room.read(*names, CONTAINER)
-    place = f"container {os.fsdecode(names[-1])} of {room.place}"
-    return None if raw is None else loads(ContainerRecord, raw, place)
+    if raw is None:
+        return None
+    name = os.fsdecode(names[-1])
+    record = loads(ContainerRecord, raw, f"container {name} of {room.place}")
+    if names[0] == CONTAINERS and record.name != name:
+        raise StoreError(f"container {name} of {room.place}", "its record has another name")
+    return record

@@ -306,7 +306,7 @@ class RoomDirectory:
                 here = system.fstat(fd)
                 with contextlib.suppress(FileNotFoundError):
                     found = system.lstat(name, tmp)
-                    if (found.st_dev, found.st_ino) == (here.st_dev, here.st_ino):
+                    if os.path.samestat(found, here):
                         if not list_now(fd):
                             return fd
                         remove_tree(name, tmp)
@@ -386,6 +386,14 @@ class RoomDirectory:
         except FileNotFoundError:
             return False
         return True
+
+    def is_at(self, fd: int, *names: bytes) -> bool:
+        """Return whether an open directory is the one that has a name in the room."""
+        try:
+            with self.directory(*names) as other:
+                return os.path.samestat(system.fstat(fd), system.fstat(other))
+        except FileNotFoundError:
+            return False
 
     def discard(self, *names: bytes) -> bytes | None:
         """Rename something of the room to `trash/`; return its name there, None if it does not exist.

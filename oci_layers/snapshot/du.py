@@ -1,15 +1,16 @@
 """How much space the images and containers of a room take, and how much they share: `du`."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 import attrs
 
 from oci_layers import system
 from oci_layers.disk.confine import Handles, list_now
+from oci_layers.errors import UnsafePathError
 from oci_layers.snapshot.directory import CONTAINERS, RoomDirectory
 from oci_layers.snapshot.snapshots import Snapshots
-from oci_layers.spec.digest import Digest
 from oci_layers.tree.path import join
 
 __all__ = ["ContainerSize", "ImageSize", "Usage", "du", "size_of"]
@@ -69,14 +70,13 @@ def du(room: Snapshots) -> Usage:
         StoreError: A record is damaged, or a layer is missing.
         OSError: A directory cannot be read.
     """
-    sizes: dict[Digest, int] = {}
-    chains = {image.name: [layer.chain_id for layer in room.stack(image)] for image in room.images()}
-    used: dict[Digest, int] = {}
-    for image in room.images():
-        for layer in room.stack(image):
-            used[layer.chain_id] = used.get(layer.chain_id, 0) + 1
-            if layer.chain_id not in sizes:
-                sizes[layer.chain_id] = size_of(layer.room, *layer.names)
+    with room.room.shared():
+        stacks = {image.name: room.stack(image) for image in room.images()}
+        layers = sum(1 for _ in room.layers.all())
+    chains = {name: [layer.chain_id for layer in stack] for name, stack in stacks.items()}
+    used = Counter(chain_id for chain in chains.values() for chain_id in chain)
+    found = {layer.chain_id: layer for stack in stacks.values() for layer in stack}
+    sizes = {chain_id: _size_if_there(layer.room, *layer.names) for chain_id, layer in found.items()}
     images = tuple(
         ImageSize(
             name=name,
@@ -86,15 +86,21 @@ def du(room: Snapshots) -> Usage:
         for name, chain in chains.items()
     )
     containers = tuple(
-        ContainerSize(name=each.name, image=each.image, size=size_of(room.room, CONTAINERS, each.name.encode()))
+        ContainerSize(name=each.name, image=each.image, size=_size_if_there(room.room, CONTAINERS, each.name.encode()))
         for each in room.containers()
     )
-    layers = sum(1 for _ in room.layers.all())
     return Usage(images=images, containers=containers, layers=layers, total=size_of(room.room))
 
 
 def size_of(room: RoomDirectory, *names: bytes) -> int:
-    """Return the bytes of the blocks of a directory and everything below it, each file once."""
+    """Return the bytes of the blocks of a directory and everything below it, each file once.
+
+    What is removed meanwhile counts or not.
+
+    Raises:
+        FileNotFoundError: There is no such directory.
+        OSError: A directory cannot be read.
+    """
     seen: set[tuple[int, int]] = set()
     total = 0
     with room.directory(*names) as fd:
@@ -104,6 +110,14 @@ def size_of(room: RoomDirectory, *names: bytes) -> int:
                 seen.add(key)
                 total += found.st_blocks * _BLOCK
     return total
+
+
+def _size_if_there(room: RoomDirectory, *names: bytes) -> int:
+    """Return what `size_of` does; 0 if the directory was removed meanwhile."""
+    try:
+        return size_of(room, *names)
+    except FileNotFoundError:
+        return 0
 
 
 def _walk(root: int) -> Iterator[os.stat_result]:
@@ -120,8 +134,13 @@ def _walk(root: int) -> Iterator[os.stat_result]:
                 names = system.list_names(fd) if path else list_now(fd)
             except PermissionError:  # What a mount works in has no mode, and nothing of its own.
                 continue
+            except (FileNotFoundError, UnsafePathError):  # It was removed meanwhile.
+                continue
             for name in names:
-                found = system.lstat(name, fd)
+                try:
+                    found = system.lstat(name, fd)
+                except FileNotFoundError:
+                    continue
                 if found.st_dev == here.st_dev:
                     yield found
                     if system.is_directory(found.st_mode):

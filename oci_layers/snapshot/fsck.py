@@ -11,6 +11,7 @@ from typing import Literal
 
 import attrs
 
+from oci_layers import system
 from oci_layers.disk.scan import scan
 from oci_layers.errors import OCIError, escape, format_error
 from oci_layers.layer.compare import Aspect
@@ -88,6 +89,7 @@ def fsck(room: Snapshots, *, contents: bool = True, checkpoint: Callable[[RoomLa
     """
     findings: list[RoomFinding] = []
     layers: list[RoomLayer] = []
+    compared = 0
     try:
         layers += room.layers.all()
     except OCIError as error:
@@ -95,10 +97,26 @@ def fsck(room: Snapshots, *, contents: bool = True, checkpoint: Callable[[RoomLa
     for layer in layers:
         if checkpoint is not None:
             checkpoint(layer)
-        findings += _check_layer(layer, contents=contents)
+        found = _check_kept(layer, contents=contents)
+        if found is not None:
+            findings += found
+            compared += 1
     findings += _check_records(room)
     leftovers = len(room.room.names(TMP)) + len(room.room.names(TRASH))
-    return Checked(findings=tuple(findings), layers=len(layers), leftovers=leftovers)
+    return Checked(findings=tuple(findings), layers=compared, leftovers=leftovers)
+
+
+def _check_kept(layer: RoomLayer, *, contents: bool) -> list[RoomFinding] | None:
+    """Compare a layer, which is not collected meanwhile; return None if it was removed before."""
+    try:
+        with layer.room.shared():
+            used = layer.use()
+    except FileNotFoundError:
+        return None
+    try:
+        return list(_check_layer(layer, contents=contents))
+    finally:
+        system.close(used)
 
 
 def _check_layer(layer: RoomLayer, *, contents: bool) -> Iterator[RoomFinding]:
@@ -115,7 +133,7 @@ def _check_layer(layer: RoomLayer, *, contents: bool) -> Iterator[RoomFinding]:
             kind, message = _finding(each, absent=absent)
             if kind is not None:
                 yield RoomFinding(kind=kind, message=message, chain_id=layer.chain_id, path=each.path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         yield RoomFinding(kind="missing", message="its directory is not there", chain_id=layer.chain_id)
     except PermissionError as error:
         message = f"not compared further: {format_error(error)}"
@@ -152,17 +170,18 @@ def _same_xattrs(each: Difference) -> bool:
 
 def _check_records(room: Snapshots) -> Iterator[RoomFinding]:
     """Yield the images and containers whose layers are not all there."""
-    try:
-        records = [(f"image {each.name}", each.chain_id) for each in room.images()]
-        records += [(f"container {each.name}", each.chain_id) for each in room.containers()]
-    except OCIError as error:
-        yield RoomFinding(kind="damaged", message=format_error(error))
-        return
-    for name, chain_id in records:
+    with room.room.shared():
         try:
-            room.layers.stack(chain_id)
+            records = [(f"image {each.name}", each.chain_id) for each in room.images()]
+            records += [(f"container {each.name}", each.chain_id) for each in room.containers()]
         except OCIError as error:
-            yield RoomFinding(kind="missing", message=f"{escape(name)}: {format_error(error)}")
+            yield RoomFinding(kind="damaged", message=format_error(error))
+            return
+        for name, chain_id in records:
+            try:
+                room.layers.stack(chain_id)
+            except OCIError as error:
+                yield RoomFinding(kind="missing", message=f"{escape(name)}: {format_error(error)}")
 
 
 def _said(error: OCIError | OSError) -> str:

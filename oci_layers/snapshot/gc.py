@@ -152,8 +152,9 @@ class _Collection:
         for directory in (TMP, LEASES):
             with self._room.room.directory(directory, make=True) as fd, self._room.room.root.located():
                 for name in system.list_names(fd):
-                    if system.lstat(name, fd).st_mtime_ns < before and not self._is_held(name, fd):
-                        yield directory, name
+                    with contextlib.suppress(FileNotFoundError):  # Its writer has removed it.
+                        if system.lstat(name, fd).st_mtime_ns < before and not self._is_held(name, fd):
+                            yield directory, name
         for directories in ((IMAGES,), (MOUNTS,), *((CONTAINERS, each) for each in self._room.room.names(CONTAINERS))):
             yield from self._unfinished(before, *directories)
         for name in self._room.room.names(TRASH):

@@ -83,14 +83,28 @@ class RoomLayer:
         with self.room.directory(*self.names) as fd, self.room.root.located():
             return self.room.root.open_own(FS, fd)
 
+    def use(self) -> int:
+        """Keep it from being collected until the returned handle is closed; the caller shares the room's lock."""
+        with self.room.directory(*self.names) as fd:
+            used = system.duplicate(fd)
+        system.lock(used, wait=True, shared=True)
+        return used
+
     def changes(self) -> bytes:
-        """Return the lines of its changes."""
-        with self.room.directory(*self.names) as fd, self.room.root.located():
-            changes = system.open_regular_file(CHANGES, fd)
-            try:
-                return b"".join(iter(lambda: system.read(changes, 1 << 20), b""))
-            finally:
-                system.close(changes)
+        """Return the lines of its changes.
+
+        Raises:
+            StoreError: They are not there.
+        """
+        try:
+            with self.room.directory(*self.names) as fd, self.room.root.located():
+                changes = system.open_regular_file(CHANGES, fd)
+                try:
+                    return b"".join(iter(lambda: system.read(changes, 1 << 20), b""))
+                finally:
+                    system.close(changes)
+        except FileNotFoundError:
+            raise StoreError(self.place, "its changes are not there; unpack the image again") from None
 
     def apply(self, tree: FileTree, number: int) -> None:
         """Apply it to the tree of the layers below, in place, as the layer `number`; contents are in its directory.
@@ -129,7 +143,7 @@ class RoomLayers:
             StoreError: Its record is damaged.
         """
         known = self._known.get(chain_id)
-        if known is not None:
+        if known is not None and system.exists(known.path):  # Another process may have removed it.
             return known
         for room in self._rooms:
             found = self.read(room, chain_id)
@@ -159,9 +173,10 @@ class RoomLayers:
                 except NameFormatError:
                     continue
                 layer = self.read(room, chain_id)
-                if layer is None:
+                if layer is not None:
+                    yield layer
+                elif encoded in room.names(LAYERS, algorithm):  # Otherwise it was removed meanwhile.
                     raise StoreError(room.place, f"layer {chain_id} has no record")
-                yield layer
 
     def forget(self, chain_id: Digest) -> None:
         """Forget a layer that was removed."""

@@ -78,7 +78,7 @@ def _is_there(mount: MountRecord) -> bool:
     """Return whether a mount is still where it was made."""
     try:
         fd = system.open_parent(mount.path)
-    except OSError:
+    except (OSError, ValueError):  # No path has a zero byte.
         return False
     try:
         return system.fstat(fd).st_dev == mount.device

@@ -110,5 +110,5 @@ def loads(model: type[R], raw: bytes, place: str) -> R:
     try:
         found: dict[str, Any] = json.loads(raw)  # Any: JSON
         return model(**{field.name: found[field.name] for field in attrs.fields(model) if field.name in found})
-    except (ValueError, TypeError, AttributeError, OCIError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, OCIError) as error:
         raise StoreError(place, "the record is damaged") from error

@@ -20,7 +20,16 @@ from oci_layers.limits import Limits
 from oci_layers.progress import Progress, ProgressTracker
 from oci_layers.report import Report
 from oci_layers.snapshot.container import Container, ContainerFiles, View, fill, note_presenter, read_record
-from oci_layers.snapshot.directory import CONTAINERS, FS, IMAGES, TMP, RoomDirectory, file_name, is_unfinished
+from oci_layers.snapshot.directory import (
+    CONTAINERS,
+    FS,
+    IMAGES,
+    TMP,
+    RoomDirectory,
+    Staging,
+    file_name,
+    is_unfinished,
+)
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
 from oci_layers.snapshot.mounts import Mounts
 from oci_layers.snapshot.presenter import Presented, PresenterName
@@ -209,8 +218,9 @@ class Snapshots(Closing):
         with contextlib.ExitStack() as closing:
             with self.room.shared():
                 stack = self.stack(image)
-                if stack and not stack[0].room.is_read_only:
-                    closing.callback(system.close, _use(stack[0]))
+                top = next((layer for layer in stack if not layer.room.is_read_only), None)
+                if top is not None:
+                    closing.callback(system.close, top.use())
             staging = closing.enter_context(self.room.staging())
             shown = self._showing.show(stack, staging.fd, read_only=True, at=at, presenters=presenters)
             return View(shown, self._mounts.note(shown, _top(stack), ""), closing.pop_all())
@@ -281,14 +291,23 @@ class Snapshots(Closing):
 
     def create_container(self, image: "str | Snapshot", name: str) -> ContainerRecord:
         """Make a container with a name over an image of the room, without opening it; raises as `container`."""
-        file = _container_name(name)
+        with self._new_container(image, name) as (staging, record):
+            self._publish_container(staging, name)
+        return record
+
+    @contextlib.contextmanager
+    def _new_container(self, image: "str | Snapshot", name: str) -> Iterator[tuple[Staging, ContainerRecord]]:
+        """Yield a new container in `tmp/`, which keeps the layers of its image, and its record."""
+        _container_name(name)
         with self.room.staging() as staging:
             with self.room.shared():
                 stack, record = self._begin(image, name)
                 fill(self.room, staging.fd, stack, record)
-            if not self.room.publish(staging, CONTAINERS, file):
-                raise StoreError(self.place, f"it has a container {name} already")
-        return record
+            yield staging, record
+
+    def _publish_container(self, staging: Staging, name: str) -> None:
+        if not self.room.publish(staging, CONTAINERS, _container_name(name)):
+            raise StoreError(self.place, f"it has a container {name} already")
 
     def _begin(self, image: "str | Snapshot", name: str) -> tuple[list[RoomLayer], ContainerRecord]:
         snapshot = self.image(image) if isinstance(image, str) else image
@@ -331,10 +350,15 @@ class Snapshots(Closing):
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[tuple[ContainerRecord, int]]:
         """Hold the lock of a container with a name; yield its record and its directory."""
-        record = self.container_files(name).record
-        with self.room.directory(CONTAINERS, _container_name(name)) as fd:
-            if system.lock(fd, wait=False) is False:
+        file = _container_name(name)
+        with contextlib.ExitStack() as closing:
+            try:
+                fd = closing.enter_context(self.room.directory(CONTAINERS, file))
+            except FileNotFoundError:
+                raise PlaceMissingError(self.place, f"it has no container {name}") from None
+            if system.lock(fd, wait=False) is False or not self.room.is_at(fd, CONTAINERS, file):
                 raise StoreError(self.place, f"container {name} is in use")
+            record = self.container_files(name).record
             for mount in self.mounts():
                 if mount.container == name:
                     raise StoreError(self.place, f"container {name} is mounted at {mount.path}")
@@ -365,8 +389,10 @@ class Snapshots(Closing):
     def reset_container(self, name: str) -> None:
         """Throw away what a container changed; raises as `open_container`."""
         with self._locked(name) as (record, _):
-            self._discard_container(name)
-        self.create_container(Snapshot(name=record.image, manifest=record.manifest, chain_id=record.chain_id), name)
+            image = Snapshot(name=record.image, manifest=record.manifest, chain_id=record.chain_id)
+            with self._new_container(image, name) as (staging, _):
+                self._discard_container(name)
+                self._publish_container(staging, name)
 
     def remove_container(self, name: str) -> None:
         """Remove a container and what it changed; raises as `open_container`."""
@@ -406,14 +432,6 @@ class Snapshots(Closing):
 
 def _top(stack: Sequence[RoomLayer]) -> Digest | None:
     return stack[0].chain_id if stack else None
-
-
-def _use(layer: RoomLayer) -> int:
-    """Keep a layer from being collected until the returned handle is closed; the caller shares the room's lock."""
-    with layer.room.directory(*layer.names) as fd:
-        used = system.duplicate(fd)
-    system.lock(used, wait=True, shared=True)
-    return used
 
 
 def _container_name(name: str) -> bytes:
