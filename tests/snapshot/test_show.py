@@ -20,7 +20,7 @@ def layers(count):
     return made
 
 
-@pytest.mark.parametrize("count", [60, *(pytest.param(n, marks=pytest.mark.thorough) for n in (500, 700)), 501])
+@pytest.mark.parametrize("count", [60, *(pytest.param(n, marks=pytest.mark.thorough) for n in (500, 501, 700))])
 def test_any_number_of_layers_is_shown(place, count):
     with image_of(*layers(count)) as image, room(str(place / "room")) as opened:
         opened.unpack(image)
