@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 
 from oci_layers import system
+from oci_layers.blob.root import is_odd, odd_file
 from oci_layers.disk.mirror import DirectoryMirror
 from oci_layers.disk.owner import Owner
 from oci_layers.disk.scan import OnDisk
@@ -94,17 +95,25 @@ class RoomLayer:
         """Return the lines of its changes.
 
         Raises:
-            StoreError: They are not there.
+            StoreError: They are not there, or no regular file.
         """
         try:
             with self.room.directory(*self.names) as fd, self.room.root.located():
-                changes = system.open_regular_file(CHANGES, fd)
+                changes = self._open_changes(fd)
                 try:
                     return b"".join(iter(lambda: system.read(changes, 1 << 20), b""))
                 finally:
                     system.close(changes)
         except FileNotFoundError:
             raise StoreError(self.place, "its changes are not there; unpack the image again") from None
+
+    def _open_changes(self, fd: int) -> int:
+        try:
+            return system.open_regular_file(CHANGES, fd)
+        except OSError as error:
+            if is_odd(error):
+                raise StoreError(self.place, odd_file(os.fsdecode(CHANGES), error, links=False)) from error
+            raise
 
     def apply(self, tree: FileTree, number: int) -> None:
         """Apply it to the tree of the layers below, in place, as the layer `number`; contents are in its directory.

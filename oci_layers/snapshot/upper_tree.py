@@ -12,7 +12,7 @@ has: a container only changes what was changed in it.
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -23,6 +23,7 @@ from oci_layers.errors import UnsafePathError, UnsupportedError, escape, locate
 from oci_layers.layer.apply import apply
 from oci_layers.layer.change import Add, Change, Whiteout
 from oci_layers.layer.compare import Comparison
+from oci_layers.layer.diff import diff
 from oci_layers.layer.overlay import from_upper, without_marks
 from oci_layers.snapshot.fuse_form import in_kernel_form
 from oci_layers.snapshot.layers import RoomLayer
@@ -64,8 +65,12 @@ def upper_tree(
             raise
         if presenter == "fuse":
             found = in_kernel_form(found)
-        gone = reading.gone(found) if whole else ()
-        apply(itertools.chain(gone, reading.changes(found)), tree, layer=len(layers))
+        changes: Iterator[Change]
+        if whole:  # It has no marks: one there is a file's own.
+            changes = itertools.chain(reading.gone(found), reading.changes(diff(FileTree(), found)))
+        else:
+            changes = reading.changes(from_upper(found, namespace=NAMESPACE))
+        apply(changes, tree, layer=len(layers))
     return tree
 
 
@@ -81,9 +86,9 @@ class _Reading:
         self._open: dict[int, Handles] = {}
         self._closing = contextlib.ExitStack()
 
-    def changes(self, upper: FileTree) -> Iterator[Change]:
-        """Yield the changes that count."""
-        for change in from_upper(upper, namespace=NAMESPACE):
+    def changes(self, changes: Iterable[Change]) -> Iterator[Change]:
+        """Yield those changes of an upper directory that count."""
+        for change in changes:
             if not isinstance(change, Add):
                 yield change
                 continue

@@ -188,3 +188,12 @@ def test_a_file_in_place_of_the_directory_of_a_layer_is_found(opened):
     shutil.rmtree(path)
     with open(path, "w"):
         assert [each.kind for each in fsck(opened).findings] == ["missing"]
+
+
+def test_a_link_in_place_of_the_changes_of_a_layer_is_damage(opened):
+    path = f"{opened.stack('app')[0].path.removesuffix('fs')}changes"
+    os.rename(path, f"{path}.old")
+    os.symlink("changes.old", path)
+    assert [each.kind for each in fsck(opened).findings] == ["damaged"]
+    with pytest.raises(StoreError, match="not a regular file|link"):
+        opened.tree("app")

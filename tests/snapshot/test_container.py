@@ -401,3 +401,13 @@ def test_the_attributes_of_the_root_are_those_of_the_image(own, image):
         found = os.fstat(container.fd)
         assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_mtime_ns) == (0o750, 2, 3, 5)
         assert image.tree().root.mode == 0o750
+
+
+def test_an_attribute_of_a_mount_in_a_farm_is_a_files_own(opened):
+    with opened.container("app", name="plain", presenters=["farm"]) as container:
+        os.setxattr(f"{container.path}/var", "user.overlay.opaque", b"y")
+        os.setxattr(f"{container.path}/etc/motd", "user.overlay.metacopy", b"")
+        os.mknod(f"{container.path}/etc/null", stat.S_IFCHR)
+        assert dump(container.tree()) == seen(container.fd)
+        assert {change.path for change in container.changes()} == {b"", b"etc", b"etc/null", b"etc/motd", b"motd", b"var"}
+    opened.remove_container("plain")
