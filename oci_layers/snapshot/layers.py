@@ -243,7 +243,13 @@ class LayerWriter:
     """Writes one layer to a staging directory of a room, then gives it its name."""
 
     def __init__(
-        self, room: RoomDirectory, staging: Staging, owner: Owner, report: Report, digests: ContentDigests
+        self,
+        room: RoomDirectory,
+        staging: Staging,
+        owner: Owner,
+        report: Report,
+        digests: ContentDigests,
+        checkpoint: Callable[[], None],
     ) -> None:
         """Make the directory for its changes.
 
@@ -253,6 +259,7 @@ class LayerWriter:
             owner: The owners of the files.
             report: Receives what the system refuses.
             digests: Hashes the contents.
+            checkpoint: As for `UpperMirror`.
         """
         self._room = room
         self._staging = staging
@@ -267,7 +274,7 @@ class LayerWriter:
             place = os.path.join(room.place, "tmp", os.fsdecode(staging.name), os.fsdecode(FS))
             with room.root.located():
                 self._directory = DirectoryMirror(self._fs, owner=owner, report=report, dest=place, overlay=True)
-            self.mirror = UpperMirror(self._directory, report, digests)
+            self.mirror = UpperMirror(self._directory, report, digests, checkpoint)
             """Receives the steps of the merge."""
         except BaseException:
             self.close()
@@ -279,7 +286,6 @@ class LayerWriter:
         new: FileTree,
         chain_id: Digest,
         share: Callable[[int, list[tuple[bytes, File, StoredContent]]], None],
-        checkpoint: Callable[[], None],
     ) -> None:
         """Complete the directory, and write the changes from `old` to `new` beside it.
 
@@ -290,7 +296,6 @@ class LayerWriter:
             new: The tree with this layer.
             chain_id: The chain_id of this layer.
             share: Called with the directory and its larger files, which it may share with others.
-            checkpoint: As for `UpperMirror.finish`.
         """
         opener = content_opener(directory_of(self._room, chain_id))
         with self._room.root.located():
@@ -302,7 +307,7 @@ class LayerWriter:
         finally:
             system.close(fd)
         share(self._fs, files)
-        self.mirror.finish(checkpoint)
+        self.mirror.finish()
 
     def publish(self, chain_id: Digest, diff_id: Digest, parent: Digest | None) -> None:
         """Sync everything, write the record, and give the layer its name."""

@@ -113,7 +113,7 @@ class Unpacking:
             def share(root: int, files: list[tuple[bytes, File, StoredContent]]) -> None:
                 self.saved += self.shared.share(root, files, tree, below)
 
-            made = LayerWriter(self.room, staging, self.owner, self.tracker.report, digests)
+            made = LayerWriter(self.room, staging, self.owner, self.tracker.report, digests, self.tracker.checkpoint)
             with contextlib.closing(made) as writer:
                 merge_layer(
                     layer.reader,
@@ -124,7 +124,7 @@ class Unpacking:
                     mirror=writer.mirror,
                     opener=prefetcher.open,
                 )
-                writer.finish(old, tree, layer.chain_id, share, self.tracker.checkpoint)
+                writer.finish(old, tree, layer.chain_id, share)
                 writer.publish(layer.chain_id, layer.diff_id, below)
             self.unpacked.append(layer.chain_id)
 

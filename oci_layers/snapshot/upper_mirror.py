@@ -44,8 +44,19 @@ _HIDDEN = "an overlay mount cannot show a device 0:0"
 class UpperMirror:
     """A `tree.Mirror` of one layer. Not thread-safe."""
 
-    def __init__(self, mirror: DirectoryMirror, report: Report, digests: ContentDigests) -> None:
-        """Take the mirror of an empty directory, made with `overlay=True`, and what hashes; the caller closes both."""
+    def __init__(
+        self, mirror: DirectoryMirror, report: Report, digests: ContentDigests, checkpoint: Callable[[], None]
+    ) -> None:
+        """Take what it writes with.
+
+        Args:
+            mirror: The mirror of an empty directory, made with `overlay=True`; the caller closes it.
+            report: Receives what the system refuses.
+            digests: Hashes the contents; the caller closes it.
+            checkpoint: Called after each directory that is finished, and each piece of a sparse file, whose holes take
+                the time of reading them; an exception that it raises ends the work.
+        """
+        self._checkpoint = checkpoint
         self._mirror = mirror
         self._report = report
         self._digests = digests
@@ -119,9 +130,9 @@ class UpperMirror:
                 self._hide(change.path)
         return files
 
-    def finish(self, checkpoint: Callable[[], None]) -> None:
-        """Set the attributes of the directories; an exception of `checkpoint`, called after each, ends it."""
-        self._mirror.finish(self._upper.tree, checkpoint=checkpoint)
+    def finish(self) -> None:
+        """Set the attributes of the directories."""
+        self._mirror.finish(self._upper.tree, checkpoint=self._checkpoint)
 
     def _changes(self, old: FileTree, new: FileTree) -> Iterator[Change]:
         """Yield the root, changed or not, then what differs; and directories that were made for what is gone again."""
@@ -244,7 +255,12 @@ class UpperMirror:
                 hasher.update(piece)
                 yield piece
         else:
-            yield from _hash_sparse(hasher.update, size, extents, data)
+
+            def update(piece: bytes | memoryview) -> None:
+                self._checkpoint()
+                hasher.update(piece)
+
+            yield from _hash_sparse(update, size, extents, data)
 
 
 class _Skeleton:

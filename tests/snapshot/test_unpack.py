@@ -1,7 +1,10 @@
 """Unpacking: each layer once, whatever images and processes want it; whole, or not there."""
 
+import io
+import itertools
 import os
 import signal
+import tarfile
 import threading
 import time
 
@@ -210,3 +213,22 @@ def test_progress_counts_the_layers_that_are_written():
             snapshot = opened.unpack(more, progress=calls.append)
         assert calls
         assert [each.layer for each in snapshot.report.layers] == [2]
+
+
+def test_a_caller_may_end_the_work_within_a_hole():
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        entry = tarfile.TarInfo("sparse")
+        sparse = {"major": "0", "minor": "1", "size": str(4 << 30), "map": "0,1", "name": "sparse", "numblocks": "1"}
+        entry.size, entry.pax_headers = 1, {f"GNU.sparse.{key}": value for key, value in sparse.items()}
+        archive.addfile(entry, io.BytesIO(b"x"))
+    calls = itertools.count()
+
+    def progress(_):
+        if next(calls) > 100:
+            raise KeyboardInterrupt
+
+    with image_of(raw.getvalue()) as image, room() as opened:
+        with pytest.raises(KeyboardInterrupt):
+            opened.unpack(image, progress=progress)
+        assert opened.room.names(b"tmp") == []
