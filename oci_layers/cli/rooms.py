@@ -168,6 +168,8 @@ def container_of(room: Snapshots, options: argparse.Namespace, *, at: str | None
         StoreError: The container is over another image, or in use.
         OCIError: As `snapshot_of`, and as `Snapshots.container`.
     """
+    if options.name == "":
+        options.refuse("--name is empty")
     known = {each.name: each for each in room.containers()}.get(options.name or "")
     if known is None:
         return room.container(snapshot_of(room, options), name=options.name or "", at=at)

@@ -104,6 +104,16 @@ class Container(View):
         self.record = record
         """What it is."""
 
+    def leave(self) -> str:
+        """Close the handle, and leave it mounted; return where.
+
+        Raises:
+            ValueError: It has no name, or is mounted at no path.
+        """
+        if not self.name:
+            raise ValueError("a container without a name is gone when it is closed")
+        return super().leave()
+
     @property
     def name(self) -> str:
         """Its name; empty if it is gone when it is closed."""

@@ -409,5 +409,22 @@ def test_an_attribute_of_a_mount_in_a_farm_is_a_files_own(opened):
         os.setxattr(f"{container.path}/etc/motd", "user.overlay.metacopy", b"")
         os.mknod(f"{container.path}/etc/null", stat.S_IFCHR)
         assert dump(container.tree()) == seen(container.fd)
-        assert {change.path for change in container.changes()} == {b"", b"etc", b"etc/null", b"etc/motd", b"motd", b"var"}
+        assert {change.path for change in container.changes()} == {
+            b"",
+            b"etc",
+            b"etc/null",
+            b"etc/motd",
+            b"motd",
+            b"var",
+        }
     opened.remove_container("plain")
+
+
+def test_a_container_without_a_name_cannot_be_left(opened, tmp_path):
+    with opened.container("app", at=tmp_path) as container:
+        with pytest.raises(ValueError, match="without a name"):
+            container.leave()
+        write(tmp_path / "etc/new", "new")
+        assert {change.path for change in container.changes()} == {b"etc", b"etc/new"}
+    assert opened.mounts() == []
+    assert os.listdir(tmp_path) == []

@@ -38,7 +38,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "--name", metavar="NAME", help="write to the container of this name, which is made if there is none"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.set_defaults(run=_mount)
+    parser.set_defaults(run=_mount, refuse=parser.error)
 
 
 def _mount(options: argparse.Namespace) -> int:

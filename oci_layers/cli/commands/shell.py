@@ -32,11 +32,13 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--name", metavar="NAME", help="write to the container of this name, which is made if there is none"
     )
-    parser.set_defaults(run=_shell, after_dashes="argv")
+    parser.set_defaults(run=_shell, refuse=parser.error, after_dashes="argv")
 
 
 def _shell(options: argparse.Namespace) -> int:
     argv = options.argv or ["sh"]
+    if not argv[0]:
+        options.refuse("the name of CMD is empty")
     variables = {"PATH": _PATH, "HOME": "/", "TERM": system.environment().get("TERM", "dumb")}
     with opened_room(options, make=True, limits=limits_of(options)) as room, container_of(room, options) as box:
         if box.presenter == "farm":  # Copied as a whole, so the reason matters.

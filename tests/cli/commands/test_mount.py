@@ -146,3 +146,9 @@ def test_a_name_that_no_container_has_is_exit_2(run, room, point):
     ran = run("mount", "lighthouse", point, "--name", "../x")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("oci-layers: error: container name '../x': letters")
+
+
+def test_an_empty_name_is_exit_2(run, room, point):
+    ran = run("mount", "lighthouse", point, "--name", "")
+    assert (ran.code, ran.out, room.mounts()) == (2, "", [])
+    assert ran.err.endswith("error: --name is empty\n")

@@ -182,3 +182,11 @@ def test_an_ordinary_user_is_root_in_it(place, capfd):
     assert (code, changes, ends) == (5, [b"etc", b"etc/note"], (0, 3)), err
     assert out.startswith("lit\nNAME ")
     assert err == f"oci-layers: error: none: {NOT_FOUND} {image}\n"
+
+
+@pytest.mark.root
+def test_an_empty_name_of_a_program_or_a_container_is_exit_2(shell):
+    for arguments in (("--", ""), ("--name", "", "--", "sh")):
+        ran = shell(*arguments)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.endswith("is empty\n")
