@@ -195,5 +195,5 @@ def test_a_link_in_place_of_the_changes_of_a_layer_is_damage(opened):
     os.rename(path, f"{path}.old")
     os.symlink("changes.old", path)
     assert [each.kind for each in fsck(opened).findings] == ["damaged"]
-    with pytest.raises(StoreError, match="not a regular file|link"):
+    with pytest.raises(StoreError, match="changes"):
         opened.tree("app")
