@@ -13,7 +13,7 @@ from benchmarks.measure import Result
 from benchmarks.peers import versions
 from benchmarks.svg import Bar, Panel
 
-_WIDTHS = (34, 32, 9, 8, 9, 10, 13, 8)
+_WIDTHS = (34, 32, 9, 8, 9, 10, 13, 10)
 _CPU_INFO = Path("/proc/cpuinfo")
 
 

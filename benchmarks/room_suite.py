@@ -121,16 +121,18 @@ def _writable(real: Input) -> tuple[Benchmark, ...]:
 
 
 def _walks(files: int, layers: tuple[int, ...]) -> tuple[Benchmark, ...]:
-    images = [inputs.layered(files, count) for count in layers]
+    images = {count: inputs.layered(files, count) for count in layers}
     found = []
     for name, way, about in (
         ("overlay-walk", "first", "walk views of an image for the first time"),
         ("overlay-walk-again", "again", "walk the same views again"),
     ):
         view, plain = room_peers.walked(way)
-        every = [Row(view, image.layout, f"a view, {image.about}") for image in images]
-        beside = Row(plain, images[-1].layout, "a plain directory")
-        found.append(Benchmark(name, f"{about}, beside a plain directory", (beside, *every), unit="name"))
+        every = [Row(view, image.layout, f"a view, layers: {count}") for count, image in images.items()]
+        beside = Row(plain, images[layers[0]].layout, "a plain directory")
+        found.append(
+            Benchmark(name, f"{about} of {files:,} files, beside a plain directory", (beside, *every), unit="name")
+        )
     return tuple(found)
 
 
