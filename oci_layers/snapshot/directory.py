@@ -390,7 +390,7 @@ class RoomDirectory:
     def is_at(self, fd: int, *names: bytes) -> bool:
         """Return whether an open directory is the one that has a name in the room."""
         try:
-            with self.directory(*names) as other:
+            with self.directory(*names) as other, self.root.located():
                 return os.path.samestat(system.fstat(fd), system.fstat(other))
         except FileNotFoundError:
             return False

@@ -222,7 +222,7 @@ def test_any_byte_may_be_another(at, byte):
         assert breach.rule in DOCUMENT_RULES
 
 
-@given(st.binary(max_size=60))
+@given(st.binary(max_size=60).filter(lambda raw: b"imageLayoutVersion" not in raw))  # which is a document, if short
 @example(b'{"schemaVersion":1' + b"0" * 400 + b"}")
 @example(b"\xff")
 def test_any_bytes_have_an_answer(raw):
