@@ -228,3 +228,14 @@ def test_a_tree_of_many_descriptors_has_the_limit_of_metadata():
     tree = FileTree(limits=Limits(metadata_bytes=5000), windows=True)
     with pytest.raises(LimitError):
         apply(decode(layer, windows=True), tree)
+
+
+def test_equal_descriptors_are_held_once_up_to_a_number(monkeypatch):
+    """A layer that has a new one for each file does not make the reader hold all of them."""
+    monkeypatch.setattr("oci_layers.layer.windows._MAX_INTERNED", 1)
+    entries = [
+        f(name, pax={b"MSWINDOWS.rawsd": value})
+        for name, value in (("a", b"AQ=="), ("b", b"Ag=="), ("c", b"AQ=="), ("d", b"Ag=="))
+    ]
+    a, b, c, d = (change.node.windows.security_descriptor for change in decode(entries))
+    assert (a, b, c, d) == (b"\1", b"\2", b"\1", b"\2")
