@@ -30,7 +30,13 @@ def used(examples):
     }
 
 
-@pytest.mark.parametrize("room", ROOMS)
+LONG = {"oci_layers.testing.strategies"}
+"""Rooms whose examples take long: strategies draw many examples to print one."""
+
+
+@pytest.mark.parametrize(
+    "room", [pytest.param(room, marks=pytest.mark.thorough) if room in LONG else room for room in ROOMS]
+)
 def test_an_example_prints_what_it_shows(room, monkeypatch):
     monkeypatch.chdir(ROOT)
     printed = []

@@ -85,6 +85,7 @@ def test_every_recipe_is_in_the_table_and_every_link_leads_somewhere():
     assert {link.removeprefix("tests/recipes/") for link in links if link.startswith("tests/recipes/")} == recipes
 
 
+@pytest.mark.thorough
 def test_one_command_makes_a_page_for_each_room(tmp_path):
     if importlib.util.find_spec("pdoc") is None:
         problem = "pdoc is not installed: pip install --group docs"
