@@ -322,7 +322,7 @@ class DirectoryMirror:
         if not made:
             self._skips.absent(node)
             return
-        # A whiteout is nobody's.
+        # A whiteout has no owner.
         mode = node.mode if whiteout else self._owned(path, node, lambda uid, gid: system.lchown(name, at, uid, gid))
         if system.HAS_PROC:
             with system.hold(name, at) as pinned:

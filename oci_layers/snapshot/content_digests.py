@@ -59,7 +59,7 @@ class ContentHasher:
         self.hash = self._sha256.update
 
     def update(self, piece: bytes | memoryview) -> None:
-        """Add bytes, which nobody may change afterwards."""
+        """Add bytes, which must not change afterwards."""
         if self._digests is None:
             self._sha256.update(piece)
         else:

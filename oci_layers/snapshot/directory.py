@@ -196,6 +196,13 @@ class RoomDirectory:
         except FileNotFoundError:
             return []
 
+    def records(self, directory: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the name and the bytes of each record in a directory that was written to its end."""
+        for name in self.names(directory):
+            raw = None if is_unfinished(name) else self.read(directory, name)
+            if raw is not None:
+                yield name, raw
+
     def read(self, *names: bytes) -> bytes | None:
         """Return a small file; None if there is none."""
         try:

@@ -1,7 +1,7 @@
 """A merged tree as one directory whose files are those of the layers: hard links, clones, or copies.
 
-A hard link takes no space, and what is written to it is written to the layer; so only what nobody writes to is linked.
-A clone shares the blocks of a file until one of both is written, where the file system can do so (FICLONE); where it
+A hard link takes no space, and what is written to it is written to the layer; so files are linked only to be read. A
+clone shares the blocks of a file until one of both is written, where the file system can do so (FICLONE); where it
 cannot, a file is copied.
 """
 

@@ -43,7 +43,7 @@ class RoomFinding:
     * `extra`: a file that its layer does not have;
     * `missing`: a file that its layer has, or a layer that an image or a container needs, is not there;
     * `damaged`: a record or a list of changes cannot be read;
-    * `unchecked`: a file cannot be read by this user, such as one whose mode lets nobody; root can compare it.
+    * `unchecked`: a file cannot be read by this user, such as one of mode 0000; root can compare it.
     """
     message: str
     """What is wrong, as a clause."""

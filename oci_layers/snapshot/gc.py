@@ -1,4 +1,4 @@
-"""Remove the layers of a room on which nothing stands, and what killed processes left: `gc`.
+"""Remove the layers of a room that nothing needs, and what killed processes left: `gc`.
 
 Theory of operation. Images, containers, mounts that are there, and views that are open need layers; each layer needs
 the one below. A layer that was unpacked or used within the grace period, or since the oldest lease that is held began,
@@ -147,7 +147,7 @@ class _Collection:
             return False
 
     def leftovers(self) -> Iterator[tuple[bytes, ...]]:
-        """Yield what nobody has locked, and is old enough not to be locked yet; and what is of no use any more."""
+        """Yield what is not locked and old, so that its writer has ended, and what is not needed any more."""
         before = self._now - max(_YOUNG_NS, self._grace_ns)
         for directory in (TMP, LEASES):
             with self._room.room.directory(directory, make=True) as fd, self._room.room.root.located():
@@ -196,5 +196,5 @@ def _uppermost_first(below: dict[Digest, Digest | None]) -> list[Digest]:
             path.append(each)
             placed.add(each)
             each = below[each]
-        order = path + order  # What it stands on was placed before, and comes later.
+        order = path + order  # The layers below it were placed before, and come later.
     return order

@@ -47,7 +47,7 @@ def list_containers(room: Snapshots) -> list[ListedContainer]:
 def _is_open(room: RoomDirectory, name: bytes) -> bool:
     """Return whether a process has a container open.
 
-    Whoever opens it just now may be told that it is in use: the lock can only be tried.
+    A process that opens it meanwhile may be told that it is in use: the lock can only be tried.
     """
     with room.directory(CONTAINERS, name) as fd:
         return system.lock(fd, wait=False, shared=True) is False

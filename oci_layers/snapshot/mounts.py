@@ -5,7 +5,7 @@ import os
 
 from oci_layers import system
 from oci_layers.errors import PlaceMissingError, StoreError
-from oci_layers.snapshot.directory import MOUNTS, RoomDirectory, file_name, is_unfinished
+from oci_layers.snapshot.directory import MOUNTS, RoomDirectory, file_name
 from oci_layers.snapshot.presenter import Presented, unmount
 from oci_layers.snapshot.record import MountRecord, dumps, loads
 from oci_layers.spec.digest import Digest
@@ -52,12 +52,10 @@ class Mounts:
             StoreError: The record of one is damaged.
         """
         found = []
-        for name in self._room.names(MOUNTS):
-            raw = None if is_unfinished(name) else self._room.read(MOUNTS, name)
-            if raw is not None:
-                record = loads(MountRecord, raw, f"mount {os.fsdecode(name)} of {self._room.place}")
-                if _is_there(record):
-                    found.append(record)
+        for name, raw in self._room.records(MOUNTS):
+            record = loads(MountRecord, raw, f"mount {os.fsdecode(name)} of {self._room.place}")
+            if _is_there(record):
+                found.append(record)
         return sorted(found, key=lambda each: each.path)
 
     def unmount(self, path: str | os.PathLike[str]) -> None:

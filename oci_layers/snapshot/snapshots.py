@@ -28,7 +28,6 @@ from oci_layers.snapshot.directory import (
     RoomDirectory,
     Staging,
     file_name,
-    is_unfinished,
 )
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
 from oci_layers.snapshot.mounts import Mounts
@@ -157,11 +156,9 @@ class Snapshots(Closing):
             StoreError: The record of one is damaged.
         """
         found = []
-        for file in self.room.names(IMAGES):
-            raw = None if is_unfinished(file) else self.room.read(IMAGES, file)
-            if raw is not None:
-                record = loads(ImageRecord, raw, f"{os.fsdecode(file)} of {self.place}")
-                found.append(Snapshot(name=record.name, manifest=record.manifest, chain_id=record.chain_id))
+        for file, raw in self.room.records(IMAGES):
+            record = loads(ImageRecord, raw, f"{os.fsdecode(file)} of {self.place}")
+            found.append(Snapshot(name=record.name, manifest=record.manifest, chain_id=record.chain_id))
         return sorted(found, key=lambda each: each.name)
 
     def image(self, name: str) -> Snapshot:
