@@ -15,8 +15,8 @@ from oci_layers.tree.windows import same_windows
 
 __all__ = ["Aspect", "Comparison", "ContentMode"]
 
-ContentMode: TypeAlias = Literal["auto", "always", "never", "identity"]
-"""When contents are read to compare them; `identity` reads none, and takes only shared nodes for the same."""
+ContentMode: TypeAlias = Literal["auto", "always", "never"]
+"""When contents are read to compare them."""
 Aspect: TypeAlias = Literal["mtime", "directory-mtime", "nanoseconds", "owner", "mode", "xattrs"]
 """An attribute that a diff may ignore."""
 
@@ -54,7 +54,7 @@ class Comparison:
         """Return whether two nodes that are not directories are the same, by the contents too where they matter."""
         if one is two:
             return True
-        if self._content == "identity" or type(one) is not type(two) or not self._attributes(one, two):
+        if type(one) is not type(two) or not self._attributes(one, two):
             return False
         if self._mtime and one.mtime_ns != two.mtime_ns and not self._same_second(one, two):
             return False
@@ -96,7 +96,7 @@ class Comparison:
         """Return whether two nodes have the same metadata of Windows; streams are compared as contents are."""
         if one.windows is two.windows:
             return True
-        same = _same_size if self._content in {"never", "identity"} else same_content
+        same = _same_size if self._content == "never" else same_content
         return same_windows(one.windows, two.windows, same)
 
     def _same_second(self, one: Node, two: Node) -> bool:

@@ -49,8 +49,7 @@ def diff(
         new: The tree to make.
         content: Whether files with the same attributes and size are compared by their bytes: `always`, `never`, or, as
             `auto`, where times cannot decide, since they have no nanoseconds, or are ignored. What is in memory or
-            known by its digest is compared by `auto`, too. `identity` is for a tree and its changed fork: what a layer
-            wrote again, equal or not, is a change, and nothing is read.
+            known by its digest is compared by `auto`, too.
         ignore: Attributes whose difference alone is no change: `mtime`, `directory-mtime`, `owner`, `mode`, `xattrs`;
             and `nanoseconds`, the fractions of a second where only one of two times has them, as after a program that
             cut them off. What is emitted for another reason has the attributes of `new` all the same.

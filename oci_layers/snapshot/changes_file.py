@@ -2,8 +2,8 @@
 
 A line is a JSON array: a path and what became of it. Paths and attributes are text in which bytes that are not UTF-8
 are lone surrogates, as Python's `surrogateescape` makes them. The paths are those of the merged tree, with no link to
-follow, in the order of `layer.diff`: a directory before what is in it. So one pass makes the tree above of the tree
-below, and nothing on the disk is read for it.
+follow; a directory comes before what is in it, and a file before further names of it. So one pass makes the tree above
+of the tree below, and nothing on the disk is read for it.
 
     ["etc", "dir", 493, 0, 0, 1700000000000000000, {}]
     ["etc/motd", "file", 420, 0, 0, 1700000000000000000, {}, 3, "text", "bGl0"]
@@ -23,7 +23,6 @@ from typing import Any, Protocol, assert_never
 import attrs
 
 from oci_layers.errors import StoreError
-from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.overlay import escaped
 from oci_layers.snapshot.overlay import NAMESPACE
 from oci_layers.tree.content import EMPTY, Content, Inline
@@ -33,7 +32,16 @@ from oci_layers.tree.node import NO_XATTRS, Device, Directory, Fifo, File, Node,
 from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
 
-__all__ = ["SMALL", "ContentOpener", "StoredContent", "apply_lines", "line_of", "stored_files"]
+__all__ = [
+    "SMALL",
+    "ContentOpener",
+    "StoredContent",
+    "apply_lines",
+    "link_line",
+    "node_line",
+    "stored_files",
+    "whiteout_line",
+]
 
 _DAMAGED = (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, RecursionError)
 SMALL = 64
@@ -58,25 +66,20 @@ class ContentOpener(Protocol):
         ...
 
 
-def line_of(change: Change, content: StoredContent | Inline = EMPTY) -> str:
-    """Return the line of a change, with its line end.
+def node_line(path: bytes, node: Node, content: StoredContent | Inline = EMPTY) -> str:
+    """Return the line of a node at a path, with its line end; `content` is what is known of the bytes of a file."""
+    content_fields = _content(content) if isinstance(node, File) else ""
+    return f"[{_quoted(path)},{_fields(node)}{content_fields}]\n"
 
-    Args:
-        change: A change, as `layer.diff` has them, without opaque markers.
-        content: What is known of the bytes of a file.
-    """
-    match change:
-        case Add(path, node):
-            content_fields = _content(content) if isinstance(node, File) else ""
-            return f"[{_quoted(path)},{_fields(node)}{content_fields}]\n"
-        case Link(path, target):
-            return f'[{_quoted(path)},"link",{_quoted(target)}]\n'
-        case Whiteout(path):
-            return f'[{_quoted(path)},"whiteout"]\n'
-        case Opaque(path):
-            raise ValueError(f"an opaque marker has no line: {path!r}")
-        case _:
-            assert_never(change)
+
+def link_line(path: bytes, target: bytes) -> str:
+    """Return the line of another name of the file at `target`, with its line end."""
+    return f'[{_quoted(path)},"link",{_quoted(target)}]\n'
+
+
+def whiteout_line(path: bytes) -> str:
+    """Return the line of a name that is removed, with its line end."""
+    return f'[{_quoted(path)},"whiteout"]\n'
 
 
 def _fields(node: Node) -> str:

@@ -4,8 +4,8 @@ The digests of a layer are needed only when it has ended, so a file does not wai
 """
 
 import hashlib
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Thread
 
 __all__ = ["ContentDigests", "ContentHasher"]
 
@@ -20,34 +20,50 @@ class ContentDigests:
 
     def __init__(self, *, background: bool) -> None:
         """Hash large files in a thread with `background`, otherwise in the caller's."""
-        self._pool = ThreadPoolExecutor(1, "oci-layers-contents") if background else None
-        self._waiting: deque[tuple[Future[None], int]] = deque()
+        self._pieces: SimpleQueue[tuple[ContentHasher, bytes | memoryview] | None] = SimpleQueue()
+        self._hashed: SimpleQueue[int | BaseException] = SimpleQueue()
         self._ahead = 0
+        self._thread = Thread(target=self._run, name="oci-layers-contents", daemon=True) if background else None
+        if self._thread is not None:
+            self._thread.start()
 
     def hasher(self, size: int) -> "ContentHasher":
         """Return the hasher of a file of so many bytes."""
-        return ContentHasher(self if self._pool is not None and size >= _LARGE else None)
+        return ContentHasher(self if self._thread is not None and size >= _LARGE else None)
 
     def submit(self, hasher: "ContentHasher", piece: bytes | memoryview) -> None:
         """Have a piece hashed; wait while too many bytes are waiting."""
-        assert self._pool is not None
-        while self._ahead > _AHEAD:
-            done, size = self._waiting.popleft()
-            done.result()
-            self._ahead -= size
-        self._waiting.append((self._pool.submit(hasher.hash, piece), len(piece)))
+        self._pieces.put((hasher, piece))
         self._ahead += len(piece)
+        self._wait_for(_AHEAD)
 
     def wait(self) -> None:
         """Wait until everything is hashed."""
-        while self._waiting:
-            self._waiting.popleft()[0].result()
-        self._ahead = 0
+        self._wait_for(0)
 
     def close(self) -> None:
-        """End the thread; what waits is not hashed."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        """End the thread."""
+        if self._thread is not None:
+            self._pieces.put(None)
+            self._thread.join()
+
+    def _wait_for(self, most: int) -> None:
+        """Wait until at most so many bytes wait."""
+        while self._ahead > most:
+            done = self._hashed.get()
+            if isinstance(done, BaseException):
+                raise done
+            self._ahead -= done
+
+    def _run(self) -> None:
+        while (item := self._pieces.get()) is not None:
+            hasher, piece = item
+            try:
+                hasher.hash(piece)
+            except BaseException as error:  # noqa: BLE001 - the caller raises it
+                self._hashed.put(error)
+            else:
+                self._hashed.put(len(piece))
 
 
 class ContentHasher:

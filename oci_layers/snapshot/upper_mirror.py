@@ -2,36 +2,38 @@
 
 Theory of operation. The layer is applied to the tree below, and this mirror repeats each step, in a directory that
 holds nothing of what is below. A file is written where it is in the merged tree, in directories that are made for it;
-a step about a name that only a lower layer has does nothing yet. When the layer has ended, the `diff` of the two trees,
-which tells their nodes apart by identity, says what the directory must hold. Most of it is there; the rest is made:
+a step about a name that only a lower layer has does nothing yet. When the layer has ended, one walk over both trees,
+which share the nodes that did not change, finds what the directory must hold. Most of it is there; the rest is made:
 whiteouts, for names that the tree below shows and no others, and all names of a file of which one changed or went. So
 the union of the directories is the merged tree, with its links, its parents and no name too many, whatever the tar had.
+What a layer wrote again is a change, equal or not, and so is each directory above it.
 
 The changes are written to a file beside the directory at the same time; see `changes_file`.
 """
 
 from collections.abc import Callable, Iterator
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 import attrs
 
 from oci_layers.disk.mirror import DirectoryMirror
-from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
-from oci_layers.layer.diff import diff
 from oci_layers.layer.overlay import escaped
 from oci_layers.report import Report, Skipped
-from oci_layers.snapshot.changes_file import SMALL, ContentOpener, StoredContent, line_of
+from oci_layers.snapshot.changes_file import SMALL, ContentOpener, StoredContent, link_line, node_line, whiteout_line
 from oci_layers.snapshot.content_digests import ContentDigests, ContentHasher
 from oci_layers.snapshot.overlay import NAMESPACE
 from oci_layers.tree.content import EMPTY, Extents, Inline, stored_pieces
 from oci_layers.tree.node import Device, Directory, File, Leaf, Node
-from oci_layers.tree.path import join, parent_and_name
+from oci_layers.tree.path import join
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["UpperMirror"]
 
 _Made: TypeAlias = dict[bytes, "_Made"]
 """The directories that are in the upper directory, by name, each with those in it."""
+
+_Pair: TypeAlias = tuple[bytes, Directory | None, Directory, Directory, _Made]
+"""A directory of the merged tree: its path, what is below it, itself, and what the upper directory has of it, twice."""
 
 Known: TypeAlias = StoredContent | Inline
 """What is known of the bytes of a file."""
@@ -62,7 +64,8 @@ class UpperMirror:
         self._digests = digests
         self._last: tuple[bytes, _Made] = (b"", {})
         self._made: _Made = self._last[1]
-        self._upper = _Skeleton(Directory(0, 0, 0, 0))
+        self._upper = FileTree()
+        """What the directory has of the merged tree, for the attributes of its directories."""
         self._written: dict[bytes, Leaf] = {}
         """The files that steps made, by path. One that went with its directory stays here; its node is in no tree."""
         self._contents: dict[int, Inline | ContentHasher] = {}
@@ -113,96 +116,79 @@ class UpperMirror:
         """
         self._digests.wait()
         _renew_links(old, new)
-        self._upper = _Skeleton(new.root)
-        files = []
-        for change in self._changes(old, new):
-            content: Known = EMPTY
-            if isinstance(change, Add) and isinstance(change.node, File):
-                content = self._place_file(change.path, change.node)
-                if isinstance(content, StoredContent):
-                    files.append((change.path, change.node, content))
-                    change.node.content = opener(change.path, content)
+        self._upper.root = _bare(new.root)
+        files: list[tuple[bytes, File, StoredContent]] = []
+        first: dict[int, bytes] = {}
+        stack: list[_Pair] = [(b"", old.root, new.root, self._upper.root, self._made)]
+        while stack:
+            path, before, after, upper, made = stack.pop()
+            self._checkpoint()
+            write_line(node_line(path, after))
+            below: list[_Pair] = []
+            for name, other, node in _differing(before, after):
+                here = join(path, name)
+                if isinstance(node, Directory):
+                    self._make_directory(made, path, name)
+                    bare = upper.children[name] = _bare(node)
+                    below.append((here, other if isinstance(other, Directory) else None, node, bare, made[name]))
+                    continue
+                upper.children[name] = node
+                leader = first.setdefault(node.inode, here)
+                if leader != here:
+                    self._place_link(leader, path, name, node)
+                    write_line(link_line(here, leader))
+                elif isinstance(node, File):
+                    known = self._place_file(path, name, node)
+                    write_line(node_line(here, node, known))
+                    if isinstance(known, StoredContent):
+                        files.append((here, node, known))
+                        node.content = opener(here, known)
+                    else:
+                        node.content = known
                 else:
-                    change.node.content = content
-            write_line(line_of(change, content))
-            node = self._place(change, self._upper)
-            if node is not None and self._is_missing(node) and old.at(change.path) is not None:
-                self._hide(change.path)
+                    self._place_special(path, name, node)
+                    write_line(node_line(here, node))
+                if other is not None and self._is_missing(node):
+                    self._hide(path, name)
+            for name in sorted(before.children.keys() - after.children.keys()) if before is not None else ():
+                self._hide(path, name)
+                write_line(whiteout_line(join(path, name)))
+            stack.extend(reversed(below))
         return files
 
     def finish(self) -> None:
         """Set the attributes of the directories."""
-        self._mirror.finish(self._upper.tree, checkpoint=self._checkpoint)
+        self._mirror.finish(self._upper, checkpoint=self._checkpoint)
 
-    def _changes(self, old: FileTree, new: FileTree) -> Iterator[Change]:
-        """Yield the root, changed or not, then what differs; and directories that were made for what is gone again."""
-        described: set[bytes] = {b""}
-        yield Add(b"", new.root)
-        for change in diff(old, new, content="identity") if old.root.children else _everything(new):
-            if isinstance(change, Add) and isinstance(change.node, Directory):
-                described.add(change.path)
-            if change.path:
-                yield change
-        for path in _paths(self._made):
-            node = new.at(path)
-            if path not in described and isinstance(node, Directory):
-                yield Add(path, node)
+    def _place_link(self, target: bytes, parent: bytes, name: bytes, node: Leaf) -> None:
+        """Make another name of a file, unless a step made it."""
+        if self._written.get(join(parent, name)) is not node and not _is_whiteout(node):
+            self._mirror.link(target, parent, name, node)
 
-    def _place(self, change: Change, upper: "_Skeleton") -> Leaf | None:
-        """Make what a change says and the steps have not made; return the file that now has the name, if it is one."""
-        parent, name = parent_and_name(change.path)
-        match change:
-            case Add(path, Directory() as node):
-                if path:
-                    self._make_directory(self._enter(parent), parent, name)
-                    upper.add(path, node)
-                return None
-            case Add(path, node):
-                assert not isinstance(node, Directory)
-                upper.add(path, node)
-                if self._written.get(path) is not node and not _is_whiteout(node):
-                    self._enter(parent)
-                    self._write(parent, name, node, None)
-                return node
-            case Link(path, target):
-                node = upper.leaf(target)
-                upper.add(path, node)
-                if self._written.get(path) is not node and not _is_whiteout(node):
-                    self._enter(parent)
-                    self._mirror.link(target, parent, name, node)
-                return node
-            case Whiteout(path):
-                self._hide(path)
-                return None
-            case Opaque():
-                raise AssertionError("a diff without opaque markers has one")
-            case _:
-                assert_never(change)
-
-    def _place_file(self, path: bytes, node: File) -> Known:
-        """Write a file that no step wrote; return what is known of its bytes."""
-        if self._written.get(path) is not node:
-            parent, name = parent_and_name(path)
-            self._enter(parent)
+    def _place_file(self, parent: bytes, name: bytes, node: File) -> Known:
+        """Write a file, unless a step wrote it; return what is known of its bytes."""
+        if self._written.get(join(parent, name)) is not node:
             self._write(parent, name, node, stored_pieces(node.content) if node.content.size else None)
-            self._written[path] = node
         known = self._contents.get(node.inode, EMPTY)
         if isinstance(known, Inline):
             return known
         return StoredContent(node.content.size, known.hexdigest(), node.content.extents)
 
+    def _place_special(self, parent: bytes, name: bytes, node: Leaf) -> None:
+        """Make a symbolic link, a device or a pipe, unless a step made it."""
+        if self._written.get(join(parent, name)) is not node and not _is_whiteout(node):
+            self._write(parent, name, node, None)
+
     def _is_missing(self, node: Leaf) -> bool:
         """Return whether a file is not in the directory although its layer has it."""
         return _is_whiteout(node) or self._mirror.is_absent(node)
 
-    def _hide(self, path: bytes) -> None:
+    def _hide(self, parent: bytes, name: bytes) -> None:
         """Make a whiteout.
 
         Raises:
             UnsupportedError: The system refuses it.
         """
-        parent, name = parent_and_name(path)
-        self._enter(parent)
         self._mirror.make(parent, name, Device(0, 0, 0, 0), None)
 
     def _make_directory(self, here: _Made, parent: bytes, name: bytes) -> None:
@@ -263,43 +249,19 @@ class UpperMirror:
             yield from _hash_sparse(update, size, extents, data)
 
 
-class _Skeleton:
-    """What the directory has of the merged tree, as a tree, for the attributes of its directories."""
-
-    def __init__(self, root: Directory) -> None:
-        self.tree = FileTree()
-        self.tree.root = _bare(root)
-        self._directories: dict[bytes, Directory] = {b"": self.tree.root}
-
-    def add(self, path: bytes, node: Node) -> None:
-        """Add a name; the directory above was added before."""
-        parent, name = parent_and_name(path)
-        if isinstance(node, Directory):
-            node = self._directories[path] = _bare(node)
-        self._directories[parent].children[name] = node
-
-    def leaf(self, path: bytes) -> Leaf:
-        """Return the file at a path."""
-        parent, name = parent_and_name(path)
-        node = self._directories[parent].children[name]
-        assert not isinstance(node, Directory)
-        return node
-
-
 def _bare(directory: Directory) -> Directory:
     """Return a directory with the attributes that one has on disk, and nothing in it."""
     shown = escaped(directory, NAMESPACE)
     return Directory(shown.mode, shown.uid, shown.gid, shown.mtime_ns, shown.xattrs, shown.layer)
 
 
-def _everything(tree: FileTree) -> Iterator[Change]:
-    """Yield what `diff` yields for a tree over an empty one, sooner: a base layer is the largest of most images."""
-    first: dict[int, bytes] = {}
-    for path, node in tree.walk():
-        if isinstance(node, Directory) or (leader := first.setdefault(node.inode, path)) == path:
-            yield Add(path, node)
-        else:
-            yield Link(path, leader)
+def _differing(before: Directory | None, after: Directory) -> list[tuple[bytes, Node | None, Node]]:
+    """Return the names of a directory whose nodes are not those of the tree below, in order, with both nodes."""
+    if before is after:
+        return []
+    lower = {} if before is None else before.children
+    names = sorted(name for name, node in after.children.items() if lower.get(name) is not node)
+    return [(name, lower.get(name), after.children[name]) for name in names]
 
 
 def _is_whiteout(node: Node) -> bool:
@@ -308,11 +270,12 @@ def _is_whiteout(node: Node) -> bool:
 
 
 def _renew_links(old: FileTree, new: FileTree) -> None:
-    """Give each file that lost a name a node of its own, so that the names that it keeps are written as one file.
+    """Give each file of which the layer changed some names, and left others, a node of its own.
 
-    Otherwise the file of a lower layer would be shown, with the number of names that it has there.
+    So all its names are written as one file. Otherwise those that are left would be the file of a lower layer, with the
+    number of names that it has there.
     """
-    for inode in _linked_before(old, new) if old.has_links else ():
+    for inode in _torn(old, new) if old.root.children and new.has_links else ():
         renewed: Leaf | None = None
         for path in new.link_names(inode):
             node = new.at(path)
@@ -325,32 +288,20 @@ def _renew_links(old: FileTree, new: FileTree) -> None:
             here.children[name] = renewed
 
 
-def _linked_before(old: FileTree, new: FileTree) -> set[int]:
-    """Return the inodes of files of several names in the old tree of which one is gone."""
-    found = set()
-    stack: list[tuple[Directory, Node | None]] = [(old.root, new.root)]
+def _torn(old: FileTree, new: FileTree) -> set[int]:
+    """Return the inodes of files of which some names are the same in both trees, and others are not."""
+    changed: set[int] = set()
+    stack: list[tuple[Node | None, Node | None]] = [(old.root, new.root)]
     while stack:
-        before, after = stack.pop()
-        names = after.children if isinstance(after, Directory) else {}
-        for name, node in before.children.items():
-            other = names.get(name)
-            if other is node:
+        before, after = (each.children if isinstance(each, Directory) else {} for each in stack.pop())
+        for name in before.keys() | after.keys():
+            pair = one, two = before.get(name), after.get(name)
+            if one is two:
                 continue
-            if isinstance(node, Directory):
-                stack.append((node, other))
-            elif (isinstance(other, Directory | None) or other.inode != node.inode) and old.link_names(node.inode):
-                found.add(node.inode)
-    return found
-
-
-def _paths(made: _Made) -> Iterator[bytes]:
-    """Yield the paths of directories, each before those in it."""
-    stack = [(b"", made)]
-    while stack:
-        path, here = stack.pop()
-        for name, below in here.items():
-            yield join(path, name)
-            stack.append((join(path, name), below))
+            changed.update(each.inode for each in pair if each is not None and not isinstance(each, Directory))
+            if isinstance(one, Directory) or isinstance(two, Directory):
+                stack.append((one, two))
+    return {inode for inode in changed if any(old.at(path) is new.at(path) for path in new.link_names(inode))}
 
 
 def _hash_sparse(

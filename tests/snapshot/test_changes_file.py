@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 
 from oci_layers.errors import StoreError
-from oci_layers.layer import Opaque, diff
-from oci_layers.snapshot.changes_file import StoredContent, apply_lines, line_of, stored_files
+from oci_layers.layer import Add, Link, diff
+from oci_layers.snapshot.changes_file import (
+    StoredContent,
+    apply_lines,
+    link_line,
+    node_line,
+    stored_files,
+    whiteout_line,
+)
 from oci_layers.tree import FileTree, dump
 from oci_layers.tree.content import DigestContent, Inline
 from tests.support.layers import block, d, f, fifo, ln, sym, tar, wh
@@ -23,12 +30,18 @@ def content(path, stored):
 
 def lines_of(old, new):
     """The lines of the changes from one tree to another, with all contents in them."""
-    found = []
-    for change in diff(old, new):
-        known = getattr(getattr(change, "node", None), "content", None)
-        inline = Inline(b"".join(known.chunks())) if known is not None else Inline(b"")
-        found.append(line_of(change, inline).encode())
-    return found
+    return [line_of(change).encode() for change in diff(old, new)]
+
+
+def line_of(change):
+    match change:
+        case Add(path, node):
+            known = getattr(node, "content", None)
+            return node_line(path, node, Inline(b"".join(known.chunks()) if known is not None else b""))
+        case Link(path, target):
+            return link_line(path, target)
+        case _:
+            return whiteout_line(change.path)
 
 
 def read(lines, tree=None, **options):
@@ -61,13 +74,13 @@ def test_every_kind_of_node_has_a_line():
 def test_a_file_that_is_not_small_has_its_digest_and_its_pieces():
     (change,) = (each for each in diff(FileTree(), merged(tar(f("f", "x")))) if each.path)
     stored = StoredContent(70, SHA256, ((0, 10), (60, 10)))
-    line = line_of(change, stored).encode()
+    line = node_line(change.path, change.node, stored).encode()
     assert json.loads(line)[7:] == [70, "sha256", SHA256, [[0, 10], [60, 10]]]
     assert read([line]).at(b"f").content == DigestContent(70, SHA256)
     assert [(path, found) for path, _, found in stored_files([b'["d","dir",493,0,0,0,{}]', line], "x")] == [
         (b"f", stored)
     ]
-    assert list(stored_files([line_of(change, Inline(b'"sha256"')).encode()], "x")) == []
+    assert list(stored_files([node_line(change.path, change.node, Inline(b'"sha256"')).encode()], "x")) == []
 
 
 def test_an_upper_directory_has_whiteouts_and_escaped_attributes():
@@ -76,11 +89,6 @@ def test_an_upper_directory_has_whiteouts_and_escaped_attributes():
     upper = read(lines_of(below, above), upper=True)
     assert upper.at(b"gone").number == ("char", 0, 0)
     assert dict(upper.at(b"a").xattrs) == {b"user.overlay.overlay.opaque": b"y"}
-
-
-def test_an_opaque_marker_has_no_line():
-    with pytest.raises(ValueError, match="an opaque marker has no line"):
-        line_of(Opaque(b"a"))
 
 
 DAMAGED = [
