@@ -13,14 +13,14 @@ from typing import Literal
 import attrs
 
 from oci_layers import system
-from oci_layers.disk.confine import Handles, check_handles
+from oci_layers.disk.confine import Handles, check_handles, open_file
 from oci_layers.errors import SizeMismatchError, escape, locate
 from oci_layers.limits import Limits
 from oci_layers.report import Skipped
 from oci_layers.tree.content import EMPTY, Extents
 from oci_layers.tree.editor import Parent, TreeEditor
 from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
-from oci_layers.tree.path import join, parent_and_name
+from oci_layers.tree.path import join
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["OnDisk", "scan", "special_xattrs"]
@@ -56,14 +56,11 @@ class OnDisk:
             system.close(fd)
 
     def _open(self) -> int:
-        parent, name = parent_and_name(self.path)
         try:
             root = system.open_root(self.directory)
-            handles = Handles(root)
             try:
-                return system.open_regular_file(name, handles.directory(parent))
+                return open_file(self.path, root)
             finally:
-                handles.close()
                 system.close(root)
         except OSError as error:
             self._locate(error)

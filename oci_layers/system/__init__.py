@@ -52,6 +52,8 @@ Links are made and read as links:
 Some calls need a privilege, a file system or a kernel that not every machine has:
 
     >>> with contextlib.suppress(OSError):
+    ...     system.close(system.open_beneath(b"motd", root))
+    >>> with contextlib.suppress(OSError):
     ...     system.fsetxattr(fd, b"user.note", b"hi")
     ...     assert system.get_xattrs(fd)[b"user.note"] == b"hi"
     ...     system.fremovexattr(fd, b"user.note")
@@ -132,6 +134,7 @@ Another program, which is stopped when its time is over:
     >>> work.cleanup()
 """
 
+from oci_layers.system.beneath import open_beneath
 from oci_layers.system.clone import clone_file, dedupe_file
 from oci_layers.system.files import (
     HAS_HANDLES,
@@ -253,6 +256,7 @@ __all__ = [
     "mount_overlay",
     "mount_overlay_in_namespace",
     "mount_points",
+    "open_beneath",
     "open_directory",
     "open_existing_file",
     "open_file_limit",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 __all__ = [
     "HAS_HANDLES",
     "HAS_PROC",
+    "READ",
     "chmod",
     "close",
     "data_extents",
@@ -55,6 +56,7 @@ __all__ = [
     "proc_path",
     "read",
     "read_link",
+    "regular",
     "rename",
     "resolve",
     "rmdir",
@@ -70,7 +72,7 @@ _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
-_READ = (
+READ = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_NONBLOCK", 0)
@@ -78,6 +80,7 @@ _READ = (
     | getattr(os, "O_BINARY", 0)
     | _CLOEXEC
 )
+"""How a file is opened for reading: no link, no wait for a pipe, no terminal that takes the process over."""
 _PIN = getattr(os, "O_PATH", 0) | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
 _EXISTING_FILE = (
     os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | _CLOEXEC
@@ -122,16 +125,16 @@ def open_new_file(name: bytes, parent: int, mode: int = 0o600) -> int:
 
 def open_existing_file(name: bytes, parent: int) -> int:
     """Open a regular file for reading and writing; refuse a link, a device and a pipe."""
-    fd = os.open(name, _EXISTING_FILE, dir_fd=parent)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a regular file", os.fsdecode(name))
-    return fd
+    return regular(os.open(name, _EXISTING_FILE, dir_fd=parent), name)
 
 
 def open_regular_file(name: bytes | str, parent: int | None = None, *, follow: bool = False) -> int:
     """Open a regular file for reading; refuse a device, a pipe and, without `follow`, a link."""
-    fd = os.open(name, _READ & ~_NOFOLLOW if follow else _READ, dir_fd=parent)
+    return regular(os.open(name, READ & ~_NOFOLLOW if follow else READ, dir_fd=parent), name)
+
+
+def regular(fd: int, name: bytes | str) -> int:
+    """Return an open regular file; close and refuse any other."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "not a regular file", os.fsdecode(name))
@@ -143,7 +146,7 @@ def open_stream_path(path: str) -> int:
 
     A named pipe is waited for until another process opens it. A directory, a terminal or another device is refused.
     """
-    flags = os.O_RDONLY | _CLOEXEC if is_pipe(path) else _READ & ~_NOFOLLOW
+    flags = os.O_RDONLY | _CLOEXEC if is_pipe(path) else READ & ~_NOFOLLOW
     return _checked(os.dup(0) if path == "-" else os.open(path, flags), path, devices=False)
 
 

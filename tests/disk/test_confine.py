@@ -4,7 +4,7 @@ import os
 import pytest
 
 from oci_layers import system
-from oci_layers.disk.confine import Handles, remove_children, remove_tree
+from oci_layers.disk.confine import Handles, open_file, remove_children, remove_tree
 from oci_layers.errors import UnsafePathError
 from tests.support.process import as_user, in_child, outcome
 
@@ -46,6 +46,68 @@ def test_a_directory_is_reached_and_stays_open(place, root):
     handles.close()
     assert inode(root) == os.stat(place).st_ino
     assert outcome(os.fstat, fd)[0] == "OSError"
+
+
+@pytest.fixture(params=["one call", "one call for each directory"])
+def calls(request, monkeypatch):
+    """The ways to open a file at a path: the kernel may have no call for it, or forbid it."""
+    if request.param != "one call":
+
+        def refused(path, root):
+            raise PermissionError(errno.EPERM, "refused")
+
+        monkeypatch.setattr(system, "open_beneath", refused)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 30, 2100])
+def test_a_file_is_opened_at_any_depth(place, root, calls, depth):
+    path = (deep(place, depth) + b"/f").lstrip(b"/")
+    handles = Handles(root)
+    parent = handles.directory(path.rpartition(b"/")[0])
+    with os.fdopen(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=parent), "wb") as file:
+        file.write(b"lit")
+    handles.close()
+    before = open_files()
+    fd = open_file(path, root)
+    assert (os.read(fd, 9), os.get_inheritable(fd)) == (b"lit", False)
+    os.close(fd)
+    assert open_files() == before
+    remove_children(root)
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        *((b"link", errno.ELOOP), (b"missing", errno.ENOENT), (b"pipe", errno.EINVAL), (b"inner", errno.EINVAL)),
+        *((path, None) for path in (b"linked/file", b"missing/file", b"pipe/file", b"loop/file")),
+    ],
+)
+def test_only_a_regular_file_is_opened_and_no_link_is_followed(place, root, calls, path, error):
+    (place / "inner").mkdir()
+    (place / "inner/file").write_text("secret")
+    os.mkfifo(place / "pipe")
+    for name, target in {"link": "inner/file", "linked": "inner", "loop": "loop"}.items():
+        os.symlink(target, place / name)
+    before = open_files()
+    with pytest.raises(OSError if error else UnsafePathError) as caught:
+        open_file(path, root)
+    assert getattr(caught.value, "errno", None) == error
+    assert open_files() == before
+
+
+@pytest.mark.parametrize("path", [b"..", b"a/../../x", b"/etc/passwd", b"a/link"])
+def test_the_kernel_does_not_leave_the_root(place, root, path):
+    (place / "a").mkdir()
+    os.symlink("/etc/passwd", place / "a/link")
+    with pytest.raises(OSError, match=r".") as caught:
+        system.open_beneath(path, root)
+    assert caught.value.errno in {errno.EXDEV, errno.ELOOP, errno.ENOSYS, errno.EPERM}
+
+
+def test_a_path_with_a_nul_is_not_cut_there(place, root):
+    (place / "f").touch()
+    with pytest.raises(ValueError, match="NUL"):
+        system.open_beneath(b"f\0g", root)
 
 
 @pytest.mark.parametrize("path", [b"link", b"link/inner", b"file", b"file/x", b"missing", b"dangling", b"loop"])
