@@ -16,6 +16,7 @@ from oci_layers.errors import WhiteoutError
 from oci_layers.layer.whiteout import PREFIX
 from oci_layers.spec import mediatype
 from oci_layers.tar.entry import Entry
+from oci_layers.tree.node import OVERLAY_XATTRS
 from oci_layers.tree.path import AnyPath, clean, to_bytes
 from oci_layers.tree.tree import FileTree
 
@@ -25,7 +26,7 @@ IdRule = int | Mapping[int, int] | Callable[[int], int] | None
 """Which owner a file gets: one for all, a new one for each of some, the result of a function, or that which it has."""
 
 _LABELS = frozenset({b"security.selinux", b"security.evm", b"security.ima", b"system.nfs4_acl"})
-_LABEL_PREFIXES = (b"security.SMACK64", b"trusted.overlay.", b"user.overlay.")
+_LABEL_PREFIXES = (b"security.SMACK64", *OVERLAY_XATTRS)
 
 _MEDIA_TYPES = {"": mediatype.OCI_LAYER, "gzip": mediatype.OCI_LAYER_GZIP, "zstd": mediatype.OCI_LAYER_ZSTD}
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from oci_layers.cli.output import counted, human_bytes
+from oci_layers.cli.process import deferred_signals
 from oci_layers.progress import Progress
 
-__all__ = ["Style", "progress"]
+__all__ = ["Style", "interruptible_progress", "progress"]
 
 Style = Literal["auto", "plain", "none"]
 _Show = Callable[[Progress], None]
@@ -41,6 +42,22 @@ def progress(
             yield show
     else:
         yield None
+
+
+@contextlib.contextmanager
+def interruptible_progress(style: Style) -> Iterator[_Show]:
+    """Yield a callback that shows progress of layers, and raises a signal that came meanwhile.
+
+    So a signal interrupts the work only between two steps of it.
+    """
+    with progress(style) as show, deferred_signals() as raise_held_signal:
+
+        def on_progress(now: Progress) -> None:
+            raise_held_signal()
+            if show is not None:
+                show(now)
+
+        yield on_progress
 
 
 class _Shown:

@@ -15,11 +15,9 @@ import attrs
 
 from oci_layers import system
 from oci_layers.cli.options import choice_arguments, opened, progress_argument
-from oci_layers.cli.process import deferred_signals
-from oci_layers.cli.progress import progress
+from oci_layers.cli.progress import interruptible_progress
 from oci_layers.errors import PlaceMissingError, StoreError, UnsupportedError, escape
 from oci_layers.limits import Limits
-from oci_layers.progress import Progress
 from oci_layers.snapshot.container import Container
 from oci_layers.snapshot.directory import is_room
 from oci_layers.snapshot.snapshots import Snapshot, Snapshots
@@ -133,17 +131,7 @@ def unpack_to(room: Snapshots, options: argparse.Namespace, *, name: str | None 
     Raises:
         OCIError: The image cannot be opened, or a layer is missing, damaged or refused.
     """
-    with (
-        opened(options) as (image, _),
-        progress(options.progress) as show,
-        deferred_signals() as raise_held_signal,
-    ):
-
-        def on_progress(now: Progress) -> None:
-            raise_held_signal()
-            if show is not None:
-                show(now)
-
+    with opened(options) as (image, _), interruptible_progress(options.progress) as on_progress:
         return room.unpack(image, name=name or _kept_name(options), progress=on_progress)
 
 

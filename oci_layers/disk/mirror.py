@@ -24,7 +24,7 @@ from oci_layers.disk.owner import Owner
 from oci_layers.disk.skips import Skips
 from oci_layers.errors import UnsafePathError, UnsupportedError, escape, locate
 from oci_layers.report import Report
-from oci_layers.tree.node import Device, Directory, Fifo, File, Leaf, Node, Symlink
+from oci_layers.tree.node import OVERLAY_XATTRS, Device, Directory, Fifo, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
 from oci_layers.tree.windows import WindowsMetadata
@@ -39,7 +39,6 @@ _EVERY_SYSTEM_HAS = range(-(2**31) * 10**9, 2**31 * 10**9)
 _ODD_TIME = 1_000_000_001_123_456_789
 """A time that only a file system with nanosecond timestamps stores exactly."""
 _ON_PURPOSE = frozenset({"overlay-xattr", "selinux", "set-id", "symlink", "windows"})
-_OVERLAY = (b"trusted.overlay.", b"user.overlay.")
 _SELINUX = b"security.selinux"
 _SET_ID = 0o6000
 _NO_PROC = "there is no /proc to set it through"
@@ -355,7 +354,7 @@ class DirectoryMirror:
     def _set_xattrs(self, node: Node, path: bytes, put: Callable[[bytes, bytes], None] | None) -> None:
         """Set the extended attributes that belong on disk with `put`; without it, list them as skipped."""
         for key, value in node.xattrs.items():
-            if key.startswith(_OVERLAY) and not self._overlay:
+            if key.startswith(OVERLAY_XATTRS) and not self._overlay:
                 self._skips.add("overlay-xattr", path, node, None, key)
             elif key == _SELINUX:
                 self._skips.add("selinux", path, node, None, "a label of another machine")
@@ -367,7 +366,7 @@ class DirectoryMirror:
                 except OSError as error:
                     if error.errno not in _XATTR_REFUSALS:
                         raise
-                    if key.startswith(_OVERLAY):
+                    if key.startswith(OVERLAY_XATTRS):
                         raise _refused_by_overlay(f"the attribute {escape(key)}") from error
                     self._skips.add("xattr", path, node, error.errno, key)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from oci_layers.image.entries import OnEntry
-from oci_layers.image.prefetch import LayerPrefetcher, layers_at_once
+from oci_layers.image.prefetch import prefetcher_of
 from oci_layers.image.reader import LayerReader, OpenLayer
 from oci_layers.layer.apply import apply
 from oci_layers.layer.decode import decode
@@ -94,9 +94,7 @@ def merge_layers(
         )
         for layer, _ in todo
     ]
-    at_once = max((layers_at_once(layer.blobs) for layer, _ in todo), default=1)
-    threads = min((layer.threads for layer, _ in todo), default=1)
-    with contextlib.closing(LayerPrefetcher(openers, threads=threads, at_once=at_once)) as prefetcher:
+    with contextlib.closing(prefetcher_of([layer for layer, _ in todo], openers)) as prefetcher:
         for layer, contents_of in todo:
             merge_layer(layer, tree, tracker, policy, source=contents_of, mirror=mirror, opener=prefetcher.open)
     return tree

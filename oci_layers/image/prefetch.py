@@ -2,12 +2,13 @@
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from oci_layers.blob.store import BlobSource, Interruptible
+from oci_layers.image.reader import LayerReader, OpenLayer
 
-__all__ = ["LayerPrefetcher", "layers_at_once"]
+__all__ = ["LayerPrefetcher", "layers_at_once", "prefetcher_of"]
 
 _AT_ONCE = 2
 """The number of layers that are open at once: the current one and the next."""
@@ -54,3 +55,19 @@ class LayerPrefetcher(Generic[R]):
             for ready in self._ready:
                 if not isinstance(ready, Exception):
                     closing.callback(ready.close)
+
+
+def prefetcher_of(
+    layers: Sequence[LayerReader], openers: Iterable[Callable[[], OpenLayer]] | None = None
+) -> LayerPrefetcher[OpenLayer]:
+    """Return what opens layers of an image ahead, as far as their sources and threads allow; the caller closes it.
+
+    Args:
+        layers: The layers.
+        openers: A function per layer that opens it; by default for its contents.
+    """
+    return LayerPrefetcher(
+        [layer.open for layer in layers] if openers is None else openers,
+        threads=min((layer.threads for layer in layers), default=1),
+        at_once=max((layers_at_once(layer.blobs) for layer in layers), default=1),
+    )

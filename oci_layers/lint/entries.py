@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from oci_layers.errors import escape
 from oci_layers.layer.decode import MAX_DEVICE, MAX_OWNER
 from oci_layers.tar.entry import BLOCK, CHARACTER, CONTIGUOUS, DIRECTORY, FILE_TYPES, REGULAR, SYMLINK, Entry
+from oci_layers.tree.node import OVERLAY_XATTRS
 
 __all__ = ["entry_faults", "is_ordinary"]
 
 _ORDINARY = frozenset({REGULAR, DIRECTORY})
 _WATCHED_BITS = 0o6002
-_OVERLAY = (b"trusted.overlay.", b"user.overlay.")
 
 _Faults = Iterator[tuple[str, str]]
 
@@ -41,7 +41,7 @@ def entry_faults(entry: Entry) -> _Faults:
     if not _has_owner(entry):
         yield "owner-range", f"{entry.uid}:{entry.gid}"
     for key in entry.xattrs:
-        if key.startswith(_OVERLAY):
+        if key.startswith(OVERLAY_XATTRS):
             yield "overlay-xattr", escape(key)
     if entry.extents is not None:
         yield "sparse", ""

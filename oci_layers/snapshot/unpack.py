@@ -7,7 +7,6 @@ When a process has made the staging directory of a layer, another one that wants
 """
 
 import contextlib
-from collections.abc import Callable
 
 import attrs
 
@@ -16,7 +15,7 @@ from oci_layers.errors import UnsupportedError
 from oci_layers.image.image import Image
 from oci_layers.image.layer import Layer
 from oci_layers.image.merge import merge_layer
-from oci_layers.image.prefetch import LayerPrefetcher, layers_at_once
+from oci_layers.image.prefetch import LayerPrefetcher, prefetcher_of
 from oci_layers.image.reader import OpenLayer
 from oci_layers.layer.policy import Policy
 from oci_layers.progress import ProgressTracker
@@ -71,12 +70,10 @@ class Unpacking:
         if not missing:
             return
         tree = self.layers.tree(image.layers[known - 1].chain_id if known else None)
-        openers: list[Callable[[], OpenLayer]] = [layer.reader.open for layer in missing]
-        threads = min(layer.reader.threads for layer in missing)
-        at_once = max(layers_at_once(layer.reader.blobs) for layer in missing)
+        readers = [layer.reader for layer in missing]
         with (
-            contextlib.closing(LayerPrefetcher(openers, threads=threads, at_once=at_once)) as prefetcher,
-            contextlib.closing(ContentDigests(background=threads > 1)) as digests,
+            contextlib.closing(prefetcher_of(readers)) as prefetcher,
+            contextlib.closing(ContentDigests(background=min(each.threads for each in readers) > 1)) as digests,
         ):
             for layer in missing:
                 below = image.layers[layer.index - 1].chain_id if layer.index else None

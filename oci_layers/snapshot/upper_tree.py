@@ -28,15 +28,13 @@ from oci_layers.layer.overlay import from_upper, without_marks
 from oci_layers.snapshot.fuse_form import in_kernel_form
 from oci_layers.snapshot.layers import RoomLayer
 from oci_layers.snapshot.overlay import NAMESPACE
-from oci_layers.tree.node import Directory, File, Node
+from oci_layers.tree.node import OVERLAY_XATTRS, Directory, File, Node
 from oci_layers.tree.path import join, parent_and_name
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["upper_tree"]
 
 _FOREIGN = (b"trusted.overlay.redirect", b"trusted.overlay.metacopy")
-
-_OVERLAY = (b"trusted.overlay.", b"user.overlay.")
 
 
 def upper_tree(
@@ -187,4 +185,4 @@ def _check_foreign(path: bytes, node: Node, below: Node | None) -> None:
 
 def _without_overlay(xattrs: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """Return the attributes that a directory has which is not one of an overlay mount."""
-    return {key: value for key, value in xattrs.items() if not key.startswith(_OVERLAY)}
+    return {key: value for key, value in xattrs.items() if not key.startswith(OVERLAY_XATTRS)}

@@ -19,6 +19,7 @@ from oci_layers.tree.windows import WindowsMetadata
 
 __all__ = [
     "NO_XATTRS",
+    "OVERLAY_XATTRS",
     "Device",
     "Directory",
     "Fifo",
@@ -28,6 +29,9 @@ __all__ = [
     "Symlink",
     "implicit_directory",
 ]
+
+OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
+"""How the extended attributes begin in which an overlay mount keeps what it needs to know."""
 
 
 @attrs.define(eq=False, weakref_slot=False)

@@ -100,7 +100,7 @@ def test_a_path_means_what_is_in_the_working_directory(run, room_place, point, t
 
 
 def test_ctrl_c_leaves_no_image_and_nothing_half_written(run, room_place, monkeypatch):
-    from oci_layers.cli import process
+    from oci_layers.cli import process, progress
 
     class Held:
         def __enter__(self):
@@ -112,7 +112,7 @@ def test_ctrl_c_leaves_no_image_and_nothing_half_written(run, room_place, monkey
         def __exit__(self, *error):
             pass
 
-    monkeypatch.setattr(rooms, "deferred_signals", Held)
+    monkeypatch.setattr(progress, "deferred_signals", Held)
     assert run("snapshot", LIGHTHOUSE).code == 130
     assert names(room_place) == []
     assert os.listdir(room_place / "tmp") == []

@@ -6,10 +6,8 @@ import attrs
 
 from oci_layers.cli.options import image_arguments, opened
 from oci_layers.cli.output import counted, human_bytes, print_json, print_summary, report_json
-from oci_layers.cli.process import deferred_signals
-from oci_layers.cli.progress import progress
+from oci_layers.cli.progress import interruptible_progress
 from oci_layers.disk.owner import IdMap, Owner
-from oci_layers.progress import Progress
 
 __all__ = ["add", "run"]
 
@@ -51,17 +49,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 def run(options: argparse.Namespace) -> int:
     """Unpack the image, print the report, and return the exit code."""
     owner = _owner(options)
-    with (
-        opened(options) as (image, policy),
-        progress(options.progress) as show,
-        deferred_signals() as raise_held_signal,
-    ):
-
-        def on_progress(now: Progress) -> None:
-            raise_held_signal()
-            if show is not None:
-                show(now)
-
+    with opened(options) as (image, policy), interruptible_progress(options.progress) as on_progress:
         report = image.unpack(
             options.dest,
             paths=options.path,
