@@ -12,7 +12,7 @@ from oci_layers.build.ignore import selected
 from oci_layers.build.options import IdRule, LayerOptions, is_portable_xattr
 from oci_layers.errors import LayerError, LinkError, NotDirectoryError
 from oci_layers.layer.decode import MAX_OWNER
-from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
+from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX, clean_name
 from oci_layers.layer.windows import RECORD_PREFIX
 from oci_layers.report import Skipped
 from oci_layers.tar.entry import DIRECTORY, GLOBAL, HARDLINK, SYMLINK, Entry
@@ -45,7 +45,7 @@ def without_ignored(entries: Iterable[Entry], options: LayerOptions) -> Iterator
 
 def _described(entries: Iterable[Entry]) -> Iterator[tuple[bytes, bool, Entry]]:
     for entry in entries:
-        path = clean(entry.name)
+        path = clean_name(entry.name)
         parent, name = parent_and_name(path)
         if name == OPAQUE_NAME:
             path = parent
@@ -109,7 +109,7 @@ class _Arranger:
 
     def change(self, entry: Entry, *, is_first: bool) -> bool:
         """Change an entry; return False if it is left out."""
-        path = clean(entry.name)
+        path = clean_name(entry.name)
         kind = entry.type
         if kind != DIRECTORY:
             entry.name = self.prefix + path

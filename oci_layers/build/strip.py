@@ -23,7 +23,7 @@ from oci_layers.build.stack import Slot
 from oci_layers.errors import LinkError, PathError, PathMissingError, escape
 from oci_layers.image.image import Image
 from oci_layers.image.layer import Layer
-from oci_layers.layer.whiteout import aufs_artifact, is_marker, parse_whiteout
+from oci_layers.layer.whiteout import aufs_artifact, clean_name, is_marker, parse_whiteout
 from oci_layers.tar.entry import GLOBAL, HARDLINK, Entry
 from oci_layers.tar.writer import write_tar
 from oci_layers.tree.path import AnyPath, clean, parent_and_name, to_bytes_each
@@ -74,7 +74,7 @@ def strip_paths(
 
 def _marks(entry: Entry) -> bool:
     """Tell whether an entry has the name of a marker."""
-    return is_marker(clean(entry.name))
+    return is_marker(clean_name(entry.name))
 
 
 @attrs.frozen
@@ -135,7 +135,7 @@ class _Plan:
         """Return what an entry adds, or what its marker removes; empty for what is at no path."""
         if entry.type == GLOBAL:
             return b""
-        path = clean(entry.name, limits=self.layer.limits)
+        path = clean_name(entry.name, self.layer.limits)
         marker = parse_whiteout(path) if is_marker(path) and aufs_artifact(path) is None else None
         return path if marker is None else marker.path
 

@@ -16,7 +16,7 @@ from oci_layers.build.descriptor import DIRECTORY_DESCRIPTOR, FILE_DESCRIPTOR
 from oci_layers.build.options import LayerOptions
 from oci_layers.errors import LayerError, WhiteoutError, escape
 from oci_layers.layer.encode import as_windows, node_entry
-from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX
+from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX, clean_name
 from oci_layers.layer.windows import RECORD_PREFIX, windows_records
 from oci_layers.layer.windows_name import FILES, windows_path
 from oci_layers.report import Skipped
@@ -66,7 +66,7 @@ class _Converter:
 
     def convert(self, entry: Entry) -> Iterator[Entry]:
         """Yield an entry, after those of directories above it that the layer does not have yet."""
-        path = clean(entry.name)
+        path = clean_name(entry.name)
         if not path:
             return  # `Files` is there already, as the layers below have it.
         parent, name = parent_and_name(path)

@@ -8,13 +8,11 @@ the `.wh.` grammar, and `apply` changes the tree.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
-import attrs
-
 from oci_layers.errors import LayerError, LimitError, TarFormatError, UnsafePathError, escape, shortened
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.policy import AnyPolicy, Policy
 from oci_layers.layer.rules import layer_finding
-from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX, aufs_artifact, is_marker, parse_whiteout
+from oci_layers.layer.whiteout import OPAQUE_NAME, PREFIX, aufs_artifact, is_marker, marker_limits, parse_whiteout
 from oci_layers.layer.windows import CREATED, WINDOWS_PREFIXES, RecordReader, plain_xattrs
 from oci_layers.layer.windows_name import parse_tombstone, windows_path
 from oci_layers.limits import Limits
@@ -107,12 +105,7 @@ class Decoder:
         self.layer = layer
         self.policy = policy
         self.limits = limits
-        # A marker is longer than the name that it removes, by the prefix.
-        self.marker_limits = attrs.evolve(
-            limits,
-            component_bytes=limits.component_bytes + len(PREFIX),
-            path_bytes=limits.path_bytes + len(PREFIX),
-        )
+        self.marker_limits = marker_limits(limits)
         self.source = source
         self.on_finding = on_finding or _ignore
         self.clamp = policy.climbing == "clamp"

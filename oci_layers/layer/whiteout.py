@@ -5,15 +5,50 @@ that is empty, `.` or `..` is an error, and so is `.wh.` before any component bu
 name (WHT-03, WHT-04). The bookkeeping files of AUFS at the root of a layer have no meaning here and are dropped.
 """
 
+import functools
+
+import attrs
+
 from oci_layers.errors import WhiteoutError
 from oci_layers.layer.change import Opaque, Whiteout
-from oci_layers.tree.path import join, parent_and_name
+from oci_layers.limits import DEFAULT_LIMITS, Limits
+from oci_layers.tree.path import check_limits, clean, join, parent_and_name
 
-__all__ = ["OPAQUE_NAME", "PREFIX", "aufs_artifact", "check_name", "is_marker", "marker_name", "parse_whiteout"]
+__all__ = [
+    "OPAQUE_NAME",
+    "PREFIX",
+    "aufs_artifact",
+    "check_name",
+    "clean_name",
+    "is_marker",
+    "marker_limits",
+    "marker_name",
+    "parse_whiteout",
+]
 
 PREFIX = b".wh."
 OPAQUE_NAME = b".wh..wh..opq"
 _AUFS_NAMES = frozenset({b".wh..wh.plnk", b".wh..wh.aufs", b".wh..wh.orph"})
+
+
+@functools.cache
+def marker_limits(limits: Limits) -> Limits:
+    """Return the limits of names of markers, which are longer than what they remove by the prefix."""
+    return attrs.evolve(
+        limits,
+        component_bytes=limits.component_bytes + len(PREFIX),
+        path_bytes=limits.path_bytes + len(PREFIX),
+    )
+
+
+def clean_name(name: bytes, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Clean the name of an entry, which may be a marker, as `tree.path.clean`; raises as that."""
+    if PREFIX not in name:
+        return clean(name, limits=limits)
+    path = clean(name, limits=marker_limits(limits))
+    if not is_marker(path):
+        check_limits(path, limits)
+    return path
 
 
 def aufs_artifact(path: bytes) -> str | None:

@@ -29,7 +29,7 @@ from oci_layers.report import Skipped
 from oci_layers.spec import Digest
 from oci_layers.store import Layout
 from oci_layers.tar import read_tar
-from oci_layers.tree import FileTree
+from oci_layers.tree import FileTree, dump
 from tests.disk.test_mirror import EVERYTHING
 from tests.support import blocks
 from tests.support.layers import char, d, f, ln, opq, sym, tar, wh
@@ -106,6 +106,12 @@ def test_changes_of_an_iterator_are_written_once():
 
 def test_no_changes_are_an_empty_layer():
     assert write(NewLayer.from_changes([]), compression="")[1] == bytes(1024)
+
+
+def test_the_longest_name_can_be_removed():
+    name = "n" * 255
+    layer = NewLayer.from_changes([Whiteout(name.encode())], options=EXACT)
+    assert dump(merged(tar(f(name)), raw(layer))) == dump(merged(tar(f(name)), tar(wh(name))))
 
 
 @pytest.mark.parametrize("change", [Whiteout(b"a/.wh.b"), Link(b".wh.b", b"c"), Add(b".wh.x", FileTree().root)])

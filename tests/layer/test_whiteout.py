@@ -1,8 +1,9 @@
 import pytest
 
-from oci_layers.errors import WhiteoutError
+from oci_layers.errors import LimitError, WhiteoutError
 from oci_layers.layer import Opaque, Whiteout
-from oci_layers.layer.whiteout import aufs_artifact, check_name, marker_name, parse_whiteout
+from oci_layers.layer.whiteout import aufs_artifact, check_name, clean_name, marker_name, parse_whiteout
+from oci_layers.limits import DEFAULT_LIMITS
 
 
 @pytest.mark.parametrize(
@@ -95,3 +96,13 @@ def test_a_name_that_is_a_marker_or_in_one_is_refused(path):
 @pytest.mark.parametrize("path", [b"", b"a", b"a.wh.b/c", b".whx", b"wh."])
 def test_a_name_that_only_has_these_letters_is_not_refused(path):
     check_name(path)
+
+
+def test_a_marker_may_be_longer_than_a_name_by_its_prefix():
+    longest = b"n" * DEFAULT_LIMITS.component_bytes
+    assert clean_name(b"./d//.wh." + longest) == b"d/.wh." + longest
+    assert clean_name(b"a.wh.b/") == b"a.wh.b"
+    for name in (b".wh.n" + longest, b"n" + longest, b"x.wh." + longest):
+        with pytest.raises(LimitError) as caught:
+            clean_name(name)
+        assert caught.value.limit == "component_bytes"

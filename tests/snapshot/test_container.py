@@ -130,6 +130,17 @@ def test_a_new_name_of_a_lower_file_joins_all_that_it_has(opened, image):
             assert dump(committed.tree()) == dump(tree)
 
 
+def test_the_longest_name_is_removed_by_a_commit():
+    name = "n" * 255
+    with image_of(tar(f(name), f("other"))) as image, room() as opened:
+        opened.unpack(image)
+        with opened.container("app") as container:
+            os.unlink(name, dir_fd=container.fd)
+            layer = layer_bytes(container.commit(options=EXACT))
+        with with_layers(image, layer) as committed:
+            assert [path for path, _ in committed.tree().walk()] == [b"", b"other"]
+
+
 def test_a_commit_has_whole_seconds_by_default(opened, image):
     with opened.container("app") as container:
         write(f"{container.path}/new", "new")
