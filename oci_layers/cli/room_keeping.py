@@ -8,6 +8,7 @@ from typing import Any
 from oci_layers.cli.options import limits_of
 from oci_layers.cli.output import columns, counted, human_bytes, path_json, print_json
 from oci_layers.cli.progress import progress
+from oci_layers.cli.rooms import read_only_rooms
 from oci_layers.errors import escape
 from oci_layers.progress import Progress
 from oci_layers.snapshot.directory import is_room
@@ -30,10 +31,15 @@ def _refuse(options: argparse.Namespace, *names: str) -> None:
             options.refuse(f"--{name.replace('_', '-')} is for layouts, and {options.layout} is a room")
 
 
+def _opened(options: argparse.Namespace) -> Snapshots:
+    """Return the room, with the read-only ones under it; the caller closes it."""
+    return Snapshots(options.layout, read_only=read_only_rooms(options), limits=limits_of(options))
+
+
 def show_room(options: argparse.Namespace) -> int:
     """Print what a room takes; return the exit code."""
     _refuse(options, "ref", "bars")
-    with Snapshots(options.layout, limits=limits_of(options)) as room:
+    with _opened(options) as room:
         usage = du(room)
     if options.format == "json":
         print_json(_usage_json(usage, options))
@@ -67,7 +73,7 @@ def _usage_json(usage: Usage, options: argparse.Namespace) -> dict[str, Any]:  #
 def collect_room(options: argparse.Namespace) -> int:
     """Remove from a room the layers that nothing needs, and print what they were; return the exit code."""
     _refuse(options, "explain", "allow_missing")
-    with Snapshots(options.layout, limits=limits_of(options)) as room:
+    with _opened(options) as room:
         collected = gc(room, grace=options.grace, dry_run=options.dry_run)
     if options.format == "json":
         print_json(_collected_json(collected, options))
@@ -99,7 +105,7 @@ def check_room(options: argparse.Namespace) -> int:
     """Compare the layers of a room with what they should be, print what is wrong, and return the exit code."""
     _refuse(options, "repair", "quarantine", "threads")
     with (
-        Snapshots(options.layout, limits=limits_of(options)) as room,
+        _opened(options) as room,
         progress(options.progress, unit="layer", phases=("comparing",)) as show,
     ):
         checked = fsck(room, checkpoint=_counting(room, show))

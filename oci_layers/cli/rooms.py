@@ -28,6 +28,8 @@ __all__ = [
     "container_of",
     "opened_room",
     "print_refused",
+    "read_only_room_argument",
+    "read_only_rooms",
     "room_argument",
     "room_image_arguments",
     "snapshot_json",
@@ -45,6 +47,18 @@ def room_argument(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the directory of unpacked layers (default: $OCI_LAYERS_ROOM; otherwise oci-layers/room in "
         f"$XDG_DATA_HOME or ~/.local/share, for root {_SYSTEM_ROOM})",
+    )
+    read_only_room_argument(parser)
+
+
+def read_only_room_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--read-only-room`."""
+    parser.add_argument(
+        "--read-only-room",
+        action="append",
+        metavar="DIR",
+        help="a further room, whose layers are used and which is never written; may be repeated (default: "
+        f"$OCI_LAYERS_READ_ONLY_ROOMS, separated by {os.pathsep!r})",
     )
 
 
@@ -82,7 +96,7 @@ def opened_room(
         limits: The limits on layers and trees.
 
     Raises:
-        PlaceMissingError: The room does not exist.
+        PlaceMissingError: The room, or a read-only one, does not exist.
         StoreError: The directory is no room.
     """
     given = options.room or system.environment().get("OCI_LAYERS_ROOM", "")
@@ -94,8 +108,16 @@ def opened_room(
         raise PlaceMissingError(place, "no such room; `oci-layers snapshot` makes one, --room names another")
     elif not is_room(place):
         raise StoreError(place, "not a room: there is no file oci-layers-room")
-    with Snapshots(place, limits=limits) as room:
+    with Snapshots(place, read_only=read_only_rooms(options), limits=limits) as room:
         yield room
+
+
+def read_only_rooms(options: argparse.Namespace) -> Sequence[str]:
+    """Return the rooms of `read_only_room_argument`."""
+    if options.read_only_room is not None:
+        return list(options.read_only_room)
+    given = system.environment().get("OCI_LAYERS_READ_ONLY_ROOMS", "")
+    return [each for each in given.split(os.pathsep) if each]
 
 
 def snapshot_of(room: Snapshots, options: argparse.Namespace) -> Snapshot:

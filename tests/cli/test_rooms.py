@@ -50,6 +50,26 @@ def test_the_default_is_made_with_the_directories_above_it_and_others_are_not(ru
     assert names(tmp_path / "c") == names(tmp_path / "d") == [LIGHTHOUSE]
 
 
+@pytest.mark.parametrize("given", ["option", "variable"])
+def test_layers_of_a_read_only_room_are_used_and_the_room_is_not_written(run, tmp_path, monkeypatch, given):
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    assert run("snapshot", LIGHTHOUSE, "--room", shared).code == 0
+    before = sorted(shared.rglob("*"))
+    more = []
+    if given == "option":
+        more = ["--read-only-room", shared, "--read-only-room", shared]
+    else:
+        monkeypatch.setenv("OCI_LAYERS_READ_ONLY_ROOMS", f"{shared}{os.pathsep}")
+    assert run("snapshot", LIGHTHOUSE, "--room", own, *more).code == 0
+    assert not list((own / "layers").rglob("layer.json"))
+    for verb in ("du", "fsck", "gc"):
+        assert run(verb, own, *more).code == 0
+    assert run("rm", "--image", LIGHTHOUSE, "--room", own, *more).code == 0
+    assert (names(own), names(shared), sorted(shared.rglob("*"))) == ([], [LIGHTHOUSE], before)
+    ran = run("snapshot", LIGHTHOUSE, "--room", own, "--read-only-room", tmp_path / "none")
+    assert (ran.code, str(tmp_path / "none") in ran.err) == (3, True)
+
+
 def test_an_image_is_kept_under_the_whole_path_of_its_place(run, room_place, tmp_path, monkeypatch):
     shutil.copytree(LIGHTHOUSE, tmp_path / "images")
     copy(LIGHTHOUSE, f"oci-archive:{tmp_path}/images.tar:1")

@@ -8,6 +8,7 @@ from typing import Any
 from oci_layers.cli.options import layout_argument, limits_of, opened_layout
 from oci_layers.cli.output import columns, counted, human_bytes, one_line, print_json, shades, short_digests
 from oci_layers.cli.room_keeping import is_room, show_room
+from oci_layers.cli.rooms import read_only_room_argument
 from oci_layers.errors import ReferenceMissingError, escape
 from oci_layers.store.du import ImageUsage, Usage, du
 
@@ -31,6 +32,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         parser,
         "oci:DIR[:REF|@DIGEST], or the path of a layout's directory; or that of a room of unpacked layers",
     )
+    read_only_room_argument(parser)
     parser.add_argument("--ref", help="the reference, where LAYOUT does not give one")
     parser.add_argument(
         "--bars",

@@ -19,6 +19,7 @@ from oci_layers.cli.options import (
 from oci_layers.cli.output import counted, human_bytes, one_line, print_json, short_digests
 from oci_layers.cli.progress import progress
 from oci_layers.cli.room_keeping import OR_ROOM, check_room, is_room
+from oci_layers.cli.rooms import read_only_room_argument
 from oci_layers.errors import escape
 from oci_layers.store.fsck import Checked, StoreFinding, fsck
 
@@ -50,6 +51,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "repaired is no error. In a room, compare each unpacked layer with the list of its files and their digests.",
     )
     layout_argument(parser, OR_ROOM)
+    read_only_room_argument(parser)
     parser.add_argument(
         "--repair",
         action="append",

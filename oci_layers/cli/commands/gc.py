@@ -10,6 +10,7 @@ from oci_layers.cli.options import layout_argument, limits_of, opened_layout, pr
 from oci_layers.cli.output import counted, human_bytes, print_json, short_digests
 from oci_layers.cli.progress import progress
 from oci_layers.cli.room_keeping import OR_ROOM, collect_room, is_room
+from oci_layers.cli.rooms import read_only_room_argument
 from oci_layers.errors import BlobMissingError, NameFormatError, escape
 from oci_layers.store.gc import Collected, gc
 from oci_layers.store.mark import Reason
@@ -32,6 +33,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "mount needs.",
     )
     layout_argument(parser, OR_ROOM)
+    read_only_room_argument(parser)
     parser.add_argument("--dry-run", action="store_true", help="delete nothing")
     parser.add_argument(
         "--grace",
