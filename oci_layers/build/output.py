@@ -2,8 +2,9 @@
 
 Theory of operation. A background thread makes the pieces, joins them to blocks and hashes these: that is the diff_id.
 The caller's thread has the blocks compressed, by threads of their own for gzip, and gives the result to the store,
-which hashes it: that is the digest. A store that cannot take a blob before its digest is known (`BlobIngester`) gets it
-from a temporary file. Memory: some blocks of 1 MiB for each thread.
+which hashes it: that is the digest. Without compression both are one, and the store alone hashes. A store that cannot
+take a blob before its digest is known (`BlobIngester`) gets it from a temporary file. Memory: some blocks of 1 MiB for
+each thread.
 """
 
 import contextlib
@@ -36,11 +37,11 @@ class Written:
 
 
 class _Plain:
-    """Pieces as a stream of blocks, counted and hashed."""
+    """Pieces as a stream of blocks, counted and, on request, hashed."""
 
-    def __init__(self, pieces: Pieces) -> None:
+    def __init__(self, pieces: Pieces, *, hashed: bool) -> None:
         self.size = 0
-        self.hasher = Digest.of(b"").hasher()
+        self._hasher = Digest.of(b"").hasher() if hashed else None
         self._pieces = pieces
         self._rest: bytes | memoryview = b""
 
@@ -56,9 +57,14 @@ class _Plain:
             parts.append(last[: size - found])
             self._rest = last[size - found :]
         data = b"".join(parts)
-        self.hasher.update(data)
+        if self._hasher is not None:
+            self._hasher.update(data)
         self.size += len(data)
         return data
+
+    def digest(self) -> Digest | None:
+        """Return the digest of what was read; None if it was not hashed."""
+        return None if self._hasher is None else Digest(f"sha256:{self._hasher.hexdigest()}")
 
     def close(self) -> None:
         self._pieces.close()
@@ -91,7 +97,7 @@ def write_blob(
         LimitError: `temporary_bytes` of the spool is exceeded.
         OSError: The blob, or the temporary file, cannot be written; nothing was stored.
     """
-    plain = _Plain(pieces)
+    plain = _Plain(pieces, hashed=codec.compression != "")
     threads = system.cpu_count() if codec.threads is None else codec.threads
     with contextlib.ExitStack() as opened:
         stream: ByteStream = plain
@@ -106,7 +112,7 @@ def write_blob(
         if on_bytes is not None:
             out = Counted(out, on_bytes)
         descriptor = _stored(out, blobs, codec.media_type, spool)
-    return Written(descriptor, Digest(f"sha256:{plain.hasher.hexdigest()}"), plain.size)
+    return Written(descriptor, plain.digest() or descriptor.digest, plain.size)
 
 
 def _stored(stream: ByteStream, blobs: BlobStore, media_type: str, spool: Spool) -> Descriptor:

@@ -440,7 +440,7 @@ def is_unfinished(name: bytes) -> bool:
 
 def file_name(text: str) -> bytes:
     """Return the name of the file that has the record of something with a name of any form."""
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest().encode() + b".json"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest().encode() + b".json"
 
 
 def layer_names(chain_id: Digest) -> tuple[bytes, bytes, bytes]:
