@@ -2,8 +2,10 @@
 
 The model. The bytes of a file are on the disk once the file is synced, a name once its directory is. Of all that is not
 synced, a power cut leaves any part: each change of a name is there or not, whatever became of the others; each write is
-there, is lost, is there by half, or has left zeros. A rename is two changes, of which one alone may be there. That is
-more than most file systems do, and what a program can rely on.
+there, is lost, is there by half, or has left zeros. A rename of a file is two changes, of which one alone may be there;
+a directory is never in two places, and its rename is on the disk once one of the two directories that it is about is.
+The attributes of a file are on the disk with its bytes; each change of them is there or not. A sync of the whole file
+system has all changes before it on the disk. That is more than most file systems lose, and what a program can rely on.
 
 `Journal` records; `states` yields what a power cut may leave; `Promise` says what is wrong with such a state.
 """
@@ -14,6 +16,7 @@ import itertools
 import json
 import os
 import random
+import stat
 from collections import Counter
 
 import attrs
@@ -28,6 +31,17 @@ class Entry:
     inode: int
     name: str
     target: int | None
+
+
+@attrs.frozen
+class Move:
+    """A directory is moved to a name in a directory."""
+
+    inode: int
+    name: str
+    target: int
+    source: int
+    source_name: str
 
 
 @attrs.frozen
@@ -48,10 +62,21 @@ class Resize:
 
 
 @attrs.frozen
-class Sync:
-    """All changes of a file, or of the names in a directory, are on the disk."""
+class Describe:
+    """A file has these attributes, as `attributes_of` returns them."""
 
     inode: int
+    attributes: tuple
+
+
+@attrs.frozen
+class Sync:
+    """All changes of a file, or of the names in a directory, are on the disk; with `EVERYTHING`, all changes."""
+
+    inode: int
+
+
+EVERYTHING = -2
 
 
 @attrs.frozen
@@ -63,16 +88,32 @@ class Ack:
     inode: int = -1
 
 
+def attributes_of(path):
+    """Return the attributes of a file by its path or an open handle: mode, owner, group, time, and extended ones."""
+    status = os.stat(path) if isinstance(path, int) else os.lstat(path)
+    links = {} if isinstance(path, int) else {"follow_symlinks": False}
+    names = os.listxattr(path, **links)
+    xattrs = tuple((name, os.getxattr(path, name, **links)) for name in names)
+    return status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, xattrs
+
+
 @attrs.define
 class State:
-    """What is on a disk: directories as {inode: {name: inode}}, files as {inode: bytes}."""
+    """What is on a disk.
+
+    Directories are {inode: {name: inode}}, files {inode: bytes}, links, devices and pipes {inode: target or number};
+    all of them have attributes.
+    """
 
     directories: dict
     files: dict
+    others: dict
+    attributes: dict
 
     def copy(self):
         """Return a copy that can be changed."""
-        return State({key: dict(value) for key, value in self.directories.items()}, dict(self.files))
+        directories = {key: dict(value) for key, value in self.directories.items()}
+        return State(directories, dict(self.files), self.others, dict(self.attributes))
 
     def apply(self, change, how="whole"):
         """Make a change, or what a power cut left of it."""
@@ -81,6 +122,11 @@ class State:
                 self.directories[inode].pop(name, None)
             case Entry(inode, name, target):
                 self.directories[inode][name] = target
+            case Move(inode, name, target, source, source_name):
+                self.directories[source].pop(source_name, None)
+                self.directories[inode][name] = target
+            case Describe(inode, attributes):
+                self.attributes[inode] = attributes
             case Resize(inode, size):
                 self.files[inode] = self.files[inode][:size].ljust(size, b"\0")
             case Write(inode, offset, data):
@@ -97,8 +143,8 @@ class State:
                 yield path + name, target
 
     def content(self):
-        """Return {path: bytes}."""
-        return {path: self.files[inode] for path, inode in self.tree()}
+        """Return {path: bytes} of the regular files."""
+        return {path: self.files[inode] for path, inode in self.tree() if inode in self.files}
 
     def write(self, directory):
         """Make the directory; files that have two names are linked."""
@@ -112,13 +158,31 @@ class State:
                     os.mkdir(where)
                     make(target, where)
                 elif target in made:
-                    os.link(made[target], where)
+                    os.link(made[target], where, follow_symlinks=False)
                 else:
                     made[target] = where
-                    with open(where, "wb") as file:
-                        file.write(self.files[target])
+                    self._make(target, where)
+                self._describe(target, where)
 
         make(0, directory)
+
+    def _make(self, inode, path):
+        if inode in self.files:
+            with open(path, "wb") as file:
+                file.write(self.files[inode])
+        elif isinstance(self.others[inode], str):
+            os.symlink(self.others[inode], path)
+        else:
+            os.mknod(path, self.attributes[inode][0], self.others[inode])
+
+    def _describe(self, inode, path):
+        mode, uid, gid, time, xattrs = self.attributes[inode]
+        os.chown(path, uid, gid, follow_symlinks=False)
+        for name, value in xattrs:
+            os.setxattr(path, name, value, follow_symlinks=False)
+        if not stat.S_ISLNK(mode):
+            os.chmod(path, stat.S_IMODE(mode))
+        os.utime(path, ns=(time, time), follow_symlinks=False)
 
 
 class Journal:
@@ -133,25 +197,37 @@ class Journal:
         self._ignored = ignored
         self._ids = {}
         self._next = 0
-        self.before = State({}, {})
+        self.before = State({}, {}, {}, {})
         self._scan(os.fspath(directory))
 
     def _scan(self, path):
-        inode = self._new(os.stat(path))
+        inode = self._new(path)
         names = self.before.directories[inode] = {}
         for entry in os.scandir(path):
-            if entry.is_dir():
+            if entry.is_dir(follow_symlinks=False):
                 names[entry.name] = self._scan(entry.path)
                 continue
-            status = entry.stat()
+            status = entry.stat(follow_symlinks=False)
             known = self._ids.get((status.st_dev, status.st_ino))
-            names[entry.name] = self._new(status) if known is None else known
-            with open(entry.path, "rb") as file:
-                self.before.files[names[entry.name]] = file.read()
+            names[entry.name] = self._scanned(entry.path) if known is None else known
         return inode
 
-    def _new(self, status):
+    def _scanned(self, path):
+        inode = self._new(path)
+        if os.path.islink(path):
+            self.before.others[inode] = os.readlink(path)
+        elif os.path.isfile(path):
+            with open(path, "rb") as file:
+                self.before.files[inode] = file.read()
+        else:
+            self.before.others[inode] = os.lstat(path).st_rdev
+        return inode
+
+    def _new(self, path):
+        """Return the number of a new file, given by its path or a handle; it has the attributes of this moment."""
+        status = os.stat(path) if isinstance(path, int) else os.lstat(path)
         self._ids[status.st_dev, status.st_ino] = self._next
+        self.before.attributes[self._next] = attributes_of(path)
         self._next += 1
         return self._next - 1
 
@@ -182,16 +258,25 @@ class Journal:
 
     def _open_new_file(self, call, name, parent, *_):
         fd = call()
-        inode = self._new(os.fstat(fd))
+        inode = self._new(fd)
         self.before.files[inode] = b""
         self._add(Entry(self._of(parent), os.fsdecode(name), inode))
         return fd
 
     def _make_directory(self, call, name, parent, *_):
         call()
-        inode = self._new(os.stat(name, dir_fd=parent))
+        inode = self._new(_path(name, parent))
         self.before.directories[inode] = {}
         self._add(Entry(self._of(parent), os.fsdecode(name), inode))
+
+    def _make_symlink(self, call, _, name, parent):
+        self._make_other(call, name, parent)
+
+    def _make_other(self, call, name, parent, *_):
+        call()
+        self._add(Entry(self._of(parent), os.fsdecode(name), self._scanned(_path(name, parent))))
+
+    _make_fifo = _make_device = _make_other
 
     def _write_at(self, call, fd, data, offset):
         call()
@@ -209,6 +294,10 @@ class Journal:
     def _rename(self, call, source, source_parent, name, parent):
         inode = self._named(source, source_parent)
         call()
+        if inode in self.before.directories:
+            move = Move(self._of(parent), os.fsdecode(name), inode, self._of(source_parent), os.fsdecode(source))
+            self._add(move)
+            return
         self._add(
             Entry(self._of(parent), os.fsdecode(name), inode),
             Entry(self._of(source_parent), os.fsdecode(source), None),
@@ -234,6 +323,39 @@ class Journal:
 
     _fdatasync = _fsync
 
+    def _syncfs(self, call, _):
+        call()
+        self.syncs.append("everything")
+        if not {"everything", len(self.syncs) - 1} & set(self._ignored):
+            self._add(Sync(EVERYTHING))
+
+    def _describe(self, call, path, *_):
+        """Note the attributes that a call has changed, of a file given by a handle or its path in /proc."""
+        call()
+        path = path if isinstance(path, int) else os.path.realpath(path)
+        status = os.stat(path) if isinstance(path, int) else os.lstat(path)
+        self._add(Describe(self._ids.get((status.st_dev, status.st_ino)), attributes_of(path)))
+
+    _fchmod = _fchown = _chmod = _fsetxattr = _fremovexattr = _utime = _touch = _describe
+
+    def _describe_named(self, call, name, parent, *_):
+        call()
+        path = _path(name, parent)
+        self._add(Describe(self._named(name, parent), attributes_of(path)))
+
+    _lchown = _utime_at = _describe_named
+
+    def _lsetxattr(self, call, directory, name, *_):
+        call()
+        path = os.path.join(directory, os.fsdecode(name))
+        status = os.lstat(path)
+        self._add(Describe(self._ids.get((status.st_dev, status.st_ino)), attributes_of(path)))
+
+
+def _path(name, parent):
+    """Return a path of a name in an open directory."""
+    return f"/proc/self/fd/{parent}/{os.fsdecode(name)}"
+
 
 class PowerCutError(BaseException):
     """The process is gone; it makes no more calls."""
@@ -251,9 +373,11 @@ def pending(changes):
         if isinstance(each, Sync):
             last[each.inode] = number
     for number, each in enumerate(changes):
-        if number < last.get(each.inode, -1):
+        inodes = (each.inode, EVERYTHING, *([each.source] if isinstance(each, Move) else []))
+        if number < max(last.get(inode, -1) for inode in inodes):
             synced.add(number)
-    real = [(number, each) for number, each in enumerate(changes) if isinstance(each, Entry | Write | Resize)]
+    kinds = Entry | Move | Write | Resize | Describe
+    real = [(number, each) for number, each in enumerate(changes) if isinstance(each, kinds)]
     return [each for number, each in real if number in synced], [each for number, each in real if number not in synced]
 
 

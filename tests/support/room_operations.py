@@ -149,7 +149,9 @@ def content(directory):
             data = os.readlink(path) if stat.S_ISLNK(status.st_mode) else None
             if stat.S_ISREG(status.st_mode):
                 data = _TIME.sub(b"", Path(path).read_bytes())
-            links = None if stat.S_ISDIR(status.st_mode) else status.st_nlink
+            # A record may have a second name, under which it was written.
+            is_record = name.endswith(".json") or name == "oci-layers-room"
+            links = None if stat.S_ISDIR(status.st_mode) or is_record else status.st_nlink
             found[os.path.relpath(path, directory)] = status.st_mode, status.st_uid, status.st_rdev, links, data
     return found
 
