@@ -25,8 +25,7 @@ class IdMap:
 
     def __attrs_post_init__(self) -> None:
         if min(self.container, self.host, self.size) < 0 or max(self.container, self.host) + self.size > _LARGEST + 1:
-            text = f"{self.container}:{self.host}:{self.size}"
-            raise NameFormatError("id map", text, f"ids go from 0 to {_LARGEST}")
+            raise NameFormatError("id map", str(self), f"ids go from 0 to {_LARGEST}")
 
     @classmethod
     def parse(cls, text: str) -> "IdMap":
@@ -40,6 +39,9 @@ class IdMap:
             raise NameFormatError("id map", text, "expected CONTAINER:HOST[:SIZE], three numbers")
         container, host, *size = map(int, parts)
         return cls(container, host, size[0] if size else 1)
+
+    def __str__(self) -> str:
+        return f"{self.container}:{self.host}:{self.size}"
 
 
 @attrs.frozen(kw_only=True)
@@ -71,6 +73,11 @@ class Owner:
             raise NameFormatError("owner", text, "expected UID[:GID], numbers")
         return cls(fixed=(int(parts[0]), int(parts[-1])))
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether owners are mapped."""
+        return bool(self.uids or self.gids)
+
     def on_disk(self, uid: int, gid: int) -> tuple[int, int] | None:
         """Return the owner on disk of a file of `uid` and `gid`, or None for the calling user.
 
@@ -81,9 +88,7 @@ class Owner:
             return None
         if self.fixed is not None:
             return self.fixed
-        return (
-            (_mapped("uid", uid, self.uids), _mapped("gid", gid, self.gids)) if self.uids or self.gids else (uid, gid)
-        )
+        return (_mapped("uid", uid, self.uids), _mapped("gid", gid, self.gids)) if self.has_maps else (uid, gid)
 
 
 def _mapped(what: str, number: int, maps: tuple[IdMap, ...]) -> int:

@@ -16,6 +16,7 @@ from oci_layers import system
 from oci_layers._closing import Closing
 from oci_layers.build.layer import NewLayer
 from oci_layers.build.options import LayerOptions
+from oci_layers.disk.owner import Owner
 from oci_layers.errors import StoreError
 from oci_layers.layer.change import Change
 from oci_layers.layer.diff import diff
@@ -153,15 +154,22 @@ class ContainerFiles:
         """Return the files as they are now, of the image and changed. Contents are read from the room, when asked for.
 
         Raises:
-            UnsupportedError: Another program wrote a redirect, or a file without content, to the upper directory.
+            UnsupportedError: Another program wrote a redirect, or a file without content, to the upper directory; or
+                something there has an owner that the maps of the container do not have.
             OSError: Something cannot be read.
         """
         return self._over(self.lower())
 
     def _over(self, lower: FileTree) -> FileTree:
         stack = self.layers.stack(self.record.chain_id)
-        presenter = self.record.presenter
-        return upper_tree(lower, stack, self.path, same_owner=self.same_owner, presenter=presenter)
+        return upper_tree(
+            lower,
+            stack,
+            self.path,
+            owner=self.record.owner,
+            same_owner=self.same_owner,
+            presenter=self.record.presenter,
+        )
 
     def changes(self) -> Iterator[Change]:
         """Yield what is different from the image now, as `diff` does. Raises as `tree`."""
@@ -189,6 +197,9 @@ def note_presenter(room: RoomDirectory, directory: int, record: ContainerRecord,
 def fill(room: RoomDirectory, directory: int, stack: Sequence[RoomLayer], record: ContainerRecord) -> None:
     """Make what a container has, in an open empty directory: an upper directory with the root's attributes, and work.
 
+    Raises:
+        NameFormatError: The maps of the container do not have the owner of the root.
+
     Args:
         room: The room.
         directory: The directory.
@@ -201,22 +212,25 @@ def fill(room: RoomDirectory, directory: int, stack: Sequence[RoomLayer], record
         upper = system.open_directory(FS, directory)
         try:
             if stack:
-                _copy_attributes(stack[0].open(), upper)
+                _copy_attributes(stack[0].open(), upper, record.owner)
             else:
                 system.fchmod(upper, _ROOT_MODE)
+                if record.owner.has_maps:
+                    system.fchown(upper, *(record.owner.on_disk(0, 0) or system.effective_ids()))
             room.sync_directory(upper)
         finally:
             system.close(upper)
     room.write_in(directory, CONTAINER, dumps(record))
 
 
-def _copy_attributes(source: int, fd: int) -> None:
-    """Give an open directory the attributes of another, and close the other."""
+def _copy_attributes(source: int, fd: int, owner: Owner) -> None:
+    """Give an open directory the attributes of another, with the owner mapped, and close the other."""
     try:
         found = system.fstat(source)
         own = system.fstat(fd)
-        if (found.st_uid, found.st_gid) != (own.st_uid, own.st_gid):
-            system.fchown(fd, found.st_uid, found.st_gid)
+        uid, gid = owner.on_disk(found.st_uid, found.st_gid) or (own.st_uid, own.st_gid)
+        if (uid, gid) != (own.st_uid, own.st_gid):
+            system.fchown(fd, uid, gid)
         for key, value in system.get_xattrs(source).items():
             system.fsetxattr(fd, key, value)
         system.fchmod(fd, found.st_mode & 0o7777)

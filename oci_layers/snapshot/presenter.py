@@ -25,7 +25,7 @@ from oci_layers._closing import Closing
 from oci_layers.errors import PlaceMissingError, PresenterError, shortened
 from oci_layers.snapshot.overlay import Stack
 
-__all__ = ["PRESENTERS", "Presented", "PresenterName", "present", "unmount"]
+__all__ = ["PRESENTERS", "Presented", "PresenterName", "present", "reason_of", "unmount"]
 
 PresenterName: TypeAlias = Literal["detached", "namespace", "mounted", "fuse", "farm"]
 """A way to show a stack of directories."""
@@ -119,15 +119,15 @@ def present(
             _check_namespace(shown)
             fd = show(shown, place or "")
         except OSError as error:
-            refused.append((name, _reason(error)))
+            refused.append((name, reason_of(error)))
             if error.errno in _LASTING and error.filename in _BEFORE_THE_STACK:
-                _refusals[key] = _reason(error)
+                _refusals[key] = reason_of(error)
         else:
             return Presented(fd, name, place, tuple(refused))
     raise PresenterError(tuple(refused))
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
     """Return the name of an error's number, its words and what they are about."""
     code = errno.errorcode.get(error.errno or 0, str(error.errno))
     return shortened(f"{code}: {error.strerror}" + (f" ({error.filename})" if error.filename else ""))

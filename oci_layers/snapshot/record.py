@@ -4,11 +4,12 @@ A record has only what cannot be computed. Fields that are not known are ignored
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import attrs
 
+from oci_layers.disk.owner import IdMap, Owner
 from oci_layers.errors import OCIError, StoreError
 from oci_layers.spec.digest import Digest
 
@@ -27,6 +28,10 @@ def _maybe_digest(value: str | Digest | None) -> Digest | None:
 
 def _counts(value: Mapping[str, int]) -> dict[str, int]:
     return {str(kind): int(count) for kind, count in value.items()}
+
+
+def _id_maps(value: Iterable[str | IdMap]) -> tuple[IdMap, ...]:
+    return tuple(each if isinstance(each, IdMap) else IdMap.parse(each) for each in value)
 
 
 @attrs.frozen(kw_only=True)
@@ -75,6 +80,15 @@ class ContainerRecord:
     """When it was made, in nanoseconds since 1970."""
     presenter: str = attrs.field(default="", converter=str)
     """What wrote to its directory first, and wrote it in its own form; empty before."""
+    uids: tuple[IdMap, ...] = attrs.field(default=(), converter=_id_maps)
+    """The users that it shows for those of the image; none if they are the same."""
+    gids: tuple[IdMap, ...] = attrs.field(default=(), converter=_id_maps)
+    """The groups."""
+
+    @property
+    def owner(self) -> Owner:
+        """The owners that it shows and writes."""
+        return Owner(uids=self.uids, gids=self.gids)
 
 
 @attrs.frozen(kw_only=True)

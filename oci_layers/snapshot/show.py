@@ -16,14 +16,17 @@ from oci_layers.errors import PresenterError
 from oci_layers.snapshot.directory import FS, MERGED, WORK, RoomDirectory, layer_names
 from oci_layers.snapshot.farm import grow
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
+from oci_layers.snapshot.mapped import namespace_of
 from oci_layers.snapshot.overlay import MOST_LOWERS, NAMESPACE, Stack
-from oci_layers.snapshot.presenter import PRESENTERS, Presented, PresenterName, present
+from oci_layers.snapshot.presenter import PRESENTERS, Presented, PresenterName, present, reason_of
 from oci_layers.snapshot.share import Share
 
 __all__ = ["FARM", "Showing"]
 
 FARM: PresenterName = "farm"
 _KERNEL: frozenset[str] = frozenset({"detached", "namespace", "mounted"})
+_MAPPING: frozenset[str] = frozenset({"detached", "mounted"})
+"""Presenters that can map owners."""
 _FORMS: tuple[frozenset[str], ...] = (_KERNEL, frozenset({"fuse"}), frozenset({FARM}))
 """Presenters that write in one form."""
 
@@ -48,6 +51,7 @@ class Showing:
         *,
         read_only: bool,
         at: str | os.PathLike[str] | None,
+        owner: Owner,
         volatile: bool = False,
         presenters: Sequence[PresenterName] | None = None,
     ) -> Presented:
@@ -59,6 +63,7 @@ class Showing:
                 or one that is empty, which may get a farm.
             read_only: Whether it is only to be read.
             at: Where to mount it; None to mount it at no path.
+            owner: The owners that are shown for those of the layers.
             volatile: Whether what is written need not survive a power cut.
             presenters: What may show it, in this order; everything by default.
 
@@ -66,10 +71,14 @@ class Showing:
             PresenterError: Nothing can.
         """
         chosen = (*PRESENTERS, FARM) if presenters is None else presenters
+        if owner.has_maps:
+            chosen = _that_map(chosen)
         mounting = [each for each in chosen if each != FARM]
         try:
             with contextlib.ExitStack() as closing, self.room.root.located():
                 lowers = tuple(self._lowers(stack, closing))
+                if owner.has_maps:
+                    lowers = _mapped(lowers, owner, closing)
                 if read_only:
                     shown = Stack(lowers, namespace=NAMESPACE)
                 else:
@@ -91,6 +100,7 @@ class Showing:
         before: str,
         *,
         at: str | os.PathLike[str] | None,
+        owner: Owner,
         presenters: Sequence[PresenterName] | None,
     ) -> Presented:
         """Show a container; raises as `show`.
@@ -102,6 +112,7 @@ class Showing:
             directory: The directory of the container.
             before: What showed it before; empty if nothing did.
             at: As for `show`.
+            owner: As for `show`.
             presenters: As for `show`.
         """
         chosen = (*PRESENTERS, FARM) if presenters is None else presenters
@@ -109,7 +120,7 @@ class Showing:
         allowed = [each for each in chosen if each in form]
         if before == FARM and FARM in allowed and at is None:
             return Presented(self.room.root.open_own(FS, directory), FARM)
-        return self.show(stack, directory, read_only=False, at=at, presenters=allowed)
+        return self.show(stack, directory, read_only=False, at=at, owner=owner, presenters=allowed)
 
     def _farm(self, stack: Sequence[RoomLayer], directory: int, *, make: bool) -> int:
         """Make all files of an image in the upper directory of a container, or in a new directory."""
@@ -156,3 +167,33 @@ class Showing:
                 raise
             self.room.publish(staging, *names)
             return root
+
+
+def _that_map(chosen: Sequence[PresenterName]) -> list[PresenterName]:
+    """Return the presenters that can map owners.
+
+    Raises:
+        PresenterError: There are none.
+    """
+    found = [each for each in chosen if each in _MAPPING]
+    if not found:
+        raise PresenterError(tuple((each, "it cannot map owners") for each in chosen))
+    return found
+
+
+def _mapped(lowers: Sequence[int], owner: Owner, closing: contextlib.ExitStack) -> tuple[int, ...]:
+    """Return handles on mounts of directories in which owners are mapped.
+
+    Raises:
+        PresenterError: The system refuses.
+    """
+    try:
+        namespace = namespace_of(owner)
+        closing.callback(system.close, namespace)
+        found = []
+        for fd in lowers:
+            found.append(system.idmapped(fd, namespace))
+            closing.callback(system.close, found[-1])
+    except OSError as error:
+        raise PresenterError((("mapped owners", reason_of(error)),)) from error
+    return tuple(found)

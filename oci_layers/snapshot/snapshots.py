@@ -30,6 +30,7 @@ from oci_layers.snapshot.directory import (
     file_name,
 )
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
+from oci_layers.snapshot.mapped import check_maps
 from oci_layers.snapshot.mounts import Mounts
 from oci_layers.snapshot.presenter import Presented, PresenterName
 from oci_layers.snapshot.record import ContainerRecord, ImageRecord, MountRecord, dumps, loads
@@ -198,6 +199,7 @@ class Snapshots(Closing):
         image: "str | Snapshot",
         *,
         at: str | os.PathLike[str] | None = None,
+        owner: Owner | None = None,
         presenters: Sequence[PresenterName] | None = None,
     ) -> View:
         """Show an image of the room as a directory that cannot be written.
@@ -205,12 +207,16 @@ class Snapshots(Closing):
         Args:
             image: The image.
             at: An existing directory to mount it at; by default it is mounted at no path, and is gone with the handle.
+            owner: Maps of ids, `Owner(uids=, gids=)`: who is shown for the owners of the image. An owner that they do
+                not have is shown as nobody. It takes root, and a file system that maps (Linux 5.12).
             presenters: What may show it, in this order; all of `PRESENTERS` by default.
 
         Raises:
             PresenterError: Nothing can show it here.
             StoreError: A layer is missing or damaged, or the room has a mount at this directory.
+            UnsupportedError: `owner` is no map of ids.
         """
+        maps = check_maps(owner)
         self._mounts.require_free(at)
         with contextlib.ExitStack() as closing:
             with self.room.shared():
@@ -219,7 +225,7 @@ class Snapshots(Closing):
                 if top is not None:
                     closing.callback(system.close, top.use())
             staging = closing.enter_context(self.room.staging())
-            shown = self._showing.show(stack, staging.fd, read_only=True, at=at, presenters=presenters)
+            shown = self._showing.show(stack, staging.fd, read_only=True, at=at, owner=maps, presenters=presenters)
             return View(shown, self._mounts.note(shown, _top(stack), ""), closing.pop_all())
 
     def mounts(self) -> list[MountRecord]:
@@ -245,6 +251,7 @@ class Snapshots(Closing):
         *,
         name: str = "",
         at: str | os.PathLike[str] | None = None,
+        owner: Owner | None = None,
         presenters: Sequence[PresenterName] | None = None,
     ) -> Container:
         """Make a container over an image of the room, and open it.
@@ -254,24 +261,29 @@ class Snapshots(Closing):
             name: The name under which the room keeps it. One without a name is gone when it is closed, or its process
                 ends, and nothing of it is flushed to the disk.
             at: An existing directory to mount it at, as for `view`.
+            owner: Maps of ids, as for `view`. What is written has the owners that are shown; a tree and a layer of the
+                container have those of the image again.
             presenters: What may show it, as for `view`.
 
         Raises:
-            NameFormatError: No container can have this name.
+            NameFormatError: No container can have this name, or the maps do not have the owner of the image's root.
+            UnsupportedError: `owner` is no map of ids.
             StoreError: The room has a container of this name, or a mount at this directory; or a layer is missing or
                 damaged.
             PresenterError: Nothing can show it here; a container with a name stays, and can be committed or removed.
         """
         self._mounts.require_free(at)
         if name:
-            self.create_container(image, name)
+            self.create_container(image, name, owner=owner)
             return self.open_container(name, at=at, presenters=presenters)
         with contextlib.ExitStack() as closing:
             with self.room.shared():
-                stack, record = self._begin(image, "")
+                stack, record = self._begin(image, "", owner)
                 staging = closing.enter_context(self.room.staging())
                 fill(self.room, staging.fd, stack, record)
-            shown = self._showing.show(stack, staging.fd, read_only=False, at=at, presenters=presenters, volatile=True)
+            shown = self._showing.show(
+                stack, staging.fd, read_only=False, at=at, owner=record.owner, volatile=True, presenters=presenters
+            )
             return self._opened(shown, record, stack, closing.pop_all(), TMP, staging.name)
 
     def _opened(
@@ -286,19 +298,21 @@ class Snapshots(Closing):
         record = attrs.evolve(record, presenter=shown.presenter)
         return Container(shown, note, closing, record, self._files(record, *names))
 
-    def create_container(self, image: "str | Snapshot", name: str) -> ContainerRecord:
+    def create_container(self, image: "str | Snapshot", name: str, *, owner: Owner | None = None) -> ContainerRecord:
         """Make a container with a name over an image of the room, without opening it; raises as `container`."""
-        with self._new_container(image, name) as (staging, record):
+        with self._new_container(image, name, owner) as (staging, record):
             self._publish_container(staging, name)
         return record
 
     @contextlib.contextmanager
-    def _new_container(self, image: "str | Snapshot", name: str) -> Iterator[tuple[Staging, ContainerRecord]]:
+    def _new_container(
+        self, image: "str | Snapshot", name: str, owner: Owner | None
+    ) -> Iterator[tuple[Staging, ContainerRecord]]:
         """Yield a new container in `tmp/`, which keeps the layers of its image, and its record."""
         _container_name(name)
         with self.room.staging() as staging:
             with self.room.shared():
-                stack, record = self._begin(image, name)
+                stack, record = self._begin(image, name, owner)
                 fill(self.room, staging.fd, stack, record)
             yield staging, record
 
@@ -306,7 +320,10 @@ class Snapshots(Closing):
         if not self.room.publish(staging, CONTAINERS, _container_name(name)):
             raise StoreError(self.place, f"it has a container {name} already")
 
-    def _begin(self, image: "str | Snapshot", name: str) -> tuple[list[RoomLayer], ContainerRecord]:
+    def _begin(
+        self, image: "str | Snapshot", name: str, owner: Owner | None
+    ) -> tuple[list[RoomLayer], ContainerRecord]:
+        maps = check_maps(owner)
         snapshot = self.image(image) if isinstance(image, str) else image
         stack = self.layers.stack(snapshot.chain_id)
         return stack, ContainerRecord(
@@ -315,6 +332,8 @@ class Snapshots(Closing):
             manifest=snapshot.manifest,
             chain_id=snapshot.chain_id,
             created_ns=system.clock_ns(),
+            uids=maps.uids,
+            gids=maps.gids,
         )
 
     def _files(self, record: ContainerRecord, *names: bytes) -> ContainerFiles:
@@ -339,7 +358,9 @@ class Snapshots(Closing):
         with contextlib.ExitStack() as closing:
             record, directory = closing.enter_context(self._locked(name))
             stack = self.layers.stack(record.chain_id)
-            shown = self._showing.show_again(stack, directory, record.presenter, at=at, presenters=presenters)
+            shown = self._showing.show_again(
+                stack, directory, record.presenter, at=at, owner=record.owner, presenters=presenters
+            )
             if not record.presenter:
                 note_presenter(self.room, directory, record, shown.presenter)
             return self._opened(shown, record, stack, closing.pop_all(), CONTAINERS, name.encode())
@@ -387,7 +408,7 @@ class Snapshots(Closing):
         """Throw away what a container changed; raises as `open_container`."""
         with self._locked(name) as (record, _):
             image = Snapshot(name=record.image, manifest=record.manifest, chain_id=record.chain_id)
-            with self._new_container(image, name) as (staging, _):
+            with self._new_container(image, name, record.owner) as (staging, _):
                 self._discard_container(name)
                 self._publish_container(staging, name)
 

@@ -18,6 +18,7 @@ import attrs
 
 from oci_layers import system
 from oci_layers.disk.confine import Handles
+from oci_layers.disk.owner import Owner
 from oci_layers.disk.scan import scan, special_xattrs
 from oci_layers.errors import UnsafePathError, UnsupportedError, escape, locate
 from oci_layers.layer.apply import apply
@@ -27,6 +28,7 @@ from oci_layers.layer.diff import diff
 from oci_layers.layer.overlay import from_upper, without_marks
 from oci_layers.snapshot.fuse_form import in_kernel_form
 from oci_layers.snapshot.layers import RoomLayer
+from oci_layers.snapshot.mapped import in_image
 from oci_layers.snapshot.overlay import NAMESPACE
 from oci_layers.tree.node import OVERLAY_XATTRS, Directory, File, Node
 from oci_layers.tree.path import join, parent_and_name
@@ -38,7 +40,7 @@ _FOREIGN = (b"trusted.overlay.redirect", b"trusted.overlay.metacopy")
 
 
 def upper_tree(
-    lower: FileTree, layers: Sequence[RoomLayer], upper: str, *, same_owner: bool, presenter: str
+    lower: FileTree, layers: Sequence[RoomLayer], upper: str, *, owner: Owner, same_owner: bool, presenter: str
 ) -> FileTree:
     """Return the tree that an upper directory shows over the layers of an image.
 
@@ -46,16 +48,18 @@ def upper_tree(
         lower: The tree of the image.
         layers: Its unpacked layers, the topmost first.
         upper: The path of the upper directory, which may be that of a mount in use. Contents are read from it later.
+        owner: The owners that it has for those of the image.
         same_owner: Whether files have the owners in the image; otherwise those of this process are root's.
         presenter: What wrote to it, and so in which form: the directory of a farm has all files.
 
     Raises:
-        UnsupportedError: The directory has a redirect, a file without its content, or an attribute unknown here.
+        UnsupportedError: The directory has a redirect, a file without its content, or an attribute unknown here; or an
+            owner that `owner` does not have.
         OSError: Something cannot be read.
     """
     tree = lower.fork()
     whole = presenter == "farm"
-    with contextlib.closing(_Reading(lower, layers[::-1], same_owner=same_owner, whole=whole)) as reading:
+    with contextlib.closing(_Reading(lower, layers[::-1], owner, same_owner=same_owner, whole=whole)) as reading:
         try:
             found = scan(upper, limits=lower.limits)
         except OSError as error:
@@ -75,8 +79,11 @@ def upper_tree(
 class _Reading:
     """One reading of an upper directory."""
 
-    def __init__(self, lower: FileTree, layers: Sequence[RoomLayer], *, same_owner: bool, whole: bool) -> None:
+    def __init__(
+        self, lower: FileTree, layers: Sequence[RoomLayer], owner: Owner, *, same_owner: bool, whole: bool
+    ) -> None:
         self._lower = lower
+        self._owner = owner
         self._layers = layers
         self._own = None if same_owner else system.effective_ids()
         self._whole = whole
@@ -110,6 +117,8 @@ class _Reading:
 
     def _meant(self, path: bytes, node: Node) -> Node:
         """Return a node with the attributes that the image has, where they are still what the room has."""
+        if self._owner.has_maps:
+            node = in_image(self._owner, path, node)
         found = self._lower.at(path)
         shown = None if found is None or type(found) is not type(node) else self._shown(path, found)
         uid, gid = node.uid, node.gid

@@ -76,6 +76,10 @@ from a `namespace`:
     ...     system.unmount(work.name, lazy=True)
     >>> with contextlib.suppress(OSError):
     ...     system.close(system.mount_overlay_in_namespace([root], ["userxattr"]))
+    >>> with contextlib.suppress(OSError):
+    ...     namespace = system.user_namespace([(0, 100_000, 65_536)], [(0, 100_000, 65_536)])
+    ...     system.close(system.idmapped(root, namespace))
+    ...     system.close(namespace)
     >>> system.may_trust_xattrs() in {True, False}
     True
 
@@ -194,9 +198,9 @@ from oci_layers.system.files import (
     write_all,
     write_at,
 )
-from oci_layers.system.mount import attach_mount, mount_overlay, syncfs, unmount
+from oci_layers.system.mount import attach_mount, idmapped, mount_overlay, syncfs, unmount
 from oci_layers.system.mounts import mount_points
-from oci_layers.system.namespace import mount_overlay_in_namespace, run_in_root
+from oci_layers.system.namespace import mount_overlay_in_namespace, run_in_root, user_namespace
 from oci_layers.system.process import (
     clock_ns,
     cpu_count,
@@ -235,6 +239,7 @@ __all__ = [
     "ftruncate",
     "get_xattrs",
     "hold",
+    "idmapped",
     "is_current_directory",
     "is_directory",
     "is_existing_directory",
@@ -283,6 +288,7 @@ __all__ = [
     "touch",
     "unlink",
     "unmount",
+    "user_namespace",
     "utime",
     "utime_at",
     "write_all",

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["attach_mount", "mount_overlay", "syncfs", "unmount"]
+__all__ = ["attach_mount", "idmapped", "mount_overlay", "syncfs", "unmount"]
 
 _NUMBERS = {
     "open_tree": 428,
@@ -28,10 +28,10 @@ _HERE = -100  # AT_FDCWD
 _EMPTY_PATH = 0x1000  # AT_EMPTY_PATH
 _CLONE, _CLOEXEC = 1, os.O_CLOEXEC if sys.platform == "linux" else 0  # OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC
 _FROM_HANDLE = 4  # MOVE_MOUNT_F_EMPTY_PATH
-_READ_ONLY = 1  # MOUNT_ATTR_RDONLY
+_READ_ONLY, _IDMAP = 1, 0x00100000  # MOUNT_ATTR_RDONLY, MOUNT_ATTR_IDMAP
 _FLAG, _STRING, _HANDLE, _CREATE = 0, 1, 5, 6  # FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_SET_FD, ...
 _LAZY, _NOFOLLOW = 2, 8  # MNT_DETACH, UMOUNT_NOFOLLOW
-_NEW_NAMESPACES = 0x10020000  # CLONE_NEWUSER | CLONE_NEWNS
+_NEW_USERS, _NEW_MOUNTS = 0x10000000, 0x00020000  # CLONE_NEWUSER, CLONE_NEWNS
 _LONGEST = 255
 """Bytes of a string that fsconfig takes."""
 _ENOUGH = 4096
@@ -104,7 +104,7 @@ def mount_overlay(
         except OSError as error:
             if error.errno != errno.EINVAL or not missing or upper is not None:
                 raise
-        return _clone(call, lowers[0])
+        return _clone(call, lowers[0], _READ_ONLY)
     finally:
         for fd in pads:
             os.close(fd)
@@ -163,11 +163,25 @@ def _words(fs: int) -> str:
     return "; ".join(said)
 
 
-def _clone(call: _Call, directory: int) -> int:
-    """Return a handle on a mount of the tree of an open directory, which cannot be written."""
+def idmapped(directory: int, namespace: int) -> int:
+    """Return a handle on a mount of the tree of an open directory, in which owners are mapped (Linux 5.12).
+
+    Args:
+        directory: The directory.
+        namespace: A user namespace, as `user_namespace` returns it: an owner that is on the disk is shown as the one
+            that it is outside of the namespace.
+
+    Raises:
+        OSError: EPERM without the privilege; EINVAL of a file system that has no such mounts; ENOSYS.
+    """
+    return _clone(_kernel(), directory, _IDMAP, namespace)
+
+
+def _clone(call: _Call, directory: int, attributes: int, namespace: int = 0) -> int:
+    """Return a handle on a mount of the tree of an open directory, with attributes of mount_setattr(2)."""
     fd = call("open_tree", directory, b"", _CLONE | _CLOEXEC | _EMPTY_PATH)
     try:
-        wanted = b"".join(each.to_bytes(8, sys.byteorder) for each in (_READ_ONLY, 0, 0, 0))
+        wanted = b"".join(each.to_bytes(8, sys.byteorder) for each in (attributes, 0, 0, namespace))
         call("mount_setattr", fd, b"", _EMPTY_PATH, wanted, len(wanted))
     except OSError:
         os.close(fd)
@@ -210,7 +224,7 @@ def syncfs(fd: int) -> None:
 def _enter_namespaces(call: _Call) -> None:
     """Enter new namespaces of users and mounts, in which the user of this process is root, and alone."""
     uid, gid = os.geteuid(), os.getegid()
-    call("unshare", _NEW_NAMESPACES)
+    call("unshare", _NEW_USERS | _NEW_MOUNTS)
     for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
         fd = os.open(f"/proc/self/{name}", os.O_WRONLY)
         os.write(fd, text.encode())
@@ -254,6 +268,18 @@ def _serve(arguments: Sequence[str]) -> None:
         pair.close()
 
 
+def _hold(_: Sequence[str]) -> None:
+    """Enter a new user namespace without any ids, report that on standard output, and wait for the end of the input."""
+    try:
+        _kernel()("unshare", _NEW_USERS)
+    except OSError as error:
+        answer = f"{error.errno}\0{error.strerror}\0{error.filename}"
+    else:
+        answer = "entered"
+    os.write(1, answer.encode("utf-8", "surrogateescape"))
+    os.read(0, 1)
+
+
 def _run(arguments: Sequence[str]) -> None:
     """Become a program that has an open directory as its root, or send why not through a pipe.
 
@@ -295,4 +321,4 @@ def _execute(argv: Sequence[str], environment: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    {"mount": _serve, "run": _run}[sys.argv[1]](sys.argv[2:])
+    {"mount": _serve, "run": _run, "hold": _hold}[sys.argv[1]](sys.argv[2:])

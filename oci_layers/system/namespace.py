@@ -4,18 +4,19 @@ In a user namespace its user may mount. This process cannot enter one, as it may
 view of the system. So a fresh interpreter enters it, with a namespace of mounts, mounts, sends the handle over a socket
 and ends. The handle keeps the mount alive, and works outside of the namespaces like any open directory.
 
-In the same way a user may change the root of a process, which then is a program in it.
+In the same way a user may change the root of a process, which then is a program in it; and a namespace of users alone,
+in which nothing runs, says which owners a mount shows.
 """
 
 import errno
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from oci_layers.system import mount
 
-__all__ = ["mount_overlay_in_namespace", "run_in_root"]
+__all__ = ["mount_overlay_in_namespace", "run_in_root", "user_namespace"]
 
 _SECONDS = 30.0
 """Far more than an interpreter takes to start, on any machine."""
@@ -70,6 +71,49 @@ def mount_overlay_in_namespace(
     if handles:
         return handles[0]
     raise _error(answer)
+
+
+def user_namespace(uids: Iterable[tuple[int, int, int]], gids: Iterable[tuple[int, int, int]]) -> int:
+    """Return a handle on a new user namespace; it ends when the handle is closed.
+
+    Args:
+        uids: The ranges of users in it: the first one inside, the first one outside, and how many, as in
+            user_namespaces(7).
+        gids: Those of groups.
+
+    Raises:
+        OSError: EPERM without the privilege to map these ids, EINVAL for ranges that overlap or are too many; or the
+            system permits no user namespaces.
+    """
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "unshare")
+    child = subprocess.Popen(  # noqa: S603  # this interpreter, and a file of the package
+        [sys.executable, "-I", "-S", mount.__file__, "hold"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with child.stdin, child.stdout:
+        try:
+            answer = os.read(child.stdout.fileno(), _ENOUGH)
+            if answer != b"entered":
+                raise _error(answer)
+            for name, ranges in (("uid_map", uids), ("gid_map", gids)):
+                _write_map(f"/proc/{child.pid}/{name}", ranges)
+            return os.open(f"/proc/{child.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            child.kill()
+            child.wait()
+
+
+def _write_map(path: str, ranges: Iterable[tuple[int, int, int]]) -> None:
+    text = "".join(f"{inside} {outside} {size}\n" for inside, outside, size in ranges)
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, text.encode())  # The kernel takes it in one call.
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path.rpartition("/")[2]) from None
+    finally:
+        os.close(fd)
 
 
 def run_in_root(root: int, argv: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -40,6 +40,7 @@ READING = frozenset(
         "lstat",
         "may_write",
         "mount_points",
+        "open_beneath",
         "open_directory",
         "open_existing_file",
         "open_file_limit",
@@ -59,12 +60,13 @@ NEVER_FAILING = frozenset(
         "exists",
         "is_current_directory",
         "is_existing_directory",
+        "open_beneath",
         "open_file_limit",
         "resolve",
         "temporary_directory",
     }
 )
-"""Calls that return an answer where the system reports an error."""
+"""Calls that return an answer where the system reports an error, or for which there is another way."""
 
 
 @contextlib.contextmanager
