@@ -2,15 +2,17 @@ r"""A layer for Windows as the folder that ImportLayer takes and ExportLayer giv
 
     Files\a\f                   the attributes of the file, four bytes, and its backup stream
     Files\a, Files\a.$wcidirs$  a directory, empty or not, and the attributes and backup stream of the directory
+    UtilityVM\Files\x           a file of the utility virtual machine, as those below Files
     Hives\x                     the contents of a hive, with nothing before them
     tombstones.txt              what the layer removes, one path a line, below Files
     layerchain.json             where the layers below are, the nearest first; left out for a base
     oci-layers.jsonl            what none of these has: hard links, times other than the last write, and the rest
 
-The time of the last write is that of each file. Windows makes hard links only when a layer is imported, so they are in
-the last file, with the utility virtual machine, which Windows changes in place: one JSON object a line, with the keys
-`path` and `link`, or `path` and metadata. What Windows itself makes of a folder (virtual disks, merged hives, reparse
-points of its filter) is not here.
+The time of the last write is that of each file. The last file has one JSON object a line: `path` and metadata; `path`
+and `link`, since Windows makes hard links only when the layer is imported; or `path` and `removed`, for what is removed
+from the utility virtual machine. That has no layers: whoever imports the folder makes a copy of the one below, and
+changes it as the folder says. What Windows itself makes of a folder (virtual disks, merged hives, reparse points of its
+filter, `bcd.bak`) is not here.
 """
 
 import functools
@@ -37,7 +39,7 @@ from oci_layers.windows.meta import parse_number, parse_text, parse_windows, tex
 
 __all__ = ["from_transport", "to_transport"]
 
-_FILES, _HIVES = b"Files", b"Hives"
+_FILES, _HIVES, _MACHINE = b"Files", b"Hives", b"UtilityVM"
 _WCIDIRS = b".$wcidirs$"
 _TOMBSTONES, _CHAIN, _REST = b"tombstones.txt", b"layerchain.json", b"oci-layers.jsonl"
 _FIRST_LINE = b"\xef\xbb\xbfVersion 1.0"
@@ -55,7 +57,7 @@ def to_transport(changes: Iterable[Change], *, parents: Sequence[str] = (), skip
     Args:
         changes: The changes of the layer, as `decode(..., windows=True)` yields them.
         parents: Where the layers below are on Windows (`C:\...`), the nearest first; none for a base.
-        skip: Called with what is not in the folder: the utility virtual machine, and names beside `Files` and `Hives`.
+        skip: Called with what is not in the folder: names beside the three roots, and whiteouts of hives.
 
     Raises:
         LayerError: A device or pipe, an opaque marker, or metadata that a backup stream cannot hold.
@@ -85,8 +87,10 @@ class _Writer:
         if isinstance(change, Opaque):
             raise LayerError(change.path, "Windows knows no opaque marker")
         top = change.path.partition(b"/")[0].partition(b":")[0]
-        if top not in {_FILES, _HIVES} or (isinstance(change, Whiteout) and top == _HIVES):
+        if top not in {_FILES, _HIVES, _MACHINE} or (isinstance(change, Whiteout) and top == _HIVES):
             self.skip(Skipped("windows-root", change.path, 0, None, "only Windows can change it"))
+        elif isinstance(change, Whiteout) and top == _MACHINE:
+            self.rest.append(text_json("path", change.path) | {"removed": True})
         elif isinstance(change, Whiteout):
             if b"\n" in change.path or b"\r" in change.path:
                 raise LayerError(change.path, "the name has a line end")
@@ -202,10 +206,11 @@ def from_transport(tree: FileTree) -> Iterator[Change]:
         if "link" in value:
             yield Link(path, clean(_checked(path, functools.partial(parse_text, value, "link"))))
     yield from map(Whiteout, removed)
+    yield from (Whiteout(path) for path, value in rest.items() if "removed" in value)
 
 
 def _nodes(tree: FileTree, rest: Mapping[bytes, Mapping[str, Any]]) -> Iterator[Change]:  # Any: JSON
-    stack = [top for top in (_HIVES, _FILES) if isinstance(tree.at(top), Directory)]
+    stack = [top for top in (_MACHINE, _HIVES, _FILES) if isinstance(tree.at(top), Directory)]
     while stack:
         path = stack.pop()
         node = tree.at(path)

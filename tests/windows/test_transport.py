@@ -7,7 +7,7 @@ import pytest
 from oci_layers.disk import DirectoryMirror, scan
 from oci_layers.errors import LayerError, UnsafePathError, UnsupportedError
 from oci_layers.image.subset import write_tree
-from oci_layers.layer import Add, Opaque, apply, decode, encode
+from oci_layers.layer import Add, Opaque, Whiteout, apply, decode, encode
 from oci_layers.tar import read_tar
 from oci_layers.tree import Device, File, FileTree, Inline, Symlink, TreeEditor, dump
 from oci_layers.windows import decode_backup, from_transport, to_transport
@@ -15,6 +15,7 @@ from tests.support.layers import f, ln, sym, tar, wh
 from tests.support.windows import EVERYTHING, descriptor, pax, windir, windows_tree, winfile, winlink
 
 DRIVE = tuple(entry for entry in EVERYTHING if not entry.name.startswith(b"UtilityVM"))
+"""Without the utility virtual machine."""
 LOWER = [windir("Files"), windir("Files/Windows"), winfile("Files/Windows/old"), winfile("Files/gone")]
 CHAIN = ["C:\\layers\\b", "C:\\layers\\a"]
 
@@ -75,7 +76,9 @@ def test_a_link_to_a_directory_is_one():
     assert targets == {b"Files": None, b"Files/d": b"C:\\x", b"Files/f": b"x"}
 
 
-@pytest.mark.parametrize("layer", [DRIVE, LOWER, [f("Files/plain/x", "1", 0o644, uid=5, pax={b"MSWINDOWS.sd": b"D:"})]])
+@pytest.mark.parametrize(
+    "layer", [DRIVE, EVERYTHING, LOWER, [f("Files/plain/x", "1", 0o644, uid=5, pax={b"MSWINDOWS.sd": b"D:"})]]
+)
 def test_a_layer_is_read_back_from_its_folder(layer):
     entries = [*layer, wh("Files/gone")]
     before = applied(changes(*entries), LOWER)
@@ -106,19 +109,25 @@ def test_a_folder_on_disk_is_the_layer(tmp_path):
     assert dump(applied(from_transport(scan(tmp_path)), LOWER)) == dump(applied(found, LOWER))
 
 
+def test_the_utility_virtual_machine_is_there_with_what_is_removed_from_it():
+    entries = [
+        *(windir("Files"), winfile("Files/x", "x")),
+        *(windir("UtilityVM"), windir("UtilityVM/Files"), winfile("UtilityVM/Files/BCD", "regf")),
+        *(ln("UtilityVM/Files/x", "Files/x"), wh("UtilityVM/Files/y")),
+    ]
+    folder = to_transport(changes(*entries))
+    assert text(folder, "UtilityVM/Files/BCD")[:4] == (0x20).to_bytes(4, "little")
+    assert b"".join(decode_backup(folder.require("UtilityVM/Files/BCD").content, 4).content.chunks()) == b"regf"
+    assert text(folder, "tombstones.txt") == b"\xef\xbb\xbfVersion 1.0\n"
+    lower = [*entries[:5], winfile("UtilityVM/Files/y", "y")]
+    assert dump(applied(from_transport(folder), lower)) == dump(applied(changes(*entries), lower))
+
+
 def test_what_windows_alone_can_change_is_left_out_and_reported():
     skipped = []
-    entries = [
-        windir("UtilityVM"),
-        windir("UtilityVM/Files"),
-        ln("UtilityVM/Files/x", "Files/x"),
-        wh("UtilityVM/Files/y"),
-    ]
-    folder = to_transport(changes(windir("Files"), *entries, winfile("bcd.bak", "x")), skip=skipped.append)
-    assert [(each.what, each.path) for each in skipped] == [
-        ("windows-root", path)
-        for path in (b"UtilityVM", b"UtilityVM/Files", b"UtilityVM/Files/x", b"UtilityVM/Files/y", b"bcd.bak")
-    ]
+    found = [*changes(windir("Files"), winfile("bcd.bak", "x")), Whiteout(b"Hives/x")]
+    folder = to_transport(found, skip=skipped.append)
+    assert [(each.what, each.path) for each in skipped] == [("windows-root", b"bcd.bak"), ("windows-root", b"Hives/x")]
     assert [change.path for change in from_transport(folder)] == [b"Files"]
 
 
