@@ -78,6 +78,9 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         metavar="N",
         help="show only findings in this layer, 0 is the lowest; may be repeated",
     )
+    parser.add_argument(
+        "--windows", action="store_true", help="a layer file is one for Windows; what an image is for, its config says"
+    )
     choice_arguments(parser, "which of several images (default: that for this machine)")
     progress_argument(parser)
     finding_arguments(parser)
@@ -123,7 +126,7 @@ def _weighed(
 def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterable[LayerFinding]]]:
     """Yield the layers, and an iterable of their findings in the order of the layers."""
     limits = limits_of(options)
-    alone = _layer_alone(options.what, limits)
+    alone = _layer_alone(options.what, limits, windows=options.windows)
     if alone is not None:
         if options.ref is not None or options.platform is not None:
             options.refuse("--ref and --platform are for images, not for a layer file")
@@ -132,6 +135,8 @@ def _opened(options: argparse.Namespace) -> Iterator[tuple[list[_Layer], Iterabl
         uri = "stdin" if options.what == "-" else file_uri(ImageName.parse(options.what).place)
         yield [_Layer(title=escape(options.what), uri=uri)], alone
         return
+    if options.windows:
+        options.refuse("--windows is for a layer file, not for an image")
     links = options.profile == "lenient"
     with (
         progress(options.progress) as show,
@@ -163,10 +168,11 @@ def _named(image: Image, number: int, place: str) -> _Layer:
     return _Layer(title=layer.name, uri=file_uri(file), digest=str(digest))
 
 
-def _layer_alone(what: str, limits: Limits) -> list[LayerFinding] | None:
+def _layer_alone(what: str, limits: Limits, *, windows: bool) -> list[LayerFinding] | None:
     """Return the findings of a layer in a file or on stdin; None if `what` is an image."""
     if what == "-":
-        return _lint_stream(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), what, limits, may_be_image=False)
+        stdin = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+        return _lint_stream(stdin, what, limits, windows=windows, may_be_image=False)
     where = ImageName.parse(what)
     if where.transport:
         return None
@@ -177,10 +183,12 @@ def _layer_alone(what: str, limits: Limits) -> list[LayerFinding] | None:
     if stat.S_ISDIR(mode):
         return None
     with open(where.place, "rb", buffering=0) as file:
-        return _lint_stream(file, what, limits, may_be_image=stat.S_ISREG(mode))
+        return _lint_stream(file, what, limits, windows=windows, may_be_image=stat.S_ISREG(mode))
 
 
-def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image: bool) -> list[LayerFinding] | None:
+def _lint_stream(
+    stream: ByteStream, what: str, limits: Limits, *, windows: bool, may_be_image: bool
+) -> list[LayerFinding] | None:
     is_image = has_names = has_layer = False
 
     def entries() -> Iterator[Entry]:
@@ -199,7 +207,7 @@ def _lint_stream(stream: ByteStream, what: str, limits: Limits, *, may_be_image:
         plain = decompressed(stream, None, limits, what=escape(what))
         if plain.is_empty:
             raise TarFormatError(path=b"", reason="it is empty", offset=0)
-        found = list(lint(entries(), limits=limits))
+        found = list(lint(entries(), limits=limits, windows=windows))
     except OCIError as error:
         error.add_note(escape(what))
         raise

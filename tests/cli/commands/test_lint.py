@@ -353,3 +353,12 @@ def test_a_file_without_a_byte_is_no_layer(run, tmp_path):
     assert ran.err == f"oci-layers: error: {file}: not a valid tar archive at byte 0: it is empty\n"
     file.write_bytes(bytes(1024))
     assert run("lint", file).code == 0
+
+
+def test_a_layer_file_for_windows_is_checked_as_one_on_request(run, tmp_path):
+    (tmp_path / "layer.tar").write_bytes(tar(at(d("Files/")), at(f("Files/con")), at(f("Files/a:b"))))
+    found = {each["rule"] for each in told(run, tmp_path / "layer.tar", "--windows")["findings"]}
+    without = {each["rule"] for each in told(run, tmp_path / "layer.tar", code=0)["findings"]}
+    assert (found, without) == ({"refused", "windows-refuses"}, {"windows-name", "windows-character", "unsorted"})
+    ran = run("lint", CARRIED, "--windows")
+    assert (ran.code, "--windows is for a layer file, not for an image" in ran.err) == (2, True)
