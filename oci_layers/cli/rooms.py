@@ -20,7 +20,8 @@ from oci_layers.errors import PlaceMissingError, StoreError, UnsupportedError, e
 from oci_layers.limits import Limits
 from oci_layers.snapshot.container import Container
 from oci_layers.snapshot.directory import is_room
-from oci_layers.snapshot.snapshots import Snapshot, Snapshots
+from oci_layers.snapshot.images import Snapshot
+from oci_layers.snapshot.snapshots import Snapshots
 from oci_layers.store.name import ImageName
 from oci_layers.store.open import parse_image_name
 

@@ -108,12 +108,13 @@ from oci_layers.snapshot.container import Container, ContainerFiles, View
 from oci_layers.snapshot.du import ContainerSize, ImageSize, Usage, du
 from oci_layers.snapshot.fsck import Checked, RoomFinding, fsck
 from oci_layers.snapshot.gc import Collected, gc
+from oci_layers.snapshot.images import Snapshot
 from oci_layers.snapshot.listing import ListedContainer, list_containers
 from oci_layers.snapshot.overlay import MOST_LOWERS, Stack
 from oci_layers.snapshot.presenter import PRESENTERS, Presented, PresenterName, present
 from oci_layers.snapshot.record import ContainerRecord, MountRecord
 from oci_layers.snapshot.share import Share
-from oci_layers.snapshot.snapshots import Snapshot, Snapshots
+from oci_layers.snapshot.snapshots import Snapshots
 
 __all__ = [
     "MOST_LOWERS",

@@ -19,9 +19,10 @@ from oci_layers import system
 from oci_layers.disk.confine import list_now
 from oci_layers.snapshot.container import read_record
 from oci_layers.snapshot.directory import CONTAINERS, IMAGES, LEASES, MERGED, MOUNTS, TMP, TRASH, is_unfinished
+from oci_layers.snapshot.images import Snapshot
 from oci_layers.snapshot.layers import RoomLayer
 from oci_layers.snapshot.record import ContainerRecord, MountRecord
-from oci_layers.snapshot.snapshots import Snapshot, Snapshots
+from oci_layers.snapshot.snapshots import Snapshots
 from oci_layers.spec.digest import Digest
 
 __all__ = ["Collected", "gc"]

@@ -1,12 +1,11 @@
 """A room of unpacked layers, on which any number of images and containers stand.
 
-`unpack` writes layers, `layers` finds them, `presenter` shows a stack of them as one directory, `container` makes it
-writable, `collect`, `usage` and `check` keep the room.
+`unpack` writes layers, `layers`, `images` and `containers` find what the room has, `show` presents a stack of layers as
+one directory, `container` makes it writable, `gc`, `du` and `fsck` keep the room.
 """
 
 import contextlib
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 
 import attrs
@@ -14,26 +13,18 @@ import attrs
 from oci_layers import system
 from oci_layers._closing import Closing
 from oci_layers.disk.owner import Owner
-from oci_layers.errors import NameFormatError, PlaceMissingError, StoreError
 from oci_layers.image.image import Image
 from oci_layers.limits import Limits
 from oci_layers.progress import Progress, ProgressTracker
-from oci_layers.report import Report
-from oci_layers.snapshot.container import Container, ContainerFiles, View, fill, note_presenter, read_record
-from oci_layers.snapshot.directory import (
-    CONTAINERS,
-    FS,
-    IMAGES,
-    TMP,
-    RoomDirectory,
-    Staging,
-    file_name,
-)
+from oci_layers.snapshot.container import Container, ContainerFiles, View, note_presenter
+from oci_layers.snapshot.containers import Containers
+from oci_layers.snapshot.directory import CONTAINERS, TMP, RoomDirectory
+from oci_layers.snapshot.images import Images, Snapshot
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
 from oci_layers.snapshot.mapped import check_maps
 from oci_layers.snapshot.mounts import Mounts
 from oci_layers.snapshot.presenter import Presented, PresenterName
-from oci_layers.snapshot.record import ContainerRecord, ImageRecord, MountRecord, dumps, loads
+from oci_layers.snapshot.record import ContainerRecord, MountRecord
 from oci_layers.snapshot.share import Share, SharedFiles
 from oci_layers.snapshot.show import Showing
 from oci_layers.snapshot.unpack import Unpacking
@@ -41,26 +32,6 @@ from oci_layers.spec.digest import Digest
 from oci_layers.tree.tree import FileTree
 
 __all__ = ["Snapshot", "Snapshots"]
-
-_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-
-@attrs.frozen(kw_only=True)
-class Snapshot:
-    """An image whose layers are unpacked in a room."""
-
-    name: str
-    """The name under which it was unpacked."""
-    manifest: Digest
-    """The digest of its manifest."""
-    chain_id: Digest | None
-    """The chain_id of its topmost layer; None if it has no layer."""
-    unpacked: tuple[Digest, ...] = ()
-    """The chain_ids of the layers that `Snapshots.unpack` wrote; it found the others."""
-    saved: int = 0
-    """How many bytes of these layers share their space with files that the room had."""
-    report: Report = attrs.field(factory=Report, repr=False, eq=False)
-    """What was unpacked, and what the system refused."""
 
 
 class Snapshots(Closing):
@@ -107,7 +78,9 @@ class Snapshots(Closing):
             self.layers = RoomLayers([self.room, *others], self._limits)
             self._closing = closing.pop_all()
         self._share: Share = share
+        self._images = Images(self.room)
         self._mounts = Mounts(self.room)
+        self._containers = Containers(self.room, self.layers, self._mounts, same_owner=self._owner.same)
         self._showing = Showing(self.room, self.layers, self._owner, share)
 
     @property
@@ -137,18 +110,16 @@ class Snapshots(Closing):
         work = Unpacking(self.room, self.layers, self._owner, SharedFiles(self.layers, self._share), tracker)
         with self.lease():
             work.run(image)
-            top = image.layers[-1].chain_id if image.layers else None
-            kept = image.name if name is None else name
-            record = ImageRecord(name=kept, manifest=image.descriptor.digest, chain_id=top)
-            self.room.replace(IMAGES, file_name(record.name), dumps(record))
-        return Snapshot(
-            name=record.name,
-            manifest=record.manifest,
-            chain_id=top,
-            unpacked=tuple(work.unpacked),
-            saved=work.saved,
-            report=tracker.report,
-        )
+            found = Snapshot(
+                name=image.name if name is None else name,
+                manifest=image.descriptor.digest,
+                chain_id=image.layers[-1].chain_id if image.layers else None,
+                unpacked=tuple(work.unpacked),
+                saved=work.saved,
+                report=tracker.report,
+            )
+            self._images.put(found)
+        return found
 
     def images(self) -> list[Snapshot]:
         """Return the images of the room, by name.
@@ -156,11 +127,7 @@ class Snapshots(Closing):
         Raises:
             StoreError: The record of one is damaged.
         """
-        found = []
-        for file, raw in self.room.records(IMAGES):
-            record = loads(ImageRecord, raw, f"{os.fsdecode(file)} of {self.place}")
-            found.append(Snapshot(name=record.name, manifest=record.manifest, chain_id=record.chain_id))
-        return sorted(found, key=lambda each: each.name)
+        return self._images.all()
 
     def image(self, name: str) -> Snapshot:
         """Return an image of the room.
@@ -169,11 +136,7 @@ class Snapshots(Closing):
             PlaceMissingError: The room has no image of this name.
             StoreError: Its record is damaged.
         """
-        raw = self.room.read(IMAGES, file_name(name))
-        if raw is None:
-            raise PlaceMissingError(self.place, f"it has no image {name!r}; unpack it first")
-        record = loads(ImageRecord, raw, f"image {name} of {self.place}")
-        return Snapshot(name=record.name, manifest=record.manifest, chain_id=record.chain_id)
+        return self._images.get(name)
 
     def stack(self, image: "str | Snapshot") -> list[RoomLayer]:
         """Return the unpacked layers of an image of the room, the topmost first.
@@ -182,17 +145,17 @@ class Snapshots(Closing):
             PlaceMissingError: The room has no such image.
             StoreError: A layer is missing or damaged.
         """
-        return self.layers.stack(self._chain(image))
+        return self.layers.stack(self._found(image).chain_id)
 
     def tree(self, image: "str | Snapshot") -> FileTree:
         """Return the merged tree of an image of the room; contents are read from the room, which must stay.
 
         The caller may change it. Raises as `stack`.
         """
-        return self.layers.tree(self._chain(image))
+        return self.layers.tree(self._found(image).chain_id)
 
-    def _chain(self, image: "str | Snapshot") -> Digest | None:
-        return (self.image(image) if isinstance(image, str) else image).chain_id
+    def _found(self, image: "str | Snapshot") -> Snapshot:
+        return self.image(image) if isinstance(image, str) else image
 
     def view(
         self,
@@ -278,9 +241,8 @@ class Snapshots(Closing):
             return self.open_container(name, at=at, presenters=presenters)
         with contextlib.ExitStack() as closing:
             with self.room.shared():
-                stack, record = self._begin(image, "", owner)
                 staging = closing.enter_context(self.room.staging())
-                fill(self.room, staging.fd, stack, record)
+                stack, record = self._containers.begin(self._found(image), "", owner, staging)
             shown = self._showing.show(
                 stack, staging.fd, read_only=False, at=at, owner=record.owner, volatile=True, presenters=presenters
             )
@@ -296,49 +258,11 @@ class Snapshots(Closing):
     ) -> Container:
         note = self._mounts.note(shown, _top(stack), record.name)
         record = attrs.evolve(record, presenter=shown.presenter)
-        return Container(shown, note, closing, record, self._files(record, *names))
+        return Container(shown, note, closing, record, self._containers.files_in(record, *names))
 
     def create_container(self, image: "str | Snapshot", name: str, *, owner: Owner | None = None) -> ContainerRecord:
         """Make a container with a name over an image of the room, without opening it; raises as `container`."""
-        with self._new_container(image, name, owner) as (staging, record):
-            self._publish_container(staging, name)
-        return record
-
-    @contextlib.contextmanager
-    def _new_container(
-        self, image: "str | Snapshot", name: str, owner: Owner | None
-    ) -> Iterator[tuple[Staging, ContainerRecord]]:
-        """Yield a new container in `tmp/`, which keeps the layers of its image, and its record."""
-        _container_name(name)
-        with self.room.staging() as staging:
-            with self.room.shared():
-                stack, record = self._begin(image, name, owner)
-                fill(self.room, staging.fd, stack, record)
-            yield staging, record
-
-    def _publish_container(self, staging: Staging, name: str) -> None:
-        if not self.room.publish(staging, CONTAINERS, _container_name(name)):
-            raise StoreError(self.place, f"it has a container {name} already")
-
-    def _begin(
-        self, image: "str | Snapshot", name: str, owner: Owner | None
-    ) -> tuple[list[RoomLayer], ContainerRecord]:
-        maps = check_maps(owner)
-        snapshot = self.image(image) if isinstance(image, str) else image
-        stack = self.layers.stack(snapshot.chain_id)
-        return stack, ContainerRecord(
-            name=name,
-            image=snapshot.name,
-            manifest=snapshot.manifest,
-            chain_id=snapshot.chain_id,
-            created_ns=system.clock_ns(),
-            uids=maps.uids,
-            gids=maps.gids,
-        )
-
-    def _files(self, record: ContainerRecord, *names: bytes) -> ContainerFiles:
-        path = os.path.join(self.room.path, *map(os.fsdecode, (*names, FS)))
-        return ContainerFiles(record, path, self.layers, self._owner.same)
+        return self._containers.create(self._found(image), name, owner)
 
     def open_container(
         self,
@@ -356,7 +280,7 @@ class Snapshots(Closing):
         """
         self._mounts.require_free(at)
         with contextlib.ExitStack() as closing:
-            record, directory = closing.enter_context(self._locked(name))
+            record, directory = closing.enter_context(self._containers.locked(name))
             stack = self.layers.stack(record.chain_id)
             shown = self._showing.show_again(
                 stack, directory, record.presenter, at=at, owner=record.owner, presenters=presenters
@@ -365,23 +289,6 @@ class Snapshots(Closing):
                 note_presenter(self.room, directory, record, shown.presenter)
             return self._opened(shown, record, stack, closing.pop_all(), CONTAINERS, name.encode())
 
-    @contextlib.contextmanager
-    def _locked(self, name: str) -> Iterator[tuple[ContainerRecord, int]]:
-        """Hold the lock of a container with a name; yield its record and its directory."""
-        file = _container_name(name)
-        with contextlib.ExitStack() as closing:
-            try:
-                fd = closing.enter_context(self.room.directory(CONTAINERS, file))
-            except FileNotFoundError:
-                raise PlaceMissingError(self.place, f"it has no container {name}") from None
-            if system.lock(fd, wait=False) is False or not self.room.is_at(fd, CONTAINERS, file):
-                raise StoreError(self.place, f"container {name} is in use")
-            record = self.container_files(name).record
-            for mount in self.mounts():
-                if mount.container == name:
-                    raise StoreError(self.place, f"container {name} is mounted at {mount.path}")
-            yield record, fd
-
     def container_files(self, name: str) -> ContainerFiles:
         """Return the files of a container that the room has, in use or not, as a tree and as changes.
 
@@ -389,11 +296,7 @@ class Snapshots(Closing):
             PlaceMissingError: The room has no container of this name.
             StoreError: Its record is damaged.
         """
-        file = _container_name(name)
-        record = read_record(self.room, CONTAINERS, file)
-        if record is None:
-            raise PlaceMissingError(self.place, f"it has no container {name}")
-        return self._files(record, CONTAINERS, file)
+        return self._containers.files(name)
 
     def containers(self) -> list[ContainerRecord]:
         """Return the containers that have a name, by name.
@@ -401,26 +304,15 @@ class Snapshots(Closing):
         Raises:
             StoreError: The record of one is damaged.
         """
-        found = (read_record(self.room, CONTAINERS, name) for name in self.room.names(CONTAINERS))
-        return [record for record in found if record is not None]
+        return self._containers.all()
 
     def reset_container(self, name: str) -> None:
         """Throw away what a container changed; raises as `open_container`."""
-        with self._locked(name) as (record, _):
-            image = Snapshot(name=record.image, manifest=record.manifest, chain_id=record.chain_id)
-            with self._new_container(image, name, record.owner) as (staging, _):
-                self._discard_container(name)
-                self._publish_container(staging, name)
+        self._containers.reset(name)
 
     def remove_container(self, name: str) -> None:
         """Remove a container and what it changed; raises as `open_container`."""
-        with self._locked(name):
-            self._discard_container(name)
-
-    def _discard_container(self, name: str) -> None:
-        gone = self.room.discard(CONTAINERS, _container_name(name))
-        if gone is not None:
-            self.room.empty_trash(gone)
+        self._containers.remove(name)
 
     def remove_image(self, name: str) -> None:
         """Remove an image from the room. Its layers stay until they are collected.
@@ -428,11 +320,7 @@ class Snapshots(Closing):
         Raises:
             PlaceMissingError: The room has no image of this name.
         """
-        with self.room.exclusive():
-            gone = self.room.discard(IMAGES, file_name(name))
-        if gone is None:
-            raise PlaceMissingError(self.place, f"it has no image {name!r}")
-        self.room.empty_trash(gone)
+        self._images.remove(name)
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[None]:
@@ -450,14 +338,3 @@ class Snapshots(Closing):
 
 def _top(stack: Sequence[RoomLayer]) -> Digest | None:
     return stack[0].chain_id if stack else None
-
-
-def _container_name(name: str) -> bytes:
-    """Return the name of the directory of a container.
-
-    Raises:
-        NameFormatError: No container can have this name.
-    """
-    if not _NAME.fullmatch(name):
-        raise NameFormatError("container name", name, "letters, digits, and after the first one . _ and -")
-    return name.encode()

@@ -18,7 +18,8 @@ from oci_layers.cli.rooms import (
 )
 from oci_layers.errors import escape
 from oci_layers.snapshot.container import Container, View
-from oci_layers.snapshot.snapshots import Snapshot, Snapshots
+from oci_layers.snapshot.images import Snapshot
+from oci_layers.snapshot.snapshots import Snapshots
 
 __all__ = ["add"]
 

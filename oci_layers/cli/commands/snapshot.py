@@ -9,8 +9,9 @@ from oci_layers.cli.options import limits_of
 from oci_layers.cli.output import columns, counted, human_bytes, print_json, print_summary, report_json, short_digests
 from oci_layers.cli.rooms import opened_room, room_image_arguments, snapshot_json, unpack_to
 from oci_layers.errors import escape
+from oci_layers.snapshot.images import Snapshot
 from oci_layers.snapshot.layers import RoomLayer
-from oci_layers.snapshot.snapshots import Snapshot, Snapshots
+from oci_layers.snapshot.snapshots import Snapshots
 
 __all__ = ["add"]
 
