@@ -6,7 +6,7 @@ to their files, which is made once and kept in the room; it can be removed at an
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -47,7 +47,7 @@ class Showing:
     def show(
         self,
         stack: Sequence[RoomLayer],
-        directory: int,
+        directory: Callable[[], int],
         *,
         read_only: bool,
         at: str | os.PathLike[str] | None,
@@ -59,8 +59,8 @@ class Showing:
 
         Args:
             stack: The layers, the topmost first.
-            directory: An open directory with an upper directory and a work directory, if what is shown can be written;
-                or one that is empty, which may get a farm.
+            directory: Returns an open directory, called when one is needed: with an upper directory and a work
+                directory, if what is shown can be written; or an empty one for a farm.
             read_only: Whether it is only to be read.
             at: Where to mount it; None to mount it at no path.
             owner: The owners that are shown for those of the layers.
@@ -82,7 +82,7 @@ class Showing:
                 if read_only:
                     shown = Stack(lowers, namespace=NAMESPACE)
                 else:
-                    upper, work = (self.room.root.open_own(name, directory) for name in (FS, WORK))
+                    upper, work = (self.room.root.open_own(name, directory()) for name in (FS, WORK))
                     closing.callback(system.close, upper)
                     closing.callback(system.close, work)
                     shown = Stack(lowers, upper=upper, work=work, namespace=NAMESPACE, volatile=volatile)
@@ -90,7 +90,7 @@ class Showing:
         except PresenterError as error:
             if FARM not in chosen or at is not None:
                 raise
-            fd = self._farm(stack, directory, make=read_only)
+            fd = self._farm(stack, directory(), make=read_only)
             return Presented(fd, FARM, refused=error.refused)
 
     def show_again(
@@ -120,7 +120,7 @@ class Showing:
         allowed = [each for each in chosen if each in form]
         if before == FARM and FARM in allowed and at is None:
             return Presented(self.room.root.open_own(FS, directory), FARM)
-        return self.show(stack, directory, read_only=False, at=at, owner=owner, presenters=allowed)
+        return self.show(stack, lambda: directory, read_only=False, at=at, owner=owner, presenters=allowed)
 
     def _farm(self, stack: Sequence[RoomLayer], directory: int, *, make: bool) -> int:
         """Make all files of an image in the upper directory of a container, or in a new directory."""

@@ -187,8 +187,14 @@ class Snapshots(Closing):
                 top = next((layer for layer in stack if not layer.room.is_read_only), None)
                 if top is not None:
                     closing.callback(system.close, top.use())
-            staging = closing.enter_context(self.room.staging())
-            shown = self._showing.show(stack, staging.fd, read_only=True, at=at, owner=maps, presenters=presenters)
+            shown = self._showing.show(
+                stack,
+                lambda: closing.enter_context(self.room.staging()).fd,
+                read_only=True,
+                at=at,
+                owner=maps,
+                presenters=presenters,
+            )
             return View(shown, self._mounts.note(shown, _top(stack), ""), closing.pop_all())
 
     def mounts(self) -> list[MountRecord]:
@@ -244,7 +250,13 @@ class Snapshots(Closing):
                 staging = closing.enter_context(self.room.staging())
                 stack, record = self._containers.begin(self._found(image), "", owner, staging)
             shown = self._showing.show(
-                stack, staging.fd, read_only=False, at=at, owner=record.owner, volatile=True, presenters=presenters
+                stack,
+                lambda: staging.fd,
+                read_only=False,
+                at=at,
+                owner=record.owner,
+                volatile=True,
+                presenters=presenters,
             )
             return self._opened(shown, record, stack, closing.pop_all(), TMP, staging.name)
 
