@@ -275,9 +275,13 @@ def _renew_links(old: FileTree, new: FileTree) -> None:
     So all its names are written as one file. Otherwise those that are left would be the file of a lower layer, with the
     number of names that it has there.
     """
-    for inode in _torn(old, new) if old.root.children and new.has_links else ():
+    for inode in sorted(new.linked_inodes()) if old.root.children else ():
+        names = new.link_names(inode)
+        same = [old.at(path) is new.at(path) for path in names]
+        if not any(same) or (all(same) and len(old.link_names(inode) or names) == len(names)):
+            continue
         renewed: Leaf | None = None
-        for path in new.link_names(inode):
+        for path in names:
             node = new.at(path)
             assert not isinstance(node, Directory | None)
             renewed = renewed or attrs.evolve(node)
@@ -286,22 +290,6 @@ def _renew_links(old: FileTree, new: FileTree) -> None:
             for each in parents:
                 here = new.writable_child(here, each)
             here.children[name] = renewed
-
-
-def _torn(old: FileTree, new: FileTree) -> set[int]:
-    """Return the inodes of files of which some names are the same in both trees, and others are not."""
-    changed: set[int] = set()
-    stack: list[tuple[Node | None, Node | None]] = [(old.root, new.root)]
-    while stack:
-        before, after = (each.children if isinstance(each, Directory) else {} for each in stack.pop())
-        for name in before.keys() | after.keys():
-            pair = one, two = before.get(name), after.get(name)
-            if one is two:
-                continue
-            changed.update(each.inode for each in pair if each is not None and not isinstance(each, Directory))
-            if isinstance(one, Directory) or isinstance(two, Directory):
-                stack.append((one, two))
-    return {inode for inode in changed if any(old.at(path) is new.at(path) for path in new.link_names(inode))}
 
 
 def _hash_sparse(

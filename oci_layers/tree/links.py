@@ -56,6 +56,10 @@ class LinkNames:
         new = list(names)
         self._new[inode] = new, len(new)
 
+    def inodes(self) -> set[int]:
+        """Return the ids of all files that ever had several names."""
+        return set().union(self._new, *self._old)
+
     def names(self, inode: int) -> list[bytes]:
         """Return all names that a file ever had, each once, in the order added; empty for a file with one name."""
         names, count = self._find(inode) or ([], 0)

@@ -161,6 +161,10 @@ class FileTree:
         """Whether any file has, or ever had, several names."""
         return bool(self._links)
 
+    def linked_inodes(self) -> set[int]:
+        """Return the ids of all files that have, or ever had, several names."""
+        return self._links.inodes()
+
     def link_names(self, inode: int) -> tuple[bytes, ...]:
         """Return the resolved names that share the node with this id; empty if it never had several."""
         return tuple(path for path in self._links.names(inode) if self._has_inode(path, inode))

@@ -91,6 +91,12 @@ def test_a_name_is_what_the_topmost_of_two_layers_makes_of_it(order):
     shown(*(STATES[each]() for each in order))
 
 
+def test_a_lower_file_is_left_alone_if_a_link_to_it_is_gone_when_the_layer_ends():
+    tars = [tar(f("a", "1" * 100)), tar(ln("b", "a"), f("b", "2"))]
+    with unpacked(*tars) as (opened, snapshot):
+        assert os.listdir(opened.stack(snapshot)[0].path) == ["b"]
+
+
 GROUPS = {
     "a link to a lower file": ([f("a", "1" * 100)], [ln("b", "a")]),
     "half of a group replaced": ([f("a", "1" * 100), ln("b", "a"), ln("c", "a")], [f("b", "2")]),
