@@ -3,6 +3,7 @@
 The digests of a layer are needed only when it has ended, so a file does not wait for its own.
 """
 
+import contextlib
 import hashlib
 from queue import SimpleQueue
 from threading import Thread
@@ -19,13 +20,16 @@ class ContentDigests:
     """Hashes files, one after another. The caller closes it."""
 
     def __init__(self, *, background: bool) -> None:
-        """Hash large files in a thread with `background`, otherwise in the caller's."""
+        """Hash large files in a thread with `background`, if one can be started; otherwise in the caller's."""
         self._pieces: SimpleQueue[tuple[ContentHasher, bytes | memoryview] | None] = SimpleQueue()
         self._hashed: SimpleQueue[int | BaseException] = SimpleQueue()
         self._ahead = 0
-        self._thread = Thread(target=self._run, name="oci-layers-contents", daemon=True) if background else None
-        if self._thread is not None:
-            self._thread.start()
+        self._thread: Thread | None = None
+        if background:
+            thread = Thread(target=self._run, name="oci-layers-contents", daemon=True)
+            with contextlib.suppress(RuntimeError):  # No thread can be started.
+                thread.start()
+                self._thread = thread
 
     def hasher(self, size: int) -> "ContentHasher":
         """Return the hasher of a file of so many bytes."""

@@ -31,3 +31,25 @@ def test_no_thread_is_left():
     digests.hasher(1 << 20).update(bytes(1 << 20))
     digests.close()
     assert threading.active_count() == before
+
+
+def test_without_a_thread_the_caller_hashes(monkeypatch):
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    digests = ContentDigests(background=True)
+    hasher = digests.hasher(1 << 20)
+    hasher.update(bytes(1 << 20))
+    digests.wait()
+    digests.close()
+    assert hasher.hexdigest() == hashlib.sha256(bytes(1 << 20)).hexdigest()
+
+
+def test_an_error_of_the_thread_is_that_of_the_caller():
+    digests = ContentDigests(background=True)
+    hasher = digests.hasher(1 << 20)
+    hasher.update("no bytes")
+    with pytest.raises(TypeError):
+        digests.wait()
+    digests.close()
