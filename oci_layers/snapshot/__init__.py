@@ -98,10 +98,14 @@ a `Share`. A stack of other directories in the form of an overlay is shown as we
     ...     os.chmod(os.path.join(work.name, "work", name), 0o700)
     >>> work.cleanup()
 
+Further rooms may stand under one, to be used and never written (`oci.Snapshots(..., read_only=[...])`). Where the
+system maps owners, a container may show and write others than its image has, and its layers have those of the image
+again (`container(..., owner=Owner(uids=..., gids=...))`).
+
 `snapshots` is the room, `directory` its files, `record` its records. `unpack` writes layers through `upper_mirror`,
-with their changes beside them (`changes_file`); `layers` finds them, `share` shares their files. `show` shows layers
-through `presenter` and `overlay`, or makes a `farm`; `mounts` notes what stays mounted. `container` is what is written
-over them, and `upper_tree` reads it.
+with their changes beside them (`changes_file`); `layers`, `images` and `containers` find what is there, `share` shares
+files. `show` shows layers through `presenter` and `overlay`, with owners that are `mapped`, or makes a `farm`; `mounts`
+notes what stays mounted. `container` is what is written over them, and `upper_tree` reads it.
 """
 
 from oci_layers.snapshot.container import Container, ContainerFiles, View
