@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from oci_layers.build.options import LayerOptions
+from oci_layers.disk.owner import IdMap, Owner
 from oci_layers.snapshot import Snapshots
 from oci_layers.snapshot.du import du
 from oci_layers.snapshot.fsck import fsck
@@ -16,7 +17,7 @@ from oci_layers.snapshot.gc import gc
 from oci_layers.system import mount
 from oci_layers.tree import dump
 from tests.support.layers import d, f, fifo, ln, sym, tar, wh
-from tests.support.process import USER, in_child
+from tests.support.process import USER, in_child, outcome
 from tests.support.rooms import image_of, layer_bytes, with_layers
 from tests.support.shown import python_of_all
 
@@ -188,3 +189,14 @@ def test_a_volatile_container_of_a_user_is_removed(user):
         return os.listdir(f"{opened.place}/tmp")
 
     assert user(work) == []
+
+
+def test_owners_are_not_mapped_for_an_ordinary_user(user):
+    maps = Owner(uids=(IdMap(0, 100_000, 1000),), gids=(IdMap(0, 100_000, 1000),))
+
+    def work(opened, image, presenters):
+        return outcome(lambda: opened.view("app", owner=maps)), opened.room.names(b"tmp")
+
+    (error, text), left = user(work)
+    assert (error, left) == ("PresenterError", [])
+    assert "mapped owners: EPERM" in text
