@@ -229,6 +229,7 @@ def test_handlers_of_others_are_not_held_back(own_signals):
 
 def test_signals_of_the_keyboard_are_left_to_a_child_and_then_taken_again():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    quits = signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     try:
         with keyboard_left_to_child():
             signal.raise_signal(signal.SIGINT)
@@ -243,3 +244,4 @@ def test_signals_of_the_keyboard_are_left_to_a_child_and_then_taken_again():
             assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGQUIT, quits)
