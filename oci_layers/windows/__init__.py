@@ -65,7 +65,8 @@ from oci_layers.windows.attributes import decode_attributes, encode_attributes
 from oci_layers.windows.backup import BackedUp, BackupPart, decode_backup, encode_backup, iter_backup
 from oci_layers.windows.reparse import decode_link, encode_link
 from oci_layers.windows.sddl import encode_sddl
-from oci_layers.windows.transport import from_transport, to_transport
+from oci_layers.windows.transport import to_transport
+from oci_layers.windows.transport_reader import from_transport
 from oci_layers.windows.unpacked import from_unpacked
 
 __all__ = [
