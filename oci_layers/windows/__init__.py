@@ -1,9 +1,10 @@
 r"""The forms that layers for Windows have on a disk of Windows.
 
-A file there is one stream of bytes (`backup`), which has its extended attributes (`attributes`) and, of a link, its
-reparse data (`reparse`). `transport` makes of the changes of a layer the folder that Windows imports, and reads one;
-`unpacked` makes a tree of an image for Windows again that was unpacked on Linux, with the metadata beside it (`meta`).
-All functions are pure: they take and return trees, whose contents are read when they are asked for.
+A file there is one stream of bytes (`backup`), which has its extended attributes (`attributes`), its security
+descriptor, which may come as text (`sddl`), and, of a link, its reparse data (`reparse`). `transport` makes of the
+changes of a layer the folder that Windows imports, and reads one; `unpacked` makes a tree of an image for Windows again
+that was unpacked on Linux, with the metadata beside it (`meta`). All functions are pure: they take and return trees,
+whose contents are read when they are asked for.
 
 A file, its metadata and its streams, as Windows reads them:
 
@@ -24,6 +25,11 @@ A link:
 
     >>> windows.decode_link(windows.encode_link(rb"C:\Users", is_junction=True))
     (b'C:\\Users', True)
+
+A security descriptor, which old layers have as text:
+
+    >>> windows.encode_sddl(b"O:SY").hex(" ", 4)
+    '01000080 14000000 00000000 00000000 00000000 01010000 00000005 12000000'
 
 The changes of a layer, as the folder that Windows imports, and back:
 
@@ -58,7 +64,9 @@ A directory to which `Image.unpack` wrote such an image is that image again:
 from oci_layers.windows.attributes import decode_attributes, encode_attributes
 from oci_layers.windows.backup import BackedUp, BackupPart, decode_backup, encode_backup, iter_backup
 from oci_layers.windows.reparse import decode_link, encode_link
-from oci_layers.windows.transport import from_transport, to_transport
+from oci_layers.windows.sddl import encode_sddl
+from oci_layers.windows.transport import to_transport
+from oci_layers.windows.transport_reader import from_transport
 from oci_layers.windows.unpacked import from_unpacked
 
 __all__ = [
@@ -70,6 +78,7 @@ __all__ = [
     "encode_attributes",
     "encode_backup",
     "encode_link",
+    "encode_sddl",
     "from_transport",
     "from_unpacked",
     "iter_backup",

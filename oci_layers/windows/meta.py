@@ -1,7 +1,9 @@
-"""What only files of Windows have, as JSON: in the file beside a tree on a Linux disk, and beside a transport folder.
+"""A node of an image for Windows as JSON: in the file beside a tree on a Linux disk, and beside a transport folder.
 
-Bytes are in base64. A name is text, or if it is not UTF-8 text to read and `KEY_base64` beside it. A time is seconds
-since 1970 with nine decimals, as text. What there is none of is left out.
+There are its mode and owner, the target of a link, extended attributes of Linux, the time of the last write in
+`written`, the metadata of Windows, and the streams with their sizes, digests and bytes. Bytes are in base64. A name is
+text, or if it is not UTF-8 text to read and `KEY_base64` beside it. A time is seconds since 1970 with nine decimals, as
+text. What there is none of, and what is 0, is left out.
 """
 
 import base64
@@ -9,12 +11,20 @@ import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from oci_layers.errors import escape
+import attrs
+
+from oci_layers.errors import LimitError, escape
 from oci_layers.layer.decode import MAX_OWNER
+from oci_layers.spec.digest import Digest
+from oci_layers.tree.content import Content, Inline
 from oci_layers.tree.dump import parse_time, show_time
+from oci_layers.tree.node import Directory, File, Node, Symlink
 from oci_layers.tree.windows import MAX_ATTRIBUTES, WindowsMetadata
 
-__all__ = ["parse_bytes", "parse_named", "parse_number", "parse_text", "parse_windows", "text_json", "windows_json"]
+__all__ = ["node_json", "parse_node", "parse_text", "parse_windows", "text_json", "whole_json", "windows_json"]
+
+_MOST_STREAM = 64 << 20
+"""The most bytes of one stream that is written, in base64, as a part of one line; a larger one is an error."""
 
 JSON = dict[str, Any]  # Any: JSON
 _TIMES = {"created": "created_ns", "accessed": "accessed_ns", "changed": "changed_ns"}
@@ -36,11 +46,69 @@ def parse_text(value: Mapping[str, Any], key: str) -> bytes:  # Any: JSON
     """
     encoded = value.get(f"{key}_base64")
     if encoded is not None:
-        return parse_bytes(encoded)
+        return _parse_bytes(encoded)
     text = value.get(key)
     if not isinstance(text, str):
         raise ValueError(f"{key} is no text")  # noqa: TRY004  # a malformed line
     return text.encode()
+
+
+def node_json(path: bytes, node: Node, windows: WindowsMetadata | None) -> JSON:
+    """Return the mode, the owner and the attributes of a node as a JSON object, with `windows` as its metadata.
+
+    Raises:
+        LimitError: A stream has more than 64 MiB.
+    """
+    value: JSON = {key: number for key in ("mode", "uid", "gid") if (number := getattr(node, key))}
+    if isinstance(node, Symlink):
+        del value["mode"]
+    if node.xattrs:
+        value["xattrs"] = _named_json(node.xattrs)
+    if windows is not None:
+        value["windows"] = windows_json(windows)
+        if windows.streams:
+            value["streams"] = [_stream_json(path, *stream) for stream in sorted(windows.streams.items())]
+    return value
+
+
+def whole_json(path: bytes, node: Node, windows: WindowsMetadata | None) -> JSON:
+    """Return all of a node but its contents: as `node_json`, with the time of the last write and the target of a link.
+
+    Raises:
+        LimitError: A stream has more than 64 MiB.
+    """
+    value = node_json(path, node, windows) | {"written": show_time(node.mtime_ns)}
+    return value | text_json("target", node.target) if isinstance(node, Symlink) else value
+
+
+def _stream_json(path: bytes, name: bytes, content: Content) -> JSON:
+    if content.size > _MOST_STREAM:
+        error = LimitError("content_bytes", _MOST_STREAM, content.size)
+        error.add_note(f"the stream {escape(path)}:{escape(name)}")
+        raise error
+    data = b"".join(content.chunks())
+    return text_json("name", name) | {"size": len(data), "digest": str(Digest.of(data)), "data": _base64(data)}
+
+
+def parse_node(value: Mapping[str, Any], content: Content | None, mtime_ns: int) -> Node:  # Any: JSON
+    """Return the node that `whole_json` or `node_json` wrote: a link if it has a target, a directory without a content.
+
+    The time of the last write is an argument, as the caller may have it from elsewhere.
+
+    Raises:
+        ValueError: A member is malformed.
+    """
+    mode, uid, gid = (_parse_number(value, key) for key in ("mode", "uid", "gid"))
+    common: JSON = {"uid": uid, "gid": gid, "mtime_ns": mtime_ns, "windows": None}
+    if "xattrs" in value:
+        common["xattrs"] = dict(_parse_named(value, "xattrs"))
+    if "windows" in value:
+        windows = parse_windows(value["windows"])
+        streams = {name: Inline(data) for name, data in _parse_named(value, "streams")}
+        common["windows"] = attrs.evolve(windows, streams=streams) if streams else windows
+    if "target" in value:
+        return Symlink(**common, target=parse_text(value, "target"))
+    return Directory(mode, **common) if content is None else File(mode, **common, content=content)
 
 
 def windows_json(windows: WindowsMetadata) -> JSON:
@@ -55,9 +123,8 @@ def windows_json(windows: WindowsMetadata) -> JSON:
     for key, field in _TIMES.items():
         time = getattr(windows, field)
         value[key] = None if time is None else show_time(time)
-    attributes = windows.extended_attributes.items()
-    if attributes:
-        value["extended_attributes"] = [text_json("name", name) | {"data": _base64(data)} for name, data in attributes]
+    if windows.extended_attributes:
+        value["extended_attributes"] = _named_json(windows.extended_attributes)
     return {key: each for key, each in value.items() if each is not None}
 
 
@@ -73,12 +140,12 @@ def parse_windows(value: Mapping[str, Any]) -> WindowsMetadata:  # Any: JSON
     fields: JSON = {"attributes": attributes, "is_junction": value.get("junction") is True}
     fields["sddl"] = parse_text(value, "sddl") if "sddl" in value else None
     fields["security_descriptor"] = (
-        parse_bytes(value["security_descriptor"]) if "security_descriptor" in value else None
+        _parse_bytes(value["security_descriptor"]) if "security_descriptor" in value else None
     )
     for key, field in _TIMES.items():
         fields[field] = parse_time(str(value[key])) if key in value else None
     if "extended_attributes" in value:
-        fields["extended_attributes"] = dict(parse_named(value, "extended_attributes"))
+        fields["extended_attributes"] = dict(_parse_named(value, "extended_attributes"))
     return WindowsMetadata(**fields)
 
 
@@ -86,16 +153,20 @@ def _base64(data: bytes | None) -> str | None:
     return None if data is None else base64.b64encode(data).decode()
 
 
-def parse_named(value: Mapping[str, Any], key: str) -> Iterator[tuple[bytes, bytes]]:  # Any: JSON
+def _named_json(values: Mapping[bytes, bytes]) -> list[JSON]:
+    return [text_json("name", name) | {"data": _base64(data)} for name, data in values.items()]
+
+
+def _parse_named(value: Mapping[str, Any], key: str) -> Iterator[tuple[bytes, bytes]]:  # Any: JSON
     """Yield the names and the data of the objects in a list; raise ValueError if it is malformed."""
     listed = value.get(key, [])
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
         raise ValueError(f"{key} is no list of objects")
     for each in listed:
-        yield parse_text(each, "name"), parse_bytes(each.get("data"))
+        yield parse_text(each, "name"), _parse_bytes(each.get("data"))
 
 
-def parse_number(value: Mapping[str, Any], key: str) -> int:  # Any: JSON
+def _parse_number(value: Mapping[str, Any], key: str) -> int:  # Any: JSON
     """Return the mode or owner `key`, 0 if it is left out.
 
     Raises:
@@ -107,7 +178,7 @@ def parse_number(value: Mapping[str, Any], key: str) -> int:  # Any: JSON
     return number
 
 
-def parse_bytes(text: object) -> bytes:
+def _parse_bytes(text: object) -> bytes:
     """Return bytes from base64; raise ValueError if it is none."""
     if not isinstance(text, str):
         raise ValueError("expected base64")  # noqa: TRY004  # a malformed line

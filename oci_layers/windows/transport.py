@@ -1,153 +1,315 @@
-r"""A layer for Windows as the folder that ImportLayer takes and ExportLayer gives (hcsshim, legacy layers), and back.
+r"""A layer for Windows as the folder that ImportLayer takes and ExportLayer gives (hcsshim, legacy layers).
 
     Files\a\f                   the attributes of the file, four bytes, and its backup stream
     Files\a, Files\a.$wcidirs$  a directory, empty or not, and the attributes and backup stream of the directory
-    UtilityVM\Files\x           a file of the utility virtual machine, as those below Files
     Hives\x                     the contents of a hive, with nothing before them
+    UtilityVM\Files\a\f         the same of the utility virtual machine; directories have no file beside them
+    bcd.bak, bcd.log*.bak       the contents of its boot configuration, which Windows changes in UtilityVM
     tombstones.txt              what the layer removes, one path a line, below Files
     layerchain.json             where the layers below are, the nearest first; left out for a base
-    oci-layers.jsonl            what none of these has: hard links, times other than the last write, and the rest
+    oci-layers.jsonl            what none of these has of a node: times other than the last write, owners, and the rest
+    oci-layers-steps.jsonl      what Windows must do with the folder, in this order
 
-The time of the last write is that of each file. The last file has one JSON object a line: `path` and metadata; `path`
-and `link`, since Windows makes hard links only when the layer is imported; or `path` and `removed`, for what is removed
-from the utility virtual machine. That has no layers: whoever imports the folder makes a copy of the one below, and
-changes it as the folder says. What Windows itself makes of a folder (virtual disks, merged hives, reparse points of its
-filter, `bcd.bak`) is not here.
+The time of the last write is that of each file. Names of one file (hard links) share one file in the folder. A link in
+`Hives` or `UtilityVM` is only in `oci-layers.jsonl`, as all metadata of what is there. That file has one JSON object a
+line: `path`, and the members of `meta`; without `windows`, the node has no metadata of Windows at all. `no_attributes`
+says that the four bytes mean nothing, `descriptor_of_sddl` that the descriptor was made of the text, and `implied` that
+the layer has no entry of a directory, and changes nothing of it.
+
+A step is a JSON object with its name in `step`:
+
+    clone-utility-vm       copy UtilityVM\Files of `parent`: files by hard links; directories, links and BCD* in full
+    remove                 remove `path` from that copy
+    write-utility-vm       write UtilityVM over it, with the metadata in oci-layers.jsonl
+    import-layer           ImportLayer; of a base restore-base: restore each file with BackupWrite
+    remove-tombstones      remove what tombstones.txt names
+    link                   make `path` a hard link to `target`, which is `in` one of the `parents`, or in this `layer`
+    join                   make hard links of the names that share a file in the folder
+    set-security           give `path` the descriptor of its text, `sddl`, which could not be made here
+    process-base-layer     ProcessBaseLayer, which makes the hives and virtual disks of a base
+    process-utility-vm     ProcessUtilityVMImage
 """
 
-import functools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import attrs
 
-from oci_layers.errors import LayerError, UnsafePathError, UnsupportedError, shortened
+from oci_layers.errors import LayerError, LinkError, UnsafePathError, UnsupportedError
+from oci_layers.layer.apply import apply
 from oci_layers.layer.change import Add, Change, Link, Opaque, Whiteout
 from oci_layers.layer.windows_apply import is_stream
-from oci_layers.layer.windows_name import file_and_stream
+from oci_layers.layer.windows_name import file_and_stream, is_outside
 from oci_layers.report import Skipped
-from oci_layers.tree.content import EMPTY, Content, Inline
+from oci_layers.tree.content import Content, Inline
 from oci_layers.tree.editor import TreeEditor
+from oci_layers.tree.fold import fold
 from oci_layers.tree.node import Directory, File, Node, Symlink
-from oci_layers.tree.path import clean, join, parent_and_name
+from oci_layers.tree.path import parent_and_name
 from oci_layers.tree.tree import FileTree
 from oci_layers.tree.windows import DIRECTORY, WindowsMetadata
-from oci_layers.windows.backup import decode_backup, encode_backup
-from oci_layers.windows.content import Joined, Part
-from oci_layers.windows.meta import parse_number, parse_text, parse_windows, text_json, windows_json
+from oci_layers.windows.backup import encode_backup
+from oci_layers.windows.content import Joined
+from oci_layers.windows.meta import node_json, text_json, whole_json
+from oci_layers.windows.sddl import encode_sddl
 
-__all__ = ["from_transport", "to_transport"]
+__all__ = [
+    "ATTRIBUTES",
+    "FIRST_LINE",
+    "NODES",
+    "ROOTS",
+    "SAVED",
+    "STEPS",
+    "TOMBSTONES",
+    "WCIDIRS",
+    "is_plain",
+    "to_transport",
+]
 
-_FILES, _HIVES, _MACHINE = b"Files", b"Hives", b"UtilityVM"
-_WCIDIRS = b".$wcidirs$"
-_TOMBSTONES, _CHAIN, _REST = b"tombstones.txt", b"layerchain.json", b"oci-layers.jsonl"
-_FIRST_LINE = b"\xef\xbb\xbfVersion 1.0"
-_RECYCLE_BIN = b"Files/$Recycle.Bin"
-_ATTRIBUTES = 4
-_MOST_LIST = 64 << 20
-"""The most bytes of a file that lists names."""
+_FILES, _UTILITY_VM = b"Files", b"UtilityVM"
+ROOTS = (_FILES, b"Hives", _UTILITY_VM)
+"""The directories of a layer, in the order of their names."""
+WCIDIRS = b".$wcidirs$"
+"""The end of the name of the file that has the metadata of a directory."""
+TOMBSTONES, _CHAIN = b"tombstones.txt", b"layerchain.json"
+NODES, STEPS = b"oci-layers.jsonl", b"oci-layers-steps.jsonl"
+FIRST_LINE = b"\xef\xbb\xbfVersion 1.0"
+"""The first line of the list of what is removed."""
+ATTRIBUTES = 4
+"""The number of bytes before a backup stream."""
+_BOOT = b"UtilityVM/Files/EFI/Microsoft/Boot/BCD"
+SAVED = {fold(_BOOT + end): b"bcd%s.bak" % end for end in (b"", b".log", b".log1", b".log2")}
+"""By its folded path, the name of the copy of each file that Windows changes."""
 
+JSON = dict[str, Any]  # Any: JSON
 OnSkip = Callable[[Skipped], None]
 
 
+def is_plain(path: bytes) -> bool:
+    """Return whether the folder has the contents of what is at a path as they are, and its metadata elsewhere."""
+    return path == _UTILITY_VM or path.startswith((b"Hives/", b"UtilityVM/"))
+
+
 def to_transport(changes: Iterable[Change], *, parents: Sequence[str] = (), skip: OnSkip | None = None) -> FileTree:
-    r"""Return the folder of a layer; contents are read when those of the folder are.
+    r"""Return the folder of a layer; contents are read when those of the folder are, streams outside Files at once.
+
+    The folder has the layer as a whole: what a later entry replaces is not in it, nor a whiteout of a file that it has,
+    as Windows removes names after it has written the layer.
 
     Args:
         changes: The changes of the layer, as `decode(..., windows=True)` yields them.
         parents: Where the layers below are on Windows (`C:\...`), the nearest first; none for a base.
-        skip: Called with what is not in the folder: names beside the three roots, and whiteouts of hives.
+        skip: Called with what is not in the folder: names beside `Files`, `Hives` and `UtilityVM\Files`.
 
     Raises:
-        LayerError: A device or pipe, an opaque marker, or metadata that a backup stream cannot hold.
+        LayerError: A device or pipe, an opaque marker, a directory that the layer removes and has, a whiteout of a name
+            with a line end, a link that Windows cannot make, or metadata that a backup stream cannot hold.
         UnsafePathError: A name that a folder has for itself.
+        LimitError: A stream outside `Files` has more than 64 MiB.
     """
-    writer = _Writer(skip or _ignore)
-    for change in changes:
-        writer.take(change)
-    return writer.folder(parents)
+    layer = FileTree(windows=True)
+    removed: list[bytes] = []
+    apply(_accepted(changes, layer, removed, skip or _ignore), layer)
+    folder = _Folder(layer, parents)
+    folder.fill()
+    folder.remove(removed)
+    return folder.finished()
 
 
 def _ignore(_: Skipped) -> None:
     """Ignore what is left out."""
 
 
-class _Writer:
-    """Collects the nodes of a layer, with their streams, and what goes to the lists."""
+@attrs.frozen(eq=False)
+class _Below:
+    """The content of a name that is a hard link to a file of the layers below."""
 
-    def __init__(self, skip: OnSkip) -> None:
-        self.skip = skip
-        self.nodes: dict[bytes, Node] = {}
-        self.removed: list[bytes] = []
-        self.rest: list[dict[str, Any]] = []  # Any: JSON
+    target: bytes
+    size: int = 0
+    extents: None = None
 
-    def take(self, change: Change) -> None:
-        """Collect a change."""
+    def chunks(self) -> Iterator[bytes]:
+        """Yield nothing."""
+        return iter(())
+
+
+def _accepted(changes: Iterable[Change], layer: FileTree, removed: list[bytes], skip: OnSkip) -> Iterator[Change]:
+    """Yield what is applied to the tree of the layer alone; put what is removed into a list."""
+    for change in changes:
+        path = change.path
         if isinstance(change, Opaque):
-            raise LayerError(change.path, "Windows knows no opaque marker")
-        top = change.path.partition(b"/")[0].partition(b":")[0]
-        if top not in {_FILES, _HIVES, _MACHINE} or (isinstance(change, Whiteout) and top == _HIVES):
-            self.skip(Skipped("windows-root", change.path, 0, None, "only Windows can change it"))
-        elif isinstance(change, Whiteout) and top == _MACHINE:
-            self.rest.append(text_json("path", change.path) | {"removed": True})
+            raise LayerError(path, "Windows knows no opaque marker")
+        if not _has_place(change):
+            skip(Skipped("windows-root", path, 0, None, "Windows has no place for it in a layer"))
         elif isinstance(change, Whiteout):
-            if b"\n" in change.path or b"\r" in change.path:
-                raise LayerError(change.path, "the name has a line end")
-            self.removed.append(change.path)
-        elif isinstance(change, Link):
-            self.rest.append(text_json("path", change.path) | text_json("link", change.target))
-        elif is_stream(change):
-            self.stream(change)
-        else:
-            self.nodes[change.path] = change.node
-
-    def stream(self, change: Add) -> None:
-        """Give the node of a stream the stream."""
-        path, name = file_and_stream(change.path)
-        node = self.nodes.get(path)
-        if node is None or not isinstance(change.node, File):
-            raise LayerError(change.path, "the stream does not follow its file")
-        windows = (node.windows or WindowsMetadata()).with_stream(name, change.node.content)
-        self.nodes[path] = attrs.evolve(node, windows=windows)
-
-    def folder(self, parents: Sequence[str]) -> FileTree:
-        """Return the folder."""
-        tree = FileTree()
-        editor = TreeEditor(tree)
-        for path in sorted(self.nodes, key=lambda path: path.split(b"/")):
-            self.put(editor, path, self.nodes[path])
-        lines = [_FIRST_LINE, *(b"\\" + path[len(_FILES) + 1 :].replace(b"/", b"\\") for path in self.removed)]
-        lists = {_TOMBSTONES: b"".join(line + b"\n" for line in lines)}
-        if parents:
-            lists[_CHAIN] = json.dumps([*parents], separators=(",", ":")).encode()
-        rest = (json.dumps(value, sort_keys=True) + "\n" for value in self.rest)
-        lists[_REST] = "".join(rest).encode()
-        for name, data in lists.items():
-            editor.put(editor.open_parent(b""), name, File(0o644, 0, 0, 0, content=Inline(data)))
-        return tree
-
-    def put(self, editor: TreeEditor, path: bytes, node: Node) -> None:
-        """Put a node into the folder, after the directories above it."""
-        parent, name = parent_and_name(path)
-        if parent and parent not in self.nodes:
-            self.nodes[parent] = Directory(0, 0, 0, node.mtime_ns)
-            self.put(editor, parent, self.nodes[parent])
-        if name.endswith(_WCIDIRS):
+            removed.append(path)
+        elif any(fold(name).endswith(fold(WCIDIRS)) for name in path.split(b"/")):
             raise UnsafePathError(path, "a transport folder has such names for itself")
-        if not isinstance(node, File | Directory | Symlink):
+        elif isinstance(change, Link):
+            yield _link(change, layer)
+        elif not isinstance(change.node, File | Directory | Symlink):
             raise LayerError(path, "an image for Windows has no devices and pipes")
-        here = editor.open_parent(parent)
-        file = File(0o644, 0, 0, node.mtime_ns)
+        elif is_stream(change) and _below(layer.at(layer.spelled(file_and_stream(path)[0]))) is not None:
+            raise LayerError(path, "a hard link has no streams of its own")
+        else:
+            yield change
+
+
+def _link(change: Link, layer: FileTree) -> Change:
+    """Return a hard link as a change of the layer alone, to which the files of the layers below are names of them."""
+    target = layer.spelled(change.target)
+    if is_outside(change.path) or is_outside(target):
+        raise LinkError(change.path, "Windows has hard links only below Files and UtilityVM/Files")
+    node = layer.at(target)
+    if fold(_below(node) or b"") == fold(change.path):
+        raise LinkError(change.path, "a hard link to the lower file of this name")
+    return change if node is not None else Add(change.path, File(0, 0, 0, 0, content=_Below(target)))
+
+
+def _has_place(change: Change) -> bool:
+    """Return whether Windows has a place for what a change makes, or removes, in a layer."""
+    if isinstance(change, Whiteout):
+        return not is_outside(change.path)
+    root, _, below = file_and_stream(change.path)[0].partition(b"/")
+    return root in ROOTS and (root != _UTILITY_VM or not below or (below + b"/").startswith(b"Files/"))
+
+
+def _below(node: Node | None) -> bytes | None:
+    """Return the target of a node that is a hard link to a file of the layers below; None for another."""
+    return node.content.target if isinstance(node, File) and isinstance(node.content, _Below) else None
+
+
+class _Folder:
+    """Makes the folder of the tree of a layer; `steps` has the steps of one name each that depend on the layer."""
+
+    def __init__(self, layer: FileTree, parents: Sequence[str]) -> None:
+        self.layer = layer
+        self.parents = parents
+        self.tree = FileTree()
+        self.editor = TreeEditor(self.tree)
+        self.lines: list[JSON] = []
+        self.steps: dict[str, list[JSON]] = {name: [] for name in ("remove", "link", "join", "set-security")}
+        self.removed: list[bytes] = []
+
+    def fill(self) -> None:
+        """Put all nodes of the layer into the folder."""
+        first: dict[int, bytes] = {}
+        below: dict[bytes, bytes] = {}
+        for path, node in self.layer.walk():
+            leader = path if isinstance(node, Directory) else first.setdefault(node.inode, path)
+            target = _below(node)
+            if target is not None:
+                below[path] = target
+            elif leader != path:
+                self.join(path, leader, node)
+            elif path:
+                self.put(path, node)
+        while below:  # A name is replaced when nothing else is to be linked to the lower file that has it.
+            targets = set(map(fold, below.values()))
+            free = [path for path in below if fold(path) not in targets]
+            if not free:
+                raise LinkError(next(iter(below)), "hard links in a circle over the files of the layers below")
+            for path in free:
+                self.link(path, below.pop(path), "parents")
+
+    def link(self, path: bytes, target: bytes, where: str) -> None:
+        """Let Windows make a hard link."""
+        self.steps["link"].append(text_json("path", path) | text_json("target", target) | {"in": where})
+
+    def join(self, path: bytes, leader: bytes, node: Node) -> None:
+        """Make another name of a file of the folder, or let Windows make it if the folder has no such file."""
         if _is_directory(node):
-            editor.put(here, name, Directory(0o755, 0, 0, node.mtime_ns))
-            name += _WCIDIRS
-        is_hive = path.startswith(_HIVES + b"/") and isinstance(node, File)
-        file.content = node.content if is_hive and isinstance(node, File) else _transported(path, node)
-        editor.put(here, name, file)
-        rest = _rest(node, is_hive=is_hive)
-        if rest:
-            self.rest.append(text_json("path", path) | rest)
+            raise LinkError(path, "a hard link to a directory")
+        found = self.editor.find(leader) if is_plain(path) == is_plain(leader) else None
+        if found is None:
+            self.link(path, leader, "layer")
+            return
+        parent, name = parent_and_name(path)
+        self.editor.link(found, self.editor.open_parent(parent), name)
+        self.steps["join"] = [{}]
+
+    def put(self, path: bytes, node: Node) -> None:
+        """Put a node into the folder."""
+        parent, name = parent_and_name(path)
+        here = self.editor.open_parent(parent)
+        windows, marks = self.described(path, node)
+        plain = is_plain(path)
+        if isinstance(node, Directory) or (_is_directory(node) and not plain):
+            self.editor.put(here, name, Directory(0o755, 0, 0, node.mtime_ns))
+            name += WCIDIRS
+        if not plain:
+            self.editor.put(here, name, _file(node, _transported(path, attrs.evolve(node, windows=windows))))
+            value = node_json(path, node, _rest(node)) | marks
+            if value != {"windows": {}}:
+                self.lines.append(text_json("path", path) | value)
+            return
+        self.lines.append(text_json("path", path) | whole_json(path, node, windows) | marks)
+        if isinstance(node, File):
+            self.editor.put(here, name, _file(node, node.content))
+            if fold(path) in SAVED:
+                self.editor.put(self.editor.open_parent(b""), SAVED[fold(path)], _file(node, node.content))
+
+    def described(self, path: bytes, node: Node) -> tuple[WindowsMetadata | None, JSON]:
+        """Return the metadata of a node, with a descriptor if it has one as text alone, and marks for its line."""
+        windows = node.windows
+        marks: JSON = {"implied": True} if isinstance(node, Directory) and node.implicit else {}
+        if windows is None:
+            return None, marks
+        if windows.attributes is None and not is_plain(path):
+            marks["no_attributes"] = True
+        if windows.sddl is None or windows.security_descriptor is not None:
+            return windows, marks
+        try:
+            windows = attrs.evolve(windows, security_descriptor=encode_sddl(windows.sddl))
+        except (LayerError, UnsupportedError):
+            assert windows.sddl is not None
+            self.steps["set-security"].append(text_json("path", path) | text_json("sddl", windows.sddl))
+            return windows, marks
+        return windows, marks | {"descriptor_of_sddl": True}
+
+    def remove(self, paths: Iterable[bytes]) -> None:
+        """Note what is removed: in `Files` after the layer is written, in `UtilityVM` before."""
+        for path in paths:
+            here = self.layer.at(self.layer.spelled(path))
+            if not path.startswith(b"Files/"):
+                self.steps["remove"].append(text_json("path", path))
+            elif isinstance(here, Directory):
+                raise LayerError(path, "the layer has it and removes it, and Windows would remove both")
+            elif b"\n" in path or b"\r" in path:
+                raise LayerError(path, "the name has a line end")
+            elif here is None:
+                self.removed.append(path)
+
+    def finished(self) -> FileTree:
+        """Return the folder, with its lists."""
+        lines = [FIRST_LINE, *(b"\\" + path[len(_FILES) + 1 :].replace(b"/", b"\\") for path in self.removed)]
+        lists = {TOMBSTONES: b"".join(line + b"\n" for line in lines)}
+        if self.parents:
+            lists[_CHAIN] = json.dumps([*self.parents], separators=(",", ":")).encode()
+        for name, values in ((NODES, self.lines), (STEPS, self.ordered())):
+            lists[name] = "".join(json.dumps(value, sort_keys=True) + "\n" for value in values).encode()
+        for name, data in lists.items():
+            self.editor.put(self.editor.open_parent(b""), name, File(0o644, 0, 0, 0, content=Inline(data)))
+        return self.tree
+
+    def ordered(self) -> Iterator[JSON]:
+        """Yield the steps in their order."""
+        has_machine = self.layer.at(_UTILITY_VM) is not None or bool(self.steps["remove"])
+        if has_machine and self.parents:
+            yield {"step": "clone-utility-vm", "parent": self.parents[0]}
+        yield from ({"step": "remove"} | value for value in self.steps["remove"])
+        if has_machine:
+            yield {"step": "write-utility-vm"}
+        yield {"step": "import-layer" if self.parents else "restore-base"}
+        if self.removed:
+            yield {"step": "remove-tombstones"}
+        for name in ("link", "join", "set-security"):
+            yield from ({"step": name} | value for value in self.steps[name])
+        if not self.parents:
+            yield {"step": "process-base-layer"}
+        if has_machine:
+            yield {"step": "process-utility-vm"}
 
 
 def _is_directory(node: Node) -> bool:
@@ -156,146 +318,31 @@ def _is_directory(node: Node) -> bool:
     return isinstance(node, Directory) or (isinstance(node, Symlink) and bool((attributes or 0) & DIRECTORY))
 
 
+def _file(node: Node, content: Content) -> File:
+    return File(0o644, 0, 0, node.mtime_ns, content=content)
+
+
 def _transported(path: bytes, node: Node) -> Content:
+    """Return the attributes and the backup stream of a node."""
     attributes = None if node.windows is None else node.windows.attributes
     if attributes is None:
         attributes = DIRECTORY if isinstance(node, Directory) else 0
     try:
-        return Joined((Inline(attributes.to_bytes(_ATTRIBUTES, "little")), encode_backup(node)))
+        return Joined((Inline(attributes.to_bytes(ATTRIBUTES, "little")), encode_backup(node)))
     except LayerError as error:
         error.path = path
         raise
 
 
-def _rest(node: Node, *, is_hive: bool) -> dict[str, Any]:  # Any: JSON
-    """Return what the folder does not say of a node, as JSON: `plain` if it has no metadata of Windows at all."""
-    value: dict[str, Any] = {key: number for key in ("mode", "uid", "gid") if (number := getattr(node, key))}
-    if isinstance(node, Symlink):
-        del value["mode"]
+def _rest(node: Node) -> WindowsMetadata | None:
+    """Return the metadata of a node that neither the attributes nor a backup stream has."""
     windows = node.windows
     if windows is None:
-        return value | {"plain": True}
-    if is_hive:
-        return value | windows_json(windows)
-    if windows.attributes is None:
-        value["unsaid"] = True
-    return value | windows_json(
-        WindowsMetadata(
-            sddl=windows.sddl,
-            created_ns=windows.created_ns,
-            accessed_ns=windows.accessed_ns,
-            changed_ns=windows.changed_ns,
-        )
-    )
-
-
-def from_transport(tree: FileTree) -> Iterator[Change]:
-    """Yield the changes of the layer in a folder: directories before what is in them, then links, then whiteouts.
-
-    Args:
-        tree: The folder, as `disk.scan` returns it, for example.
-
-    Raises:
-        LayerError: The folder lacks the list of what is removed, or a list or a file in it is malformed.
-        UnsupportedError: A reparse point that is no link.
-    """
-    rest = dict(_lines(tree))
-    removed = list(_tombstones(tree))
-    yield from _nodes(tree, rest)
-    for path, value in rest.items():
-        if "link" in value:
-            yield Link(path, clean(_checked(path, functools.partial(parse_text, value, "link"))))
-    yield from map(Whiteout, removed)
-    yield from (Whiteout(path) for path, value in rest.items() if "removed" in value)
-
-
-def _nodes(tree: FileTree, rest: Mapping[bytes, Mapping[str, Any]]) -> Iterator[Change]:  # Any: JSON
-    stack = [top for top in (_MACHINE, _HIVES, _FILES) if isinstance(tree.at(top), Directory)]
-    while stack:
-        path = stack.pop()
-        node = tree.at(path)
-        is_directory = isinstance(node, Directory)
-        file = tree.at(path + _WCIDIRS) if is_directory else node
-        if not isinstance(file, File):
-            raise LayerError(path, "there is no file with the metadata of the directory, or it is no file")
-        make = functools.partial(_node, path, file, rest.get(path, {}), is_directory=is_directory)
-        found = _checked(path, make)
-        yield Add.of(path, found)
-        if isinstance(node, Directory) and isinstance(found, Directory):
-            names = (path + b"/" + name for name in node.children if not name.endswith(_WCIDIRS))
-            stack += sorted((each for each in names if each != _RECYCLE_BIN), reverse=True)
-
-
-def _node(path: bytes, file: File, rest: Mapping[str, Any], *, is_directory: bool) -> Node:  # Any: JSON
-    mode, uid, gid = (parse_number(rest, key) for key in ("mode", "uid", "gid"))
-    said = None if "plain" in rest else parse_windows(rest)
-    if path.startswith(_HIVES + b"/") and not is_directory:
-        return File(mode, uid, gid, file.mtime_ns, content=file.content, windows=said)
-    attributes = int.from_bytes(b"".join(Part(file.content, 0, _ATTRIBUTES).chunks()), "little")
-    back = decode_backup(file.content, _ATTRIBUTES)
-    windows = None
-    if said is not None:
-        windows = attrs.evolve(
-            back.windows,
-            attributes=None if "unsaid" in rest else attributes,
-            sddl=said.sddl,
-            created_ns=said.created_ns,
-            accessed_ns=said.accessed_ns,
-            changed_ns=said.changed_ns,
-        )
-    if back.target is not None:
-        return Symlink(uid, gid, file.mtime_ns, target=back.target, windows=windows)
-    if is_directory:
-        return Directory(mode, uid, gid, file.mtime_ns, windows=windows)
-    return File(mode, uid, gid, file.mtime_ns, content=back.content or EMPTY, windows=windows)
-
-
-T = TypeVar("T")
-
-
-def _checked(path: bytes, make: Callable[[], T]) -> T:
-    """Return what `make` returns; give its errors the path."""
-    try:
-        return make()
-    except LayerError as error:
-        error.path = path
-        raise
-    except UnsupportedError as error:
-        error.add_note(f"at {shortened(path)}")
-        raise
-    except ValueError as error:
-        raise LayerError(path, f"its line in {_REST.decode()} is malformed: {error}") from None
-
-
-def _list(tree: FileTree, name: bytes) -> bytes | None:
-    node = tree.at(name)
-    if node is None:
         return None
-    if not isinstance(node, File):
-        raise LayerError(name, "not a file")
-    if node.content.size > _MOST_LIST:
-        raise LayerError(name, f"it has {node.content.size} bytes, at most {_MOST_LIST} are possible")
-    return b"".join(node.content.chunks())
-
-
-def _lines(tree: FileTree) -> Iterator[tuple[bytes, dict[str, Any]]]:  # Any: JSON
-    for line in (_list(tree, _REST) or b"").splitlines():
-        try:
-            value = json.loads(line)
-            yield clean(parse_text(value, "path")), value
-        except (ValueError, AttributeError, RecursionError) as error:
-            raise LayerError(_REST, f"a line is malformed: {error}") from None
-
-
-def _tombstones(tree: FileTree) -> Iterator[bytes]:
-    data = _list(tree, _TOMBSTONES)
-    if data is None:
-        raise LayerError(_TOMBSTONES, "the folder lacks the list of what the layer removes")
-    first, *lines = data.splitlines() or [b""]
-    if first != _FIRST_LINE:
-        raise LayerError(_TOMBSTONES, "the list does not begin with its version, 1.0")
-    for line in lines:
-        if not line.startswith(b"\\") or len(line) < 2:
-            raise LayerError(_TOMBSTONES, "a line does not begin with a backslash and a name")
-        path = clean(line.replace(b"\\", b"/"))
-        yield join(_FILES, path)
+    return WindowsMetadata(
+        sddl=windows.sddl,
+        created_ns=windows.created_ns,
+        accessed_ns=windows.accessed_ns,
+        changed_ns=windows.changed_ns,
+        is_junction=windows.is_junction and not isinstance(node, Symlink),
+    )

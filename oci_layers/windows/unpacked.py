@@ -1,35 +1,28 @@
 """An unpacked image for Windows: what a Linux disk cannot hold of it, in `meta.jsonl`, and the tree of both again.
 
 `meta.jsonl` is in the top directory. It has one JSON object a line for each name of the tree, parents first: `path`,
-`mode`, `uid`, `gid`, the time of the last write in `written`; of a link its `target`, of another name of a file the
-first one in `link`; the metadata of Windows (`meta`); and `streams`, with their sizes, digests and bytes in base64.
-What is 0 or empty is left out. So the directory and this file have all of the tree, whatever the disk could not hold.
+and of another name of a file the first one in `link`, or else all of the node (`meta`). So the directory and this file
+have all of the tree, whatever the disk could not hold.
 """
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from oci_layers.errors import LayerError, LimitError, escape
-from oci_layers.spec.digest import Digest
-from oci_layers.tree.content import Content, Inline
-from oci_layers.tree.dump import parse_time, show_time
+from oci_layers.errors import LayerError
+from oci_layers.tree.dump import parse_time
 from oci_layers.tree.editor import TreeEditor
-from oci_layers.tree.node import Directory, File, Node, Symlink
+from oci_layers.tree.node import Directory, File, Node
 from oci_layers.tree.path import clean, parent_and_name
 from oci_layers.tree.tree import FileTree
-from oci_layers.tree.windows import WindowsMetadata
-from oci_layers.windows.meta import parse_named, parse_number, parse_text, parse_windows, text_json, windows_json
+from oci_layers.windows.meta import parse_node, parse_text, text_json, whole_json
 
 __all__ = ["METADATA_FILE", "from_unpacked", "unpacked_lines"]
 
 METADATA_FILE = b"meta.jsonl"
 """The name of the file that has what the disk cannot hold."""
-_MOST_STREAM = 64 << 20
-"""The most bytes of one stream that is written, in base64, as a part of one line; a larger one is an error."""
 _MOST_FILE = 1 << 30
 """The most bytes of `meta.jsonl` that are read."""
 
@@ -48,30 +41,8 @@ def unpacked_lines(tree: FileTree) -> Iterator[tuple[bytes, Node, bytes]]:
             continue
         leader = path if isinstance(node, Directory) else first.setdefault(node.inode, path)
         value = text_json("path", path)
-        value |= _described(path, node) if leader == path else text_json("link", leader)
+        value |= whole_json(path, node, node.windows) if leader == path else text_json("link", leader)
         yield path, node, json.dumps(value, sort_keys=True).encode() + b"\n"
-
-
-def _described(path: bytes, node: Node) -> JSON:
-    value: JSON = {key: number for key in ("mode", "uid", "gid") if (number := getattr(node, key))}
-    value["written"] = show_time(node.mtime_ns)
-    if isinstance(node, Symlink):
-        value |= text_json("target", node.target)
-    if node.windows is not None:
-        value["windows"] = windows_json(node.windows)
-        if node.windows.streams:
-            value["streams"] = [_stream_json(path, *stream) for stream in sorted(node.windows.streams.items())]
-    return value
-
-
-def _stream_json(path: bytes, name: bytes, content: Content) -> JSON:
-    if content.size > _MOST_STREAM:
-        error = LimitError("content_bytes", _MOST_STREAM, content.size)
-        error.add_note(f"the stream {escape(path)}:{escape(name)}")
-        raise error
-    data = b"".join(content.chunks())
-    encoded = base64.b64encode(data).decode()
-    return text_json("name", name) | {"size": len(data), "digest": str(Digest.of(data)), "data": encoded}
 
 
 def from_unpacked(tree: FileTree) -> FileTree:
@@ -132,22 +103,9 @@ def _restore(editor: TreeEditor, path: bytes, value: JSON, there: Node | None) -
 
 
 def _node(value: Mapping[str, Any], there: Node | None) -> Node | None:  # Any: JSON
-    mode, uid, gid = (parse_number(value, key) for key in ("mode", "uid", "gid"))
-    common: JSON = {"uid": uid, "gid": gid, "mtime_ns": parse_time(str(value.get("written")))}
-    windows = _windows(value)
-    if "target" in value:  # It may lead out of the drive, and then the directory has no link.
-        return Symlink(**common, target=parse_text(value, "target"), windows=windows)
-    if isinstance(there, Directory):
-        return Directory(mode, **common, windows=windows)
-    return File(mode, **common, content=there.content, windows=windows) if isinstance(there, File) else None
-
-
-def _windows(value: Mapping[str, Any]) -> WindowsMetadata | None:  # Any: JSON
-    if "windows" not in value:
-        return None
-    found = parse_windows(value["windows"])
-    streams = {name: Inline(data) for name, data in parse_named(value, "streams")}
-    return attrs.evolve(found, streams=streams) if streams else found
+    if "target" not in value and not isinstance(there, Directory | File):
+        return None  # A link may lead out of the drive, and then the directory has none.
+    return parse_node(value, there.content if isinstance(there, File) else None, parse_time(str(value.get("written"))))
 
 
 def _add(editor: TreeEditor, path: bytes, node: Node, first: dict[int, bytes]) -> None:

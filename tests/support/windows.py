@@ -1,8 +1,11 @@
 """Layers for Windows as Windows writes them, and what the tests say of them."""
 
 import base64
+import io
 import struct
 
+from oci_layers.layer import apply, decode
+from oci_layers.tar import read_tar
 from tests.support.layers import d, f, ln, sym, tar
 from tests.support.trees import merged
 
@@ -91,3 +94,20 @@ def reported(*layers, policy=None):
     found = []
     tree = windows_tree(*layers, policy=policy, on_finding=found.append)
     return tree, [(each.rule, each.location.path, each.message) for each in found]
+
+
+def windows_changes(*entries):
+    """The changes of a layer of entries."""
+    return list(decode(read_tar(io.BytesIO(tar(*entries))), layer=1, windows=True))
+
+
+def applied(changes, *lower):
+    """The tree that changes make of layers below, each a list of entries."""
+    tree = windows_tree(*lower)
+    apply(changes, tree, layer=1)
+    return tree
+
+
+def text(tree, path):
+    """The contents of a file of a tree."""
+    return b"".join(tree.require(path).content.chunks())
