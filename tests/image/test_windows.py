@@ -59,12 +59,20 @@ def test_the_drive_is_a_tree_of_its_own(image):
     assert lower.fork() == lower
     assert image.tree(0).root.children == {}
     assert shown(image.tree(0, root="layer")).windows
+    assert shown(image.tree(0, root="layer")).drives == drive.drives == (b"",)
 
 
 def test_links_are_followed_on_the_drive(built):
     layer = [windir("Files"), windir("Files/Users"), winfile("Files/Users/x", "x"), sym("Files/Docs", "C:\\users")]
     with built(layer) as image:
         assert (image.root / "docs/X").read_bytes() == b"x"
+
+
+def test_links_are_followed_in_the_tree_of_layers(built):
+    layer = [windir("Files"), winfile("Files/x", "x"), winfile("x", "root"), sym("Files/l", "C:\\x")]
+    with built(layer) as image:
+        tree = image.tree(root="layer")
+        assert tree.require("Files/l", follow=True) is tree.require("Files/x")
 
 
 def test_files_are_read_by_their_paths_on_the_drive(image):
