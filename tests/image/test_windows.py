@@ -14,7 +14,19 @@ from oci_layers.tree import RangeContent, dump
 from oci_layers.windows import from_unpacked
 from tests.support.layers import Built, f, ln, sym, tar, wh
 from tests.support.trees import merged
-from tests.support.windows import EVERYTHING, descriptor, paths, pax, windir, windows_tree, winfile
+from tests.support.windows import (
+    EVERYTHING,
+    INTO_PARENT,
+    OLD_FORM,
+    PARENT,
+    STREAMS,
+    descriptor,
+    paths,
+    pax,
+    windir,
+    windows_tree,
+    winfile,
+)
 
 UPPER = (
     windir("Files"),
@@ -117,7 +129,11 @@ def test_what_the_disk_cannot_hold_is_in_a_file_beside_it(image, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "layers", [(EVERYTHING, UPPER), (EVERYTHING,), ([f("Files/a", "x", uid=5), sym("Files/b", "x")],)]
+    "layers",
+    [
+        *((EVERYTHING, UPPER), (EVERYTHING,), (PARENT, INTO_PARENT), (OLD_FORM,), (STREAMS,)),
+        ([f("Files/a", "x", uid=5, xattrs={b"user.a": b"\xff"}), sym("Files/b", "x")],),
+    ],
 )
 def test_what_was_unpacked_is_the_image_again(built, tmp_path, layers):
     with built(*layers) as image:
