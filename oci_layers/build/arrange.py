@@ -85,9 +85,9 @@ class _Arranger:
         prefix, base = self.options.prefix, self.options.base
         names, known = prefix.split(b"/") if prefix else [], list[Directory]()
         if base is not None:
-            limit, windows = base.limits.links, base.windows
+            limit, drives = base.limits.links, base.drives
             found = resolve(
-                base.root, prefix, follow=True, follow_last=True, limit=limit, lexical_dotdot=True, windows=windows
+                base.root, prefix, follow=True, follow_last=True, limit=limit, lexical_dotdot=True, drives=drives
             )
             if found.node is not None and found.rest:
                 raise NotDirectoryError(found.path)

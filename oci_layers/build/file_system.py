@@ -105,7 +105,7 @@ class FileSystem:
                 follow_last=follow,
                 limit=limit,
                 follow_slash=follow_slash,
-                windows=self.tree.windows,
+                drives=self.tree.drives,
             )
         except LinkError as error:
             raise PathError(b"/" + path, error.reason, errno.ELOOP) from error

@@ -32,6 +32,7 @@ def select_paths(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
             parent, _ = parent_and_name(parent)
             chosen.add(parent)
     part = FileTree(limits=tree.limits, windows=tree.windows)
+    part.drives = tree.drives
     merge = TreeEditor(part)
     first: dict[int, bytes] = {}
     for path in sorted(chosen):

@@ -15,12 +15,10 @@ from oci_layers.report import Skipped
 from oci_layers.tree.node import Directory, File, Leaf, Node, Symlink
 from oci_layers.tree.path import join
 from oci_layers.tree.tree import FileTree
-from oci_layers.tree.windows import posix_target
+from oci_layers.tree.windows import DRIVES, drive_depth, posix_target
 from oci_layers.windows.unpacked import METADATA_FILE, unpacked_lines
 
 __all__ = ["WindowsMirror", "keep_metadata", "shown"]
-
-_DRIVES = (b"Files", b"UtilityVM/Files")
 
 
 def shown(tree: FileTree) -> FileTree:
@@ -32,7 +30,9 @@ def shown(tree: FileTree) -> FileTree:
         return tree
     path = tree.spelled(b"Files")
     if not isinstance(tree.at(path), Directory):
-        return FileTree(limits=tree.limits, windows=True)
+        empty = FileTree(limits=tree.limits, windows=True)
+        empty.drives = (b"",)
+        return empty
     return tree.subtree(path)
 
 
@@ -69,11 +69,11 @@ def _linux_target(parent: bytes, target: bytes) -> bytes | None:
         return None
     if not path.startswith(b"/"):
         return path
-    root = next((each for each in _DRIVES if (parent + b"/").startswith(each + b"/")), None)
-    if root is None:
+    names = parent.split(b"/")
+    depth = drive_depth(names, DRIVES)
+    if depth is None:
         return None
-    depth = len(parent.split(b"/")) - len(root.split(b"/"))
-    return b"/".join([b".."] * depth + [path.strip(b"/") or b"."])
+    return b"/".join([b".."] * (len(names) - depth) + [path.strip(b"/") or b"."])
 
 
 def keep_metadata(tree: FileTree, mirror: DirectoryMirror) -> None:

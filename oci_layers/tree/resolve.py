@@ -12,6 +12,7 @@ links, so a loop ends; the time grows with the components and targets read.
 """
 
 import errno
+from collections.abc import Sequence
 
 import attrs
 
@@ -25,7 +26,7 @@ from oci_layers.errors import (
 )
 from oci_layers.tree.fold import spelling
 from oci_layers.tree.node import Directory, File, Node, Symlink
-from oci_layers.tree.windows import posix_target
+from oci_layers.tree.windows import drive_depth, posix_target
 
 __all__ = ["Resolution", "require_file", "resolve"]
 
@@ -94,7 +95,7 @@ def resolve(
     limit: int,
     follow_slash: bool = True,
     lexical_dotdot: bool = False,
-    windows: bool = False,
+    drives: Sequence[bytes] = (),
 ) -> Resolution:
     """Resolve `path` from `root`, never above it, as a process does whose root directory it is.
 
@@ -107,7 +108,8 @@ def resolve(
         follow_slash: Follow a last component that has a slash after it in the target of a link.
         lexical_dotdot: Let `..` in a link cancel a name that is missing or not a directory, instead of stopping there;
             `rest` then has no `..`.
-        windows: Look names up without case, and read the targets of links as paths of Windows.
+        drives: In an image for Windows, the directories that are a drive C:, empty for the root. Names are then looked
+            up without case, and the targets of links are paths of Windows, which lead out of no drive that they are in.
 
     Raises:
         LinkError: More links than `limit`.
@@ -125,12 +127,13 @@ def resolve(
             continue
         if part == b"..":
             rest.pop()
-            if not names and escaped_root is None:
+            top = drive_depth(names, drives) or 0
+            if len(names) == top and escaped_root is None:
                 escaped_root = followed[-1]
-            del names[-1:]
+            del names[max(top, len(names) - 1) :]
             del directories[len(names) + 1 :]
             continue
-        if windows:
+        if drives:
             part = rest[-1] = spelling(directories[-1].children, part)
         child = directories[-1].children.get(part)
         if isinstance(child, Directory):
@@ -149,9 +152,14 @@ def resolve(
         followed.append(b"/".join([*names, part]))
         if len(followed) > limit:
             raise LinkError(path, f"more than {limit} links to follow, perhaps a loop")
-        target = posix_target(child.target) if windows else child.target
+        target = posix_target(child.target) if drives else child.target
         if target.startswith(b"/"):
-            names, directories = [], [root]
+            depth = drive_depth(names, drives or (b"",))
+            if depth is None:  # C: is nowhere.
+                rest.append(child.target.replace(b"/", b"\\"))
+                continue
+            del names[depth:]
+            del directories[depth + 1 :]
         rest.extend(target.split(b"/")[::-1])
     return Resolution(names, directories, rest, directories[-1], followed, escaped_root, consumed_dotdot)
 

@@ -18,7 +18,7 @@ from oci_layers.tree.links import LinkNames
 from oci_layers.tree.node import Device, Directory, File, Leaf, Node, Symlink, implicit_directory
 from oci_layers.tree.path import AnyPath, clean, join, parent_and_name, to_bytes
 from oci_layers.tree.resolve import Resolution, resolve
-from oci_layers.tree.windows import same_windows
+from oci_layers.tree.windows import DRIVES, same_windows
 
 __all__ = ["FileTree"]
 
@@ -29,7 +29,18 @@ class FileTree:
     Several threads may read it; one thread writes it, through `editor.TreeEditor`.
     """
 
-    __slots__ = ("_inodes", "_links", "_links_token", "_token", "implied", "limits", "metadata", "root", "windows")
+    __slots__ = (
+        "_inodes",
+        "_links",
+        "_links_token",
+        "_token",
+        "drives",
+        "implied",
+        "limits",
+        "metadata",
+        "root",
+        "windows",
+    )
 
     root: Directory
     limits: Limits
@@ -40,12 +51,15 @@ class FileTree:
     """The bytes of metadata ever laid over the tree; `Limits.metadata_bytes` defines what counts."""
     windows: bool
     """Whether it is of an image for Windows: names are looked up without case, and links have paths of Windows."""
+    drives: tuple[bytes, ...]
+    """Where C: is for the links in it: the root of a `subtree`, else `windows.DRIVES`; without `windows`, none."""
 
     __hash__ = None  # type: ignore[assignment]  # a tree changes, so it is not a key
 
     def __init__(self, *, limits: Limits | None = None, windows: bool = False) -> None:
         self.limits = limits or DEFAULT_LIMITS
         self.windows = windows
+        self.drives = DRIVES if windows else ()
         self._token = object()
         self._links_token = self._token
         self._links = LinkNames()
@@ -59,7 +73,7 @@ class FileTree:
         """Return an equal tree that changes independently, in constant time."""
         other = FileTree(limits=self.limits, windows=self.windows)
         other.root, other._links, other._inodes = self.root, self._links, self._inodes
-        other.implied, other.metadata = self.implied, self.metadata
+        other.implied, other.metadata, other.drives = self.implied, self.metadata, self.drives
         self._token = object()
         other._links_token = self._links_token
         return other
@@ -77,7 +91,7 @@ class FileTree:
         ]
         names = {node.inode: self.link_names(node.inode) for _, node in nodes if not isinstance(node, Directory)}
         links = [(inode, each) for inode, each in names.items() if len(each) > 1]
-        return _rebuilt, (self.limits, self.windows, nodes, links, self._inodes, self.implied, self.metadata)
+        return _rebuilt, (self.limits, self.drives, nodes, links, self._inodes, self.implied, self.metadata)
 
     @property
     def token(self) -> object:
@@ -105,6 +119,7 @@ class FileTree:
         """
         other, root = FileTree(limits=self.limits, windows=self.windows), self.at(path)
         assert isinstance(root, Directory)
+        other.drives = (b"",) if path and self.windows else self.drives
         self._token = object()  # As in a fork, both trees now share the directories.
         other.root, other._inodes = root, self._inodes
         other.implied, other.metadata = self.implied, self.metadata
@@ -205,8 +220,8 @@ class FileTree:
     def resolve(self, path: AnyPath, *, follow: bool = False) -> Resolution:
         """Resolve `path` as `get` does, and return how far it led."""
         path = clean(to_bytes(path), limits=self.limits)
-        limit, windows = self.limits.links, self.windows
-        return resolve(self.root, path, follow=True, follow_last=follow, limit=limit, windows=windows)
+        limit, drives = self.limits.links, self.drives
+        return resolve(self.root, path, follow=True, follow_last=follow, limit=limit, drives=drives)
 
     def require(self, path: AnyPath, *, follow: bool = False) -> Node:
         """Return the node at `path`; raises as `Resolution.require` where `get` returns None."""
@@ -296,7 +311,7 @@ def _same_leaf(one: Leaf, two: Leaf, same: Callable[[Content, Content], bool]) -
 
 def _rebuilt(
     limits: Limits,
-    windows: bool,  # pickle gives it by position
+    drives: tuple[bytes, ...],
     nodes: Iterable[tuple[bytes, Node]],
     links: Iterable[tuple[int, tuple[bytes, ...]]],
     inodes: int,
@@ -304,7 +319,8 @@ def _rebuilt(
     metadata: int,
 ) -> FileTree:
     """Return a tree from what `FileTree.__reduce__` gives."""
-    tree = FileTree(limits=limits, windows=windows)
+    tree = FileTree(limits=limits, windows=bool(drives))
+    tree.drives = drives
     directories: dict[bytes, Directory] = {}
     for path, node in nodes:
         if isinstance(node, Directory):

@@ -9,22 +9,25 @@ their own; the room `layer` reads and writes them. Here is only what they are. A
     (True, False)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import attrs
 
 from oci_layers._empty import NO_XATTRS
 from oci_layers.tree.content import Content
+from oci_layers.tree.fold import fold
 
 __all__ = [
     "ARCHIVE",
     "DIRECTORY",
+    "DRIVES",
     "MAX_ATTRIBUTES",
     "NO_STREAMS",
     "READ_ONLY",
     "REPARSE_POINT",
     "WindowsMetadata",
+    "drive_depth",
     "posix_target",
     "same_windows",
 ]
@@ -35,6 +38,9 @@ ARCHIVE = 0x20
 REPARSE_POINT = 0x400
 MAX_ATTRIBUTES = 2**32 - 1
 """The largest attributes that a file can have."""
+
+DRIVES = (b"Files", b"UtilityVM/Files")
+"""The directories in the tree of layers that are a drive C:, each for the links in it."""
 
 NO_STREAMS: Final[Mapping[bytes, Content]] = {}
 """The streams of a file that has none."""
@@ -118,3 +124,15 @@ def posix_target(target: bytes) -> bytes:
     if path != target or b":" in path or path.startswith(b"\\\\"):
         return target
     return path.replace(b"\\", b"/")
+
+
+def drive_depth(names: Sequence[bytes], drives: Sequence[bytes]) -> int | None:
+    """Return how many of the names that lead to a place are those of the drive that it is in; None outside all drives.
+
+    An empty drive is the root.
+    """
+    for drive in drives:
+        depth = len(drive.split(b"/")) if drive else 0
+        if fold(b"/".join(names[:depth])) == fold(drive):
+            return depth
+    return None

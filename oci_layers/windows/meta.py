@@ -8,26 +8,64 @@ text. What there is none of, and what is 0, is left out.
 
 import base64
 import binascii
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from oci_layers.errors import LimitError, escape
+from oci_layers.errors import LayerError, LimitError, escape
 from oci_layers.layer.decode import MAX_OWNER
 from oci_layers.spec.digest import Digest
 from oci_layers.tree.content import Content, Inline
 from oci_layers.tree.dump import parse_time, show_time
 from oci_layers.tree.node import Directory, File, Node, Symlink
+from oci_layers.tree.tree import FileTree
 from oci_layers.tree.windows import MAX_ATTRIBUTES, WindowsMetadata
 
-__all__ = ["node_json", "parse_node", "parse_text", "parse_windows", "text_json", "whole_json", "windows_json"]
+__all__ = [
+    "json_lines",
+    "node_json",
+    "parse_node",
+    "parse_text",
+    "parse_windows",
+    "read_list",
+    "text_json",
+    "whole_json",
+    "windows_json",
+]
 
 _MOST_STREAM = 64 << 20
 """The most bytes of one stream that is written, in base64, as a part of one line; a larger one is an error."""
 
 JSON = dict[str, Any]  # Any: JSON
 _TIMES = {"created": "created_ns", "accessed": "accessed_ns", "changed": "changed_ns"}
+
+
+def read_list(tree: FileTree, name: bytes, most: int) -> bytes:
+    """Return the contents of a file that lists names, of at most that many bytes.
+
+    Raises:
+        LayerError: There is no such file, or it is larger.
+    """
+    node = tree.at(name)
+    if not isinstance(node, File):
+        raise LayerError(name, "there is no such file" if node is None else "not a file")
+    if node.content.size > most:
+        raise LayerError(name, f"it has {node.content.size} bytes, at most {most} are possible")
+    return b"".join(node.content.chunks())
+
+
+def json_lines(tree: FileTree, name: bytes, most: int) -> Iterator[JSON]:
+    """Yield the JSON objects of a file that has one a line; raises as `read_list`, and for a line that has none."""
+    for number, line in enumerate(read_list(tree, name, most).splitlines(), 1):
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise LayerError(name, f"line {number} is malformed: {error}") from None
+        if not isinstance(value, dict):
+            raise LayerError(name, f"line {number} is no object")
+        yield value
 
 
 def text_json(key: str, text: bytes) -> JSON:

@@ -4,7 +4,6 @@ A folder that Windows exports has no lists of ours: what only they can tell is t
 """
 
 import functools
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -21,7 +20,7 @@ from oci_layers.tree.path import clean, join
 from oci_layers.tree.tree import FileTree
 from oci_layers.windows.backup import decode_backup
 from oci_layers.windows.content import Part
-from oci_layers.windows.meta import parse_node, parse_text
+from oci_layers.windows.meta import json_lines, parse_node, parse_text, read_list
 from oci_layers.windows.transport import (
     ATTRIBUTES,
     FIRST_LINE,
@@ -180,33 +179,13 @@ def _path(name: bytes, value: JSON, key: str) -> bytes:
         raise LayerError(name, f"a line is malformed: {error}") from None
 
 
-def _list(tree: FileTree, name: bytes) -> bytes | None:
-    node = tree.at(name)
-    if node is None:
-        return None
-    if not isinstance(node, File):
-        raise LayerError(name, "not a file")
-    if node.content.size > _MOST_LIST:
-        raise LayerError(name, f"it has {node.content.size} bytes, at most {_MOST_LIST} are possible")
-    return b"".join(node.content.chunks())
-
-
 def _lines(tree: FileTree, name: bytes) -> Iterator[JSON]:
-    for line in (_list(tree, name) or b"").splitlines():
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise LayerError(name, f"a line is malformed: {error}") from None
-        if not isinstance(value, dict):
-            raise LayerError(name, "a line is no object")
-        yield value
+    """Return the objects of a list of ours, which a folder that Windows exports does not have."""
+    return json_lines(tree, name, _MOST_LIST) if name in tree.root.children else iter(())
 
 
 def _tombstones(tree: FileTree) -> Iterator[bytes]:
-    data = _list(tree, TOMBSTONES)
-    if data is None:
-        raise LayerError(TOMBSTONES, "the folder lacks the list of what the layer removes")
-    first, *lines = data.splitlines() or [b""]
+    first, *lines = read_list(tree, TOMBSTONES, _MOST_LIST).splitlines() or [b""]
     if first != FIRST_LINE:
         raise LayerError(TOMBSTONES, "the list does not begin with its version, 1.0")
     for line in lines:

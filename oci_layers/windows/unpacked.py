@@ -17,7 +17,7 @@ from oci_layers.tree.editor import TreeEditor
 from oci_layers.tree.node import Directory, File, Node
 from oci_layers.tree.path import clean, parent_and_name
 from oci_layers.tree.tree import FileTree
-from oci_layers.windows.meta import parse_node, parse_text, text_json, whole_json
+from oci_layers.windows.meta import json_lines, parse_node, parse_text, text_json, whole_json
 
 __all__ = ["METADATA_FILE", "from_unpacked", "unpacked_lines"]
 
@@ -60,13 +60,12 @@ def from_unpacked(tree: FileTree) -> FileTree:
     made = FileTree(limits=tree.limits, windows=True)
     editor = TreeEditor(made)
     known: set[bytes] = {b"", METADATA_FILE}
-    for number, line in enumerate(_lines(tree), 1):
+    for number, value in enumerate(json_lines(tree, METADATA_FILE, _MOST_FILE), 1):
         try:
-            value = json.loads(line)
             path = clean(parse_text(value, "path"))
             known.add(path)
             _restore(editor, path, value, tree.at(path))
-        except (ValueError, AttributeError, RecursionError) as error:
+        except (ValueError, AttributeError) as error:
             if isinstance(error, LayerError):
                 error.reason = f"line {number}: {error.reason}"
                 raise
@@ -76,15 +75,6 @@ def from_unpacked(tree: FileTree) -> FileTree:
         if path not in known:
             _add(editor, path, node, first)
     return made
-
-
-def _lines(tree: FileTree) -> list[bytes]:
-    node = tree.at(METADATA_FILE)
-    if not isinstance(node, File):
-        raise LayerError(METADATA_FILE, "there is no such file, which an unpacked image for Windows has")
-    if node.content.size > _MOST_FILE:
-        raise LayerError(METADATA_FILE, f"it has {node.content.size} bytes, at most {_MOST_FILE} are possible")
-    return b"".join(node.content.chunks()).splitlines()
 
 
 def _restore(editor: TreeEditor, path: bytes, value: JSON, there: Node | None) -> None:

@@ -14,7 +14,19 @@ from oci_layers.tree import RangeContent, dump
 from oci_layers.windows import from_unpacked
 from tests.support.layers import Built, f, ln, sym, tar, wh
 from tests.support.trees import merged
-from tests.support.windows import EVERYTHING, descriptor, paths, pax, windir, windows_tree, winfile
+from tests.support.windows import (
+    EVERYTHING,
+    INTO_PARENT,
+    OLD_FORM,
+    PARENT,
+    STREAMS,
+    descriptor,
+    paths,
+    pax,
+    windir,
+    windows_tree,
+    winfile,
+)
 
 UPPER = (
     windir("Files"),
@@ -59,12 +71,20 @@ def test_the_drive_is_a_tree_of_its_own(image):
     assert lower.fork() == lower
     assert image.tree(0).root.children == {}
     assert shown(image.tree(0, root="layer")).windows
+    assert shown(image.tree(0, root="layer")).drives == drive.drives == (b"",)
 
 
 def test_links_are_followed_on_the_drive(built):
     layer = [windir("Files"), windir("Files/Users"), winfile("Files/Users/x", "x"), sym("Files/Docs", "C:\\users")]
     with built(layer) as image:
         assert (image.root / "docs/X").read_bytes() == b"x"
+
+
+def test_links_are_followed_in_the_tree_of_layers(built):
+    layer = [windir("Files"), winfile("Files/x", "x"), winfile("x", "root"), sym("Files/l", "C:\\x")]
+    with built(layer) as image:
+        tree = image.tree(root="layer")
+        assert tree.require("Files/l", follow=True) is tree.require("Files/x")
 
 
 def test_files_are_read_by_their_paths_on_the_drive(image):
@@ -109,7 +129,11 @@ def test_what_the_disk_cannot_hold_is_in_a_file_beside_it(image, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "layers", [(EVERYTHING, UPPER), (EVERYTHING,), ([f("Files/a", "x", uid=5), sym("Files/b", "x")],)]
+    "layers",
+    [
+        *((EVERYTHING, UPPER), (EVERYTHING,), (PARENT, INTO_PARENT), (OLD_FORM,), (STREAMS,)),
+        ([f("Files/a", "x", uid=5, xattrs={b"user.a": b"\xff"}), sym("Files/b", "x")],),
+    ],
 )
 def test_what_was_unpacked_is_the_image_again(built, tmp_path, layers):
     with built(*layers) as image:

@@ -1,7 +1,12 @@
+import io
+
 import pytest
 
+from oci_layers.lint import lint
 from oci_layers.lint.windows import base_faults, child_of, windows_fault
-from tests.support.layers import d, f, sym
+from oci_layers.tar import read_tar
+from oci_layers.tree import FileTree
+from tests.support.layers import d, f, sym, tar
 from tests.support.windows import BASE, windir, windows_tree, winfile
 
 CONFIG = [f"Files/Windows/System32/config/{name}" for name in ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")]
@@ -61,3 +66,11 @@ def test_a_name_of_a_directory_is_found_in_any_case():
     files = windows_tree(BASE).require("Files")
     assert child_of(files, b"WINDOWS") is child_of(files, b"Windows") is not None
     assert child_of(files, b"none") is None
+
+
+def test_a_parent_that_a_layer_lacks_is_named_in_any_case():
+    layer = [windir("Files"), winfile("Files/Windows/inf/a"), winfile("files/WINDOWS/x")]
+    found = lint(read_tar(io.BytesIO(tar(*layer))), lower=FileTree(windows=True), windows=True)
+    assert [each.location.path for each in found if each.rule == "missing-parent"] == [
+        *(b"Files/Windows", b"Files/Windows/inf", b"files", b"files/WINDOWS")
+    ]

@@ -68,6 +68,29 @@ EVERYTHING = (
 """A layer with one of everything that a layer of Windows has."""
 
 
+OLD_FORM = (
+    windir("Files"),
+    f(
+        "Files/old",
+        "x",
+        xattrs={
+            b"MSWINDOWS." + key: value
+            for key, value in (
+                *((b"fileattr", b"33"), (b"sd", b"O:BAG:SYD:(A;;FA;;;WD)"), (b"createtime", b"116444736000000001")),
+                *((b"accesstime", b"133444736000000001"), (b"changetime", b"133444736000000002")),
+                (b"writetime", b"133444736000000003"),
+            )
+        },
+    ),
+)
+"""A layer whose records have the form of 2016."""
+PARENT = (windir("Files"), winfile("Files/below", "below"), windir("UtilityVM"), windir("UtilityVM/Files"))
+INTO_PARENT = (ln("Files/link", "Files/below"), ln("UtilityVM/Files/link", "Files/below"))
+"""Hard links to a file of the layer below."""
+STREAMS = (windir("Files"), winfile("Files/a"), winfile("Files/a:s", "1"), winfile("Files/a:t:$DATA", "2"))
+"""Streams in both spellings."""
+
+
 CONFIG = [
     winfile(f"Files/Windows/System32/config/{name}") for name in ("DEFAULT", "SAM", "SECURITY", "SOFTWARE", "SYSTEM")
 ]

@@ -15,6 +15,7 @@ from tests.support.layers import f
         (b"\xff\xfeab", b"\xff\xfeAB"),
         ("ÿ".encode(), "Ÿ".encode()),
         ("ß\u0131".encode(), "ß\u0131".encode()),
+        (b"\xed\xa0\x80a\xed\xb0\x80\xed\xa0\x80b", b"\xed\xa0\x80A\xed\xb0\x80\xed\xa0\x80B"),
         ("\U00010428".encode(), "\U00010428".encode()),
         (b"a/\xc3\xa9", b"A/\xc3\x89"),
     ],

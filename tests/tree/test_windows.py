@@ -1,7 +1,10 @@
+import pickle
+
 import pytest
 
 from oci_layers.errors import PathMissingError
-from oci_layers.tree import Inline
+from oci_layers.image.subset import select_paths
+from oci_layers.tree import FileTree, Inline
 from oci_layers.tree.content import same_content
 from oci_layers.tree.windows import WindowsMetadata, posix_target, same_windows
 from tests.support.layers import sym
@@ -67,10 +70,76 @@ def test_a_target_is_a_path_of_the_drive_or_stays(target, path):
 
 
 def test_links_of_windows_are_followed_by_who_looks_a_path_up():
-    tree = windows_tree(
-        [windir("Users"), winfile("Users/X", "x"), sym("Docs", r"C:\users"), sym("up", r"docs\x"), sym("d", r"D:\x")]
+    links = [sym("Files/Docs", r"C:\users"), sym("Files/up", r"docs\x"), sym("Files/d", r"D:\x")]
+    tree = windows_tree([windir("Files"), windir("Files/Users"), winfile("Files/Users/X", "x"), *links]).subtree(
+        b"Files"
     )
     assert tree.require("DOCS/x").content.data == b"x"
     assert tree.require("up", follow=True).content.data == b"x"
     with pytest.raises(PathMissingError):
         tree.require("d", follow=True)
+
+
+BOTH = (
+    *(windir("Files"), windir("Files/Users"), winfile("Files/x", "drive"), winfile("Files/Files/x", "within")),
+    *(windir("UtilityVM"), windir("UtilityVM/Files"), winfile("UtilityVM/Files/x", "machine")),
+    *(windir("Hives"), winfile("Hives/x", "hive"), winfile("x", "root")),
+)
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "found"),
+    [
+        ("Files/l", r"C:\x", b"drive"),
+        ("files/Users/l", r"c:\X", b"drive"),
+        ("Files/Users/l", r"\x", b"drive"),
+        ("Files/Users/l", r"\\?\C:\x", b"drive"),
+        ("Files/l", r"C:\Files\x", b"within"),
+        ("Files/Users/l", r"..\x", b"drive"),
+        ("Files/Users/l", r"..\..\x", b"drive"),
+        ("Files/l", r"..\Hives\x", None),
+        ("Files/l", r"C:\..\Hives\x", None),
+        ("Files/l", r"C:\Hives\x", None),
+        ("Files/l", r"D:\x", None),
+        ("UtilityVM/Files/l", r"C:\x", b"machine"),
+        ("UtilityVM/Files/l", r"..\..\x", b"machine"),
+        ("UtilityVM/l", r"Files\x", b"machine"),
+        ("UtilityVM/l", r"C:\x", None),
+        ("Hives/l", r"C:\x", None),
+        ("Hives/l", "/x", None),
+        ("Hives/l", "x", b"hive"),
+        ("Hives/l", r"..\x", b"root"),
+    ],
+)
+def test_a_link_in_the_tree_of_layers_leads_to_the_drive_that_it_is_in(link, target, found):
+    tree = windows_tree([*BOTH, sym(link, target)])
+    for each in (tree, tree.fork(), pickle.loads(pickle.dumps(tree))):
+        node = each.get(link, follow=True)
+        assert (None if node is None else node.content.size) == (None if found is None else len(found))
+
+
+def test_the_drive_alone_is_where_its_links_lead():
+    tree = windows_tree([*BOTH, sym("Files/Files/l", r"C:\x"), sym("Files/Files/up", r"..\..\x")])
+    drive = tree.subtree(b"Files")
+    for each in (drive, drive.fork(), pickle.loads(pickle.dumps(drive))):
+        assert [each.get(path, follow=True).content.size for path in ("Files/l", "Files/up")] == [5, 5]
+    assert tree.subtree(b"").drives == tree.drives
+    assert drive.subtree(b"Files").drives == drive.drives
+    assert FileTree().drives == FileTree().subtree(b"").drives == ()
+
+
+def test_a_part_of_an_image_has_the_drives_of_the_whole():
+    tree = windows_tree([*BOTH, sym("Files/l", r"C:\x")])
+    assert [
+        select_paths(each, paths).drives for each, paths in ((tree, [b"Files"]), (tree.subtree(b"Files"), [b"x"]))
+    ] == [*(tree.drives, (b"",))]
+
+
+def test_a_link_that_is_held_in_its_drive_is_noted():
+    tree = windows_tree([*BOTH, sym("Files/Users/l", r"..\..\x"), sym("Files/Users/m", r"..\x")])
+    assert [tree.resolve(f"Files/Users/{name}", follow=True).escaped_root for name in "lm"] == [b"Files/Users/l", None]
+
+
+def test_a_drive_is_found_in_whatever_case_a_layer_has_it():
+    tree = windows_tree([windir("files"), winfile("files/x", "drive"), winfile("x", "root"), sym("files/l", r"C:\x")])
+    assert tree.require("Files/l", follow=True).content.size == 5

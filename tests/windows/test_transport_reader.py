@@ -1,4 +1,5 @@
 import os
+import struct
 
 import pytest
 
@@ -9,18 +10,30 @@ from oci_layers.layer import decode, encode
 from oci_layers.tree import File, FileTree, Inline, TreeEditor, dump
 from oci_layers.windows import from_transport, to_transport
 from tests.support.layers import f, wh
-from tests.support.windows import EVERYTHING, applied, text, windir, windows_changes, winfile
+from tests.support.windows import (
+    EVERYTHING,
+    INTO_PARENT,
+    OLD_FORM,
+    PARENT,
+    STREAMS,
+    applied,
+    text,
+    windir,
+    windows_changes,
+    winfile,
+)
 
 LOWER = [windir("Files"), windir("Files/Windows"), winfile("Files/Windows/old"), winfile("Files/gone")]
 
 
-@pytest.mark.parametrize("layer", [EVERYTHING, LOWER])
+@pytest.mark.parametrize("layer", [EVERYTHING, LOWER, OLD_FORM, STREAMS, INTO_PARENT])
 def test_a_layer_is_read_back_from_its_folder(layer):
     found = windows_changes(*layer, wh("Files/gone"))
-    before = applied(found, LOWER)
+    lower = (LOWER, PARENT)
+    before = applied(found, *lower)
     again = list(from_transport(to_transport(found)))
-    assert dump(applied(again, LOWER)) == dump(before)
-    assert applied(decode(encode(again), layer=1, windows=True), LOWER) == before
+    assert dump(applied(again, *lower)) == dump(before)
+    assert applied(decode(encode(again), layer=1, windows=True), *lower) == before
 
 
 def test_a_directory_that_nothing_describes_stays_as_it_is_below():
@@ -119,6 +132,11 @@ MACHINE = {"UtilityVM/Files/a": b""}
         MACHINE | {"oci-layers.jsonl": b'{"path": "UtilityVM/Files/a", "written": "soon"}'},
         MACHINE | {"oci-layers.jsonl": b'{"path": "UtilityVM/Files/a", "windows": {}, "streams": 5}'},
         {"UtilityVM/Files/EFI/Microsoft/Boot/BCD": b"", "bcd.bak/x": b""},
+        ONE | {"Files/a": b"\x20\0\0\0" + struct.pack("<IIQI", 3, 0, 1 << 30, 0)},
+        ONE | {"Files/a": b"\x20\0\0\0" + struct.pack("<IIQI", 2, 0, 1 << 30, 0)},
+        {"tombstones.txt": b"\xef\xbb\xbfVersion 1.0\n\\a\0b\n"},
+        {"oci-layers.jsonl": b'{"path": "../UtilityVM/Files/x", "target": "x"}'},
+        {"oci-layers-steps.jsonl": b'{"step": "remove", "path": "UtilityVM/Files/../../Hives/x"}'},
         {"oci-layers-steps.jsonl": b"5"},
         {"oci-layers-steps.jsonl": b'{"step": "link", "path": "Files/x", "target": 5}'},
         {"oci-layers-steps.jsonl": b'{"step": "link", "path": "Files/x", "target": "../../x"}'},
