@@ -43,6 +43,7 @@ The changes of a layer, as the folder that Windows imports, and back:
     Files/a File
     Files.$wcidirs$ File
     layerchain.json File
+    oci-layers-steps.jsonl File
     oci-layers.jsonl File
     tombstones.txt File
     >>> b"".join(folder.require("tombstones.txt").content.chunks())

@@ -31,6 +31,7 @@ A step is a JSON object with its name in `step`:
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -110,15 +111,10 @@ def to_transport(changes: Iterable[Change], *, parents: Sequence[str] = (), skip
     """
     layer = FileTree(windows=True)
     removed: list[bytes] = []
-    apply(_accepted(changes, layer, removed, skip or _ignore), layer)
+    apply(_accepted(changes, layer, removed, skip or (lambda _: None)), layer)
     folder = _Folder(layer, parents)
-    folder.fill()
-    folder.remove(removed)
+    folder.fill(removed)
     return folder.finished()
-
-
-def _ignore(_: Skipped) -> None:
-    """Ignore what is left out."""
 
 
 @attrs.frozen(eq=False)
@@ -130,7 +126,6 @@ class _Below:
     extents: None = None
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield nothing."""
         return iter(())
 
 
@@ -192,8 +187,8 @@ class _Folder:
         self.steps: dict[str, list[JSON]] = {name: [] for name in ("remove", "link", "join", "set-security")}
         self.removed: list[bytes] = []
 
-    def fill(self) -> None:
-        """Put all nodes of the layer into the folder."""
+    def fill(self, removed: Iterable[bytes]) -> None:
+        """Put all nodes of the layer into the folder, and note what it removes."""
         first: dict[int, bytes] = {}
         below: dict[bytes, bytes] = {}
         for path, node in self.layer.walk():
@@ -205,13 +200,22 @@ class _Folder:
                 self.join(path, leader, node)
             elif path:
                 self.put(path, node)
-        while below:  # A name is replaced when nothing else is to be linked to the lower file that has it.
-            targets = set(map(fold, below.values()))
-            free = [path for path in below if fold(path) not in targets]
-            if not free:
-                raise LinkError(next(iter(below)), "hard links in a circle over the files of the layers below")
-            for path in free:
-                self.link(path, below.pop(path), "parents")
+        self.link_below(below)
+        self.remove(removed)
+
+    def link_below(self, below: dict[bytes, bytes]) -> None:
+        """Let Windows make hard links to lower files, the last to a file before the one that takes its name."""
+        waiting = Counter(map(fold, below.values()))
+        spelled = {fold(path): path for path in below}
+        free = [path for path in below if not waiting[fold(path)]]
+        for path in free:
+            self.link(path, below[path], "parents")
+            target = fold(below.pop(path))
+            waiting[target] -= 1
+            if not waiting[target] and target in spelled:
+                free.append(spelled[target])
+        if below:
+            raise LinkError(next(iter(below)), "hard links in a circle over the files of the layers below")
 
     def link(self, path: bytes, target: bytes, where: str) -> None:
         """Let Windows make a hard link."""
@@ -234,11 +238,10 @@ class _Folder:
         parent, name = parent_and_name(path)
         here = self.editor.open_parent(parent)
         windows, marks = self.described(path, node)
-        plain = is_plain(path)
-        if isinstance(node, Directory) or (_is_directory(node) and not plain):
+        if isinstance(node, Directory) or (_is_directory(node) and not is_plain(path)):
             self.editor.put(here, name, Directory(0o755, 0, 0, node.mtime_ns))
             name += WCIDIRS
-        if not plain:
+        if not is_plain(path):
             self.editor.put(here, name, _file(node, _transported(path, attrs.evolve(node, windows=windows))))
             value = node_json(path, node, _rest(node)) | marks
             if value != {"windows": {}}:
@@ -261,12 +264,11 @@ class _Folder:
         if windows.sddl is None or windows.security_descriptor is not None:
             return windows, marks
         try:
-            windows = attrs.evolve(windows, security_descriptor=encode_sddl(windows.sddl))
+            descriptor = encode_sddl(windows.sddl)
         except (LayerError, UnsupportedError):
-            assert windows.sddl is not None
             self.steps["set-security"].append(text_json("path", path) | text_json("sddl", windows.sddl))
             return windows, marks
-        return windows, marks | {"descriptor_of_sddl": True}
+        return attrs.evolve(windows, security_descriptor=descriptor), marks | {"descriptor_of_sddl": True}
 
     def remove(self, paths: Iterable[bytes]) -> None:
         """Note what is removed: in `Files` after the layer is written, in `UtilityVM` before."""

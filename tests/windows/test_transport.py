@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import pytest
@@ -230,6 +231,12 @@ def test_a_name_is_replaced_after_the_links_to_the_lower_file_that_has_it():
     assert [(step["path"], step["target"]) for step in steps(folder) if step["step"] == "link"] == [
         *(("Files/c", "Files/a"), ("Files/z", "Files/B"), ("Files/b", "Files/a"))
     ]
+
+
+def test_a_long_chain_of_names_that_are_replaced_costs_what_it_weighs():
+    names = [b"Files/%05d" % number for number in range(20_000)]
+    folder = to_transport(Link(new, old) for old, new in reversed(list(itertools.pairwise(names))))
+    assert [step["path"].encode() for step in steps(folder) if step["step"] == "link"] == names[:0:-1]
 
 
 @pytest.mark.parametrize(
