@@ -40,6 +40,14 @@ class IdMap:
         container, host, *size = map(int, parts)
         return cls(container, host, size[0] if size else 1)
 
+    def on_host(self, number: int) -> int | None:
+        """Return the id on disk of one of the image; None if it is not in the range."""
+        return self.host + number - self.container if 0 <= number - self.container < self.size else None
+
+    def in_container(self, number: int) -> int | None:
+        """Return the id in the image of one on disk; None if it is not in the range."""
+        return self.container + number - self.host if 0 <= number - self.host < self.size else None
+
     def __str__(self) -> str:
         return f"{self.container}:{self.host}:{self.size}"
 
@@ -92,9 +100,10 @@ class Owner:
 
 
 def _mapped(what: str, number: int, maps: tuple[IdMap, ...]) -> int:
-    for each in maps:
-        if each.container <= number < each.container + each.size:
-            return each.host + number - each.container
     if not maps:
         return number
+    for each in maps:
+        mapped = each.on_host(number)
+        if mapped is not None:
+            return mapped
     raise NameFormatError(what, str(number), f"the image uses it and the {what} map does not have it")

@@ -11,7 +11,6 @@ visible in the whole image or wasted: hidden by an upper layer, or by a later en
 """
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
@@ -19,7 +18,7 @@ import attrs
 from oci_layers.errors import LinkError
 from oci_layers.image.differences import Kind, differences, kind_of
 from oci_layers.image.layer import Layer
-from oci_layers.image.prefetch import LayerPrefetcher
+from oci_layers.image.prefetch import prefetcher_of
 from oci_layers.image.reader import OpenLayer
 from oci_layers.layer.apply import apply
 from oci_layers.layer.change import Change, Opaque, Whiteout
@@ -147,9 +146,8 @@ def account_of(
     windows = any(layer.reader.windows for layer in layers)
     tree = FileTree(limits=layers[0].limits if layers else Limits(), windows=windows)
     merged: list[_Merged] = []
-    threads = min((layer.reader.threads for layer in layers), default=1)
-    openers: list[Callable[[], OpenLayer]] = [functools.partial(layer.reader.open_headers) for layer in layers]
-    with contextlib.closing(LayerPrefetcher(openers, threads=threads)) as prefetcher:
+    readers = [layer.reader for layer in layers]
+    with contextlib.closing(prefetcher_of(readers, [each.open_headers for each in readers])) as prefetcher:
         for layer, source in zip(layers, sources, strict=True):
             each = _Merged(layer=layer)
             each.merge(tree, source, tracker, policy, prefetcher.open)

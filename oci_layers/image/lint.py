@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 from oci_layers.image.layer import Layer
-from oci_layers.image.prefetch import LayerPrefetcher
+from oci_layers.image.prefetch import prefetcher_of
 from oci_layers.layer.policy import AnyPolicy
 from oci_layers.limits import Limits
 from oci_layers.lint.linter import Linter
@@ -45,9 +45,8 @@ def lint_layers(
     limits = layers[0].limits if layers else Limits()
     tracker = ProgressTracker(limits, {layer.index: layer.descriptor.size for layer in layers}, progress)
     lower = FileTree(limits=limits, windows=windows)
-    threads = min((layer.reader.threads for layer in layers), default=1)
-    openers = [layer.reader.open_headers for layer in layers]
-    with contextlib.closing(LayerPrefetcher(openers, threads=threads)) as prefetcher:
+    readers = [layer.reader for layer in layers]
+    with contextlib.closing(prefetcher_of(readers, [each.open_headers for each in readers])) as prefetcher:
         for layer in layers:
             linter = Linter(lower=lower, layer=layer.index, policy=policy, windows=windows)
             with layer.reader.open_entries(tracker.on_read(layer.index), opener=prefetcher.open) as entries:

@@ -31,8 +31,7 @@ def select_paths(tree: FileTree, paths: Iterable[bytes]) -> FileTree:
         while parent:
             parent, _ = parent_and_name(parent)
             chosen.add(parent)
-    part = FileTree(limits=tree.limits, windows=tree.windows)
-    part.drives = tree.drives
+    part = FileTree(limits=tree.limits, drives=tree.drives)
     merge = TreeEditor(part)
     first: dict[int, bytes] = {}
     for path in sorted(chosen):

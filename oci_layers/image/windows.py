@@ -30,9 +30,7 @@ def shown(tree: FileTree) -> FileTree:
         return tree
     path = tree.spelled(b"Files")
     if not isinstance(tree.at(path), Directory):
-        empty = FileTree(limits=tree.limits, windows=True)
-        empty.drives = (b"",)
-        return empty
+        return FileTree(limits=tree.limits, drives=(b"",))
     return tree.subtree(path)
 
 

@@ -1,4 +1,4 @@
-"""The containers of a room that have a name: made, found, locked, reset and removed. `container` has what one is."""
+"""The containers of a room: made and, with a name, found, locked, reset and removed. `container` has what one is."""
 
 import contextlib
 import os

@@ -69,9 +69,10 @@ def in_image(owner: Owner, path: bytes, node: Node) -> Node:
 
 
 def _mapped_back(what: str, path: bytes, number: int, maps: tuple[IdMap, ...]) -> int:
-    for each in maps:
-        if each.host <= number < each.host + each.size:
-            return each.container + number - each.host
     if not maps:
         return number
+    for each in maps:
+        mapped = each.in_container(number)
+        if mapped is not None:
+            return mapped
     raise UnsupportedError(f"{what} of {escape(path)}", str(number), "the maps of the container do not have it")

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from oci_layers import system
-from oci_layers.disk.confine import Handles
+from oci_layers.disk.confine import Handles, open_file
 from oci_layers.errors import OCIError, UnsafePathError
 from oci_layers.snapshot.changes_file import StoredContent, stored_files
 from oci_layers.snapshot.layers import RoomLayer, RoomLayers
@@ -195,15 +195,12 @@ def attributes_of(node: File) -> _Attributes:
 @contextlib.contextmanager
 def _opened(known: _Known) -> Iterator[int]:
     """Yield a handle on a file of a layer."""
-    parent, name = parent_and_name(known.path)
     root = known.layer.open()
-    handles = Handles(root)
     try:
-        fd = system.open_regular_file(name, handles.directory(parent))
+        fd = open_file(known.path, root)
         try:
             yield fd
         finally:
             system.close(fd)
     finally:
-        handles.close()
         system.close(root)

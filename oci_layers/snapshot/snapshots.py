@@ -171,7 +171,7 @@ class Snapshots(Closing):
             image: The image.
             at: An existing directory to mount it at; by default it is mounted at no path, and is gone with the handle.
             owner: Maps of ids, `Owner(uids=, gids=)`: who is shown for the owners of the image. An owner that they do
-                not have is shown as nobody. It takes root, and a file system that maps (Linux 5.12).
+                not have is shown as nobody. Only root can map owners, on a file system that supports it (Linux 5.12).
             presenters: What may show it, in this order; all of `PRESENTERS` by default.
 
         Raises:

@@ -134,11 +134,11 @@ class UpperMirror:
                     continue
                 upper.children[name] = node
                 leader = first.setdefault(node.inode, here)
+                self._place(here, path, name, node, leader)
                 if leader != here:
-                    self._place_link(leader, path, name, node)
                     write_line(link_line(here, leader))
                 elif isinstance(node, File):
-                    known = self._place_file(path, name, node)
+                    known = self._known(node)
                     write_line(node_line(here, node, known))
                     if isinstance(known, StoredContent):
                         files.append((here, node, known))
@@ -146,7 +146,6 @@ class UpperMirror:
                     else:
                         node.content = known
                 else:
-                    self._place_special(path, name, node)
                     write_line(node_line(here, node))
                 if other is not None and self._is_missing(node):
                     self._hide(path, name)
@@ -160,24 +159,22 @@ class UpperMirror:
         """Set the attributes of the directories."""
         self._mirror.finish(self._upper, checkpoint=self._checkpoint)
 
-    def _place_link(self, target: bytes, parent: bytes, name: bytes, node: Leaf) -> None:
-        """Make another name of a file, unless a step made it."""
-        if self._written.get(join(parent, name)) is not node and not _is_whiteout(node):
-            self._mirror.link(target, parent, name, node)
+    def _place(self, path: bytes, parent: bytes, name: bytes, node: Leaf, leader: bytes) -> None:
+        """Make a name of the file whose first name is `leader`, unless a step made it."""
+        if self._written.get(path) is node or _is_whiteout(node):
+            return
+        if leader != path:
+            self._mirror.link(leader, parent, name, node)
+        else:
+            content = node.content if isinstance(node, File) else EMPTY
+            self._write(parent, name, node, stored_pieces(content) if content.size else None)
 
-    def _place_file(self, parent: bytes, name: bytes, node: File) -> Known:
-        """Write a file, unless a step wrote it; return what is known of its bytes."""
-        if self._written.get(join(parent, name)) is not node:
-            self._write(parent, name, node, stored_pieces(node.content) if node.content.size else None)
+    def _known(self, node: File) -> Known:
+        """Return what is known of the bytes of a file that is written."""
         known = self._contents.get(node.inode, EMPTY)
         if isinstance(known, Inline):
             return known
         return StoredContent(node.content.size, known.hexdigest(), node.content.extents)
-
-    def _place_special(self, parent: bytes, name: bytes, node: Leaf) -> None:
-        """Make a symbolic link, a device or a pipe, unless a step made it."""
-        if self._written.get(join(parent, name)) is not node and not _is_whiteout(node):
-            self._write(parent, name, node, None)
 
     def _is_missing(self, node: Leaf) -> bool:
         """Return whether a file is not in the directory although its layer has it."""
@@ -275,7 +272,7 @@ def _renew_links(old: FileTree, new: FileTree) -> None:
     So all its names are written as one file. Otherwise those that are left would be the file of a lower layer, with the
     number of names that it has there.
     """
-    for inode in sorted(new.linked_inodes()) if old.root.children else ():
+    for inode in new.linked_inodes() if old.root.children else ():
         names = new.link_names(inode)
         same = [old.at(path) is new.at(path) for path in names]
         if not any(same) or (all(same) and len(old.link_names(inode) or names) == len(names)):

@@ -56,10 +56,12 @@ class FileTree:
 
     __hash__ = None  # type: ignore[assignment]  # a tree changes, so it is not a key
 
-    def __init__(self, *, limits: Limits | None = None, windows: bool = False) -> None:
+    def __init__(
+        self, *, limits: Limits | None = None, windows: bool = False, drives: tuple[bytes, ...] | None = None
+    ) -> None:
         self.limits = limits or DEFAULT_LIMITS
-        self.windows = windows
-        self.drives = DRIVES if windows else ()
+        self.drives = (DRIVES if windows else ()) if drives is None else drives
+        self.windows = bool(self.drives)
         self._token = object()
         self._links_token = self._token
         self._links = LinkNames()
@@ -71,9 +73,9 @@ class FileTree:
 
     def fork(self) -> "FileTree":
         """Return an equal tree that changes independently, in constant time."""
-        other = FileTree(limits=self.limits, windows=self.windows)
+        other = FileTree(limits=self.limits, drives=self.drives)
         other.root, other._links, other._inodes = self.root, self._links, self._inodes
-        other.implied, other.metadata, other.drives = self.implied, self.metadata, self.drives
+        other.implied, other.metadata = self.implied, self.metadata
         self._token = object()
         other._links_token = self._links_token
         return other
@@ -117,9 +119,9 @@ class FileTree:
 
         Hard links join the names that are in it. Time grows with its names if the tree has hard links.
         """
-        other, root = FileTree(limits=self.limits, windows=self.windows), self.at(path)
+        root = self.at(path)
         assert isinstance(root, Directory)
-        other.drives = (b"",) if path and self.windows else self.drives
+        other = FileTree(limits=self.limits, drives=(b"",) if path and self.windows else self.drives)
         self._token = object()  # As in a fork, both trees now share the directories.
         other.root, other._inodes = root, self._inodes
         other.implied, other.metadata = self.implied, self.metadata
@@ -319,8 +321,7 @@ def _rebuilt(
     metadata: int,
 ) -> FileTree:
     """Return a tree from what `FileTree.__reduce__` gives."""
-    tree = FileTree(limits=limits, windows=bool(drives))
-    tree.drives = drives
+    tree = FileTree(limits=limits, drives=drives)
     directories: dict[bytes, Directory] = {}
     for path, node in nodes:
         if isinstance(node, Directory):

@@ -132,7 +132,9 @@ def drive_depth(names: Sequence[bytes], drives: Sequence[bytes]) -> int | None:
     An empty drive is the root.
     """
     for drive in drives:
-        depth = len(drive.split(b"/")) if drive else 0
+        if not drive:
+            return 0
+        depth = len(drive.split(b"/"))
         if fold(b"/".join(names[:depth])) == fold(drive):
             return depth
     return None

@@ -14,7 +14,7 @@ from oci_layers import OCIError, Snapshots, open_image
 from oci_layers.testing.cases import write_cases
 from tests.support.examples import examples
 from tests.support.layers import image, tar
-from tests.support.peer_overlays import KINDS, Storage, kinds, known, line_of, row_of, trees
+from tests.support.peer_overlays import KINDS, Storage, accepted_cases, kinds, known, line_of, row_of
 from tests.support.stacks import portable_stacks
 
 pytestmark = [pytest.mark.root, pytest.mark.peer("buildah"), pytest.mark.peer("umoci"), pytest.mark.peer("mount")]
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.root, pytest.mark.peer("buildah"), pytest.mark.peer("u
 def chosen():
     """Return the cases that are run: few for a developer, a third for CI, all for `deep`."""
     every = {"dev": 24, "mutation": 24, "ci": 3, "deep": 1}[settings.get_current_profile_name()]
-    return list(trees())[::every]
+    return accepted_cases()[::every]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_every_difference_of_a_random_image_has_a_kind(stack, storage):
 
 
 def test_the_table_is_about_cases_and_kinds_that_exist():
-    ids = {case.id for case in trees()}
+    ids = {case.id for case in accepted_cases()}
     for name, line in known().items():
         assert name in ids
         for word in line.split()[1:]:

@@ -110,9 +110,9 @@ def kinds(expected, directory, touched=()):
         return {"refused"}
     actual, ghosts = seen(directory)
     rows = differences(expected, actual, touched=touched)
-    replaced = {row.path: row for row in rows if is_replaced_link(expected.at(row.path), actual.at(row.path))}
-    places = {led for path in replaced if (led := expected.resolve(path, follow=True).path) is not None}
-    elsewhere = tuple(each + b"/" if each else b"" for each in {*replaced, *places})
+    replaced = {row.path for row in rows if is_replaced_link(expected.at(row.path), actual.at(row.path))}
+    places = {place for path in replaced if (place := expected.resolve(path, follow=True).path) is not None}
+    elsewhere = tuple(each + b"/" if each else b"" for each in replaced | places)
     found = {"ghost"} if ghosts else set()
     for row in rows:
         node = expected.at(row.path)
@@ -143,11 +143,9 @@ def kind(path, node, what):
             return what
 
 
-def trees():
-    """Yield the cases that this library takes, each with its layout below `directory`, its image and its tree."""
-    for case in cases():
-        if case.outcomes["default"].tree is not None:
-            yield case
+def accepted_cases():
+    """Return the cases that this library accepts."""
+    return [case for case in cases() if case.outcomes["default"].tree is not None]
 
 
 def row_of(case, layout, storage):
@@ -178,7 +176,7 @@ def main():
     lines, counts = [], {"buildah": Counter(), "umoci": Counter()}
     with tempfile.TemporaryDirectory() as directory, Storage(f"{directory}/storage") as storage:
         write_cases(f"{directory}/cases")
-        every = list(trees())
+        every = accepted_cases()
         for case in every:
             found = row_of(case, pathlib.Path(directory) / "cases" / case.id / "layout", storage)
             for name, of_case in found.items():

@@ -231,8 +231,9 @@ class Journal:
         self._next += 1
         return self._next - 1
 
-    def _of(self, fd):
-        status = os.fstat(fd)
+    def _of(self, path):
+        """Return the number of a file, given by its path or a handle; None if it is not below the directory."""
+        status = os.stat(path) if isinstance(path, int) else os.lstat(path)
         return self._ids.get((status.st_dev, status.st_ino))
 
     def _named(self, name, parent):
@@ -332,24 +333,22 @@ class Journal:
     def _describe(self, call, path, *_):
         """Note the attributes that a call has changed, of a file given by a handle or its path in /proc."""
         call()
-        path = path if isinstance(path, int) else os.path.realpath(path)
-        status = os.stat(path) if isinstance(path, int) else os.lstat(path)
-        self._add(Describe(self._ids.get((status.st_dev, status.st_ino)), attributes_of(path)))
+        self._note_attributes(path if isinstance(path, int) else os.path.realpath(path))
 
     _fchmod = _fchown = _chmod = _fsetxattr = _fremovexattr = _utime = _touch = _describe
 
     def _describe_named(self, call, name, parent, *_):
         call()
-        path = _path(name, parent)
-        self._add(Describe(self._named(name, parent), attributes_of(path)))
+        self._note_attributes(_path(name, parent))
 
     _lchown = _utime_at = _describe_named
 
     def _lsetxattr(self, call, directory, name, *_):
         call()
-        path = os.path.join(directory, os.fsdecode(name))
-        status = os.lstat(path)
-        self._add(Describe(self._ids.get((status.st_dev, status.st_ino)), attributes_of(path)))
+        self._note_attributes(os.path.join(directory, os.fsdecode(name)))
+
+    def _note_attributes(self, path):
+        self._add(Describe(self._of(path), attributes_of(path)))
 
 
 def _path(name, parent):
