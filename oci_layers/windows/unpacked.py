@@ -14,7 +14,7 @@ import attrs
 from oci_layers.errors import LayerError
 from oci_layers.tree.dump import parse_time
 from oci_layers.tree.editor import TreeEditor
-from oci_layers.tree.node import Directory, File, Node
+from oci_layers.tree.node import Directory, File, Node, Symlink
 from oci_layers.tree.path import clean, parent_and_name
 from oci_layers.tree.tree import FileTree
 from oci_layers.windows.meta import json_lines, parse_node, parse_text, text_json, whole_json
@@ -84,7 +84,7 @@ def _restore(editor: TreeEditor, path: bytes, value: JSON, there: Node | None) -
         raise LayerError(METADATA_FILE, "a line names the root")
     if "link" in value:
         target = editor.find(clean(parse_text(value, "link")))
-        if there is not None and target is not None:
+        if target is not None and (there is not None or isinstance(target[1], Symlink)):
             editor.link(target, editor.open_parent(parent), name)
         return
     node = _node(value, there)

@@ -76,3 +76,10 @@ def test_without_the_lines_it_is_no_unpacked_image():
 def test_a_link_to_what_is_gone_is_gone_too():
     lines = b"".join(json.dumps(value).encode() + b"\n" for value in (GOOD, {"path": "b", "link": "a"}))
     assert len(from_unpacked(directory(lines, (b"b", File(0, 0, 0, 0))))) == 1
+
+
+def test_another_name_of_a_link_that_leads_out_of_the_drive_is_kept_with_it():
+    link = GOOD | {"target": "C:\\a"}
+    lines = b"".join(json.dumps(value).encode() + b"\n" for value in (link, {"path": "b", "link": "a"}))
+    tree = from_unpacked(directory(lines))
+    assert tree.at(b"a") is tree.at(b"b") is not None
