@@ -88,9 +88,14 @@ def room_of(file):
     return parts[0].removesuffix(".py")
 
 
+@functools.cache
+def nodes(file):
+    return list(ast.walk(parsed(file)))
+
+
 def imports(file):
-    """Yield (module, name) for every import in a file, wherever it stands."""
-    for node in ast.walk(parsed(file)):
+    """Yield the module of every import in a file, and what it takes of the package, wherever it stands."""
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
@@ -131,7 +136,7 @@ def test_only_the_room_for_tests_needs_pytest_and_nothing_needs_that_room(file):
 
 def modules_needed(file, names):
     """Yield the modules of `names` that a file imports, or imports something from."""
-    for node in ast.walk(parsed(file)):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in names)
         elif isinstance(node, ast.ImportFrom):
@@ -155,11 +160,7 @@ def test_no_module_needs_itself_in_the_end():
 def test_a_pure_room_does_no_input_or_output(file):
     roots = {module.split(".")[0] for module in imports(file)}
     assert not roots & IMPURE_MODULES
-    calls = {
-        node.func.id
-        for node in ast.walk(parsed(file))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
+    calls = {node.func.id for node in nodes(file) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert not calls & BANNED_CALLS
 
 
@@ -178,7 +179,7 @@ def test_only_the_system_module_makes_system_calls_on_files(file):
     harmless |= {"stat_result", "major", "minor"}
     used = {
         node.attr
-        for node in ast.walk(parsed(file))
+        for node in nodes(file)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
     }
     assert used <= harmless
@@ -188,7 +189,7 @@ def test_only_the_system_module_makes_system_calls_on_files(file):
 def test_modules_and_functions_fit_in_the_head(file):
     text = file.read_text()
     assert len(text.splitlines()) <= MAX_LINES
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(file):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno - node.lineno < MAX_FUNCTION, node.name
     assert not [banned for banned in BANNED_TEXT if banned in text]

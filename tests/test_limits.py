@@ -175,6 +175,7 @@ def test_a_limit_holds_at_every_door(tmp_path, unpack, field, door):
         assert field in caught.value.limit or (field == "links" and "0 links to follow" in caught.value.limit)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("door", [*DOORS, *WRITERS])
 @pytest.mark.parametrize("field", CASES)
 def test_the_same_images_are_within_the_defaults(tmp_path, unpack, field, door):

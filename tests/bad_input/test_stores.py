@@ -526,6 +526,7 @@ def test_an_index_that_cannot_be_read_is_an_error_of_the_system_with_the_place(t
     assert look(tmp_path) == before
 
 
+@pytest.mark.thorough
 def test_ten_thousand_names_are_listed_resolved_and_changed(tmp_path):
     with layout(tmp_path / "layout") as store:
         entry = manifest(store.blobs, b"layer")

@@ -324,6 +324,7 @@ print(size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.thorough
 def test_a_file_of_a_gibibyte_takes_little_memory(tmp_path):
     run = subprocess.run([sys.executable, "-c", GIBIBYTE, tmp_path], check=True, capture_output=True, text=True)
     size, kibibytes = map(int, run.stdout.split())

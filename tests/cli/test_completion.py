@@ -112,6 +112,7 @@ done
     assert list(zip([line for line, _ in CASES], done.stdout.splitlines(), strict=True)) == words
 
 
+@pytest.mark.thorough
 @pytest.mark.peer("zsh")
 def test_zsh_completes(here, script):
     pty = pytest.importorskip("pty")
@@ -150,6 +151,7 @@ zle -N zle-line-init complete_all
     assert [(line, done.split()[-1]) for (line, _), done in zip(CASES, completed, strict=True)] == CASES
 
 
+@pytest.mark.thorough
 @pytest.mark.peer("fish")
 def test_fish_completes(here, script):
     ask = 'source $argv[1]; while read -l line; echo (complete -C "$line"); end'

@@ -101,6 +101,7 @@ def test_more_than_a_report_keeps_is_counted(skips, report, more):
     assert [item.detail for item in report.skipped] == [str(number) for number in range(Listing.CAP)]
 
 
+@pytest.mark.thorough
 def test_many_skips_of_many_files_take_little_memory(skips):
     names = [b"%d" % number for number in range(20_000)]
     tracemalloc.start()

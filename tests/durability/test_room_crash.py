@@ -36,7 +36,7 @@ def test_a_process_may_be_killed_at_every_system_call(tmp_path, name, pytestconf
     assert len(calls) >= operation.least
     new = content(tmp_path / "whole")
     points = points_of(calls, every=pytestconfig.getoption("--slow"))
-    for number, after in some(points, every=1 + len(points) // 4):
+    for number, after in some(points, every=1 + len(points) // 4, ci=2):
         copied(prepared, directory)
         child = start(lambda: killed_at(lambda: operation.run(directory), number, after=after))  # noqa: B023
         assert ended(child) == -signal.SIGKILL, (number, calls[number])

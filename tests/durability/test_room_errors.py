@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from oci_layers.errors import OCIError
-from tests.support.examples import some
+from tests.support.examples import examples, some
 from tests.support.faults import NEVER_FAILING, calls_of, failing_at, open_files, short_writes
 from tests.support.room_operations import (
     OPERATIONS,
@@ -18,6 +18,8 @@ from tests.support.room_operations import (
 )
 
 ERRORS = some([errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EMFILE], every=4)
+SHARE = examples(dev=2, ci=4, deep=1)
+"""Of so many calls, one fails with each error."""
 UNNAMED = frozenset({"close", "lock"})
 """Calls whose errors need not name the room."""
 UNTIDY = frozenset(
@@ -50,7 +52,7 @@ def test_every_system_call_may_fail(tmp_path, name, error):
     assert len(calls) >= operation.least
     new = content(tmp_path / "whole")
     numbers = [number for number, call in enumerate(calls) if call not in NEVER_FAILING | {"clock_ns"}]
-    for number in some(numbers, every=1 + len(numbers) // 12)[ERRORS.index(error) % 2 :: 2]:
+    for number in some(numbers, every=1 + len(numbers) // 12)[ERRORS.index(error) % SHARE :: SHARE]:
         where = number, calls[number]
         copied(prepared, directory)
         handles = open_files()

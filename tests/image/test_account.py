@@ -143,6 +143,7 @@ def test_damage_and_limits_raise_as_for_the_tree(tmp_path):
     assert damaged.value.expected == digest
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_with_layers_times_names(tmp_path):
     base = tar(*(f(f"d/{number}", "x") for number in range(2000)))
     name = image(tmp_path, base, *(tar(d("d/", mtime_ns=number), f(f"d/{number}", "y")) for number in range(200)))

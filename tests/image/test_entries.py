@@ -19,7 +19,7 @@ from tests.support.examples import examples
 from tests.support.layers import Built, d, digest, f, image, ln, opq, sym, tar, wh
 
 BIG = bytes(3 << 20)
-FILES = examples(dev=400, ci=3000)
+FILES = examples(dev=400, ci=1000)
 BASE = tar(d("a/"), f("a/x", "1"), sym("l", "a"), *(f(f"a/n{number}", str(number)) for number in range(FILES)))
 MIDDLE = tar(f("zeros", BIG), wh("a/x"), f("l/y", "2"), wh("nothing"), f("zeros2", BIG), ln("h", "a/n1"))
 TOP = tar(opq("a"), f("a/z", "3"), f("last", "4"))
@@ -99,6 +99,7 @@ def harm(built, layer, what):
             row["descriptor"]["mediaType"] = "application/x-unknown"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layer", [0, 1, 2])
 @pytest.mark.parametrize("what", ["nothing", "flip", "cut", "diff_id", "type"])
 def test_damage_shows_as_it_does_with_one_thread(tmp_path, layer, what):
@@ -116,6 +117,7 @@ BROKEN = tar(*(f(f"c{number}", "x" * 5000) for number in range(400)))
 BROKEN = BROKEN[: 200 * 6656] + b"\1" * 512 + BROKEN[200 * 6656 + 512 :]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("upper", [REFUSED, TWICE, BROKEN, BROKEN[:1_300_300], tar(f("e", BIG))[:-2000]])
 @pytest.mark.parametrize("damaged", [False, True])
 def test_what_is_no_layer_shows_as_it_does_with_one_thread(tmp_path, upper, damaged):

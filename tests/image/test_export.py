@@ -255,6 +255,7 @@ def test_there_are_two_orders(name):
         opened.export(io.BytesIO(), order="size")
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_with_what_lies_between_small_files(tmp_path):
     """In the order of layers, a small file is a view of the large buffer that it was read in."""
     files = [each for number in range(40) for each in (f(f"{number}", "x"), f("hidden", bytes(1 << 20)))]
@@ -270,6 +271,7 @@ def test_memory_does_not_grow_with_what_lies_between_small_files(tmp_path):
     assert most < 8 << 20
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("order", ["path", "layer"])
 def test_memory_does_not_grow_with_the_contents(tmp_path, order):
     name = image(tmp_path, tar(f("big", bytes(48 << 20)), f("small", "x")))

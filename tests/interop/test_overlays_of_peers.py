@@ -39,6 +39,7 @@ def storage(tmp_path_factory):
         yield made
 
 
+@pytest.mark.thorough
 def test_a_program_differs_in_what_is_known_of_it_and_a_room_does_not(written, storage, tmp_path):
     table = known()
     with Snapshots(tmp_path / "room", sync=False) as room:

@@ -448,6 +448,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_work_grows_with_the_entries(shape):
     assert work(*shape(2000)) < 2.2 * work(*shape(1000))
@@ -477,6 +478,7 @@ class Counted(dict):
         return super().__iter__()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "marker", [wh("d"), opq("d"), opq(), wh("d/no")], ids=["whiteout", "opaque", "root", "missing"]
 )

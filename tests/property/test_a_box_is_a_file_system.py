@@ -420,4 +420,5 @@ class RootedMachine(BoxMachine):
     ],
 )
 def test_a_box_does_what_a_directory_does(machine):
-    run_state_machine_as_test(machine, settings=settings(stateful_step_count=examples(dev=25, ci=50)))
+    steps = settings(max_examples=examples(dev=25, ci=60, deep=5000), stateful_step_count=examples(dev=25, ci=50))
+    run_state_machine_as_test(machine, settings=steps)

@@ -151,5 +151,5 @@ class ContainerMachine(box.BoxMachine):
 
 @pytest.mark.root
 def test_a_container_does_what_a_directory_does():
-    steps = settings(max_examples=examples(dev=10, ci=100), stateful_step_count=examples(dev=20, ci=50))
+    steps = settings(max_examples=examples(dev=10, ci=40, deep=500), stateful_step_count=examples(dev=20, ci=50))
     run_state_machine_as_test(ContainerMachine, settings=steps)

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 
 from oci_layers import scan
@@ -56,6 +57,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) >
 """
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_with_a_file(tmp_path):
     peaks = []
     for size in (1 << 20, 1 << 30):

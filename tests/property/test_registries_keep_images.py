@@ -133,7 +133,7 @@ def assert_same(place):
     assert referrers(place) == REFERRERS
 
 
-@settings(max_examples=examples(dev=10, ci=100))
+@settings(max_examples=examples(dev=10, ci=50, deep=500))
 @given(switches=switches)
 @profiles()
 def test_images_come_back_as_they_were(switches):
@@ -151,7 +151,7 @@ def test_images_come_back_as_they_were(switches):
     assert {each.digest for each in copied.referrers} == {bill, signed, again}
 
 
-@settings(max_examples=examples(dev=10, ci=100))
+@settings(max_examples=examples(dev=10, ci=50, deep=500))
 @given(switches=switches, breaks_at=st.integers(0, 60), answers_are_lost=st.booleans())
 @profiles(breaks_at=40, answers_are_lost=True)
 @example(switches=PROFILES["D2"], breaks_at=first_list(), answers_are_lost=False)

@@ -37,7 +37,7 @@ def law(count, share, stacks=QUICK):
 
 @pytest.mark.parametrize("share", SHARES)
 def test_in_memory(share):
-    @law(examples(dev=800, ci=20_000), share)
+    @law(examples(dev=800, ci=10_000, deep=100_000), share)
     def agrees(stack):
         assert actual(stack) == expected(stack)
 

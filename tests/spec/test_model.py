@@ -146,6 +146,7 @@ def test_every_field_refuses_every_other_type(model):
             assert_checked(model, required, field.name, value)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", MODELS)
 @FEWER
 @given(data=st.data())

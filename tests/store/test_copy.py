@@ -843,6 +843,7 @@ with Layout.open(sys.argv[1]) as source, Layout.create(sys.argv[2], fsync="never
 """
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_with_the_blobs(tmp_path):
     """A layer of 128 MiB is copied in less than 24 MiB more than one of a few bytes."""
     with layout(tmp_path / "source") as source:

@@ -897,6 +897,7 @@ def damage(how, file, other, chance):
 HOWS = ["flipped", "cut", "longer", "another's bytes", "renamed", "deleted"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("turn", range(len(HOWS)))
 def test_every_kind_of_damage_to_every_file_of_a_store_is_found(place, directory, turn):
     """All files of one level at once, since what a damaged document refers to is not known."""
@@ -933,6 +934,7 @@ def test_a_foreign_file_is_found_wherever_it_is(place, directory, where, text):
     assert found(fsck(place)) == {("foreign", "note", expected)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("file", ["index.json", "oci-layout"])
 def test_an_index_or_a_marker_that_is_cut_anywhere_or_gone_is_found(place, directory, file):
     shared_images(place, 2)
@@ -944,6 +946,7 @@ def test_an_index_or_a_marker_that_is_cut_anywhere_or_gone_is_found(place, direc
     assert ("malformed", "error", file) in found(fsck(place))
 
 
+@pytest.mark.thorough
 def test_a_bit_of_a_digest_or_a_size_in_the_index_is_found(place, directory):
     image = manifest(place.blobs, b"layer")
     place.tag("t", image)

@@ -301,7 +301,7 @@ def test_without_a_session_there_is_one_of_its_own(monkeypatch):
     assert model.closed
     model.closed = False
     del reopened
-    model.answers.append(lambda request: reply(request, 500))
+    model.answers.append(lambda request: reply(request, 403))
     with pytest.raises(RegistryError):
         oci.open_image("docker://registry.example/a/b:v1")
     assert model.closed

@@ -224,7 +224,7 @@ def made(stack):
 
 
 each_fault = pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
-some_faults = some(FAULTS, every=12)
+some_faults = some(FAULTS, every=12, ci=2)
 
 
 def test_the_cases_find_nothing_in_an_engine_that_is_not_broken():
@@ -246,6 +246,7 @@ FINDING = settings(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", some_faults)
 def test_a_small_generated_stack_finds_a_broken_rule(name, monkeypatch):
     break_functions(monkeypatch, FAULTS[name])

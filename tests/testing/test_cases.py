@@ -104,6 +104,7 @@ def test_the_page_shows_a_case_that_is_there():
     assert dump(shown.expected) == dump(case.expected)
 
 
+@pytest.mark.thorough
 def test_the_written_form_is_the_same_bytes_each_time(written, tmp_path):
     write_cases(tmp_path)
 

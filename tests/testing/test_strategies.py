@@ -273,7 +273,7 @@ SMALLEST = {
 }
 
 
-@pytest.mark.parametrize("what", some(SMALLEST, every=4))
+@pytest.mark.parametrize("what", some(SMALLEST, every=4, ci=2))
 def test_a_failure_shrinks_to_what_a_person_can_read(what):
     wanted, expected = SMALLEST[what]
     stack = find(stacks(), wanted, settings=settings(quiet, max_examples=3000))

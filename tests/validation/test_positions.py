@@ -119,6 +119,7 @@ def test_a_document_that_is_cut_short_or_wrong_has_places_as_far_as_it_goes(raw,
     assert raw[found.offset : found.end] == text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_deep_nesting_costs_neither_recursion_nor_memory(opening):
     raw = opening * 200_000

@@ -832,6 +832,7 @@ def test_progress_comes_to_its_end_whatever_is_wrong_with_the_blobs(threads):
     assert seen[-1].done == seen[-1].total == sum(layer["size"] for layer in made.layers)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("error", [KeyError("stop"), KeyboardInterrupt(), UnsupportedError("stop", "it")])
 def test_what_progress_raises_stops_everything(threads, error):

@@ -7,7 +7,7 @@ line for each entry:
     >>> from hypothesis import find, given, settings
     >>> from hypothesis import strategies as st
     >>> from oci_layers.testing.strategies import stacks
-    >>> quiet = settings(database=None, derandomize=True, max_examples=300, print_blob=False)
+    >>> quiet = settings(database=None, derandomize=True, max_examples=100, print_blob=False)
     >>> @quiet
     ... @given(stacks(layers=(1, 2)))
     ... def test_whiteouts_come_first(stack):

@@ -157,7 +157,7 @@ def timeless(judgement):
 
 @pytest.mark.parametrize("program", some([REFUSING, EMPTY], every=2))
 def test_the_report_is_the_same_however_many_run_at_once(program):
-    count = examples(dev=1, ci=6)
+    count = examples(dev=1, ci=2)
     results = [
         timeless(judge(program, select=["whiteouts/of-*"], examples=count, seed=3, jobs=jobs)) for jobs in (1, 4)
     ]
@@ -167,7 +167,7 @@ def test_the_report_is_the_same_however_many_run_at_once(program):
 
 def test_layouts_that_reproduce_failures_are_kept(tmp_path):
     keep = tmp_path / "keep"
-    count = examples(dev=60, ci=200)
+    count = examples(dev=60, ci=100)
     judgement = judge(unpacker(unpackers.IgnoresWhiteouts), select=["whiteouts/of-a-file"], examples=count, keep=keep)
     assert not judgement.ok
     for verdict in judgement.failures:
