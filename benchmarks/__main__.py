@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.benchmark import Benchmark
@@ -35,8 +36,13 @@ def main(arguments: list[str]) -> int:
         chosen = choose(every, options.names)
     except LookupError as error:
         parser.error(str(error))
+    outcomes: list[Outcome] = []
+    code = 0
     try:
-        outcomes = measured(chosen, rounds)
+        outcomes.extend(measured(chosen, rounds))
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted; what was measured is kept", file=sys.stderr)
+        code = 130
     except FailedError as error:
         print(f"benchmarks: error: {error}", file=sys.stderr)
         return 1
@@ -44,7 +50,7 @@ def main(arguments: list[str]) -> int:
     shown = panels(outcomes)
     if shown:
         _write(options.svg, chart(_TITLE, shown))
-    return 0
+    return code
 
 
 def listing(benchmarks: tuple[Benchmark, ...]) -> str:
@@ -54,9 +60,8 @@ def listing(benchmarks: tuple[Benchmark, ...]) -> str:
     )
 
 
-def measured(benchmarks: tuple[Benchmark, ...], rounds: int) -> list[Outcome]:
-    """Run the benchmarks, print each as it is done, and name what is left out, once."""
-    outcomes = []
+def measured(benchmarks: tuple[Benchmark, ...], rounds: int) -> Iterator[Outcome]:
+    """Run the benchmarks, print and yield each as it is done, and name what is left out, once."""
     named: set[str] = set()
     compile_package()
     print(heading())
@@ -67,13 +72,13 @@ def measured(benchmarks: tuple[Benchmark, ...], rounds: int) -> list[Outcome]:
             print(f"\n{benchmark.name}: left out: {missing or 'the checkout is on a RAM disk'}", flush=True)
             continue
         results, left_out = compare(benchmark.rows, rounds, place)
-        outcomes.append(Outcome(benchmark, results, left_out, in_memory=place == MEMORY))
-        print(section(outcomes[-1]), flush=True)
+        outcome = Outcome(benchmark, results, left_out, in_memory=place == MEMORY)
+        print(section(outcome), flush=True)
         for line in left_out:
             if line not in named:
                 print(f"  left out: {line}", flush=True)
                 named.add(line)
-    return outcomes
+        yield outcome
 
 
 def _write(file: Path, text: str) -> None:

@@ -174,7 +174,7 @@ def test_a_left_out_program_is_named_once(tiny, tmp_path, monkeypatch, capsys):
     absent = Program("theirs", "nonesuch-program", commands=("nonesuch-program",))
     benchmark = Benchmark("a", "something", rows(tiny, Program("ours", "true"), absent))
     monkeypatch.setattr(command, "place_of", lambda mib, *, on_disk: tmp_path)
-    outcomes = command.measured((benchmark, attrs.evolve(benchmark, name="b")), 1)
+    outcomes = [*command.measured((benchmark, attrs.evolve(benchmark, name="b")), 1)]
     assert [each.left_out for each in outcomes] == [["theirs: nonesuch-program not installed"]] * 2
     assert capsys.readouterr().out.count("left out: theirs: nonesuch-program not installed") == 1
 
@@ -207,7 +207,9 @@ def test_the_type_of_a_file_system_is_found_by_its_device(tmp_path, monkeypatch)
 
 def test_a_benchmark_for_a_disk_is_left_out_where_there_is_none(tiny, monkeypatch, capsys):
     monkeypatch.setattr(command, "place_of", lambda mib, *, on_disk: None)
-    assert command.measured((Benchmark("a", "something", rows(tiny, Program("ours", "true")), on_disk=True),), 1) == []
+    assert [
+        *command.measured((Benchmark("a", "something", rows(tiny, Program("ours", "true")), on_disk=True),), 1)
+    ] == []
     assert capsys.readouterr().out.splitlines()[-1] == "a: left out: the checkout is on a RAM disk"
 
 
@@ -531,3 +533,18 @@ def test_small_ones_are_run_once(tmp_path, capsys):
     made = json.loads((tmp_path / "b.json").read_text())
     assert made["rounds"] == 1
     assert [len(row["samples"]) for row in made["benchmarks"][0]["rows"]] == [1, 1]
+
+
+def test_a_run_that_is_interrupted_keeps_what_was_measured(tmp_path, capsys, monkeypatch):
+    once = iter([command.compare])
+
+    def interrupted(*asked):
+        for one in once:
+            return one(*asked)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "compare", interrupted)
+    files = ["--json", str(tmp_path / "b.json"), "--svg", str(tmp_path / "b.svg")]
+    assert command.main(["--small", *files, "headers", "gc"]) == 130
+    assert "interrupted; what was measured is kept" in capsys.readouterr().err
+    assert [each["name"] for each in json.loads((tmp_path / "b.json").read_text())["benchmarks"]] == ["headers"]

@@ -170,7 +170,7 @@ def test_what_serves_a_program_is_not_measured_and_ends_with_it(image, tmp_path)
 
 def test_a_benchmark_is_left_out_where_ours_cannot_run(image, capsys):
     ours = Program("ours", "true", commands=("nonesuch-registry",))
-    assert command.measured((Benchmark("a", "something", rows(image, ours, Program("theirs", "true"))),), 1) == []
+    assert [*command.measured((Benchmark("a", "something", rows(image, ours, Program("theirs", "true"))),), 1)] == []
     assert capsys.readouterr().out.splitlines()[-1] == "a: left out: nonesuch-registry not installed"
 
 
