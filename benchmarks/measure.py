@@ -8,6 +8,8 @@ what is said. A program that cannot be run here, or fails, is left out, and name
 import contextlib
 import json
 import os
+import select
+import signal
 import statistics
 import subprocess
 import sys
@@ -140,6 +142,10 @@ print(json.dumps([os.waitstatus_to_exitcode(status), seconds, usage.ru_utime + u
 """
 
 
+_MOST_SECONDS_TO_END = 10
+"""How long an interrupted program may take to end; it may have started a service, which does not end with it."""
+
+
 def run(program: Program, layout: Path, place: Path) -> Sample:
     """Run a program once, in a directory below `place`.
 
@@ -165,12 +171,31 @@ def _run(command: list[str], scratch: Path) -> Sample:
     files = [str(scratch / name) for name in ("stdout", "stderr")]
     starter = [sys.executable, "-I", "-S", "-c", _STARTER, *files, *command]
     environment = {**_environment(), "TMPDIR": str(scratch / "work")}
-    output = subprocess.run(starter, check=True, stdout=subprocess.PIPE, cwd=ROOT, env=environment).stdout
-    code, seconds, cpu_seconds, peak_kib = json.loads(output)
+    code, seconds, cpu_seconds, peak_kib = json.loads(_printed(starter, environment))
     if code != 0:
         said = (scratch / "stderr").read_text(errors="replace").split("\n")
         raise FailedError(f"failed with exit code {code}: {next(filter(None, reversed(said)), 'said nothing')}")
     return Sample(seconds, cpu_seconds, peak_kib)
+
+
+def _printed(command: list[str], environment: dict[str, str]) -> bytes:
+    """Run a command and return what it prints; an interrupt kills all that it started, and waits for their end."""
+    running, held = os.pipe()
+    with contextlib.closing(os.fdopen(running, "rb", buffering=0)) as end_of_all:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, cwd=ROOT, env=environment, start_new_session=True, pass_fds=(held,)
+        )
+        os.close(held)
+        with process:
+            try:
+                output, _ = process.communicate()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                select.select([end_of_all], [], [], _MOST_SECONDS_TO_END)
+                raise
+    if process.returncode != 0:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return output
 
 
 def _environment() -> dict[str, str]:

@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from xml.etree import ElementTree as ET
 
 import attrs
@@ -548,3 +550,13 @@ def test_a_run_that_is_interrupted_keeps_what_was_measured(tmp_path, capsys, mon
     assert command.main(["--small", *files, "headers", "gc"]) == 130
     assert "interrupted; what was measured is kept" in capsys.readouterr().err
     assert [each["name"] for each in json.loads((tmp_path / "b.json").read_text())["benchmarks"]] == ["headers"]
+
+
+def test_an_interrupt_ends_the_program_with_all_that_it_started(tiny, tmp_path):
+    busy = Program("busy", "(while :; do mkdir -p {scratch}/a {scratch}/b; rmdir {scratch}/a; done) & sleep 60; true")
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        run(busy, tiny.layout(), tmp_path)
+    timer.join()
+    assert list(tmp_path.iterdir()) == []

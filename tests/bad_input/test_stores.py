@@ -290,7 +290,7 @@ JOBS = {
 
 
 @pytest.mark.parametrize("job", JOBS)
-@pytest.mark.parametrize("what", LINKS)
+@pytest.mark.parametrize("what", some(LINKS, every=3))
 def test_links_in_a_layout_are_not_followed_out_of_it(place, what, job):
     """Nothing outside is written or removed, whether the job is done, refused, or finds something wrong."""
     canaries = Canaries(place, "store")

@@ -448,6 +448,7 @@ def test_small_streams_have_no_ratio(engine):
     assert plain(gzip.compress(bytes(1 << 20)), ratio=1) == bytes(1 << 20)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["gzip", "zstd", "bz2", "xz"])
 def test_a_bomb_is_let_out_in_pieces_only(engine, kind):
     squeeze = {

@@ -200,6 +200,7 @@ def test_a_place_that_the_user_may_not_write_is_exit_4(dest, line):
     assert re.fullmatch(f"oci-layers: error: [^\n]*out: {re.escape(line)}\n", printed)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="needs signals and /proc")
 @pytest.mark.parametrize("in_place", [[], ["--in-place"]])
 def test_ctrl_c_is_exit_130_and_dest_is_as_it_was(tmp_path, in_place):
