@@ -35,8 +35,11 @@ def open_beneath(path: bytes, root: int) -> int:
 def _call() -> Callable[[bytes, int], int]:
     """Return the call, with its constant arguments filled in."""
     if sys.platform != "linux":
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "openat2")
-    import ctypes
+        raise _missing()
+    try:
+        import ctypes
+    except ImportError:  # A Python may be built without it.
+        raise _missing() from None
 
     syscall = ctypes.CDLL(None, use_errno=True).syscall
     syscall.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t]
@@ -52,3 +55,7 @@ def _call() -> Callable[[bytes, int], int]:
         return fd
 
     return call
+
+
+def _missing() -> OSError:
+    return OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "openat2")

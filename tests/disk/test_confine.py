@@ -1,11 +1,13 @@
 import errno
 import os
+import sys
 
 import pytest
 
 from oci_layers import system
 from oci_layers.disk.confine import Handles, open_file, remove_children, remove_tree
 from oci_layers.errors import UnsafePathError
+from oci_layers.system import beneath
 from tests.support.process import as_user, in_child, outcome
 
 
@@ -108,6 +110,18 @@ def test_a_path_with_a_nul_is_not_cut_there(place, root):
     (place / "f").touch()
     with pytest.raises(ValueError, match="NUL"):
         system.open_beneath(b"f\0g", root)
+
+
+def test_a_python_without_ctypes_opens_one_directory_after_another(place, root, monkeypatch):
+    (place / "d").mkdir()
+    (place / "d/f").write_bytes(b"text")
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    monkeypatch.setattr(beneath, "_call", beneath._call.__wrapped__)
+    with pytest.raises(OSError, match="openat2") as caught:
+        system.open_beneath(b"d/f", root)
+    assert caught.value.errno == errno.ENOSYS
+    with os.fdopen(open_file(b"d/f", root), "rb") as file:
+        assert file.read() == b"text"
 
 
 @pytest.mark.parametrize("path", [b"link", b"link/inner", b"file", b"file/x", b"missing", b"dangling", b"loop"])
