@@ -181,7 +181,7 @@ def _run(command: list[str], scratch: Path) -> Sample:
 def _printed(command: list[str], environment: dict[str, str]) -> bytes:
     """Run a command and return what it prints; an interrupt kills all that it started, and waits for their end."""
     running, held = os.pipe()
-    with contextlib.closing(os.fdopen(running, "rb", buffering=0)) as end_of_all:
+    with os.fdopen(running) as end_of_all:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, cwd=ROOT, env=environment, start_new_session=True, pass_fds=(held,)
         )
@@ -190,7 +190,8 @@ def _printed(command: list[str], environment: dict[str, str]) -> bytes:
             try:
                 output, _ = process.communicate()
             except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 select.select([end_of_all], [], [], _MOST_SECONDS_TO_END)
                 raise
     if process.returncode != 0:

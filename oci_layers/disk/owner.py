@@ -1,10 +1,12 @@
 """The owners of files on disk: those of the image, mapped ids, one fixed owner, or the calling user."""
 
+from collections.abc import Callable
+
 import attrs
 
 from oci_layers.errors import NameFormatError
 
-__all__ = ["IdMap", "Owner"]
+__all__ = ["IdMap", "Owner", "map_id"]
 
 
 _LARGEST = 2**32 - 2
@@ -99,11 +101,21 @@ class Owner:
         return (_mapped("uid", uid, self.uids), _mapped("gid", gid, self.gids)) if self.has_maps else (uid, gid)
 
 
-def _mapped(what: str, number: int, maps: tuple[IdMap, ...]) -> int:
+def map_id(number: int, maps: tuple[IdMap, ...], way: Callable[[IdMap, int], int | None]) -> int | None:
+    """Return what the first map that has an id makes of it; without maps the id itself, None if no map has it.
+
+    Args:
+        number: The id.
+        maps: The maps.
+        way: `IdMap.on_host` or `IdMap.in_container`.
+    """
     if not maps:
         return number
-    for each in maps:
-        mapped = each.on_host(number)
-        if mapped is not None:
-            return mapped
-    raise NameFormatError(what, str(number), f"the image uses it and the {what} map does not have it")
+    return next((mapped for each in maps if (mapped := way(each, number)) is not None), None)
+
+
+def _mapped(what: str, number: int, maps: tuple[IdMap, ...]) -> int:
+    mapped = map_id(number, maps, IdMap.on_host)
+    if mapped is None:
+        raise NameFormatError(what, str(number), f"the image uses it and the {what} map does not have it")
+    return mapped

@@ -11,7 +11,7 @@ import struct
 import attrs
 
 from oci_layers import system
-from oci_layers.disk.owner import IdMap, Owner
+from oci_layers.disk.owner import IdMap, Owner, map_id
 from oci_layers.errors import UnsupportedError, escape
 from oci_layers.tree.node import Node
 
@@ -69,10 +69,7 @@ def in_image(owner: Owner, path: bytes, node: Node) -> Node:
 
 
 def _mapped_back(what: str, path: bytes, number: int, maps: tuple[IdMap, ...]) -> int:
-    if not maps:
-        return number
-    for each in maps:
-        mapped = each.in_container(number)
-        if mapped is not None:
-            return mapped
-    raise UnsupportedError(f"{what} of {escape(path)}", str(number), "the maps of the container do not have it")
+    mapped = map_id(number, maps, IdMap.in_container)
+    if mapped is None:
+        raise UnsupportedError(f"{what} of {escape(path)}", str(number), "the maps of the container do not have it")
+    return mapped

@@ -170,8 +170,9 @@ class Snapshots(Closing):
         Args:
             image: The image.
             at: An existing directory to mount it at; by default it is mounted at no path, and is gone with the handle.
-            owner: Maps of ids, `Owner(uids=, gids=)`: who is shown for the owners of the image. An owner that they do
-                not have is shown as nobody. Only root can map owners, on a file system that supports it (Linux 5.12).
+            owner: Maps of ids, `Owner(uids=, gids=)`, from the owners of the image to those that are shown. An owner
+                that they do not have is shown with the overflow id, usually 65534. Mapping owners requires root, and a
+                file system that supports it (Linux 5.12).
             presenters: What may show it, in this order; all of `PRESENTERS` by default.
 
         Raises:

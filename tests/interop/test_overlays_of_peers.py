@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from oci_layers import OCIError, Snapshots, open_image
 from oci_layers.testing.cases import write_cases
-from tests.support.examples import examples
+from tests.support.examples import examples, some
 from tests.support.layers import image, tar
 from tests.support.peer_overlays import KINDS, Storage, accepted_cases, kinds, known, line_of, row_of
 from tests.support.stacks import portable_stacks
@@ -22,8 +22,7 @@ pytestmark = [pytest.mark.root, pytest.mark.peer("buildah"), pytest.mark.peer("u
 
 def chosen():
     """Return the cases that are run: few for a developer, a third for CI, all for `deep`."""
-    every = {"dev": 24, "mutation": 24, "ci": 3, "deep": 1}[settings.get_current_profile_name()]
-    return accepted_cases()[::every]
+    return some(accepted_cases(), every=24, ci=3)
 
 
 @pytest.fixture(scope="module")
